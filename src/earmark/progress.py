@@ -1,10 +1,7 @@
-"""What a person sees while work goes on: lines and progress bars, on standard error.
-
-The library is silent unless it is given a `Reporter`; the command line gives it a `RichReporter`.
-"""
+"""Where messages and progress go. The library is silent unless it is given a `Reporter`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -16,83 +13,39 @@ class Task(Protocol):
 
 
 class Reporter(Protocol):
-    """Where messages and progress go."""
+    """Shows lines and progress bars to a person."""
 
     def info(self, message: str) -> None:
         """Shows one line."""
 
     def warn(self, message: str) -> None:
-        """Shows one line that the user should act on; it is shown even with ``--quiet``."""
+        """Shows one line that the user should act on."""
 
-    @contextmanager
-    def track(self, title: str, total: float) -> Iterator[Task]:
-        """Shows a bar with time left until the context ends."""
+    def track(self, title: str, total: float) -> AbstractContextManager[Task]:
+        """Shows a bar with the time left until the context ends."""
         ...
 
 
-class _SilentTask:
+class SilentTask:
+    """Counts nothing."""
+
     def advance(self, steps: float = 1, note: str = "") -> None:
-        pass
+        """Drops the step."""
 
 
 class SilentReporter:
-    """Shows nothing: the default of the library."""
+    """Shows nothing: what went wrong is in the results as well."""
 
     def info(self, message: str) -> None:
         """Drops the line."""
 
     def warn(self, message: str) -> None:
-        """Drops the line; what went wrong is in the result as well."""
+        """Drops the line."""
 
     @contextmanager
     def track(self, title: str, total: float) -> Iterator[Task]:
-        """Shows nothing."""
-        yield _SilentTask()
+        """Yields a task that counts nothing."""
+        yield SilentTask()
 
 
-class RichReporter:
-    """Lines and bars on standard error.
-
-    Args:
-        quiet: Show warnings only.
-    """
-
-    def __init__(self, *, quiet: bool = False) -> None:
-        from rich.console import Console
-
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._quiet = quiet
-
-    def info(self, message: str) -> None:
-        """Shows one line, unless quiet."""
-        if not self._quiet:
-            self._console.print(message, markup=False)
-
-    def warn(self, message: str) -> None:
-        """Shows one line in yellow."""
-        self._console.print(message, style="yellow", markup=False)
-
-    @contextmanager
-    def track(self, title: str, total: float) -> Iterator[Task]:
-        """Shows a bar on a terminal; elsewhere nothing, so that logs stay readable."""
-        if self._quiet or not self._console.is_terminal:
-            yield _SilentTask()
-            return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-        from rich.progress import TimeRemainingColumn
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            task_id = progress.add_task(title, total=total, note="")
-
-            class BarTask:
-                def advance(self, steps: float = 1, note: str = "") -> None:
-                    progress.update(task_id, advance=steps, note=note)
-
-            yield BarTask()
+SILENT = SilentReporter()

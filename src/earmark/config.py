@@ -1,0 +1,291 @@
+"""All settings: frozen, strict sections, read from TOML and written to it.
+
+A setting that is unknown, of the wrong type or out of range is an error that names its path; all
+mistakes of a file are reported at once.
+"""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from earmark.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+def _as_pair(value: Any) -> Any:
+    if isinstance(value, int):
+        return value, value
+    return tuple(value) if isinstance(value, list) else value
+
+
+Pair = Annotated[tuple[Positive, Positive], BeforeValidator(_as_pair)]
+"""One number for both axes, or two: bands first, then frames."""
+PaddingPair = Annotated[
+    tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], BeforeValidator(_as_pair)
+]
+
+
+class Section(BaseModel):
+    """A part of the configuration."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class FeatureConfig(Section):
+    """The front end: waveform to log-mel band energies. Lengths in samples, frequencies in Hz."""
+
+    sample_rate: Annotated[int, Field(ge=1000, le=768_000)] = 16_000
+    """Every clip is resampled to this rate."""
+    n_fft: Annotated[int, Field(ge=2)] = 1024
+    """Length of the Fourier transform; even."""
+    win_length: Positive = 1024
+    """Length of the Hann window, centred in the transform."""
+    hop_length: Positive = 320
+    """Step from one frame to the next."""
+    n_mels: Positive = 40
+    """Number of mel bands."""
+    f_min: Annotated[float, Field(ge=0)] = 0.0
+    """Lower edge of the lowest band."""
+    f_max: float | None = None
+    """Upper edge of the highest band; half the sample rate when it is not given."""
+    mel_scale: Literal["slaney", "htk"] = "slaney"
+    """Slaney's scale is linear below 1 kHz; HTK's is logarithmic everywhere."""
+    mel_norm: Literal["slaney", "none"] = "slaney"
+    """Slaney's norm gives each band the same area; none gives each the same peak."""
+    power: Annotated[float, Field(gt=0)] = 2.0
+    """Exponent of the magnitude before the bands are summed: 2 for energy, 1 for magnitude."""
+
+    @property
+    def top_frequency(self) -> float:
+        """Upper edge of the highest band, in Hz."""
+        return self.sample_rate / 2 if self.f_max is None else self.f_max
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.n_fft % 2:
+            raise ValueError(f"n_fft = {self.n_fft} is odd; use an even length such as 1024")
+        if self.win_length > self.n_fft:
+            raise ValueError(f"win_length = {self.win_length} is longer than n_fft = {self.n_fft}")
+        if self.top_frequency > self.sample_rate / 2:
+            raise ValueError(
+                f"f_max = {self.f_max} Hz is above half the sample rate, {self.sample_rate / 2} Hz"
+            )
+        if self.f_min >= self.top_frequency:
+            raise ValueError(f"f_min = {self.f_min} Hz is not below {self.top_frequency} Hz")
+        return self
+
+
+class ConvBlockConfig(Section):
+    """One block of the network: convolution, ReLU, batch normalisation, max pooling, dropout.
+
+    A pair is (bands, frames); one number stands for both.
+    """
+
+    channels: Positive = 16
+    """Channels that the convolution gives."""
+    kernel_size: Pair = (5, 5)
+    """Size of the convolution's kernel."""
+    stride: Pair = (1, 1)
+    """Step of the kernel."""
+    padding: PaddingPair = (2, 2)
+    """Zeros added on each side."""
+    dilation: Pair = (1, 1)
+    """Distance between the kernel's points."""
+    pool_size: Pair = (2, 2)
+    """Size of the pooling window; 1 turns pooling off."""
+    pool_stride: Pair | None = None
+    """Step of the pooling window; its own size when it is not given."""
+    dropout: Fraction = 0.0
+    """Probability that a value is dropped after pooling."""
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    name: str = "audio_cnn"
+    """A registered architecture; `earmark model list` names them."""
+    blocks: Annotated[tuple[ConvBlockConfig, ...], Field(min_length=1)] = (
+        ConvBlockConfig(channels=16),
+        ConvBlockConfig(channels=32),
+    )
+    """The convolution blocks in order."""
+    head: Literal["pool", "flatten"] = "pool"
+    """`pool` averages over frames and takes any length; `flatten` is the textbook head and fixes
+    the length of its windows."""
+    dropout: Fraction = 0.25
+    """Probability that a value is dropped before the classifier."""
+
+
+class TrainConfig(Section):
+    """Training and the splitting of data that come without splits."""
+
+    epochs: Positive = 100
+    """Largest number of epochs."""
+    batch_size: Positive = 32
+    """Windows a step, in each process."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Step size of AdamW."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    """Weight decay of AdamW."""
+    patience: Positive = 15
+    """Epochs without a better validation loss before training stops."""
+    min_delta: Annotated[float, Field(ge=0)] = 1e-4
+    """A validation loss is better when it is lower by more than this."""
+    crop_seconds: Annotated[float, Field(gt=0)] = 5.0
+    """Length of the windows that the network sees; long clips are judged by the mean over them."""
+    max_crops: Positive = 8
+    """Most random windows that one clip gives in an epoch; a long clip gives more than a short."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the weights, the order and the crops."""
+    split_seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the split of data that come without one."""
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the recordings held for validation when the data do not say which."""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the recordings held for testing when the data do not say which."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError("validation_fraction and test_fraction leave nothing to train on")
+        return self
+
+
+class EvaluateConfig(Section):
+    """The test report."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Level of the intervals."""
+
+
+class PredictConfig(Section):
+    """How clips longer than a window are judged, in validation, testing and use alike."""
+
+    overlap: Fraction = 0.5
+    """Share of a window that the next one repeats."""
+
+
+class Config(Section):
+    """The whole configuration; each field is a table of the TOML file."""
+
+    features: FeatureConfig = FeatureConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    predict: PredictConfig = PredictConfig()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as plain tables, without those that are not given."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def to_toml(self) -> str:
+        """The settings as TOML text that `load_config` reads back."""
+        return tomli_w.dumps(self.to_dict())
+
+
+def config_from_dict(table: dict[str, Any], *, source: str = "configuration") -> Config:
+    """Checks plain tables and freezes them.
+
+    Args:
+        table: Section name to table, as TOML or JSON gives them.
+        source: Named in the error.
+
+    Raises:
+        ConfigError: With every mistake and its path.
+    """
+    try:
+        # Through JSON, so that strict mode takes a TOML array for a tuple.
+        return Config.model_validate_json(json.dumps(table))
+    except ValidationError as error:
+        mistakes = "; ".join(_describe(item) for item in error.errors())
+        raise ConfigError(f"{source}: {mistakes}") from None
+
+
+def load_config(path: Path | None = None, settings: Sequence[str] = ()) -> Config:
+    """Reads a TOML file and applies single settings on top.
+
+    Args:
+        path: The file; the defaults when it is not given.
+        settings: Each ``section.key=value``, the value parsed as TOML; a bare word is a string,
+            and a number in the path picks from a list (``model.blocks.0.channels=24``).
+
+    Raises:
+        ConfigError: The file cannot be read, or a setting is wrong.
+
+    Example:
+        >>> load_config(settings=["train.epochs=3"]).train.epochs
+        3
+    """
+    table: dict[str, Any] = {}
+    if path is not None:
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    return override(config_from_dict(table, source=str(path or "configuration")), settings)
+
+
+def override(config: Config, settings: Iterable[str]) -> Config:
+    """A configuration with single settings changed; see `load_config` for their form."""
+    table = config.to_dict()
+    for setting in settings:
+        dotted, equals, text = setting.partition("=")
+        if not equals or "." not in dotted:
+            raise ConfigError(f"--set {setting}: write section.key=value, such as train.epochs=3")
+        _place(table, dotted.strip().split("."), _parse_value(text.strip()), setting)
+    return config_from_dict(table, source="--set")
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _place(table: Any, parts: list[str], value: Any, setting: str) -> None:
+    for part in parts[:-1]:
+        table = (
+            table[_index(table, part, setting)]
+            if isinstance(table, list)
+            else (table.setdefault(part, {}))
+        )
+        if not isinstance(table, dict | list):
+            raise ConfigError(f"--set {setting}: {part} is a single value, not a table")
+    last = parts[-1]
+    table[_index(table, last, setting) if isinstance(table, list) else last] = value
+
+
+def _index(items: list[Any], part: str, setting: str) -> int:
+    if not part.isdigit() or int(part) >= len(items):
+        raise ConfigError(f"--set {setting}: {part} is not one of 0 to {len(items) - 1}")
+    return int(part)
+
+
+def _describe(error: Any) -> str:
+    location = [str(part) for part in error["loc"]]
+    path = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        return f"unknown setting {path}{_suggest(location)}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{path}: {message[0].lower()}{message[1:]}"
+
+
+def _suggest(location: list[str]) -> str:
+    known = dict.fromkeys(Config.model_fields)
+    if len(location) == 2:
+        known = dict.fromkeys(type(getattr(Config(), location[0])).model_fields)
+    elif len(location) > 2:
+        known = dict.fromkeys(ConvBlockConfig.model_fields)
+    close = difflib.get_close_matches(location[-1], known, n=1)
+    return f" (did you mean {'.'.join([*location[:-1], close[0]])}?)" if close else ""

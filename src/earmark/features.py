@@ -1,0 +1,185 @@
+"""Log-mel band energies: the one front end, in training, prediction and export alike.
+
+Waveforms come as blocks of any sizes and leave as log-mel frames. The frames are computed in groups
+of `GROUP_FRAMES` counted from the start of the clip, small enough to stay in the processor's cache;
+since the groups do not depend on the blocks, neither do the values, bit for bit.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.fft
+import scipy.sparse
+from jaxtyping import Float
+
+from earmark.config import FeatureConfig
+from earmark.errors import ConfigError
+
+GROUP_FRAMES = 128
+FLOOR = 1e-10
+"""Smallest band energy that is told apart from silence: -100 dB relative to full scale squared."""
+
+
+def hz_to_mel(frequency_hz: Float[np.ndarray, "..."], scale: str) -> Float[np.ndarray, "..."]:
+    """Frequency on the mel scale.
+
+    Args:
+        frequency_hz: Frequencies in Hz.
+        scale: ``slaney`` or ``htk``.
+
+    Source:
+        Slaney (1998), Auditory Toolbox, Interval Research report 1998-010: linear below 1 kHz,
+        27 mels to the factor 6.4 above. Young et al. (2006), The HTK Book, section 5.4:
+        2595 log10(1 + f / 700).
+
+    Example:
+        >>> hz_to_mel(np.array([1000.0]), "slaney")
+        array([15.])
+    """
+    if scale == "htk":
+        return 2595.0 * np.log10(1.0 + frequency_hz / 700.0)
+    linear = frequency_hz * 3.0 / 200.0
+    logarithmic = 15.0 + np.log(np.maximum(frequency_hz, 1000.0) / 1000.0) * 27.0 / np.log(6.4)
+    return np.where(frequency_hz < 1000.0, linear, logarithmic)
+
+
+def mel_to_hz(mels: Float[np.ndarray, "..."], scale: str) -> Float[np.ndarray, "..."]:
+    """The inverse of `hz_to_mel`, in Hz."""
+    if scale == "htk":
+        return 700.0 * (10.0 ** (mels / 2595.0) - 1.0)
+    logarithmic = 1000.0 * np.exp(np.log(6.4) / 27.0 * (np.maximum(mels, 15.0) - 15.0))
+    return np.where(mels < 15.0, mels * 200.0 / 3.0, logarithmic)
+
+
+def mel_filterbank(config: FeatureConfig) -> Float[np.ndarray, "mels bins"]:
+    """Triangular filters, equally wide on the mel scale, each over its neighbours' centres.
+
+    Args:
+        config: Front-end settings.
+
+    Returns:
+        Weights of the ``1 + n_fft / 2`` bins of the spectrum, a row a band.
+
+    Source:
+        Slaney (1998), Auditory Toolbox, for the triangles and the norm by area.
+    """
+    bins_hz = np.arange(1 + config.n_fft // 2) * (config.sample_rate / config.n_fft)
+    low, high = hz_to_mel(np.array([config.f_min, config.top_frequency]), config.mel_scale)
+    edges_hz = mel_to_hz(np.linspace(low, high, config.n_mels + 2), config.mel_scale)
+    left, centre, right = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
+    rising = (bins_hz - left) / (centre - left)
+    falling = (right - bins_hz) / (right - centre)
+    weights = np.maximum(0.0, np.minimum(rising, falling))
+    if config.mel_norm == "slaney":
+        weights *= 2.0 / (right - left)
+    return weights
+
+
+def hann_window(win_length: int, n_fft: int) -> Float[np.ndarray, " n_fft"]:
+    """A periodic Hann window, centred in ``n_fft`` samples with zeros on both sides."""
+    hann = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(win_length) / win_length)
+    before = (n_fft - win_length) // 2
+    return np.pad(hann, (before, n_fft - win_length - before))
+
+
+@dataclass(frozen=True)
+class LogMel:
+    """The front end: waveform to log-mel band energies, in decibels relative to full scale.
+
+    Frames are centred: frame *t* is the sound around ``t * hop_length / sample_rate`` seconds, with
+    silence before the first sample and after the last. Each clip is treated alone, so its values
+    depend on nothing else. float32 samples give float32 values, float64 give float64.
+
+    Args:
+        config: Front-end settings.
+
+    Raises:
+        ConfigError: A band is so narrow that no bin of the spectrum falls in it.
+
+    Example:
+        >>> LogMel(FeatureConfig())(np.zeros(16_000, np.float32)).shape
+        (40, 51)
+    """
+
+    config: FeatureConfig
+
+    def __post_init__(self) -> None:
+        empty = np.flatnonzero(mel_filterbank(self.config).sum(axis=1) == 0)
+        if len(empty):
+            raise ConfigError(
+                f"features: {len(empty)} of {self.config.n_mels} mel bands hold no bin of the "
+                f"spectrum (the first is band {empty[0]}); lower n_mels or raise n_fft"
+            )
+
+    def num_frames(self, num_samples: int) -> int:
+        """Number of frames that a clip of ``num_samples`` gives."""
+        return 1 + num_samples // self.config.hop_length
+
+    def __call__(self, waveform: Float[np.ndarray, " time"]) -> Float[np.ndarray, "mels frames"]:
+        """Log-mel band energies of a whole clip.
+
+        Args:
+            waveform: Samples in [-1, 1] at ``config.sample_rate``.
+
+        Returns:
+            ``frames = 1 + time // hop_length`` columns.
+        """
+        return np.concatenate(list(self.stream([waveform]))).T
+
+    def stream(
+        self, blocks: Iterable[Float[np.ndarray, " time"]]
+    ) -> Iterator[Float[np.ndarray, "frames mels"]]:
+        """Log-mel frames of a clip that comes in blocks of any sizes.
+
+        Args:
+            blocks: Samples in [-1, 1] at ``config.sample_rate``.
+
+        Yields:
+            Groups of frames, in order; joined, they are what the whole clip gives, bit for bit.
+        """
+        hop, n_fft = self.config.hop_length, self.config.n_fft
+        group_samples = (GROUP_FRAMES - 1) * hop + n_fft
+        pending: np.ndarray | None = None
+        for block in blocks:
+            if pending is None:
+                pending = np.zeros(n_fft // 2, block.dtype)
+            pending = np.concatenate([pending, block])
+            while len(pending) >= group_samples:
+                yield self._group(pending[:group_samples])
+                pending = pending[GROUP_FRAMES * hop :]
+        if pending is None:
+            return
+        pending = np.concatenate([pending, np.zeros(n_fft // 2, pending.dtype)])
+        while len(pending) >= n_fft:
+            yield self._group(pending[:group_samples])
+            pending = pending[GROUP_FRAMES * hop :]
+
+    def _group(self, samples: np.ndarray) -> np.ndarray:
+        """Frames-major log-mel values of at most `GROUP_FRAMES` frames."""
+        hop, n_fft = self.config.hop_length, self.config.n_fft
+        frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop]
+        window, filters = self._tables[samples.dtype.char]
+        spectrum = scipy.fft.rfft(frames * window, axis=1)
+        energy = spectrum.real**2
+        energy += spectrum.imag**2
+        power = self.config.power
+        if power != 2.0:
+            energy **= power / 2.0
+        mel = (filters @ energy.T).T
+        decibels = np.log10(np.maximum(mel, mel.dtype.type(FLOOR)))
+        decibels *= 20.0 / power
+        return decibels
+
+    @cached_property
+    def _tables(self) -> dict[str, tuple[np.ndarray, scipy.sparse.csr_array]]:
+        window = hann_window(self.config.win_length, self.config.n_fft)
+        filters = mel_filterbank(self.config)
+        return {
+            np.dtype(dtype).char: (
+                window.astype(dtype),
+                scipy.sparse.csr_array(filters, dtype=dtype),
+            )
+            for dtype in (np.float32, np.float64)
+        }

@@ -1,0 +1,70 @@
+"""Training, validation and test parts: by group, stratified by label, from a seed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from earmark.config import TrainConfig
+from earmark.manifest import Manifest, Recording
+
+
+def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
+    """Assigns the splits that the data do not give.
+
+    Data without splits are divided by group, stratified by label, with ``config.split_seed``. Data
+    with a training and a testing part but no validation get validation recordings from training.
+
+    Args:
+        manifest: As read.
+        config: Fractions and seed.
+    """
+    if not manifest.has_splits:
+        validation, test = config.validation_fraction, config.test_fraction
+        fractions = {"train": 1 - validation - test, "validation": validation, "test": test}
+        chosen = _assign(manifest.recordings, fractions, config.split_seed)
+        note = f"split by group with split_seed {config.split_seed}"
+    elif not manifest.split("validation") and manifest.split("train"):
+        validation = config.validation_fraction
+        fractions = {"train": 1 - validation, "validation": validation}
+        chosen = _assign(manifest.split("train"), fractions, config.split_seed)
+        note = f"no validation split: {validation:.0%} of training held for it"
+    else:
+        return manifest
+    recordings = tuple(
+        replace(one, split=chosen.get(one.group, one.split)) for one in manifest.recordings
+    )
+    return replace(manifest, recordings=recordings, notes=(*manifest.notes, note))
+
+
+def _assign(
+    recordings: Sequence[Recording], fractions: Mapping[str, float], seed: int
+) -> dict[str, str]:
+    """Group to split: the largest groups first, each to the split that lacks its labels most."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in recordings:
+        counts[one.group].update(one.labels)
+    total: Counter[str] = sum(counts.values(), Counter())
+    wanted = {
+        split: {label: share * total[label] for label in total}
+        for split, share in fractions.items()
+    }
+    missing = {split: dict(needs) for split, needs in wanted.items()}
+    groups = sorted(counts)
+    np.random.default_rng(seed).shuffle(groups)
+    chosen = {}
+    for group in sorted(groups, key=lambda name: -counts[name].total()):
+        needs = {
+            split: sum(
+                number * missing[split][label] / wanted[split][label]
+                for label, number in counts[group].items()
+            )
+            for split in fractions
+        }
+        # Ties go to the split named first, which is training.
+        split = max(needs, key=lambda name: round(needs[name], 9))
+        chosen[group] = split
+        for label, number in counts[group].items():
+            missing[split][label] -= number
+    return chosen
