@@ -53,7 +53,6 @@ EXTENSIONS = frozenset(
         ".mov",
     ]
 )
-"""What a folder scan takes for sound, whatever the case of the letters."""
 
 # A playlist or a network address inside a file must not make the decoder open anything else.
 _AV_OPTIONS = {
@@ -140,6 +139,11 @@ def stream(path: Path, sample_rate: int, excerpt: Excerpt = WHOLE) -> Generator[
         yield from _checked(path, source, sample_rate, excerpt)
 
 
+def is_audio(path: Path) -> bool:
+    """Whether a folder scan takes a file for sound: by its extension, in any case of letters."""
+    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
+
+
 def content_hash(path: Path) -> str:
     """The BLAKE2b digest (128 bits) of a file's bytes.
 
@@ -190,9 +194,7 @@ def _mono(path: Path, blocks: Iterable[np.ndarray], sample_rate: int) -> Iterato
             mono = mono / np.float32(block.shape[1])
         if not np.isfinite(mono).all():
             at = (num_samples + int(np.argmin(np.isfinite(mono)))) / sample_rate
-            raise AudioError(
-                f"{path}: a sample at {at:.3f} s is not a finite number; mend the file"
-            )
+            raise AudioError(f"{path}: the sample at {at:.3f} s is not a finite number; mend it")
         num_samples += len(mono)
         yield np.ascontiguousarray(mono)
 
@@ -240,7 +242,8 @@ def _limited(path: Path, source: _Source) -> _Source:
         )
     if not 1 <= source.channels <= MAX_CHANNELS:
         raise AudioError(
-            f"{path}: claims {source.channels} channels, outside 1 to {MAX_CHANNELS}; mend its header"
+            f"{path}: claims {source.channels} channels, outside 1 to {MAX_CHANNELS}; "
+            "mend its header"
         )
     return source
 
@@ -262,8 +265,8 @@ def _soundfile_blocks(
         )
         if not len(block):
             raise AudioError(
-                f"{path}: declares {file.frames / rate:.2f} s but holds only {position / rate:.2f} s;"
-                " the file is truncated, replace it"
+                f"{path}: declares {file.frames / rate:.2f} s but holds only "
+                f"{position / rate:.2f} s; the file is truncated, replace it"
             )
         position += len(block)
         yield block

@@ -253,17 +253,17 @@ def _parse_value(text: str) -> Any:
         return text
 
 
-def _place(table: Any, parts: list[str], value: Any, setting: str) -> None:
+def _place(table: dict[str, Any], parts: list[str], value: Any, setting: str) -> None:
+    target: Any = table
     for part in parts[:-1]:
-        table = (
-            table[_index(table, part, setting)]
-            if isinstance(table, list)
-            else (table.setdefault(part, {}))
-        )
-        if not isinstance(table, dict | list):
+        if isinstance(target, list):
+            target = target[_index(target, part, setting)]
+        else:
+            target = target.setdefault(part, {})
+        if not isinstance(target, dict | list):
             raise ConfigError(f"--set {setting}: {part} is a single value, not a table")
-    last = parts[-1]
-    table[_index(table, last, setting) if isinstance(table, list) else last] = value
+    last: Any = parts[-1]
+    target[_index(target, last, setting) if isinstance(target, list) else last] = value
 
 
 def _index(items: list[Any], part: str, setting: str) -> int:

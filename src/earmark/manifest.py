@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from earmark.audio import EXTENSIONS, WHOLE, Excerpt
+from earmark.audio import WHOLE, Excerpt, is_audio
 from earmark.errors import DataError
 
 SPLITS = ("train", "validation", "test")
@@ -92,16 +92,20 @@ class Manifest:
             parts = [f"{counts[label]} {label}" for label in self.labels]
         return ", ".join(parts)
 
-    def to_csv(self) -> str:
-        """The table as CSV text."""
-        columns = ("name", "label", "split", "fold", "group", "start", "end")
+    def to_csv(self, keys: Mapping[str, str]) -> str:
+        """The table as CSV text.
+
+        Args:
+            keys: Name of a recording to the key of its content, where it is known.
+        """
+        columns = ("name", "label", "split", "fold", "group", "start", "end", "key")
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
         for one in self.recordings:
             end = "" if one.excerpt.end is None else one.excerpt.end
             row = (one.name, ";".join(one.labels), one.split or "", one.fold or "", one.group)
-            writer.writerow((*row, one.excerpt.start or "", end))
+            writer.writerow((*row, one.excerpt.start or "", end, keys.get(one.name, "")))
         return text.getvalue()
 
 
@@ -163,14 +167,12 @@ def refuse_group_overlap(manifest: Manifest) -> None:
 
 
 def _visible_files(folder: Path) -> list[Path]:
-    found = (
+    return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in EXTENSIONS
+        if is_audio(path)
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
     )
-    return sorted(found)
 
 
 def _scan(data: Path) -> Manifest:

@@ -1,0 +1,153 @@
+"""One ``.safetensors`` file: weights, settings, labels and the state of training. No pickle.
+
+No code runs when a model is opened, and the same model gives the same bytes.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from earmark.config import Config, config_from_dict
+from earmark.errors import CheckpointError, ConfigError
+from earmark.files import write_whole
+from earmark.models import AudioModel, InputShape, build_model
+
+FORMAT = 1
+_KEY = "earmark"
+_MODEL = "model."
+_OPTIMIZER = "optimizer."
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a network needs beside its weights.
+
+    Args:
+        config: All settings that it was trained with.
+        labels: The vocabulary; a binary network's logit speaks for the second.
+        window_frames: Length of the windows that it was trained on.
+        threshold: Probability from which the second label is chosen.
+    """
+
+    config: Config
+    labels: tuple[str, ...]
+    window_frames: int
+    threshold: float = 0.5
+
+    @property
+    def num_outputs(self) -> int:
+        """Logits a window."""
+        return 1 if len(self.labels) == 2 else len(self.labels)
+
+    def build(self) -> AudioModel:
+        """The network, with fresh weights."""
+        shape = InputShape(self.config.features.n_mels, self.window_frames)
+        return build_model(self.config.model, shape, self.num_outputs)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network with its card, and where training stands.
+
+    Args:
+        card: What the network needs beside its weights.
+        model: Weights and buffers by name.
+        optimizer: The optimizer's state by name; empty unless training goes on from here.
+        progress: State of the training loop, as plain JSON values.
+    """
+
+    card: ModelCard
+    model: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor] = field(default_factory=dict)
+    progress: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self) -> AudioModel:
+        """The network with its weights, in evaluation mode, on the CPU.
+
+        Raises:
+            CheckpointError: The weights do not fit the settings.
+        """
+        model = self.card.build()
+        try:
+            model.load_state_dict(dict(self.model))
+        except RuntimeError as error:
+            reason = str(error).replace("\n", " ")
+            raise CheckpointError(f"the weights do not fit the settings: {reason}") from None
+        return model.eval()
+
+    def save(self, path: Path) -> None:
+        """Writes the file whole."""
+        tensors = {_MODEL + name: one for name, one in self.model.items()}
+        tensors |= {_OPTIMIZER + name: one for name, one in self.optimizer.items()}
+        facts = {
+            "format": FORMAT,
+            "config": self.card.config.to_dict(),
+            "labels": self.card.labels,
+            "window_frames": self.card.window_frames,
+            "threshold": self.card.threshold,
+            "progress": dict(self.progress),
+        }
+        on_cpu = {name: one.detach().cpu().contiguous() for name, one in tensors.items()}
+        # One metadata key: the library does not keep the order of several.
+        write_whole(path, save(on_cpu, {_KEY: json.dumps(facts, sort_keys=True)}))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Opens a ``.safetensors`` file that earmark wrote, or a run folder's best weights.
+
+    Raises:
+        CheckpointError: It is missing, damaged, or not earmark's.
+    """
+    if path.is_dir():
+        path = path / "best.safetensors"
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such model; give a run folder or a .safetensors file")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a whole .safetensors file: {error}") from None
+    if _KEY not in metadata:
+        raise CheckpointError(f"{path}: weights without earmark's settings; train it with earmark")
+    facts = json.loads(metadata[_KEY])
+    if facts["format"] > FORMAT:
+        raise CheckpointError(f"{path}: written by a newer earmark; update this one")
+    try:
+        config = config_from_dict(facts["config"], source=str(path))
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
+    card = ModelCard(config, tuple(facts["labels"]), facts["window_frames"], facts["threshold"])
+    return Checkpoint(card, _strip(tensors, _MODEL), _strip(tensors, _OPTIMIZER), facts["progress"])
+
+
+def _strip(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)
+    }
+
+
+def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The tensors of an optimizer's state, named ``index.key``."""
+    return {
+        f"{index}.{key}": value
+        for index, state in optimizer.state_dict()["state"].items()
+        for key, value in state.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Puts the tensors of `flatten_optimizer` back."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

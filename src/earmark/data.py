@@ -1,0 +1,268 @@
+"""Data sets of windows and the three loaders.
+
+A clip is judged by windows of one length. Training draws them at random; validation and testing
+take a fixed grid that covers the clip, and the clip's logits are the mean over its windows.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int, Int64
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from earmark.config import Config, TrainConfig
+from earmark.manifest import Manifest
+from earmark.runtime import Runtime
+from earmark.store import FeatureStore, Frames, Prepared
+
+EVALUATION_BATCH = 64
+
+
+class Batch(NamedTuple):
+    """Windows with the targets of their clips and their own numbers in the data set."""
+
+    log_mel: Float32[Tensor, "batch 1 mels frames"]
+    targets: Int64[Tensor, " batch"]
+    windows: Int64[Tensor, " batch"]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device."""
+        return Batch(*(one.to(device, non_blocking=True) for one in self))
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A usable recording: its name, the key of its features and its target."""
+
+    name: str
+    key: str
+    target: int
+
+
+def usable_clips(manifest: Manifest, prepared: Prepared, split: str) -> list[Clip]:
+    """The clips of a split whose features are stored, in the order of the manifest."""
+    return [
+        Clip(one.name, prepared.keys[one.name], manifest.target(one))
+        for one in manifest.split(split)
+        if one.name in prepared.keys
+    ]
+
+
+def window_starts(num_frames: int, window_frames: int, overlap: float) -> list[int]:
+    """First frames of the windows that cover a clip; the last one ends where the clip ends.
+
+    Args:
+        num_frames: Length of the clip.
+        window_frames: Length of a window.
+        overlap: Share of a window that the next repeats, in [0, 1).
+
+    Example:
+        >>> window_starts(250, 100, 0.5)
+        [0, 50, 100, 150]
+    """
+    if num_frames <= window_frames:
+        return [0]
+    step = max(1, round(window_frames * (1 - overlap)))
+    starts = list(range(0, num_frames - window_frames, step))
+    return [*starts, num_frames - window_frames]
+
+
+def cut_window(
+    frames: Float[np.ndarray, "frames mels"], start: int, window_frames: int
+) -> Float32[np.ndarray, "mels window"]:
+    """One window, bands first; a clip that is shorter is repeated until it fills the window."""
+    window = frames[start : start + window_frames].astype(np.float32)
+    if len(window) < window_frames:
+        window = np.resize(window, (window_frames, window.shape[1]))
+    return window.T
+
+
+class AudioDataset(Dataset):
+    """Windows of stored clips.
+
+    Without ``crops`` the windows are the fixed grid, in order. With it they are drawn at random,
+    the same ones for the same seed and epoch; a long clip gives more of them than a short one.
+
+    Args:
+        store: Where the features are.
+        clips: Which ones.
+        window_frames: Length of the windows.
+        overlap: Share of a window that the next repeats, on the grid.
+        crops: Draw windows at random, with these settings.
+    """
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        clips: Sequence[Clip],
+        window_frames: int,
+        *,
+        overlap: float = 0.5,
+        crops: TrainConfig | None = None,
+    ) -> None:
+        self.store = store
+        self.clips = tuple(clips)
+        self.window_frames = window_frames
+        self._crops = crops
+        self._lengths = np.array([store.num_frames(clip.key) for clip in clips], np.int64)
+        grids = [window_starts(int(n), window_frames, overlap) for n in self._lengths]
+        if crops is not None:
+            per_clip = np.clip(np.round(self._lengths / window_frames), 1, crops.max_crops)
+            grids = [[0] * int(number) for number in per_clip]
+        self.window_clips = np.repeat(np.arange(len(grids)), [len(grid) for grid in grids])
+        self._starts = np.array([start for grid in grids for start in grid], np.int64)
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws the random windows of an epoch; the fixed grid stays."""
+        if self._crops is not None:
+            rng = np.random.default_rng((self._crops.seed, epoch, 1))
+            room = np.maximum(self._lengths - self.window_frames, 0)[self.window_clips]
+            self._starts = rng.integers(0, room, endpoint=True)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, index: int) -> tuple[Float32[Tensor, "1 mels frames"], int]:
+        """A window's log-mel values in decibels, and its clip's target."""
+        batch = self.batch([index])
+        return batch.log_mel[0], int(batch.targets[0])
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """Many windows at once: what the loaders ask for."""
+        return self.batch(indices)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Windows stacked, with the targets of their clips."""
+        clips = self.window_clips[list(indices)]
+        log_mel = np.stack(
+            [
+                cut_window(self._frames(clip), self._starts[index], self.window_frames)
+                for index, clip in zip(indices, clips, strict=True)
+            ]
+        )
+        targets = [self.clips[clip].target for clip in clips]
+        return Batch(
+            torch.from_numpy(log_mel).unsqueeze(1), torch.tensor(targets), torch.tensor(indices)
+        )
+
+    def _frames(self, clip: int) -> Frames:
+        return self.store[self.clips[clip].key]
+
+    def band_statistics(self) -> tuple[Float[Tensor, " mels"], Float[Tensor, " mels"]]:
+        """Mean and standard deviation of each mel band over every frame of every clip."""
+        n_mels = self.store.config.n_mels
+        count, total, squares = 0, np.zeros(n_mels), np.zeros(n_mels)
+        for clip in range(len(self.clips)):
+            frames = self._frames(clip).astype(np.float64)
+            count += len(frames)
+            total += frames.sum(axis=0)
+            squares += (frames**2).sum(axis=0)
+        mean = total / count
+        variance = np.maximum(squares / count - mean**2, 0.0)
+        return torch.from_numpy(mean), torch.from_numpy(np.sqrt(variance))
+
+
+class TrainingBatches(Sampler[list[int]]):
+    """Shuffled batches of this process's share of the windows; every share has the same length.
+
+    Args:
+        dataset: What to sample.
+        config: Batch size and seed.
+        runtime: Which share.
+    """
+
+    def __init__(self, dataset: AudioDataset, config: TrainConfig, runtime: Runtime) -> None:
+        self._dataset = dataset
+        self._config = config
+        self._runtime = runtime
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Another epoch, another order."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        share = len(self._dataset) // self._runtime.world_size
+        return -(-share // self._config.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.random.default_rng((self._config.seed, self._epoch, 0)).permutation(
+            len(self._dataset)
+        )
+        # Shares of one length, so that no process waits for gradients that never come.
+        share = len(order) // self._runtime.world_size
+        mine = order[self._runtime.rank :: self._runtime.world_size][:share].tolist()
+        for first in range(0, share, self._config.batch_size):
+            yield mine[first : first + self._config.batch_size]
+
+
+class OrderedBatches(Sampler[list[int]]):
+    """All windows in order, in batches of one size; this process's share of the batches.
+
+    The batches do not depend on the number of processes, so the figures do not either.
+    """
+
+    def __init__(self, dataset: AudioDataset, runtime: Runtime) -> None:
+        first = EVALUATION_BATCH * runtime.rank
+        step = EVALUATION_BATCH * runtime.world_size
+        self._num_windows = len(dataset)
+        self._firsts = range(first, len(dataset), step)
+
+    def __len__(self) -> int:
+        return len(self._firsts)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for first in self._firsts:
+            yield list(range(first, min(first + EVALUATION_BATCH, self._num_windows)))
+
+
+class TrainingLoader(DataLoader):
+    """Random windows in random order, both drawn from the seed and the epoch."""
+
+    def __init__(self, dataset: AudioDataset, config: TrainConfig, runtime: Runtime) -> None:
+        self.windows = dataset
+        self.batches = TrainingBatches(dataset, config, runtime)
+        super().__init__(dataset, batch_sampler=self.batches, collate_fn=_as_is)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws the windows and the order of an epoch."""
+        self.windows.set_epoch(epoch)
+        self.batches.set_epoch(epoch)
+
+
+class OrderedLoader(DataLoader):
+    """Every window in order: for validation and testing, so that predictions can be traced."""
+
+    def __init__(self, dataset: AudioDataset, runtime: Runtime) -> None:
+        self.windows = dataset
+        super().__init__(dataset, batch_sampler=OrderedBatches(dataset, runtime), collate_fn=_as_is)
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+def clip_logits(
+    window_logits: Float[np.ndarray, "windows outputs"], window_clips: Int[np.ndarray, " windows"]
+) -> Float[np.ndarray, "clips outputs"]:
+    """Logits of each clip: the mean over its windows, summed in float64 and divided once."""
+    counts = np.bincount(window_clips)
+    sums = [np.bincount(window_clips, weights=column) for column in window_logits.T]
+    return np.stack(sums, axis=1) / counts[:, None]
+
+
+def choose_window_frames(lengths: Sequence[int], config: Config) -> int:
+    """Length of the windows: ``train.crop_seconds``, or the longest clip when that is shorter.
+
+    Args:
+        lengths: Frames of each training clip.
+        config: All settings.
+    """
+    features = config.features
+    crop = 1 + round(config.train.crop_seconds * features.sample_rate) // features.hop_length
+    return min(crop, max(lengths))

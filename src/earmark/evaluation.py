@@ -1,0 +1,177 @@
+"""Judging clips: validation after each epoch, and the test, once."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from earmark.checkpoint import Checkpoint
+from earmark.data import AudioDataset, Clip, OrderedLoader, clip_logits, usable_clips
+from earmark.errors import DataError
+from earmark.manifest import Manifest, Recording
+from earmark.metrics import Predictions, Scores, decide, score
+from earmark.runtime import Runtime
+from earmark.store import FeatureStore, Prepared, Skipped, default_root, prepare
+
+SEEN_TABLE = "manifest.csv"
+"""The file of a run folder that says which content was trained and validated on."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A test: the figures, each clip's prediction, and the recordings that could not be judged."""
+
+    scores: Scores
+    predictions: Predictions
+    threshold: float
+    skipped: tuple[Skipped, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``evaluate --json`` prints."""
+        skipped = [{"path": one.name, "error": one.error} for one in self.skipped]
+        return {**self.scores.to_dict(), "threshold": self.threshold, "skipped": skipped}
+
+    def to_csv(self) -> str:
+        """A row a clip: its name, label, predicted label and the probability of each label."""
+        labels = self.scores.labels
+        probabilities = self.predictions.probabilities
+        chosen = decide(probabilities, self.threshold)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("path", "label", "predicted", "correct", *labels))
+        for clip, index, row in zip(self.predictions.clips, chosen, probabilities, strict=True):
+            hit = "yes" if index == clip.target else "no"
+            shares = (f"{share:.6f}" for share in row)
+            writer.writerow((clip.name, labels[clip.target], labels[index], hit, *shares))
+        return text.getvalue()
+
+
+def predict_clips(
+    model: nn.Module, loader: OrderedLoader, runtime: Runtime, *, num_outputs: int = 1
+) -> Predictions:
+    """Judges every clip of a loader; with many processes each does a share of the batches.
+
+    Args:
+        model: The network itself, not one wrapped for training; it is put in evaluation mode.
+        loader: Windows in order.
+        runtime: Where to compute.
+        num_outputs: Logits a window.
+
+    Returns:
+        The same logits whatever the number of processes.
+    """
+    windows = loader.windows
+    logits = torch.zeros(len(windows), num_outputs, dtype=torch.float64)
+    model.eval()
+    with torch.inference_mode():
+        for batch in loader:
+            output = model(batch.log_mel.to(runtime.device)).double().cpu()
+            logits[batch.windows] = output
+    # Each row is written by one process and zero elsewhere, so the sum is exact.
+    logits = runtime.all_sum(logits)
+    return Predictions(windows.clips, clip_logits(logits.numpy(), windows.window_clips))
+
+
+def evaluate(
+    checkpoint: Checkpoint,
+    manifest: Manifest,
+    *,
+    runtime: Runtime,
+    store_root: Path | None = None,
+    run: Path | None = None,
+) -> Evaluation:
+    """Tests a model on the test split, which nothing else reads.
+
+    Data without splits are tested on what the run has not seen: the recordings whose content and
+    group took no part in its training or validation.
+
+    Args:
+        checkpoint: The model.
+        manifest: The data, as read.
+        runtime: Where to compute.
+        store_root: Folder of the feature store; the shared one when it is not given.
+        run: The model's run folder, which knows what was trained on.
+
+    Raises:
+        DataError: Nothing is left to test on, or test clips were trained on.
+    """
+    card = checkpoint.card
+    unknown = sorted(set(manifest.labels) - set(card.labels))
+    if unknown:
+        raise DataError(
+            f"{manifest.source}: label {unknown[0]!r} is unknown to the model, which tells "
+            f"{' from '.join(card.labels)}"
+        )
+    seen = _read_seen(run)
+    tested = _tested(manifest, seen)
+    store = FeatureStore(store_root or default_root(), card.config.features)
+    prepared = prepare(tested, store, reporter=runtime.reporter)
+    part = replace(
+        manifest,
+        recordings=tuple(replace(one, split="test") for one in tested),
+        labels=card.labels,
+    )
+    clips = _unseen(part, prepared, seen, was_split=manifest.has_splits)
+    windows = AudioDataset(store, clips, card.window_frames, overlap=card.config.predict.overlap)
+    model = checkpoint.build().to(runtime.device)
+    predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime)
+    confidence = card.config.evaluate.confidence
+    scores = score(predictions, card.labels, threshold=card.threshold, confidence=confidence)
+    return Evaluation(scores, predictions, card.threshold, prepared.skipped)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Keys and groups of what a run was trained and validated on."""
+
+    keys: frozenset[str]
+    groups: frozenset[str]
+
+
+def _read_seen(run: Path | None) -> _Seen | None:
+    table = run / SEEN_TABLE if run else None
+    if table is None or not table.is_file():
+        return None
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] != "test"]
+    keys = frozenset(row["key"] for row in rows if row["key"])
+    # A recording that is its own group says nothing about others of the same name.
+    groups = frozenset(row["group"] for row in rows if row["group"] != row["name"])
+    return _Seen(keys, groups)
+
+
+def _tested(manifest: Manifest, seen: _Seen | None) -> Sequence[Recording]:
+    """The recordings that may be tested on, as far as the manifest tells."""
+    if manifest.has_splits:
+        tested = manifest.split("test")
+        if not tested:
+            raise DataError(f"{manifest.source}: no testing split; add one or give other data")
+        return tested
+    if seen is None:
+        raise DataError(
+            f"{manifest.source}: has no splits, and this model does not know what it was trained "
+            "on; give its run folder, or data with a testing split"
+        )
+    return [one for one in manifest.recordings if one.group not in seen.groups]
+
+
+def _unseen(
+    part: Manifest, prepared: Prepared, seen: _Seen | None, *, was_split: bool
+) -> list[Clip]:
+    clips = usable_clips(part, prepared, "test")
+    known = [clip for clip in clips if seen and clip.key in seen.keys]
+    if known and was_split:
+        listed = ", ".join(clip.name for clip in known[:3])
+        raise DataError(
+            f"{part.source}: {len(known)} test clips have the same content as clips of the "
+            f"training or validation split: {listed}; take them out of one of the two"
+        )
+    left = [clip for clip in clips if clip not in known]
+    if not left:
+        raise DataError(f"{part.source}: no clip is left to test on")
+    return left

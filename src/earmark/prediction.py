@@ -1,0 +1,142 @@
+"""From a model and a sound file to a label."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float16, Float64
+from torch import nn
+
+from earmark import audio
+from earmark.checkpoint import ModelCard, load_checkpoint
+from earmark.data import EVALUATION_BATCH, clip_logits, cut_window, window_starts
+from earmark.errors import AudioError
+from earmark.features import LogMel, extract
+from earmark.metrics import decide, probabilities
+from earmark.runtime import pick_device
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says about a file.
+
+    Args:
+        path: The file.
+        label: The chosen label.
+        probabilities: Label to probability.
+        duration_seconds: Length of the sound.
+    """
+
+    path: Path
+    label: str
+    probabilities: dict[str, float]
+    duration_seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``predict --json`` prints."""
+        return {
+            "path": str(self.path),
+            "label": self.label,
+            "probabilities": self.probabilities,
+            "duration_seconds": self.duration_seconds,
+        }
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that could not be judged, and why."""
+
+    path: Path
+    error: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``predict --json`` prints."""
+        return {"path": str(self.path), "error": self.error}
+
+
+class Classifier:
+    """A trained model, ready for new sound. It owns the front end, the labels and the threshold.
+
+    Args:
+        model: The network.
+        card: What it needs beside its weights.
+        device: Where to compute.
+    """
+
+    def __init__(self, model: nn.Module, card: ModelCard, device: torch.device) -> None:
+        self.card = card
+        self._model = model.to(device).eval()
+        self._device = device
+        self._log_mel = LogMel(card.config.features)
+
+    @classmethod
+    def load(cls, path: Path | str, *, device: str = "auto") -> "Classifier":
+        """Opens a run folder or a ``.safetensors`` file.
+
+        Args:
+            path: The model.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+        Raises:
+            CheckpointError: It cannot be opened.
+        """
+        checkpoint = load_checkpoint(Path(path))
+        return cls(checkpoint.build(), checkpoint.card, pick_device(device))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels it tells apart."""
+        return self.card.labels
+
+    def predict(self, path: Path | str) -> Prediction:
+        """Judges a whole file by the mean over its windows, as validation and testing do.
+
+        Args:
+            path: Any sound file.
+
+        Raises:
+            AudioError: The file cannot be judged.
+        """
+        path = Path(path)
+        extracted = extract(path, self._log_mel)
+        row = probabilities(self._logits(extracted.frames))
+        label = self.labels[int(decide(row, self.card.threshold)[0])]
+        shares = {name: float(share) for name, share in zip(self.labels, row[0], strict=True)}
+        return Prediction(path, label, shares, extracted.duration_seconds)
+
+    def predict_many(self, paths: Iterable[Path | str]) -> Iterator[Prediction | Failure]:
+        """Judges files in order; one that fails is named and the others go on."""
+        for path in paths:
+            try:
+                yield self.predict(path)
+            except AudioError as error:
+                yield Failure(Path(path), str(error))
+
+    def _logits(
+        self, frames: Float16[np.ndarray, "frames mels"]
+    ) -> Float64[np.ndarray, "1 outputs"]:
+        """Logits of one clip."""
+        length = self.card.window_frames
+        starts = window_starts(len(frames), length, self.card.config.predict.overlap)
+        outputs = []
+        with torch.inference_mode():
+            for first in range(0, len(starts), EVALUATION_BATCH):
+                chunk = starts[first : first + EVALUATION_BATCH]
+                windows = np.stack([cut_window(frames, start, length) for start in chunk])
+                log_mel = torch.from_numpy(windows).unsqueeze(1).to(self._device)
+                outputs.append(self._model(log_mel).double().cpu().numpy())
+        return clip_logits(np.concatenate(outputs), np.zeros(len(starts), np.int64))
+
+
+def find_audio(paths: Iterable[Path]) -> list[Path]:
+    """Files as given, and every sound file below the folders."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(one for one in path.rglob("*") if audio.is_audio(one))
+        else:
+            found.append(path)
+    return found

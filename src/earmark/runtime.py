@@ -1,0 +1,122 @@
+"""Device, seeds and processes: the only place that knows of distributed training."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from earmark.errors import ConfigError
+from earmark.progress import SILENT, Reporter
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where this process computes, and which of how many it is.
+
+    Args:
+        device: Where modules and batches go.
+        rank: Number of this process.
+        world_size: Number of processes.
+        reporter: Told of progress; only the first process has one that speaks.
+    """
+
+    device: torch.device
+    rank: int = 0
+    world_size: int = 1
+    reporter: Reporter = SILENT
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes the files and speaks to the user."""
+        return self.rank == 0
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The module that averages gradients over the processes; itself when there is one."""
+        if self.world_size == 1:
+            return model
+        return DistributedDataParallel(model, broadcast_buffers=False)
+
+    def broadcast_buffers(self, model: nn.Module) -> None:
+        """Gives every process the buffers of the first.
+
+        Each process keeps batch statistics of its own share, so without this they would evaluate
+        different networks, and the saved one would be neither of the others.
+        """
+        if self.world_size > 1:
+            for buffer in model.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
+    def all_sum(self, values: Tensor) -> Tensor:
+        """The sum over all processes, in place."""
+        if self.world_size > 1:
+            torch.distributed.all_reduce(values)
+        return values
+
+    def wait(self) -> None:
+        """Waits until every process is here."""
+        if self.world_size > 1:
+            torch.distributed.barrier()
+
+
+@contextmanager
+def start(device: str = "auto", reporter: Reporter = SILENT) -> Iterator[Runtime]:
+    """Opens the runtime: alone, or as one of the processes that ``torchrun`` started.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        reporter: Told of progress by the first process.
+
+    Raises:
+        ConfigError: The device is not at hand.
+    """
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1:
+        yield Runtime(pick_device(device), reporter=reporter)
+        return
+    chosen = pick_device(device)
+    if chosen.type == "cuda":
+        chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(chosen)
+    torch.distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        rank = torch.distributed.get_rank()
+        yield Runtime(chosen, rank, world_size, reporter if rank == 0 else SILENT)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; ``auto`` takes the fastest at hand.
+
+    Raises:
+        ConfigError: It is not at hand, or no such device is known.
+    """
+    at_hand = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(device for device, present in at_hand.items() if present))
+    if name not in at_hand:
+        raise ConfigError(f"--device {name}: choose one of {', '.join(DEVICES)}")
+    if not at_hand[name]:
+        raise ConfigError(f"--device {name}: this machine has none; use --device cpu or auto")
+    return torch.device(name)
+
+
+def seed_torch(*seeds: int) -> None:
+    """Seeds torch from several numbers at once, such as a seed, an epoch and a rank.
+
+    Seeding afresh for every epoch makes a resumed run equal the uninterrupted one without saving
+    the state of any generator.
+    """
+    torch.manual_seed(int(np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0] >> 1))

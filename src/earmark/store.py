@@ -1,0 +1,318 @@
+"""Features on disk, keyed by the content of the file and the settings of the front end.
+
+::
+
+    ROOT/contents.jsonl             path, size, time of change -> digest of the content
+    ROOT/SETTINGS/settings.json     the front end's settings; SETTINGS is their digest
+    ROOT/SETTINGS/WRITER.f16        frames of many clips, one after another
+    ROOT/SETTINGS/WRITER.jsonl      a line a clip: its key, offset in bytes, number of frames
+
+Shards only grow. A clip's line is written after its frames are on disk, so whatever interrupts a
+writer, a reader sees whole clips or none; torn lines and lines beyond the data are passed over.
+"""
+
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import platformdirs
+from jaxtyping import Float16
+
+from earmark.audio import WHOLE, content_hash
+from earmark.config import FeatureConfig
+from earmark.errors import AudioError, StoreError
+from earmark.features import LogMel, extract
+from earmark.files import write_whole
+from earmark.manifest import Recording
+from earmark.progress import SILENT, Reporter
+
+FRONT_END_VERSION = 1
+"""Counted up whenever the same settings give other values, so that old stores are not read."""
+COMMIT_SECONDS = 2.0
+LOOK_AHEAD = 4
+
+Frames = Float16[np.ndarray, "frames mels"]
+
+
+@dataclass(frozen=True)
+class _Record:
+    shard: str
+    offset: int
+    num_frames: int
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A recording that could not be used, and why."""
+
+    name: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` did: the store key of each usable recording, by name, and the others."""
+
+    keys: dict[str, str]
+    skipped: tuple[Skipped, ...]
+    num_computed: int
+
+
+def default_root() -> Path:
+    """The store that all commands share, in the user's cache folder."""
+    return platformdirs.user_cache_path("earmark") / "features"
+
+
+class FeatureStore:
+    """Reads the features of one setting of the front end.
+
+    Args:
+        root: Folder of the store; it is made when something is written.
+        config: Front-end settings; another setting reads other features.
+    """
+
+    def __init__(self, root: Path, config: FeatureConfig) -> None:
+        self.root = root
+        self.config = config
+        self.folder = root / _settings_digest(config)
+        self._records: dict[str, _Record] = {}
+        self._shards: dict[str, np.memmap] = {}
+        self.refresh()
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._records
+
+    def __getitem__(self, key: str) -> Frames:
+        """The frames of a clip, mapped from disk.
+
+        Raises:
+            StoreError: The clip is not there.
+        """
+        record = self._records.get(key)
+        if record is None:
+            raise StoreError(f"{self.folder}: no features for {key}; run earmark prepare again")
+        start = record.offset // 2
+        flat = self._shard(record.shard)[start : start + record.num_frames * self.config.n_mels]
+        return np.asarray(flat).reshape(record.num_frames, self.config.n_mels)
+
+    def num_frames(self, key: str) -> int:
+        """Number of frames of a clip."""
+        return self._records[key].num_frames
+
+    def refresh(self) -> None:
+        """Reads the index again, to see what other writers have added."""
+        for index in sorted(self.folder.glob("*.jsonl")):
+            shard = index.with_suffix(".f16")
+            size = shard.stat().st_size if shard.exists() else 0
+            for line in _whole_lines(index):
+                end = line["offset"] + line["frames"] * self.config.n_mels * 2
+                if end <= size:
+                    self._records[line["key"]] = _Record(shard.name, line["offset"], line["frames"])
+        self._shards.clear()
+
+    def _shard(self, name: str) -> np.memmap:
+        if name not in self._shards:
+            self._shards[name] = np.memmap(self.folder / name, np.float16, mode="r")
+        return self._shards[name]
+
+    @contextmanager
+    def writer(self) -> Iterator["StoreWriter"]:
+        """A writer with a shard of its own; what it holds is committed when the context ends."""
+        if not (self.folder / "settings.json").exists():
+            settings = json.dumps(self.config.model_dump(), indent=2) + "\n"
+            write_whole(self.folder / "settings.json", settings)
+        writer = StoreWriter(self.folder)
+        try:
+            yield writer
+        finally:
+            writer.close()
+            self.refresh()
+
+
+class StoreWriter:
+    """Appends clips to a shard. One thread may use it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._stem = folder / uuid.uuid4().hex
+        self._data: BinaryIO | None = None
+        self._offset = 0
+        self._lines: list[str] = []
+        self._committed_at = time.monotonic()
+
+    def append(self, key: str, frames: Frames) -> None:
+        """Writes the frames of a clip; they count once they are committed."""
+        if self._data is None:
+            self._data = self._stem.with_suffix(".f16").open("wb")
+        self._data.write(np.ascontiguousarray(frames).data)
+        line = {"key": key, "offset": self._offset, "frames": len(frames)}
+        self._lines.append(json.dumps(line) + "\n")
+        self._offset += frames.nbytes
+        if time.monotonic() - self._committed_at > COMMIT_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        """Flushes the frames to disk and then the lines that tell of them."""
+        if self._data is not None and self._lines:
+            self._data.flush()
+            os.fsync(self._data.fileno())
+            with self._stem.with_suffix(".jsonl").open("a") as index:
+                index.writelines(self._lines)
+                index.flush()
+                os.fsync(index.fileno())
+            self._lines.clear()
+        self._committed_at = time.monotonic()
+
+    def close(self) -> None:
+        """Commits and closes the shard."""
+        self.commit()
+        if self._data is not None:
+            self._data.close()
+            self._data = None
+
+
+class ContentDigests:
+    """Digests of files' contents; a file is read again only if its size or time has changed.
+
+    Args:
+        root: Folder of the store.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._path = root / "contents.jsonl"
+        self._known = {line["path"]: line for line in _whole_lines(self._path)}
+        self._new: list[str] = []
+
+    def digest(self, path: Path) -> str:
+        """The digest of a file's content.
+
+        Raises:
+            AudioError: The file cannot be read.
+        """
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
+        absolute = str(path.absolute())
+        known = self._known.get(absolute)
+        if known and (known["size"], known["changed_ns"]) == (stat.st_size, stat.st_mtime_ns):
+            return known["digest"]
+        digest = content_hash(path)
+        line = {
+            "path": absolute,
+            "size": stat.st_size,
+            "changed_ns": stat.st_mtime_ns,
+            "digest": digest,
+        }
+        self._known[absolute] = line
+        self._new.append(json.dumps(line) + "\n")
+        return digest
+
+    def save(self) -> None:
+        """Adds the digests that are new to the file."""
+        if self._new:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a") as file:
+                file.write("".join(self._new))
+            self._new.clear()
+
+
+def prepare(
+    recordings: Sequence[Recording],
+    store: FeatureStore,
+    *,
+    num_workers: int | None = None,
+    reporter: Reporter = SILENT,
+) -> Prepared:
+    """Computes and stores the features that are not stored yet.
+
+    A recording that fails is named and skipped; the others go on. Interrupted work goes on where
+    it stopped, because clips count one by one.
+
+    Args:
+        recordings: What to prepare.
+        store: Where to.
+        num_workers: Threads; as many as there are processors when it is not given.
+        reporter: Told of progress and of each failure.
+    """
+    digests = ContentDigests(store.root)
+    log_mel = LogMel(store.config)
+    keys: dict[str, str] = {}
+    skipped: list[Skipped] = []
+    num_computed = 0
+
+    def work(recording: Recording) -> tuple[str, Frames | None]:
+        key = _key(digests.digest(recording.path), recording)
+        if key in store:
+            return key, None
+        return key, extract(recording.path, log_mel, recording.excerpt).frames
+
+    with store.writer() as writer, reporter.track("features", len(recordings)) as task:
+        for recording, future in _in_order(work, recordings, num_workers):
+            task.advance(note=recording.name)
+            try:
+                key, frames = future.result()
+            except AudioError as error:
+                skipped.append(Skipped(recording.name, str(error)))
+                reporter.warn(f"skipped: {error}")
+                continue
+            keys[recording.name] = key
+            if frames is not None:
+                writer.append(key, frames)
+                num_computed += 1
+    digests.save()
+    return Prepared(keys, tuple(skipped), num_computed)
+
+
+def _in_order(
+    work: Any, recordings: Sequence[Recording], num_workers: int | None
+) -> Iterator[tuple[Recording, Future[tuple[str, Frames | None]]]]:
+    """Results in order, with a bounded number of them waiting in memory."""
+    num_workers = num_workers or os.cpu_count() or 1
+    with ThreadPoolExecutor(num_workers) as pool:
+        waiting: deque[tuple[Recording, Future[tuple[str, Frames | None]]]] = deque()
+        try:
+            for recording in recordings:
+                waiting.append((recording, pool.submit(work, recording)))
+                if len(waiting) >= num_workers * LOOK_AHEAD:
+                    yield waiting.popleft()
+            while waiting:
+                yield waiting.popleft()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _key(digest: str, recording: Recording) -> str:
+    if recording.excerpt == WHOLE:
+        return digest
+    return f"{digest}@{recording.excerpt.start}-{recording.excerpt.end}"
+
+
+def _settings_digest(config: FeatureConfig) -> str:
+    settings = {**config.model_dump(), "f_max": config.top_frequency, "version": FRONT_END_VERSION}
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a file that were written whole."""
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
