@@ -6,7 +6,7 @@ webm, mp4). Both carry their decoders in their wheels.
 
 import functools
 import hashlib
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,14 +118,16 @@ def load(path: Path, sample_rate: int | None = None, excerpt: Excerpt = WHOLE) -
     return Audio(np.concatenate(blocks), rate)
 
 
-def stream(path: Path, sample_rate: int, excerpt: Excerpt = WHOLE) -> Generator[Samples]:
+def stream(
+    path: Path, sample_rate: int | None = None, excerpt: Excerpt = WHOLE
+) -> Iterator[Samples]:
     """Decodes a file block by block.
 
     Channels are averaged; the blocks joined are the same samples as `load` gives, bit for bit.
 
     Args:
         path: The file.
-        sample_rate: Rate to resample to, in Hz.
+        sample_rate: Rate to resample to, in Hz; the file's own when it is not given.
         excerpt: Which part.
 
     Yields:
@@ -136,7 +138,7 @@ def stream(path: Path, sample_rate: int, excerpt: Excerpt = WHOLE) -> Generator[
             `MIN_SECONDS`, or holds values that are not finite. The message names the file.
     """
     with _open(path) as source:
-        yield from _checked(path, source, sample_rate, excerpt)
+        yield from _checked(path, source, sample_rate or source.sample_rate, excerpt)
 
 
 def is_audio(path: Path) -> bool:

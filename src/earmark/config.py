@@ -99,7 +99,7 @@ class ConvBlockConfig(Section):
     """Zeros added on each side."""
     dilation: Pair = (1, 1)
     """Distance between the kernel's points."""
-    pool_size: Pair = (2, 2)
+    pool_size: Pair = (2, 4)
     """Size of the pooling window; 1 turns pooling off."""
     pool_stride: Pair | None = None
     """Step of the pooling window; its own size when it is not given."""
@@ -135,9 +135,9 @@ class TrainConfig(Section):
     """Step size of AdamW."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     """Weight decay of AdamW."""
-    patience: Positive = 15
+    patience: Positive = 10
     """Epochs without a better validation loss before training stops."""
-    min_delta: Annotated[float, Field(ge=0)] = 1e-4
+    min_delta: Annotated[float, Field(ge=0)] = 1e-3
     """A validation loss is better when it is lower by more than this."""
     crop_seconds: Annotated[float, Field(gt=0)] = 5.0
     """Length of the windows that the network sees; long clips are judged by the mean over them."""

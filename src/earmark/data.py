@@ -15,11 +15,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from earmark.config import Config, TrainConfig
+from earmark.features import LogMel
 from earmark.manifest import Manifest
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore, Frames, Prepared
 
 EVALUATION_BATCH = 64
+SHORTEST_WINDOW_SECONDS = 1.0
 
 
 class Batch(NamedTuple):
@@ -259,10 +261,19 @@ def clip_logits(
 def choose_window_frames(lengths: Sequence[int], config: Config) -> int:
     """Length of the windows: ``train.crop_seconds``, or the longest clip when that is shorter.
 
+    Clips that are all shorter than `SHORTEST_WINDOW_SECONDS` are repeated to fill that much.
+
     Args:
         lengths: Frames of each training clip.
         config: All settings.
     """
-    features = config.features
-    crop = 1 + round(config.train.crop_seconds * features.sample_rate) // features.hop_length
-    return min(crop, max(lengths))
+    shortest = LogMel(config.features).num_frames(
+        round(SHORTEST_WINDOW_SECONDS * config.features.sample_rate)
+    )
+    return min(crop_frames(config), max(shortest, *lengths))
+
+
+def crop_frames(config: Config) -> int:
+    """Number of frames of ``train.crop_seconds``."""
+    num_samples = round(config.train.crop_seconds * config.features.sample_rate)
+    return LogMel(config.features).num_frames(num_samples)

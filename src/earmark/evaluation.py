@@ -33,7 +33,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """What ``evaluate --json`` prints."""
-        skipped = [{"path": one.name, "error": one.error} for one in self.skipped]
+        skipped = [one.to_dict() for one in self.skipped]
         return {**self.scores.to_dict(), "threshold": self.threshold, "skipped": skipped}
 
     def to_csv(self) -> str:

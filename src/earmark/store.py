@@ -16,9 +16,7 @@ import json
 import os
 import time
 import uuid
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +32,12 @@ from earmark.errors import AudioError, StoreError
 from earmark.features import LogMel, extract
 from earmark.files import write_whole
 from earmark.manifest import Recording
+from earmark.parallel import map_in_order
 from earmark.progress import SILENT, Reporter
 
 FRONT_END_VERSION = 1
 """Counted up whenever the same settings give other values, so that old stores are not read."""
 COMMIT_SECONDS = 2.0
-LOOK_AHEAD = 4
 
 Frames = Float16[np.ndarray, "frames mels"]
 
@@ -57,6 +55,10 @@ class Skipped:
 
     name: str
     error: str
+
+    def to_dict(self) -> dict[str, str]:
+        """What ``--json`` prints."""
+        return {"path": self.name, "error": self.error}
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,7 @@ def prepare(
         return key, extract(recording.path, log_mel, recording.excerpt).frames
 
     with store.writer() as writer, reporter.track("features", len(recordings)) as task:
-        for recording, future in _in_order(work, recordings, num_workers):
+        for recording, future in map_in_order(work, recordings, num_workers):
             task.advance(note=recording.name)
             try:
                 key, frames = future.result()
@@ -274,25 +276,6 @@ def prepare(
                 num_computed += 1
     digests.save()
     return Prepared(keys, tuple(skipped), num_computed)
-
-
-def _in_order(
-    work: Any, recordings: Sequence[Recording], num_workers: int | None
-) -> Iterator[tuple[Recording, Future[tuple[str, Frames | None]]]]:
-    """Results in order, with a bounded number of them waiting in memory."""
-    num_workers = num_workers or os.cpu_count() or 1
-    with ThreadPoolExecutor(num_workers) as pool:
-        waiting: deque[tuple[Recording, Future[tuple[str, Frames | None]]]] = deque()
-        try:
-            for recording in recordings:
-                waiting.append((recording, pool.submit(work, recording)))
-                if len(waiting) >= num_workers * LOOK_AHEAD:
-                    yield waiting.popleft()
-            while waiting:
-                yield waiting.popleft()
-        finally:
-            for _, future in waiting:
-                future.cancel()
 
 
 def _key(digest: str, recording: Recording) -> str:

@@ -95,7 +95,7 @@ class TrainingResult:
 
     def to_dict(self) -> dict[str, Any]:
         """What ``train --json`` prints."""
-        skipped = [{"path": one.name, "error": one.error} for one in self.skipped]
+        skipped = [one.to_dict() for one in self.skipped]
         return {**asdict(self), "run": str(self.run), "skipped": skipped}
 
 

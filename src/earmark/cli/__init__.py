@@ -1,0 +1,34 @@
+"""The command line: one command a verb. Heavy imports wait inside the commands."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from earmark.cli.check import check
+from earmark.cli.demo import demo
+from earmark.cli.evaluate import evaluate
+from earmark.cli.model import model
+from earmark.cli.predict import predict
+from earmark.cli.prepare import prepare
+from earmark.cli.train import train
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits with its status."""
+    sys.exit(cli.main(arguments, prog_name="earmark", standalone_mode=True))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="earmark", prog_name="earmark")
+def cli() -> None:
+    """Turns a folder of labelled sound into an audio classifier.
+
+    DATA is a folder, DATA/LABEL/*.wav or DATA/{training,validation,testing}/LABEL/*.wav, or a CSV,
+    JSON Lines or Parquet manifest with the columns path and label. MODEL is a run folder or a
+    .safetensors file.
+    """
+
+
+for _command in (demo, check, prepare, train, evaluate, predict, model):
+    cli.add_command(_command)

@@ -1,0 +1,37 @@
+"""The command that audits a data set."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from earmark.cli.options import data_argument, guarded, json_option
+
+if TYPE_CHECKING:
+    from earmark.progress import Reporter
+
+
+@click.command()
+@guarded
+@data_argument
+@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@json_option
+def check(data: Path, strict: bool, as_json: bool, reporter: "Reporter") -> None:
+    """Audits a data set: unreadable and silent files, duplicates."""
+    from earmark.check import check as audit_data
+    from earmark.manifest import read_manifest
+    from earmark.terminal import print_table
+
+    manifest = read_manifest(data)
+    audit = audit_data(manifest, reporter=reporter)
+    if as_json:
+        click.echo(json.dumps(audit.to_dict()))
+    else:
+        rows = [(one.severity, one.kind, one.message) for one in audit.findings]
+        if rows:
+            print_table("", ("severity", "kind", "what to do"), rows)
+        click.echo(f"{audit.num_files} files ({manifest.summary()}): {len(rows)} findings")
+    if audit.num_errors or (strict and audit.findings):
+        sys.exit(1)

@@ -1,0 +1,39 @@
+"""The command that shows the whole flow."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from earmark.cli.options import computing, configured, guarded, store_option
+from earmark.cli.output import PREDICTION_COLUMNS, prediction_rows, tally
+
+if TYPE_CHECKING:
+    from earmark.config import Config
+    from earmark.runtime import Runtime
+
+
+@click.command()
+@guarded
+@click.option(
+    "-o",
+    "--output",
+    "run",
+    type=click.Path(path_type=Path),
+    default=Path("earmark-demo"),
+    show_default=True,
+    help="Run folder.",
+)
+@store_option
+@computing
+@configured
+def demo(run: Path, store_root: Path | None, config: "Config", runtime: "Runtime") -> None:
+    """Runs the whole flow on the small data set inside the package."""
+    from earmark.demo import demonstrate
+    from earmark.terminal import print_table
+
+    shown = demonstrate(run, config, runtime=runtime, store_root=store_root)
+    print_table("", PREDICTION_COLUMNS, prediction_rows(shown.predictions))
+    scores = shown.evaluation.scores
+    click.echo(f"Accuracy {scores.accuracy:.1%}: {tally(scores)}")
+    click.echo(f"Report: {shown.report.absolute()}")

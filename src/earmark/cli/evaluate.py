@@ -1,0 +1,64 @@
+"""The command that tests."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from earmark.cli.options import (
+    computing,
+    data_argument,
+    guarded,
+    json_option,
+    model_argument,
+    store_option,
+)
+from earmark.cli.output import exit_if_skipped, print_scores
+
+if TYPE_CHECKING:
+    from earmark.runtime import Runtime
+
+
+@click.command()
+@guarded
+@model_argument
+@data_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder for predictions.csv and report.html; the run folder by default.",
+)
+@store_option
+@computing
+@json_option
+def evaluate(
+    model: Path,
+    data: Path,
+    output: Path | None,
+    store_root: Path | None,
+    as_json: bool,
+    runtime: "Runtime",
+) -> None:
+    """Tests a model on the testing split and writes the report."""
+    from earmark.checkpoint import load_checkpoint
+    from earmark.evaluation import evaluate as evaluate_model
+    from earmark.manifest import read_manifest
+    from earmark.report import write_report
+
+    run = model if model.is_dir() else None
+    checkpoint = load_checkpoint(model)
+    evaluation = evaluate_model(
+        checkpoint, read_manifest(data), runtime=runtime, store_root=store_root, run=run
+    )
+    if not runtime.is_main:
+        return
+    folder = output or run
+    report = write_report(folder, evaluation, checkpoint) if folder else None
+    if as_json:
+        click.echo(json.dumps(evaluation.to_dict()))
+    else:
+        print_scores(evaluation.scores)
+        click.echo(f"Report: {report.absolute()}" if report else "No report: give -o FOLDER")
+    exit_if_skipped(evaluation.skipped, runtime.reporter)

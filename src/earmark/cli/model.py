@@ -1,0 +1,59 @@
+"""Commands that tell about networks."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from earmark.cli.options import configured, guarded
+
+if TYPE_CHECKING:
+    from earmark.config import Config
+    from earmark.progress import Reporter
+
+
+@click.group()
+def model() -> None:
+    """Tells about networks."""
+
+
+@model.command("list")
+def list_architectures() -> None:
+    """Names the registered architectures."""
+    from earmark.models import list_models
+
+    click.echo("\n".join(list_models()))
+
+
+@model.command("summary")
+@guarded
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@configured
+def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
+    """Prints size after each layer, parameters and multiply-adds, of MODEL or the settings."""
+    from earmark.checkpoint import ModelCard, load_checkpoint
+    from earmark.data import crop_frames
+    from earmark.models import InputShape, summarize
+    from earmark.terminal import print_table
+
+    if model:
+        card = load_checkpoint(model).card
+    else:
+        card = ModelCard(config, labels=("no", "yes"), window_frames=crop_frames(config))
+    shape = InputShape(card.config.features.n_mels, card.window_frames)
+    layers = summarize(card.build(), shape)
+    rows = [
+        (
+            one.name,
+            one.kind,
+            " x ".join(map(str, one.output_size)),
+            f"{one.num_parameters:,}",
+            f"{one.num_multiply_adds:,}",
+        )
+        for one in layers
+    ]
+    title = f"{card.config.model.name}, input 1 x {shape.n_mels} x {shape.num_frames}"
+    print_table(title, ("layer", "kind", "output", "parameters", "multiply-adds"), rows)
+    parameters = sum(one.num_parameters for one in layers)
+    multiply_adds = sum(one.num_multiply_adds for one in layers)
+    click.echo(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds a window")

@@ -1,0 +1,62 @@
+"""What commands print on standard output."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from earmark.metrics import Scores
+    from earmark.prediction import Failure, Prediction
+    from earmark.progress import Reporter
+    from earmark.store import Skipped
+
+PREDICTION_COLUMNS = ("file", "label", "probability", "seconds")
+RATIOS = ("precision", "recall", "f1")
+
+
+def prediction_rows(results: "Iterable[Prediction | Failure]") -> list[tuple[str, ...]]:
+    """A row a file for a table of `PREDICTION_COLUMNS`."""
+    rows: list[tuple[str, ...]] = []
+    for one in results:
+        facts = one.to_dict()
+        if "error" in facts:
+            rows.append((facts["path"], "-", "-", "-"))
+        else:
+            share = facts["probabilities"][facts["label"]]
+            seconds = facts["duration_seconds"]
+            rows.append((facts["path"], facts["label"], f"{share:.3f}", f"{seconds:.1f}"))
+    return rows
+
+
+def print_scores(scores: "Scores") -> None:
+    """Prints a test's figures for people."""
+    from earmark.terminal import print_table
+
+    rows = [
+        (
+            label,
+            *("-" if one[key] is None else f"{one[key]:.3f}" for key in RATIOS),
+            one["num_clips"],
+        )
+        for label, one in scores.per_class.items()
+    ]
+    print_table("", ("label", *RATIOS, "clips"), rows)
+    low, high = scores.accuracy_interval
+    click.echo(
+        f"Accuracy {scores.accuracy:.1%}: {tally(scores)}, interval {low:.1%} to {high:.1%}; "
+        f"log-loss {scores.loss:.4f}"
+    )
+
+
+def tally(scores: "Scores") -> str:
+    """How many of how many."""
+    return f"{scores.num_correct} of {scores.num_clips} test clips"
+
+
+def exit_if_skipped(skipped: "Sequence[Skipped]", reporter: "Reporter") -> None:
+    """Says that files were skipped, and exits with status 1 when any were."""
+    if skipped:
+        reporter.warn(f"{len(skipped)} files were skipped; they are named above")
+        sys.exit(1)

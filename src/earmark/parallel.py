@@ -1,0 +1,37 @@
+"""Many items at once, results in order, a bounded number of them in memory."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+LOOK_AHEAD = 4
+
+
+def map_in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], num_workers: int | None = None
+) -> Iterator[tuple[Item, Future[Result]]]:
+    """Works on items in threads and gives the futures in the order of the items.
+
+    Args:
+        work: Called once an item; its errors wait in the future.
+        items: Read as the work goes on.
+        num_workers: Threads; as many as there are processors when it is not given.
+    """
+    num_workers = num_workers or os.cpu_count() or 1
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    with ThreadPoolExecutor(num_workers) as pool:
+        try:
+            for item in items:
+                waiting.append((item, pool.submit(work, item)))
+                if len(waiting) >= num_workers * LOOK_AHEAD:
+                    yield waiting.popleft()
+            while waiting:
+                yield waiting.popleft()
+        finally:
+            for _, future in waiting:
+                future.cancel()
