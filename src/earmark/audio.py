@@ -6,6 +6,7 @@ webm, mp4). Both carry their decoders in their wheels.
 
 import functools
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ MAX_SECONDS = 100 * 3600.0
 MAX_CHANNELS = 64
 SAMPLE_RATES = range(1000, 768_001)
 BLOCK_SECONDS = 4.0
+PRE_ROLL_SECONDS = 1.0
+"""Decoded and dropped before an excerpt: mp3 and opus need what came before to find their feet."""
+STREAMED_BYTES = 0x7FFF_0000
+"""A declared size above this is a placeholder from a writer that did not know the length."""
 
 EXTENSIONS = frozenset(
     [
@@ -211,6 +216,16 @@ def _resample(blocks: Iterable[Samples], in_rate: int, out_rate: int) -> Iterato
     yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
+class _SequentialFile(soundfile.SoundFile):
+    """A file without the seek that soundfile makes after each read, which breaks mp3 streams.
+
+    libmpg123 loses the bit reservoir when it seeks, and the next 0.3 s are noise or silence.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
 @contextmanager
 def _open(path: Path) -> Iterator[_Source]:
     try:
@@ -220,8 +235,8 @@ def _open(path: Path) -> Iterator[_Source]:
     if size == 0:
         raise AudioError(f"{path}: the file is empty (0 bytes); replace it or leave it out")
     try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError:
+        file = _SequentialFile(path)
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
         with _open_with_av(path) as source:
             yield _limited(path, source)
         return
@@ -253,14 +268,15 @@ def _limited(path: Path, source: _Source) -> _Source:
 def _soundfile_blocks(
     path: Path, file: soundfile.SoundFile, excerpt: Excerpt
 ) -> Iterator[np.ndarray]:
+    _refuse_cut(path, file)
     rate = file.samplerate
     first = round(excerpt.start * rate)
     last = file.frames if excerpt.end is None else min(round(excerpt.end * rate), file.frames)
     if first >= last:
         return
-    if first:
-        file.seek(first)
-    position = first
+    position = max(first - round(PRE_ROLL_SECONDS * rate), 0)
+    if position:
+        file.seek(position)
     while position < last:
         block = file.read(
             min(round(BLOCK_SECONDS * rate), last - position), dtype="float32", always_2d=True
@@ -270,8 +286,27 @@ def _soundfile_blocks(
                 f"{path}: declares {file.frames / rate:.2f} s but holds only "
                 f"{position / rate:.2f} s; the file is truncated, replace it"
             )
+        kept = block[max(first - position, 0) :]
         position += len(block)
-        yield block
+        if len(kept):
+            yield kept
+
+
+def _refuse_cut(path: Path, file: soundfile.SoundFile) -> None:
+    """Refuses a wav, aiff or au whose end is missing; libsndfile only notes it in its log."""
+    sizes = re.search(
+        r"^(?:data|SSND| *Data Size) *: (\d+) \(should be (\d+)", file.extra_info, re.M
+    )
+    if sizes is None:
+        return
+    declared, held = map(int, sizes.groups())
+    seconds = file.frames / file.samplerate
+    declared_seconds = seconds * declared / max(held, 1)
+    if declared < STREAMED_BYTES and declared_seconds > seconds + MIN_SECONDS:
+        raise AudioError(
+            f"{path}: declares {declared_seconds:.2f} s but holds only {seconds:.2f} s; "
+            "the file is truncated, replace it"
+        )
 
 
 @contextmanager
@@ -280,7 +315,8 @@ def _open_with_av(path: Path) -> Iterator[_Source]:
         f"{path}: not a sound file that soundfile or PyAV can decode; convert it or leave it out"
     )
     try:
-        container = av.open(str(path), options=_AV_OPTIONS)
+        # Absolute, or FFmpeg takes a name such as 12:30.m4a for an address.
+        container = av.open(str(path.absolute()), options=_AV_OPTIONS)
     except (av.error.FFmpegError, ValueError):
         raise refusal from None
     with container:

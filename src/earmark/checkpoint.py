@@ -103,7 +103,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Opens a ``.safetensors`` file that earmark wrote, or a run folder's best weights.
 
     Raises:
-        CheckpointError: It is missing, damaged, or not earmark's.
+        CheckpointError: It is missing, damaged, not earmark's, or holds values that are not finite.
     """
     if path.is_dir():
         path = path / "best.safetensors"
@@ -124,6 +124,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         config = config_from_dict(facts["config"], source=str(path))
     except ConfigError as error:
         raise CheckpointError(str(error)) from None
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: {name} holds values that are not finite; train again")
     card = ModelCard(config, tuple(facts["labels"]), facts["window_frames"], facts["threshold"])
     return Checkpoint(card, _strip(tensors, _MODEL), _strip(tensors, _OPTIMIZER), facts["progress"])
 

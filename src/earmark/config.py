@@ -9,7 +9,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -36,7 +36,7 @@ PaddingPair = Annotated[
 class Section(BaseModel):
     """A part of the configuration."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class FeatureConfig(Section):
@@ -69,7 +69,7 @@ class FeatureConfig(Section):
         return self.sample_rate / 2 if self.f_max is None else self.f_max
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
+    def _check(self) -> "FeatureConfig":
         if self.n_fft % 2:
             raise ValueError(f"n_fft = {self.n_fft} is odd; use an even length such as 1024")
         if self.win_length > self.n_fft:
@@ -153,7 +153,7 @@ class TrainConfig(Section):
     """Share of the recordings held for testing when the data do not say which."""
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
+    def _check(self) -> "TrainConfig":
         if self.validation_fraction + self.test_fraction >= 1:
             raise ValueError("validation_fraction and test_fraction leave nothing to train on")
         return self
@@ -202,8 +202,9 @@ def config_from_dict(table: dict[str, Any], *, source: str = "configuration") ->
         ConfigError: With every mistake and its path.
     """
     try:
-        # Through JSON, so that strict mode takes a TOML array for a tuple.
-        return Config.model_validate_json(json.dumps(table))
+        # Through JSON, so that strict mode takes a TOML array for a tuple; a TOML date has no JSON
+        # form and goes as text, which no setting takes for a number.
+        return Config.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
         mistakes = "; ".join(_describe(item) for item in error.errors())
         raise ConfigError(f"{source}: {mistakes}") from None

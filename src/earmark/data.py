@@ -140,17 +140,16 @@ class AudioDataset(Dataset):
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """Windows stacked, with the targets of their clips."""
-        clips = self.window_clips[list(indices)]
-        log_mel = np.stack(
-            [
-                cut_window(self._frames(clip), self._starts[index], self.window_frames)
-                for index, clip in zip(indices, clips, strict=True)
-            ]
-        )
+        chosen = list(indices)
+        clips = self.window_clips[chosen].tolist()
+        starts = self._starts[chosen].tolist()
+        windows = [
+            cut_window(self._frames(clip), start, self.window_frames)
+            for clip, start in zip(clips, starts, strict=True)
+        ]
         targets = [self.clips[clip].target for clip in clips]
-        return Batch(
-            torch.from_numpy(log_mel).unsqueeze(1), torch.tensor(targets), torch.tensor(indices)
-        )
+        log_mel = torch.from_numpy(np.stack(windows)).unsqueeze(1)
+        return Batch(log_mel, torch.tensor(targets), torch.tensor(chosen))
 
     def _frames(self, clip: int) -> Frames:
         return self.store[self.clips[clip].key]

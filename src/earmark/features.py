@@ -143,12 +143,14 @@ class LogMel:
         """
         hop, n_fft = self.config.hop_length, self.config.n_fft
         group_samples = (GROUP_FRAMES - 1) * hop + n_fft
+        # The next group starts beyond this one's last sample when hop_length exceeds n_fft.
+        needed_samples = max(group_samples, GROUP_FRAMES * hop)
         pending: np.ndarray | None = None
         for block in blocks:
             if pending is None:
                 pending = np.zeros(n_fft // 2, block.dtype)
             pending = np.concatenate([pending, block])
-            while len(pending) >= group_samples:
+            while len(pending) >= needed_samples:
                 yield self._group(pending[:group_samples])
                 pending = pending[GROUP_FRAMES * hop :]
         if pending is None:

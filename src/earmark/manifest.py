@@ -255,7 +255,7 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
     if suffix == ".csv":
         return list(csv.DictReader(io.StringIO(text)))
     rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 rows.append(dict(json.loads(line)))
@@ -271,7 +271,10 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
         raise DataError(
             f"{path}: Parquet needs pyarrow; install it with: pip install 'earmark[parquet]'"
         ) from None
-    return pyarrow.parquet.read_table(path).to_pylist()
+    try:
+        return pyarrow.parquet.read_table(path).to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
 
 
 def _recording(source: Path, number: int, row: Mapping[str, Any]) -> Recording:
@@ -279,7 +282,9 @@ def _recording(source: Path, number: int, row: Mapping[str, Any]) -> Recording:
     cells = {
         str(key): ("" if value is None else str(value)).strip() for key, value in row.items() if key
     }
-    missing = [column for column in ("path", "label") if not cells.get(column)]
+    labels = tuple(sorted({part.strip() for part in cells.get("label", "").split(";")} - {""}))
+    found = {"path": cells.get("path"), "label": labels}
+    missing = [column for column, value in found.items() if not value]
     if missing:
         raise DataError(f"{where}: {' and '.join(missing)} missing")
     split = cells.get("split", "").lower()
@@ -289,7 +294,6 @@ def _recording(source: Path, number: int, row: Mapping[str, Any]) -> Recording:
     if excerpt.end is not None and excerpt.end <= excerpt.start:
         raise DataError(f"{where}: end {excerpt.end:g} s is not after start {excerpt.start:g} s")
     name = cells["path"] + (f" {excerpt}" if excerpt != WHOLE else "")
-    labels = tuple(sorted({part.strip() for part in cells["label"].split(";") if part.strip()}))
     return Recording(
         path=source.parent / cells["path"],
         name=name,

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Task(Protocol):
     """One piece of work with a known number of steps."""
 
-    def advance(self, steps: float = 1, note: str = "") -> None:
+    def advance(self, steps: int = 1, note: str = "") -> None:
         """Counts steps as done and shows a note beside the bar."""
 
 
+@runtime_checkable
 class Reporter(Protocol):
     """Shows lines and progress bars to a person."""
 
@@ -21,7 +23,7 @@ class Reporter(Protocol):
     def warn(self, message: str) -> None:
         """Shows one line that the user should act on."""
 
-    def track(self, title: str, total: float) -> AbstractContextManager[Task]:
+    def track(self, title: str, total: int) -> AbstractContextManager[Task]:
         """Shows a bar with the time left until the context ends."""
         ...
 
@@ -29,7 +31,7 @@ class Reporter(Protocol):
 class SilentTask:
     """Counts nothing."""
 
-    def advance(self, steps: float = 1, note: str = "") -> None:
+    def advance(self, steps: int = 1, note: str = "") -> None:
         """Drops the step."""
 
 
@@ -43,7 +45,7 @@ class SilentReporter:
         """Drops the line."""
 
     @contextmanager
-    def track(self, title: str, total: float) -> Iterator[Task]:
+    def track(self, title: str, total: int) -> Iterator[Task]:
         """Yields a task that counts nothing."""
         yield SilentTask()
 

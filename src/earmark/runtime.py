@@ -42,7 +42,7 @@ class Runtime:
         """The module that averages gradients over the processes; itself when there is one."""
         if self.world_size == 1:
             return model
-        return DistributedDataParallel(model, broadcast_buffers=False)
+        return DistributedDataParallel(model)
 
     def broadcast_buffers(self, model: nn.Module) -> None:
         """Gives every process the buffers of the first.

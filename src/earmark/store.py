@@ -179,10 +179,12 @@ class StoreWriter:
 
     def close(self) -> None:
         """Commits and closes the shard."""
-        self.commit()
-        if self._data is not None:
-            self._data.close()
-            self._data = None
+        try:
+            self.commit()
+        finally:
+            if self._data is not None:
+                self._data.close()
+                self._data = None
 
 
 class ContentDigests:
@@ -294,7 +296,7 @@ def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of a file that were written whole."""
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             yield json.loads(line)
         except ValueError:

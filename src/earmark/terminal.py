@@ -1,5 +1,6 @@
 """The terminal: lines and bars on standard error, tables on standard output."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -22,7 +23,7 @@ class _BarTask:
         self._progress = progress
         self._task_id = task_id
 
-    def advance(self, steps: float = 1, note: str = "") -> None:
+    def advance(self, steps: int = 1, note: str = "") -> None:
         self._progress.update(self._task_id, advance=steps, note=note)
 
 
@@ -47,7 +48,7 @@ class TerminalReporter:
         self._console.print(message, style="yellow", markup=False)
 
     @contextmanager
-    def track(self, title: str, total: float) -> Iterator[Task]:
+    def track(self, title: str, total: int) -> Iterator[Task]:
         """Shows a bar on a terminal, and nothing elsewhere, so that logs stay readable."""
         if self._quiet or not self._console.is_terminal:
             yield SilentTask()
@@ -61,6 +62,9 @@ class TerminalReporter:
         )
         with Progress(*columns, console=self._console, transient=True) as progress:
             yield _BarTask(progress, progress.add_task(title, total=total, note=""))
+
+
+PIPE_WIDTH = 10_000
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -78,7 +82,9 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         table.add_row(*row)
-    Console(highlight=False).print(table, markup=False)
+    # A pipe has no width: what reads it should find whole cells.
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    Console(highlight=False, width=width).print(table, markup=False)
 
 
 def _is_number(cell: str) -> bool:

@@ -1,0 +1,215 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from earmark.cli import cli
+
+FAST = (
+    *("--set", "model.blocks.0.channels=4"),
+    *("--set", "train.crop_seconds=0.5"),
+    *("--set", "train.epochs=2"),
+)
+
+
+@pytest.fixture
+def earmark():
+    def run(*arguments):
+        return CliRunner().invoke(cli, [str(one) for one in arguments])
+
+    return run
+
+
+@pytest.fixture
+def trained(earmark, tmp_path, sound_folder):
+    result = earmark("train", sound_folder, "-o", tmp_path / "run", "--device", "cpu", *FAST)
+    assert result.exit_code == 0, result.output
+    return tmp_path / "run"
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; from earmark.cli import cli; cli.main(['--help'], standalone_mode=False);"
+        "print([one for one in ('torch', 'numpy', 'rich', 'pydantic') if one in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_verb_is_in_the_help(earmark):
+    text = earmark("--help").output
+    for verb in ("demo", "check", "prepare", "train", "evaluate", "predict", "model"):
+        assert f"\n  {verb} " in text
+
+
+def test_from_a_folder_to_tested_predictions(earmark, tmp_path, sound_folder):
+    run = tmp_path / "run"
+    trained = earmark("train", sound_folder, "-o", run, "--json", "--device", "cpu", *FAST)
+    assert trained.exit_code == 0
+    document = json.loads(trained.stdout)
+    assert document["run"] == str(run)
+    assert document["epochs"] == 2
+    assert "epoch   2" in trained.stderr
+
+    tested = earmark("evaluate", run, sound_folder, "--json", "--device", "cpu")
+    assert tested.exit_code == 0
+    document = json.loads(tested.stdout)
+    assert document["num_clips"] == 6
+    assert document["skipped"] == []
+    assert (run / "report.html").exists()
+    assert len((run / "predictions.csv").read_text().splitlines()) == 7
+
+    files = sorted((sound_folder / "testing").rglob("*.wav"))
+    predicted = earmark("predict", run, *files, "--json", "--device", "cpu")
+    assert predicted.exit_code == 0
+    lines = [json.loads(line) for line in predicted.stdout.splitlines()]
+    assert [line["path"] for line in lines] == [str(path) for path in files]
+    assert all(line["label"] in ("music", "speech") for line in lines)
+
+
+def test_people_get_tables_on_standard_output(earmark, trained, sound_folder):
+    tested = earmark("evaluate", trained, sound_folder, "--device", "cpu")
+    assert "of 6 test clips" in tested.stdout
+    assert "report.html" in tested.stdout
+    predicted = earmark("predict", trained, sound_folder / "testing", "--device", "cpu")
+    assert predicted.stdout.count(".wav") >= 6
+
+
+def test_quiet_shows_results_only(earmark, tmp_path, sound_folder):
+    result = earmark(
+        "train", sound_folder, "-o", tmp_path / "q", "--quiet", "--device", "cpu", *FAST
+    )
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert "best epoch" in result.stdout
+
+
+def test_prepare_stores_once(earmark, tmp_path, sound_folder):
+    first = json.loads(earmark("prepare", sound_folder, "-o", tmp_path / "s", "--json").stdout)
+    again = json.loads(earmark("prepare", sound_folder, "-o", tmp_path / "s", "--json").stdout)
+    assert (first["num_clips"], first["num_computed"]) == (24, 24)
+    assert (again["num_clips"], again["num_computed"]) == (24, 0)
+
+
+def test_skipped_files_are_named_and_the_exit_status_is_one(earmark, tmp_path, sound_folder):
+    (sound_folder / "training" / "music" / "empty.wav").touch()
+    result = earmark(
+        "train", sound_folder, "-o", tmp_path / "r", "--json", "--device", "cpu", *FAST
+    )
+    assert result.exit_code == 1
+    (skipped,) = json.loads(result.stdout)["skipped"]
+    assert skipped["path"] == "training/music/empty.wav"
+    assert "empty.wav: the file is empty" in result.stderr
+    assert (tmp_path / "r" / "best.safetensors").exists()
+
+
+def test_a_prediction_that_fails_is_a_line_and_the_exit_status_is_one(
+    earmark, trained, sound_folder, tmp_path
+):
+    bad = tmp_path / "bad.wav"
+    bad.write_text("text")
+    good = next((sound_folder / "testing" / "music").iterdir())
+    result = earmark("predict", trained, bad, good, "--json", "--device", "cpu")
+    assert result.exit_code == 1
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert set(lines[0]) == {"path", "error"}
+    assert lines[1]["path"] == str(good)
+
+
+def test_data_folders_are_never_written_to(earmark, trained, sound_folder):
+    before = sorted(path.as_posix() for path in sound_folder.rglob("*"))
+    earmark("check", sound_folder)
+    earmark("evaluate", trained, sound_folder, "--device", "cpu")
+    assert sorted(path.as_posix() for path in sound_folder.rglob("*")) == before
+
+
+def test_check_exits_with_one_on_errors_only(earmark, sound_folder, write_clip):
+    assert earmark("check", sound_folder).exit_code == 0
+    write_clip(sound_folder / "training" / "music" / "silent.wav", kind="silence")
+    result = earmark("check", sound_folder, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["num_warnings"] == 1
+    assert earmark("check", sound_folder, "--strict").exit_code == 1
+    (sound_folder / "training" / "music" / "bad.wav").write_text("text")
+    result = earmark("check", sound_folder)
+    assert result.exit_code == 1
+    assert "bad.wav" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("train", "{missing}", "-o", "run"), 1, "no such file or folder"),
+        (
+            ("train", "{data}", "-o", "run", "--set", "train.epoch=3"),
+            2,
+            "did you mean train.epochs",
+        ),
+        (("train", "{data}", "-o", "run", "--device", "tpu"), 2, "--device tpu: choose one of"),
+        (("train", "{data}", "-o", "run", "--config", "{missing}"), 2, "cannot be read"),
+        (("evaluate", "{missing}", "{data}"), 1, "no such model"),
+        (("predict", "{missing}", "{data}"), 1, "no such model"),
+        (("prepare", "{empty}"), 1, "no sound files found"),
+        (("model", "summary", "--set", "model.name=x"), 2, "no architecture 'x'"),
+        (("train", "{data}"), 2, "Missing option"),
+    ],
+)
+def test_errors_are_one_line_with_the_right_exit_status(
+    earmark, tmp_path, sound_folder, arguments, status, message
+):
+    (tmp_path / "empty").mkdir()
+    places = {"missing": tmp_path / "nowhere", "data": sound_folder, "empty": tmp_path / "empty"}
+    result = earmark(*(one.format(**places) for one in arguments))
+    assert result.exit_code == status
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+def test_debug_shows_the_traceback(earmark, tmp_path):
+    result = earmark("check", tmp_path / "nowhere", "--debug")
+    assert type(result.exception).__name__ == "DataError"
+
+
+def test_a_full_disk_is_one_line(earmark, trained, sound_folder, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    result = earmark("evaluate", trained, sound_folder, "--device", "cpu")
+    assert result.exit_code == 1
+    assert "earmark: error: " in result.stderr
+    assert "No space left on device" in result.stderr
+
+
+def test_interrupting_says_how_to_go_on(earmark, trained, sound_folder, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("earmark.check.check", interrupted)
+    result = earmark("check", sound_folder)
+    assert result.exit_code == 130
+    assert "goes on from here" in result.stderr
+
+
+def test_the_summary_prints_sizes_parameters_and_multiply_adds(earmark, trained):
+    result = earmark("model", "summary")
+    assert "16 x 40 x 251" in result.stdout
+    assert "13,665 parameters, 19,888,320 multiply-adds" in result.stdout.replace("\n", " ")
+    assert earmark("model", "summary", trained).exit_code == 0
+    assert earmark("model", "list").stdout.split() == ["audio_cnn"]
+
+
+def test_the_demonstration_runs_to_its_end(earmark, tmp_path):
+    result = earmark(
+        *("demo", "-o", tmp_path / "demo", "--device", "cpu", "--set", "train.epochs=2")
+    )
+    assert result.exit_code == 0, result.output
+    assert "of 26 test clips" in result.stdout
+    assert result.stdout.splitlines()[-1] == f"Report: {tmp_path / 'demo' / 'report.html'}"
+    assert "130 files" in result.stderr
+    assert (tmp_path / "demo" / "report.html").exists()

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support, roc_auc_score
+
+from earmark.data import Clip
+from earmark.metrics import Predictions, probabilities, score, wilson_interval
+
+LABELS = ("music", "speech")
+
+
+def predictions(targets, logits):
+    clips = tuple(Clip(f"{n}.wav", f"k{n}", int(target)) for n, target in enumerate(targets))
+    return Predictions(clips, np.asarray(logits, np.float64).reshape(-1, 1))
+
+
+@st.composite
+def cases(draw):
+    pairs = draw(st.lists(st.tuples(st.integers(0, 1), st.floats(-8, 8)), min_size=2, max_size=40))
+    targets, logits = zip(*pairs, strict=True)
+    return np.array(targets), np.array(logits)
+
+
+@given(cases())
+def test_figures_agree_with_scikit_learn(case):
+    targets, logits = case
+    predicted = predictions(targets, logits)
+    scores = score(predicted, LABELS)
+    chosen = (predicted.probabilities[:, 1] >= 0.5).astype(int)
+    assert scores.accuracy == accuracy_score(targets, chosen)
+    assert scores.loss == pytest.approx(
+        log_loss(targets, predicted.probabilities, labels=[0, 1]), abs=1e-9
+    )
+    if len(set(targets)) == 2:
+        assert scores.roc_auc == pytest.approx(roc_auc_score(targets, logits))
+    else:
+        assert scores.roc_auc is None
+    reference = precision_recall_fscore_support(targets, chosen, labels=[0, 1], zero_division=0)
+    for index, label in enumerate(LABELS):
+        ours = scores.per_class[label]
+        for key, values in zip(("precision", "recall", "f1"), reference, strict=False):
+            assert (ours[key] or 0.0) == pytest.approx(values[index])
+        assert ours["num_clips"] == reference[3][index]
+
+
+@given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_wilson_interval_agrees_with_scipy(case):
+    hits, total = case
+    expected = binomtest(hits, total).proportion_ci(0.9, method="wilson")
+    assert wilson_interval(hits, total, 0.9) == pytest.approx((expected.low, expected.high))
+
+
+def test_the_loss_is_finite_where_a_probability_rounds_to_one():
+    scores = score(predictions([0, 1], [800.0, -800.0]), LABELS)
+    assert scores.loss == pytest.approx(800.0)
+    assert scores.num_correct == 0
+
+
+def test_the_threshold_belongs_to_the_second_label():
+    scores = score(predictions([0, 1], [0.0, 0.0]), LABELS, threshold=0.5)
+    assert scores.confusion == [[0, 1], [0, 1]]
+    scores = score(predictions([0, 1], [0.0, 0.0]), LABELS, threshold=0.6)
+    assert scores.confusion == [[1, 0], [1, 0]]
+    assert scores.per_class["speech"]["precision"] is None
+
+
+def test_probabilities_add_up_to_one():
+    rows = probabilities(np.array([[-40.0], [0.0], [3.0], [40.0]]))
+    np.testing.assert_allclose(rows.sum(axis=1), 1.0)
+    assert rows[1].tolist() == [0.5, 0.5]
+
+
+def test_the_json_form_has_the_names_that_scripts_rely_on():
+    document = score(predictions([0, 1, 1], [-1.0, 1.0, -1.0]), LABELS).to_dict()
+    assert document["num_clips"] == 3
+    assert document["num_correct"] == 2
+    assert document["confusion_matrix"] == [[1, 0], [1, 1]]
+    assert document["labels"] == ["music", "speech"]
+    assert set(document) >= {"accuracy", "accuracy_interval", "loss", "per_class"}

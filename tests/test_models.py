@@ -1,0 +1,186 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from earmark.config import Config, ConvBlockConfig, ModelConfig
+from earmark.errors import ConfigError
+from earmark.models import (
+    AudioCNN,
+    BandNorm,
+    ConvBlock,
+    InputShape,
+    build_model,
+    conv_output_size,
+    count_parameters,
+    list_models,
+    summarize,
+)
+
+SHAPE = InputShape(n_mels=40, num_frames=101)
+
+
+@pytest.fixture(params=list_models())
+def model(request):
+    torch.manual_seed(0)
+    return build_model(ModelConfig(name=request.param), SHAPE, 3)
+
+
+def windows(number, shape=SHAPE):
+    return torch.rand(number, 1, shape.n_mels, shape.num_frames) * 80 - 60
+
+
+def test_each_architecture_gives_a_row_of_finite_logits_for_each_window(model):
+    logits = model(windows(5))
+    assert logits.shape == (5, 3)
+    assert logits.isfinite().all()
+
+
+def test_each_architecture_hands_a_gradient_to_every_parameter(model):
+    model.train()(windows(4)).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_in_evaluation_a_row_alone_equals_that_row_in_a_batch(model):
+    model.eval()
+    batch = windows(6)
+    with torch.no_grad():
+        together = model(batch)
+        for row in range(6):
+            torch.testing.assert_close(model(batch[row : row + 1])[0], together[row])
+
+
+def test_in_evaluation_the_same_windows_give_the_same_logits(model):
+    model.eval()
+    batch = windows(3)
+    assert torch.equal(model(batch), model(batch))
+
+
+def test_in_training_the_batch_matters_and_the_running_statistics_move(model):
+    before = {name: one.clone() for name, one in model.named_buffers() if "running_mean" in name}
+    model.train()(windows(4))
+    after = dict(model.named_buffers())
+    assert before
+    assert all(not torch.equal(one, after[name]) for name, one in before.items())
+
+
+def test_weights_survive_a_round_trip(model):
+    model.eval()
+    twin = build_model(ModelConfig(), SHAPE, 3)
+    twin.load_state_dict(model.state_dict())
+    batch = windows(2)
+    assert torch.equal(twin.eval()(batch), model(batch))
+
+
+def test_the_first_layer_normalises_each_band(model):
+    mean, std = torch.linspace(-50, 0, 40), torch.linspace(1, 20, 40)
+    model.input_norm.fit(mean, std)
+    batch = mean[:, None] + std[:, None] * torch.randn(64, 1, 40, 101)
+    normalised = model.input_norm(batch)
+    torch.testing.assert_close(normalised.mean((0, 1, 3)), torch.zeros(40), atol=0.1, rtol=0)
+    torch.testing.assert_close(normalised.std((0, 1, 3)), torch.ones(40), atol=0.1, rtol=0)
+
+
+def test_a_constant_band_is_shifted_and_stays_finite():
+    norm = BandNorm(2)
+    norm.fit(torch.tensor([3.0, -1.0]), torch.tensor([0.0, 2.0]))
+    out = norm(torch.full((1, 1, 2, 4), 3.0))
+    assert torch.equal(out[0, 0, :, 0], torch.tensor([0.0, 2.0]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    size=st.integers(1, 60),
+    kernel=st.integers(1, 7),
+    stride=st.integers(1, 4),
+    padding=st.integers(0, 3),
+    dilation=st.integers(1, 3),
+)
+def test_the_size_formula_is_what_pytorch_does(size, kernel, stride, padding, dilation):
+    expected = conv_output_size(size, kernel, stride=stride, padding=padding, dilation=dilation)
+    conv = nn.Conv1d(1, 1, kernel, stride=stride, padding=padding, dilation=dilation)
+    if expected < 1:
+        with pytest.raises(RuntimeError):
+            conv(torch.rand(1, 1, size))
+    else:
+        assert conv(torch.rand(1, 1, size)).shape[2] == expected
+
+
+def test_a_block_has_its_layers_in_the_stated_order():
+    kinds = [type(layer) for layer in ConvBlock(1, ConvBlockConfig(dropout=0.3))]
+    assert kinds == [nn.Conv2d, nn.ReLU, nn.BatchNorm2d, nn.MaxPool2d, nn.Dropout]
+
+
+def test_every_parameter_of_a_block_reaches_its_layer():
+    config = ConvBlockConfig(
+        channels=7,
+        kernel_size=(3, 5),
+        stride=(1, 2),
+        padding=(0, 1),
+        dilation=(2, 1),
+        pool_size=(2, 3),
+        pool_stride=(1, 2),
+        dropout=0.4,
+    )
+    block = ConvBlock(4, config)
+    conv = block.conv
+    assert (conv.in_channels, conv.out_channels) == (4, 7)
+    assert (conv.kernel_size, conv.stride) == ((3, 5), (1, 2))
+    assert (conv.padding, conv.dilation) == ((0, 1), (2, 1))
+    assert (block.pool.kernel_size, block.pool.stride) == ((2, 3), (1, 2))
+    assert block.norm.num_features == 7
+    assert block.dropout.p == 0.4
+    assert tuple(block(torch.rand(2, 4, 20, 30)).shape[2:]) == block.output_size((20, 30))
+
+
+@pytest.mark.parametrize("num_blocks", [1, 2, 3])
+@pytest.mark.parametrize("head", ["pool", "flatten"])
+def test_any_number_of_blocks_gives_one_output(num_blocks, head):
+    blocks = [ConvBlockConfig(channels=4 * (n + 1)) for n in range(num_blocks)]
+    model = AudioCNN(blocks, SHAPE, head=head)
+    assert model(torch.rand(2, 1, 40, 101)).shape == (2, 1)
+    assert model.classifier.out_features == 1
+
+
+@pytest.mark.parametrize("num_frames", [16, 51, 400])
+def test_the_pool_head_takes_windows_of_any_length(num_frames):
+    model = AudioCNN([ConvBlockConfig(), ConvBlockConfig()], SHAPE, head="pool")
+    assert model(torch.rand(1, 1, 40, num_frames)).shape == (1, 1)
+
+
+def test_the_flatten_head_takes_windows_of_its_own_length_only():
+    model = AudioCNN([ConvBlockConfig()], SHAPE, head="flatten")
+    with pytest.raises(RuntimeError):
+        model(torch.rand(1, 1, 40, 60))
+
+
+def test_blocks_that_leave_nothing_are_refused_with_the_number_of_the_block():
+    blocks = (ConvBlockConfig(pool_size=20), ConvBlockConfig(pool_size=20))
+    with pytest.raises(ConfigError, match=r"model\.blocks\.1: nothing is left of a window of 40"):
+        AudioCNN(blocks, SHAPE)
+
+
+def test_an_unknown_architecture_is_refused_and_the_known_are_named():
+    with pytest.raises(ConfigError, match="no architecture 'resnet'; choose one of .*audio_cnn"):
+        build_model(ModelConfig(name="resnet"), SHAPE, 1)
+
+
+def test_the_summary_agrees_with_counting_by_hand():
+    blocks = [ConvBlockConfig(channels=2, kernel_size=3, padding=1, pool_size=2)]
+    model = AudioCNN(blocks, InputShape(8, 10))
+    layers = {layer.name: layer for layer in summarize(model, InputShape(8, 10))}
+    conv, classifier = layers["blocks.0.conv"], layers["classifier"]
+    assert conv.output_size == (2, 8, 10)
+    assert conv.num_parameters == 2 * 9 + 2
+    assert conv.num_multiply_adds == 2 * 8 * 10 * 9
+    assert layers["blocks.0.pool"].output_size == (2, 4, 5)
+    assert classifier.num_multiply_adds == 2 * 4
+    assert sum(layer.num_parameters for layer in layers.values()) == count_parameters(model)
+
+
+def test_the_default_network_is_small():
+    shape = InputShape(Config().features.n_mels, 251)
+    assert count_parameters(build_model(Config().model, shape, 1)) < 15_000

@@ -1,0 +1,64 @@
+"""Work in threads comes back in order, with its errors, and without hoarding."""
+
+import threading
+
+import pytest
+
+from earmark.parallel import LOOK_AHEAD, map_in_order
+
+
+@pytest.mark.parametrize("num_workers", [1, 3, None])
+def test_results_come_in_the_order_of_the_items(num_workers):
+    results = [
+        (item, future.result()) for item, future in map_in_order(str, range(100), num_workers)
+    ]
+    assert results == [(item, str(item)) for item in range(100)]
+
+
+def test_a_slow_first_item_does_not_change_the_order():
+    others_done = threading.Event()
+
+    def work(item):
+        if item == 0:
+            assert others_done.wait(timeout=30)
+        if item == 3:
+            others_done.set()
+        return item
+
+    assert [future.result() for _, future in map_in_order(work, range(4), 2)] == [0, 1, 2, 3]
+
+
+def test_no_items_give_no_results():
+    assert list(map_in_order(str, [], 2)) == []
+
+
+def test_an_error_waits_in_its_future_and_the_others_go_on():
+    outcomes = [
+        future.exception() or future.result()
+        for _, future in map_in_order(lambda item: 6 // item, [1, 0, 2], 2)
+    ]
+    assert outcomes[0] == 6
+    assert isinstance(outcomes[1], ZeroDivisionError)
+    assert outcomes[2] == 3
+
+
+def test_items_are_read_only_a_little_ahead_of_the_results():
+    num_read = 0
+
+    def items():
+        nonlocal num_read
+        for item in range(1000):
+            num_read += 1
+            yield item
+
+    for num_taken, (_, future) in enumerate(map_in_order(str, items(), 2), start=1):
+        future.result()
+        assert num_read <= num_taken + 2 * LOOK_AHEAD
+
+
+def test_items_left_over_are_not_worked_on_when_the_reader_stops():
+    started = []
+    results = map_in_order(started.append, range(10_000), 1)
+    next(results)[1].result()
+    results.close()
+    assert len(started) <= 1 + LOOK_AHEAD

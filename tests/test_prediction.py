@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import torch
+
+from earmark.checkpoint import ModelCard
+from earmark.config import load_config
+from earmark.errors import AudioError
+from earmark.prediction import Classifier, Failure, find_audio
+
+CARD = ModelCard(
+    load_config(settings=["model.blocks.0.channels=4"]), ("music", "speech"), window_frames=51
+)
+
+
+@pytest.fixture
+def classifier():
+    torch.manual_seed(0)
+    return Classifier(CARD.build(), CARD, torch.device("cpu"))
+
+
+def test_a_prediction_tells_label_probabilities_and_length(classifier, write_clip, tmp_path):
+    path = write_clip(tmp_path / "a.wav", seconds=1.5, sample_rate=22_050)
+    prediction = classifier.predict(path)
+    assert prediction.path == path
+    assert prediction.duration_seconds == pytest.approx(1.5, abs=1e-3)
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+    assert prediction.label == max(prediction.probabilities, key=prediction.probabilities.get)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 1.0, 3.3])
+def test_clips_of_any_length_are_judged(classifier, write_clip, tmp_path, seconds):
+    path = write_clip(tmp_path / "a.wav", seconds=seconds)
+    assert np.isfinite(list(classifier.predict(path).probabilities.values())).all()
+
+
+def test_silence_gets_finite_probabilities(classifier, write_clip, tmp_path):
+    path = write_clip(tmp_path / "a.wav", kind="silence")
+    assert np.isfinite(list(classifier.predict(path).probabilities.values())).all()
+
+
+def test_a_file_that_fails_is_named_and_the_others_go_on(classifier, write_clip, tmp_path):
+    good = write_clip(tmp_path / "good.wav")
+    bad = tmp_path / "bad.wav"
+    bad.write_text("text")
+    results = list(classifier.predict_many([bad, good]))
+    assert isinstance(results[0], Failure)
+    assert set(results[0].to_dict()) == {"path", "error"}
+    assert set(results[1].to_dict()) == {"path", "label", "probabilities", "duration_seconds"}
+    with pytest.raises(AudioError, match=r"bad\.wav"):
+        classifier.predict(bad)
+
+
+def test_the_threshold_of_the_card_decides(write_clip, tmp_path):
+    path = write_clip(tmp_path / "a.wav")
+    labels = {}
+    for threshold in (0.0, 1.0):
+        torch.manual_seed(0)
+        card = ModelCard(CARD.config, CARD.labels, CARD.window_frames, threshold)
+        labels[threshold] = Classifier(card.build(), card, torch.device("cpu")).predict(path).label
+    assert labels == {0.0: "speech", 1.0: "music"}
+
+
+def test_folders_are_searched_and_files_are_taken_as_they_are(write_clip, tmp_path):
+    inner = write_clip(tmp_path / "x" / "deep" / "b.WAV")
+    (tmp_path / "x" / "notes.txt").write_text("no sound")
+    loose = tmp_path / "loose.bin"
+    assert find_audio([loose, tmp_path / "x"]) == [loose, inner]

@@ -1,0 +1,297 @@
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from earmark.checkpoint import load_checkpoint
+from earmark.config import load_config
+from earmark.data import Batch
+from earmark.errors import DataError, TrainingError
+from earmark.evaluation import evaluate
+from earmark.manifest import read_manifest
+from earmark.models import AudioCNN, InputShape
+from earmark.runtime import Runtime
+from earmark.training import EarlyStopping, read_log, train, train_epoch
+
+CPU = Runtime(torch.device("cpu"))
+SMALL = (
+    "model.blocks.0.channels=4",
+    "model.blocks.1.channels=4",
+    "train.crop_seconds=0.5",
+    "train.batch_size=8",
+    "train.learning_rate=0.01",
+)
+LONG = ("train.epochs=30", "train.patience=30")
+RUN_FILES = {
+    "config.toml",
+    "manifest.csv",
+    "log.jsonl",
+    "best.safetensors",
+    "last.safetensors",
+    "loss.png",
+}
+
+
+def small(*settings):
+    return load_config(settings=[*SMALL, *settings])
+
+
+@pytest.fixture
+def run_training(tmp_path, sound_folder):
+    def run(name, *settings, **options):
+        return train(
+            read_manifest(sound_folder),
+            tmp_path / name,
+            small(*settings),
+            runtime=CPU,
+            store_root=tmp_path / "store",
+            **options,
+        )
+
+    return run
+
+
+def test_training_learns_tones_from_noise_and_leaves_a_run_folder(run_training, tmp_path):
+    result = run_training("run", "train.epochs=12")
+    assert result.validation["num_clips"] == 6
+    assert result.validation["num_correct"] == 6
+    assert {path.name for path in (tmp_path / "run").iterdir()} == RUN_FILES
+    log = read_log(tmp_path / "run")
+    assert [line["epoch"] for line in log] == list(range(1, result.epochs + 1))
+    assert log[-1]["train_loss"] < log[0]["train_loss"]
+    assert (tmp_path / "run" / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_best_weights_are_those_of_the_lowest_validation_loss(run_training, tmp_path):
+    result = run_training("run", "train.epochs=6", "train.min_delta=0.0")
+    losses = [line["val_loss"] for line in read_log(tmp_path / "run")]
+    assert result.best_epoch == 1 + losses.index(min(losses))
+    assert result.validation["loss"] == min(losses)
+    assert load_checkpoint(tmp_path / "run").progress["epoch"] == result.best_epoch
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(run_training, tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        run_training(name, "train.epochs=2", f"train.seed={seed}")
+    one, two, other = (
+        (tmp_path / name / "last.safetensors").read_bytes() for name in ("a", "b", "c")
+    )
+    assert one == two != other
+
+
+def test_the_seed_is_recorded(run_training, tmp_path):
+    run_training("run", "train.epochs=1", "train.seed=11")
+    assert load_config(tmp_path / "run" / "config.toml").train.seed == 11
+    assert load_checkpoint(tmp_path / "run").card.config.train.seed == 11
+
+
+def test_a_run_interrupted_in_an_epoch_goes_on_to_the_same_weights(
+    run_training, tmp_path, monkeypatch
+):
+    run_training("whole", "train.epochs=4")
+    calls = 0
+
+    def interrupted(*args, **options):
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise KeyboardInterrupt
+        return train_epoch(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("earmark.training.train_epoch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_training("cut", "train.epochs=4")
+    assert len(read_log(tmp_path / "cut")) == 2
+    run_training("cut", "train.epochs=4")
+    for name in ("best.safetensors", "last.safetensors"):
+        whole, cut = (tmp_path / folder / name for folder in ("whole", "cut"))
+        assert whole.read_bytes() == cut.read_bytes()
+    assert [line["val_loss"] for line in read_log(tmp_path / "whole")] == [
+        line["val_loss"] for line in read_log(tmp_path / "cut")
+    ]
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(run_training, tmp_path, sound_folder):
+    run_training("whole", *LONG)
+    run = tmp_path / "cut"
+    settings = [f"--set={one}" for one in (*SMALL, *LONG)]
+    command = [sys.executable, "-m", "earmark", "train", str(sound_folder), "-o", str(run)]
+    command += ["--store", str(tmp_path / "store"), "--device", "cpu", *settings]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (run / "last.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert (run / "last.safetensors").exists()
+    subprocess.run(command, check=True, capture_output=True)
+    for name in ("best.safetensors", "last.safetensors"):
+        assert (run / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_finished_run_is_told_again_without_training(run_training, monkeypatch):
+    first = run_training("run", "train.epochs=2")
+    monkeypatch.delattr("earmark.training.train_epoch")
+    assert run_training("run", "train.epochs=2") == first
+
+
+def test_another_run_in_the_folder_is_not_overwritten_unless_asked(run_training, tmp_path):
+    run_training("run", "train.epochs=1")
+    before = (tmp_path / "run" / "last.safetensors").read_bytes()
+    with pytest.raises(TrainingError, match=r"holds another run \(config.toml differs\)"):
+        run_training("run", "train.epochs=1", "train.seed=5")
+    assert (tmp_path / "run" / "last.safetensors").read_bytes() == before
+    run_training("run", "train.epochs=1", "train.seed=5", overwrite=True)
+    assert (tmp_path / "run" / "last.safetensors").read_bytes() != before
+
+
+def test_changed_data_are_noticed(run_training, sound_folder, write_clip):
+    run_training("run", "train.epochs=1")
+    write_clip(sound_folder / "training" / "music" / "new.wav", seed=77)
+    with pytest.raises(TrainingError, match=r"manifest.csv differs"):
+        run_training("run", "train.epochs=1")
+
+
+@pytest.mark.parametrize(
+    ("losses", "min_delta", "best_epoch", "stops_after"),
+    [
+        ((3, 2, 1), 0.0, 3, None),
+        ((1, 2, 2, 2), 0.0, 1, 3),
+        ((1, 1, 1), 0.0, 1, 3),
+        ((3, 2.95, 2.9, 2.8), 0.5, 1, 3),
+        ((3, 2.9, 2.4, 2.4, 2.4), 0.5, 3, 5),
+        ((math.inf, 1, 2), 0.0, 2, None),
+    ],
+)
+def test_early_stopping(losses, min_delta, best_epoch, stops_after):
+    stopping = EarlyStopping(patience=2, min_delta=min_delta)
+    stopped = None
+    for epoch, loss in enumerate(losses, start=1):
+        stopping.update(float(loss))
+        if stopping.should_stop:
+            stopped = epoch
+            break
+    assert stopping.best_epoch == best_epoch
+    assert stopped == stops_after
+
+
+def test_training_stops_when_patience_runs_out(run_training):
+    result = run_training("run", "train.epochs=50", "train.patience=1", "train.min_delta=10.0")
+    assert result.stopped_early
+    assert (result.best_epoch, result.epochs) == (1, 2)
+
+
+def test_one_mean_over_all_windows_not_a_mean_of_batch_means():
+    class Constant(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bias = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, log_mel):
+            return log_mel.mean(dim=(1, 2, 3))[:, None] + self.bias
+
+    values = [torch.tensor([0.0, 0.0, 0.0]), torch.tensor([10.0])]
+    batches = [
+        Batch(
+            value[:, None, None, None].expand(-1, 1, 2, 2),
+            torch.zeros(len(value), dtype=torch.int64),
+            torch.arange(len(value)),
+        )
+        for value in values
+    ]
+    model = Constant()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    expected = (3 * math.log(2) + math.log1p(math.exp(10.0))) / 4
+    assert train_epoch(model, optimizer, batches, CPU) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_network_can_learn_eight_windows_by_heart():
+    torch.manual_seed(0)
+    model = AudioCNN(small().model.blocks, InputShape(40, 51))
+    targets = torch.tensor([0, 1] * 4)
+    batch = Batch(torch.rand(8, 1, 40, 51), targets, torch.arange(8))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    losses = [train_epoch(model, optimizer, [batch], CPU) for _ in range(150)]
+    assert losses[0] > 0.5
+    assert losses[-1] < 0.01
+
+
+def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_last_good_epoch(
+    run_training, tmp_path
+):
+    run_training("run", "train.epochs=1", "train.learning_rate=0.01")
+    with pytest.raises(TrainingError, match=r"loss.* is (nan|inf); lower train\.learning_rate"):
+        run_training("other", "train.epochs=9", "train.learning_rate=1e30")
+    kept = tmp_path / "other" / "last.safetensors"
+    assert not kept.exists() or load_checkpoint(kept)
+
+
+def test_bad_files_are_named_and_skipped(run_training, sound_folder, write_clip):
+    folder = sound_folder / "training" / "music"
+    (folder / "empty.wav").touch()
+    (folder / "text.wav").write_text("no sound at all")
+    (folder / "corrupt.flac").write_bytes(b"fLaC" + bytes(500))
+    write_clip(folder / "short.wav", seconds=0.05)
+    result = run_training("run", "train.epochs=1")
+    names = {one.name.rsplit("/", 1)[1]: one.error for one in result.skipped}
+    assert set(names) == {"empty.wav", "text.wav", "corrupt.flac", "short.wav"}
+    assert all(name in error for name, error in names.items())
+
+
+def test_the_test_split_is_not_read_while_training(run_training, sound_folder):
+    for path in (sound_folder / "testing").rglob("*.wav"):
+        path.write_bytes(b"not sound: reading it would be noticed")
+    assert run_training("run", "train.epochs=1").skipped == ()
+
+
+def test_data_that_cannot_be_trained_on_are_refused(run_training, sound_folder, write_clip):
+    write_clip(sound_folder / "training" / "third" / "x.wav")
+    with pytest.raises(DataError, match="two labels, one a recording, are needed"):
+        run_training("run")
+
+
+def test_a_split_without_a_label_is_refused(run_training, sound_folder):
+    for path in (sound_folder / "validation" / "music").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match="no 'music' in the validation split"):
+        run_training("run")
+
+
+def test_features_of_training_are_those_of_prediction(run_training, tmp_path, sound_folder):
+    from earmark.prediction import Classifier
+
+    run_training("run", "train.epochs=2")
+    evaluation = evaluate(
+        load_checkpoint(tmp_path / "run"),
+        read_manifest(sound_folder),
+        runtime=CPU,
+        store_root=tmp_path / "store",
+        run=tmp_path / "run",
+    )
+    classifier = Classifier.load(tmp_path / "run", device="cpu")
+    probabilities = evaluation.predictions.probabilities
+    for clip, row in zip(evaluation.predictions.clips, probabilities, strict=True):
+        prediction = classifier.predict(sound_folder / clip.name)
+        assert list(prediction.probabilities.values()) == pytest.approx(row.tolist(), abs=1e-6)
+
+
+def test_the_result_has_the_names_that_scripts_rely_on(run_training):
+    document = json.loads(json.dumps(run_training("run", "train.epochs=1").to_dict()))
+    assert set(document) >= {
+        "run",
+        "best_epoch",
+        "epochs",
+        "stopped_early",
+        "validation",
+        "num_parameters",
+        "elapsed_seconds",
+        "skipped",
+    }
+    assert set(document["validation"]) >= {"loss", "accuracy"}
