@@ -80,7 +80,7 @@ def test_the_optimizer_goes_on_as_if_it_had_never_stopped():
 
 
 def test_a_missing_model_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match="nothing.safetensors: no such model"):
+    with pytest.raises(CheckpointError, match=r"nothing.safetensors: no such model"):
         load_checkpoint(tmp_path / "nothing.safetensors")
 
 

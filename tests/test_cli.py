@@ -170,9 +170,33 @@ def test_errors_are_one_line_with_the_right_exit_status(
     assert result.stdout == ""
 
 
-def test_debug_shows_the_traceback(earmark, tmp_path):
-    result = earmark("check", tmp_path / "nowhere", "--debug")
-    assert type(result.exception).__name__ == "DataError"
+def test_debug_shows_the_traceback_and_keeps_the_exit_status(earmark):
+    result = earmark("model", "summary", "--debug", "--set", "model.name=x")
+    assert result.exit_code == 2
+    assert "Traceback" in result.stderr
+
+
+def test_what_may_change_after_training_can_be_set(earmark, trained, sound_folder):
+    intervals = []
+    for setting in ("evaluate.confidence=0.5", "evaluate.confidence=0.99"):
+        result = earmark(
+            *("evaluate", trained, sound_folder, "--json", "--device", "cpu", "--set", setting)
+        )
+        intervals.append(json.loads(result.stdout)["accuracy_interval"])
+    assert intervals[0][1] - intervals[0][0] < intervals[1][1] - intervals[1][0]
+    result = earmark("evaluate", trained, sound_folder, "--set", "features.n_mels=20")
+    assert result.exit_code == 2
+    assert "only evaluate and predict may change" in result.stderr
+
+
+def test_a_model_file_in_its_run_folder_still_knows_what_it_was_trained_on(
+    earmark, trained, sound_folder
+):
+    known = next((sound_folder / "training" / "music").iterdir())
+    (sound_folder / "testing" / "music" / "leak.wav").write_bytes(known.read_bytes())
+    result = earmark("evaluate", trained / "best.safetensors", sound_folder, "--device", "cpu")
+    assert result.exit_code == 1
+    assert "1 test clips have the same content" in result.stderr
 
 
 def test_a_full_disk_is_one_line(earmark, trained, sound_folder, monkeypatch):

@@ -107,7 +107,7 @@ def test_one_number_stands_for_both_axes():
 
 
 @pytest.mark.parametrize(
-    "setting, section, name, value",
+    ("setting", "section", "name", "value"),
     [
         ("train.epochs=3", "train", "epochs", 3),
         (" train.epochs = 3 ", "train", "epochs", 3),
@@ -141,14 +141,14 @@ def test_settings_come_after_the_file_and_the_last_one_wins(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "setting, message",
+    ("setting", "message"),
     [
         ("epochs=3", "write section.key=value, such as train.epochs=3"),
         ("train.epochs", "write section.key=value"),
         ("train.epoch=3", r"unknown setting train.epoch \(did you mean train.epochs\?\)"),
-        ("trian.epochs=3", r"unknown setting trian \(did you mean train\?\)"),
+        ("trainn.epochs=3", r"unknown setting trainn \(did you mean train\?\)"),
         ("train.zzz=3", r"unknown setting train.zzz$"),
-        ("model.blocks.0.chanels=3", r"did you mean model.blocks.0.channels\?"),
+        ("model.blocks.0.channelz=3", r"did you mean model.blocks.0.channels\?"),
         ("model.blocks.2.channels=3", "2 is not one of 0 to 1"),
         ("model.blocks.first.channels=3", "first is not one of 0 to 1"),
         ("train.epochs.x=3", "epochs is a single value, not a table"),
@@ -176,7 +176,7 @@ def test_a_wrong_setting_is_named_with_its_path(setting, message):
 
 def test_all_mistakes_of_a_file_are_reported_at_once(tmp_path):
     path = tmp_path / "config.toml"
-    path.write_text("[train]\nepochs = -1\nbatchsize = 8\n[features]\nhop_length = 'x'\n[modle]\n")
+    path.write_text("[train]\nepochs = -1\nbatchsize = 8\n[features]\nhop_length = 'x'\n[modelz]\n")
     with pytest.raises(ConfigError) as caught:
         load_config(path)
     message = str(caught.value)
@@ -187,7 +187,7 @@ def test_all_mistakes_of_a_file_are_reported_at_once(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content, message",
+    ("content", "message"),
     [
         (None, "config.toml: cannot be read: No such file"),
         (b"epochs =", "config.toml: not a TOML file"),

@@ -53,13 +53,14 @@ def test_the_validation_figures_of_two_processes_are_those_of_the_saved_model(
 ):
     """The buffers are the first process's, no window is padded, and the sums are the same."""
     run, store, trained = two_process_run
+    model = (run / "best.safetensors").rename(tmp_path / "model.safetensors")
     for split in ("testing", "validation"):
         (sound_folder / split).rename(sound_folder / f"was_{split}")
     (sound_folder / "was_validation").rename(sound_folder / "testing")
     figures = [
         json.loads(
             earmark(
-                *("evaluate", run / "best.safetensors", sound_folder, "--json", "--store", store),
+                *("evaluate", model, sound_folder, "--json", "--store", store),
                 *("--device", "cpu", "-o", tmp_path / f"out{processes}"),
                 processes=processes,
             ).stdout

@@ -141,3 +141,16 @@ def test_groups_that_were_trained_on_are_left_out(tmp_path, write_clip):
         run=run,
     )
     assert not seen & {clip.name.split("/")[1] for clip in evaluation.predictions.clips}
+
+
+def test_a_recording_with_two_labels_is_refused(evaluated, sound_folder):
+    table = sound_folder / "table.csv"
+    table.write_text("path,label,split\ntesting/music/music_0.wav,music;speech,test\n")
+    with pytest.raises(DataError, match=r"music_0\.wav has the labels music and speech"):
+        evaluated(table)
+
+
+def test_a_folder_with_a_testing_split_alone_can_be_tested(evaluated, sound_folder):
+    for split in ("training", "validation"):
+        shutil.rmtree(sound_folder / split)
+    assert evaluated(sound_folder).scores.num_clips == 6

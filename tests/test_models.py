@@ -164,7 +164,7 @@ def test_blocks_that_leave_nothing_are_refused_with_the_number_of_the_block():
 
 
 def test_an_unknown_architecture_is_refused_and_the_known_are_named():
-    with pytest.raises(ConfigError, match="no architecture 'resnet'; choose one of .*audio_cnn"):
+    with pytest.raises(ConfigError, match=r"no architecture 'resnet'; choose one of .*audio_cnn"):
         build_model(ModelConfig(name="resnet"), SHAPE, 1)
 
 

@@ -223,12 +223,12 @@ def test_a_network_can_learn_eight_windows_by_heart():
     assert losses[-1] < 0.01
 
 
-def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_last_good_epoch(
-    run_training, tmp_path
+@pytest.mark.parametrize("settings", [(), ("train.max_crops=1", "train.batch_size=64")])
+def test_weights_that_are_lost_stop_training_and_keep_the_last_good_epoch(
+    run_training, tmp_path, settings
 ):
-    run_training("run", "train.epochs=1", "train.learning_rate=0.01")
-    with pytest.raises(TrainingError, match=r"loss.* is (nan|inf); lower train\.learning_rate"):
-        run_training("other", "train.epochs=9", "train.learning_rate=1e30")
+    with pytest.raises(TrainingError, match=r" is -?(nan|inf); lower train\.learning_rate"):
+        run_training("other", "train.epochs=9", "train.learning_rate=1e30", *settings)
     kept = tmp_path / "other" / "last.safetensors"
     assert not kept.exists() or load_checkpoint(kept)
 
@@ -253,7 +253,7 @@ def test_the_test_split_is_not_read_while_training(run_training, sound_folder):
 
 def test_data_that_cannot_be_trained_on_are_refused(run_training, sound_folder, write_clip):
     write_clip(sound_folder / "training" / "third" / "x.wav")
-    with pytest.raises(DataError, match="two labels, one a recording, are needed"):
+    with pytest.raises(DataError, match="two labels are needed to train; found 3"):
         run_training("run")
 
 

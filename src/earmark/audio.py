@@ -295,7 +295,7 @@ def _soundfile_blocks(
 def _refuse_cut(path: Path, file: soundfile.SoundFile) -> None:
     """Refuses a wav, aiff or au whose end is missing; libsndfile only notes it in its log."""
     sizes = re.search(
-        r"^(?:data|SSND| *Data Size) *: (\d+) \(should be (\d+)", file.extra_info, re.M
+        r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)", file.extra_info, re.M
     )
     if sizes is None:
         return

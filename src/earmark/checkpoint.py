@@ -4,8 +4,8 @@ No code runs when a model is opened, and the same model gives the same bytes.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from earmark.config import Config, config_from_dict
+from earmark.config import Config, config_from_dict, override
 from earmark.errors import CheckpointError, ConfigError
 from earmark.files import write_whole
 from earmark.models import AudioModel, InputShape, build_model
 
 FORMAT = 1
+ADJUSTABLE = ("evaluate", "predict")
 _KEY = "earmark"
 _MODEL = "model."
 _OPTIMIZER = "optimizer."
@@ -81,6 +82,24 @@ class Checkpoint:
             reason = str(error).replace("\n", " ")
             raise CheckpointError(f"the weights do not fit the settings: {reason}") from None
         return model.eval()
+
+    def adjust(self, settings: Sequence[str]) -> "Checkpoint":
+        """The same weights with other settings of the sections that may change after training.
+
+        Args:
+            settings: Each ``section.key=value`` of ``evaluate`` or ``predict``.
+
+        Raises:
+            ConfigError: Another section, or a wrong setting.
+        """
+        for setting in settings:
+            if setting.partition(".")[0].strip() not in ADJUSTABLE:
+                raise ConfigError(
+                    f"--set {setting}: a trained model keeps its other settings; only "
+                    f"{' and '.join(ADJUSTABLE)} may change"
+                )
+        card = replace(self.card, config=override(self.card.config, settings))
+        return replace(self, card=card)
 
     def save(self, path: Path) -> None:
         """Writes the file whole."""

@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from earmark.config import Config, TrainConfig
+from earmark.errors import DataError
 from earmark.features import LogMel
-from earmark.manifest import Manifest
+from earmark.manifest import Manifest, Recording
 from earmark.runtime import Runtime
-from earmark.store import FeatureStore, Frames, Prepared
+from earmark.store import FeatureStore, Frames, Prepared, prepare
 
 EVALUATION_BATCH = 64
 SHORTEST_WINDOW_SECONDS = 1.0
@@ -43,6 +44,33 @@ class Clip:
     name: str
     key: str
     target: int
+
+
+def require_single_labels(manifest: Manifest) -> None:
+    """Refuses recordings with several labels.
+
+    Raises:
+        DataError: With the first of them.
+    """
+    for one in manifest.recordings:
+        if len(one.labels) != 1:
+            raise DataError(
+                f"{manifest.source}: {one.name} has the labels {' and '.join(one.labels)}; "
+                "give each recording one"
+            )
+
+
+def prepare_once(
+    recordings: Sequence[Recording], store: FeatureStore, runtime: Runtime
+) -> Prepared:
+    """Features of recordings: the first process computes them, the others wait and read."""
+    if not runtime.is_main:
+        runtime.wait()
+        store.refresh()
+    prepared = prepare(recordings, store, reporter=runtime.reporter)
+    if runtime.is_main:
+        runtime.wait()
+    return prepared
 
 
 def usable_clips(manifest: Manifest, prepared: Prepared, split: str) -> list[Clip]:

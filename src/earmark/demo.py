@@ -14,6 +14,7 @@ from earmark.manifest import read_manifest
 from earmark.prediction import Classifier, Failure, Prediction
 from earmark.report import write_report
 from earmark.runtime import Runtime
+from earmark.store import FeatureStore, default_root, prepare
 from earmark.training import train
 
 
@@ -51,13 +52,17 @@ def demonstrate(
         manifest = read_manifest(data)
         audit = check(manifest, reporter=runtime.reporter)
         say(f"   {audit.num_files} files, {len(audit.findings)} findings")
-        say("2. train: features into the store, then epochs until validation stops improving")
+        say("2. prepare: log-mel features into the store")
+        store = FeatureStore(store_root or default_root(), config.features)
+        prepared = prepare(manifest.recordings, store, reporter=runtime.reporter)
+        say(f"   {len(prepared.keys)} clips stored, {prepared.num_computed} of them new")
+        say("3. train: epochs until validation stops improving")
         train(manifest, run, config, runtime=runtime, store_root=store_root)
-        say("3. evaluate: once, on clips of speakers and pieces that were never heard")
+        say("4. evaluate: once, on clips of speakers and pieces that were never heard")
         checkpoint = load_checkpoint(run)
         evaluation = evaluate(checkpoint, manifest, runtime=runtime, store_root=store_root, run=run)
         report = write_report(run, evaluation, checkpoint)
-        say("4. predict: a label for single files")
+        say("5. predict: a label for single files")
         classifier = Classifier.load(run, device=runtime.device.type)
         names = [clip.name for clip in evaluation.predictions.clips]
         predictions = tuple(classifier.predict_many(data / name for name in names[:2] + names[-2:]))

@@ -11,12 +11,20 @@ import torch
 from torch import nn
 
 from earmark.checkpoint import Checkpoint
-from earmark.data import AudioDataset, Clip, OrderedLoader, clip_logits, usable_clips
+from earmark.data import (
+    AudioDataset,
+    Clip,
+    OrderedLoader,
+    clip_logits,
+    prepare_once,
+    require_single_labels,
+    usable_clips,
+)
 from earmark.errors import DataError
 from earmark.manifest import Manifest, Recording
 from earmark.metrics import Predictions, Scores, decide, score
 from earmark.runtime import Runtime
-from earmark.store import FeatureStore, Prepared, Skipped, default_root, prepare
+from earmark.store import FeatureStore, Prepared, Skipped, default_root
 
 SEEN_TABLE = "manifest.csv"
 """The file of a run folder that says which content was trained and validated on."""
@@ -70,7 +78,7 @@ def predict_clips(
     model.eval()
     with torch.inference_mode():
         for batch in loader:
-            output = model(batch.log_mel.to(runtime.device)).double().cpu()
+            output = model(batch.log_mel.to(runtime.device)).cpu().double()
             logits[batch.windows] = output
     # Each row is written by one process and zero elsewhere, so the sum is exact.
     logits = runtime.all_sum(logits)
@@ -85,7 +93,7 @@ def evaluate(
     store_root: Path | None = None,
     run: Path | None = None,
 ) -> Evaluation:
-    """Tests a model on the test split, which nothing else reads.
+    """Tests a model on the test split, which takes no part in training or validation.
 
     Data without splits are tested on what the run has not seen: the recordings whose content and
     group took no part in its training or validation.
@@ -101,6 +109,7 @@ def evaluate(
         DataError: Nothing is left to test on, or test clips were trained on.
     """
     card = checkpoint.card
+    require_single_labels(manifest)
     unknown = sorted(set(manifest.labels) - set(card.labels))
     if unknown:
         raise DataError(
@@ -109,8 +118,13 @@ def evaluate(
         )
     seen = _read_seen(run)
     tested = _tested(manifest, seen)
+    if len(tested) < len(manifest) and not manifest.has_splits:
+        left_out = len(manifest) - len(tested)
+        runtime.reporter.info(
+            f"note: {left_out} recordings of groups that were trained on left out"
+        )
     store = FeatureStore(store_root or default_root(), card.config.features)
-    prepared = prepare(tested, store, reporter=runtime.reporter)
+    prepared = prepare_once(tested, store, runtime)
     part = replace(
         manifest,
         recordings=tuple(replace(one, split="test") for one in tested),
@@ -123,6 +137,12 @@ def evaluate(
     confidence = card.config.evaluate.confidence
     scores = score(predictions, card.labels, threshold=card.threshold, confidence=confidence)
     return Evaluation(scores, predictions, card.threshold, prepared.skipped)
+
+
+def run_folder(model: Path) -> Path | None:
+    """The run folder that a model is, or lies in; None when there is none."""
+    folder = model if model.is_dir() else model.parent
+    return folder if (folder / SEEN_TABLE).is_file() else None
 
 
 @dataclass(frozen=True)

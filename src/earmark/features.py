@@ -21,7 +21,7 @@ from earmark.errors import ConfigError
 
 GROUP_FRAMES = 128
 FLOOR = 1e-10
-"""Smallest band energy that is told apart from silence: -100 dB relative to full scale squared."""
+"""Smallest band value that is told apart from silence: -100 dB for energies."""
 
 
 def hz_to_mel(frequency_hz: Float[np.ndarray, "..."], scale: str) -> Float[np.ndarray, "..."]:
@@ -88,7 +88,10 @@ def hann_window(win_length: int, n_fft: int) -> Float[np.ndarray, " n_fft"]:
 
 @dataclass(frozen=True)
 class LogMel:
-    """The front end: waveform to log-mel band energies, in decibels relative to full scale.
+    """The front end: waveform to log-mel band energies, in decibels.
+
+    A band's energy is the weighted sum of the squared magnitudes of its bins, so its decibels
+    depend on ``n_fft`` and ``mel_norm``; 20 dB more signal are 20 dB more in every band.
 
     Frames are centred: frame *t* is the sound around ``t * hop_length / sample_rate`` seconds, with
     silence before the first sample and after the last. Each clip is treated alone, so its values
@@ -131,7 +134,7 @@ class LogMel:
         return np.concatenate(list(self.stream([waveform]))).T
 
     def stream(
-        self, blocks: Iterable[Float[np.ndarray, " time"]]
+        self, blocks: Iterable[Float[np.ndarray, " _"]]
     ) -> Iterator[Float[np.ndarray, "frames mels"]]:
         """Log-mel frames of a clip that comes in blocks of any sizes.
 
@@ -201,7 +204,8 @@ def extract(path: Path, log_mel: LogMel, excerpt: audio.Excerpt = audio.WHOLE) -
     """Log-mel frames of a file, as they are stored and as they are predicted from.
 
     The sound is decoded and transformed block by block; only the frames are held. They are rounded
-    to float16, by 0.03 dB at most, for everyone alike.
+    to float16, by 0.03 dB at most between -128 and 128 dB, for everyone
+    alike.
 
     Args:
         path: Any file that `earmark.audio.stream` reads.

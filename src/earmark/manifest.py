@@ -182,16 +182,13 @@ def _scan(data: Path) -> Manifest:
         for path in folders
         if path.name.lower() in _SPLIT_NAMES
     }
-    if "train" not in splits.values():
+    visible = [path for path in folders if not path.name.startswith(".")]
+    if not splits or ("train" not in splits.values() and len(splits) < len(visible)):
         return _scan_labels(data, folders)
     twice = [name for name, count in Counter(splits.values()).items() if count > 1]
     if twice:
         raise DataError(f"{data}: two folders both mean {twice[0]}; join them")
-    notes = [
-        f"{path.name}: not a split folder, left out"
-        for path in folders
-        if path not in splits and not path.name.startswith(".")
-    ]
+    notes = [f"{path.name}: not a split folder, left out" for path in visible if path not in splits]
     recordings = []
     for folder, split in splits.items():
         for path in _visible_files(folder):
@@ -279,9 +276,7 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
 
 def _recording(source: Path, number: int, row: Mapping[str, Any]) -> Recording:
     where = f"{source}, row {number}"
-    cells = {
-        str(key): ("" if value is None else str(value)).strip() for key, value in row.items() if key
-    }
+    cells = {str(key): _cell(value) for key, value in row.items() if key}
     labels = tuple(sorted({part.strip() for part in cells.get("label", "").split(";")} - {""}))
     found = {"path": cells.get("path"), "label": labels}
     missing = [column for column, value in found.items() if not value]
@@ -304,6 +299,12 @@ def _recording(source: Path, number: int, row: Mapping[str, Any]) -> Recording:
         excerpt=excerpt,
         extra={key: value for key, value in cells.items() if key not in _COLUMNS},
     )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return ";".join(map(str, value))
+    return "" if value is None else str(value).strip()
 
 
 def _seconds(cells: Mapping[str, str], column: str, where: str) -> float | None:

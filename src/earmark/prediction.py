@@ -1,6 +1,6 @@
 """From a model and a sound file to a label."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,17 +73,20 @@ class Classifier:
         self._log_mel = LogMel(card.config.features)
 
     @classmethod
-    def load(cls, path: Path | str, *, device: str = "auto") -> "Classifier":
+    def load(
+        cls, path: Path | str, *, device: str = "auto", settings: Sequence[str] = ()
+    ) -> "Classifier":
         """Opens a run folder or a ``.safetensors`` file.
 
         Args:
             path: The model.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            settings: Changes to the section ``predict``, such as ``predict.overlap=0.8``.
 
         Raises:
             CheckpointError: It cannot be opened.
         """
-        checkpoint = load_checkpoint(Path(path))
+        checkpoint = load_checkpoint(Path(path)).adjust(settings)
         return cls(checkpoint.build(), checkpoint.card, pick_device(device))
 
     @property
@@ -127,7 +130,7 @@ class Classifier:
                 chunk = starts[first : first + EVALUATION_BATCH]
                 windows = np.stack([cut_window(frames, start, length) for start in chunk])
                 log_mel = torch.from_numpy(windows).unsqueeze(1).to(self._device)
-                outputs.append(self._model(log_mel).double().cpu().numpy())
+                outputs.append(self._model(log_mel).cpu().double().numpy())
         return clip_logits(np.concatenate(outputs), np.zeros(len(starts), np.int64))
 
 

@@ -55,7 +55,7 @@ class Runtime:
                 torch.distributed.broadcast(buffer, src=0)
 
     def all_sum(self, values: Tensor) -> Tensor:
-        """The sum over all processes, in place."""
+        """The sum over all processes, in place; a tensor on the CPU."""
         if self.world_size > 1:
             torch.distributed.all_reduce(values)
         return values
@@ -82,10 +82,11 @@ def start(device: str = "auto", reporter: Reporter = SILENT) -> Iterator[Runtime
         yield Runtime(pick_device(device), reporter=reporter)
         return
     chosen = pick_device(device)
-    if chosen.type == "cuda":
+    use_cuda = chosen.type == "cuda"
+    if use_cuda:
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(chosen)
-    torch.distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if use_cuda else "gloo")
     try:
         rank = torch.distributed.get_rank()
         yield Runtime(chosen, rank, world_size, reporter if rank == 0 else SILENT)

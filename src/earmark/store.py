@@ -106,9 +106,10 @@ class FeatureStore:
         record = self._records.get(key)
         if record is None:
             raise StoreError(f"{self.folder}: no features for {key}; run earmark prepare again")
-        start = record.offset // 2
-        flat = self._shard(record.shard)[start : start + record.num_frames * self.config.n_mels]
-        return np.asarray(flat).reshape(record.num_frames, self.config.n_mels)
+        shape = record.num_frames, self.config.n_mels
+        end = record.offset + 2 * shape[0] * shape[1]
+        content = np.asarray(self._shard(record.shard)[record.offset : end])
+        return content.view(np.float16).reshape(shape)
 
     def num_frames(self, key: str) -> int:
         """Number of frames of a clip."""
@@ -127,7 +128,8 @@ class FeatureStore:
 
     def _shard(self, name: str) -> np.memmap:
         if name not in self._shards:
-            self._shards[name] = np.memmap(self.folder / name, np.float16, mode="r")
+            # As bytes: a writer that was killed may leave half a number at the end.
+            self._shards[name] = np.memmap(self.folder / name, np.uint8, mode="r")
         return self._shards[name]
 
     @contextmanager

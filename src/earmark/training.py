@@ -26,6 +26,8 @@ from earmark.data import (
     OrderedLoader,
     TrainingLoader,
     choose_window_frames,
+    prepare_once,
+    require_single_labels,
     usable_clips,
 )
 from earmark.errors import DataError, TrainingError
@@ -37,7 +39,16 @@ from earmark.models import AudioModel, count_parameters
 from earmark.plots import loss_curve
 from earmark.runtime import Runtime, seed_torch
 from earmark.splits import with_splits
-from earmark.store import FeatureStore, Prepared, Skipped, default_root, prepare
+from earmark.store import FeatureStore, Prepared, Skipped, default_root
+
+_WRITTEN = (
+    "last.safetensors",
+    "best.safetensors",
+    "log.jsonl",
+    "loss.png",
+    "predictions.csv",
+    "report.html",
+)
 
 
 @dataclass
@@ -145,7 +156,8 @@ def train(
     for note in manifest.notes:
         runtime.reporter.info(f"note: {note}")
     store = FeatureStore(store_root or default_root(), config.features)
-    prepared = _prepare_once(manifest, store, runtime)
+    learnt_from = (*manifest.split("train"), *manifest.split("validation"))
+    prepared = prepare_once(learnt_from, store, runtime)
     loaders = _make_loaders(manifest, prepared, store, config, runtime)
     card = ModelCard(config, manifest.labels, loaders.train.windows.window_frames)
     identity = {"config.toml": config.to_toml(), SEEN_TABLE: manifest.to_csv(prepared.keys)}
@@ -156,28 +168,17 @@ def train(
 
 
 def _check_task(manifest: Manifest) -> None:
-    if len(manifest.labels) != 2 or any(len(one.labels) != 1 for one in manifest.recordings):
+    require_single_labels(manifest)
+    if len(manifest.labels) != 2:
         raise DataError(
-            f"{manifest.source}: two labels, one a recording, are needed to train; "
-            f"found {len(manifest.labels)}: {', '.join(manifest.labels[:5])}"
+            f"{manifest.source}: two labels are needed to train; found {len(manifest.labels)}: "
+            f"{', '.join(manifest.labels[:5])}"
         )
     for split in ("train", "validation"):
         present = {label for one in manifest.split(split) for label in one.labels}
         missing = sorted(set(manifest.labels) - present)
         if missing:
             raise DataError(f"{manifest.source}: no {missing[0]!r} in the {split} split; add some")
-
-
-def _prepare_once(manifest: Manifest, store: FeatureStore, runtime: Runtime) -> Prepared:
-    """Features of training and validation; the first process computes, the others read."""
-    recordings = (*manifest.split("train"), *manifest.split("validation"))
-    if not runtime.is_main:
-        runtime.wait()
-        store.refresh()
-    prepared = prepare(recordings, store, reporter=runtime.reporter)
-    if runtime.is_main:
-        runtime.wait()
-    return prepared
 
 
 def _make_loaders(
@@ -210,7 +211,7 @@ def _open_run(run: Path, wanted: Mapping[str, str], runtime: Runtime, *, overwri
     runtime.wait()
     if runtime.is_main:
         if overwrite:
-            for name in ("last.safetensors", "best.safetensors", "log.jsonl", "loss.png"):
+            for name in _WRITTEN:
                 (run / name).unlink(missing_ok=True)
         for name, text in wanted.items():
             write_whole(run / name, text)
@@ -252,8 +253,9 @@ def _run_epochs(
             seed_torch(config.seed, epoch, runtime.rank)
             train_loss = train_epoch(trained, state.optimizer, loaders.train, runtime)
             runtime.broadcast_buffers(state.model)
-            scores = score(predict_clips(state.model, loaders.validation, runtime), card.labels)
-            _require_finite(scores.loss, f"validation loss of epoch {epoch}")
+            predictions = predict_clips(state.model, loaders.validation, runtime)
+            _require_finite(float(predictions.logits.sum()), "sum of the validation logits")
+            scores = score(predictions, card.labels)
             is_best = stopping.update(scores.loss)
             line = {
                 "epoch": epoch,
@@ -290,8 +292,7 @@ def train_epoch(
         TrainingError: The loss is not finite.
     """
     model.train()
-    loss_sum = torch.zeros((), dtype=torch.float64, device=runtime.device)
-    count = torch.zeros((), dtype=torch.float64, device=runtime.device)
+    losses, counts = [], []
     for batch in loader:
         targets = batch.targets.to(runtime.device)
         logits = model(batch.log_mel.to(runtime.device))
@@ -300,17 +301,19 @@ def train_epoch(
         loss.backward()
         optimizer.step()
         # Kept on the device: reading it here would make every step wait for the last.
-        loss_sum += loss.detach() * len(targets)
-        count += len(targets)
-    mean = float(runtime.all_sum(loss_sum) / runtime.all_sum(count))
+        losses.append(loss.detach())
+        counts.append(len(targets))
+    numbers = torch.tensor(counts, dtype=torch.float64)
+    loss_sum = (torch.stack(losses).cpu().double() * numbers).sum()
+    mean = float(runtime.all_sum(loss_sum) / runtime.all_sum(numbers.sum()))
     _require_finite(mean, "training loss")
     return mean
 
 
-def _require_finite(loss: float, what: str) -> None:
-    if not math.isfinite(loss):
+def _require_finite(value: float, what: str) -> None:
+    if not math.isfinite(value):
         raise TrainingError(
-            f"the {what} is {loss}; lower train.learning_rate (the last good epoch is kept)"
+            f"the {what} is {value}; lower train.learning_rate (the last good epoch is kept)"
         )
 
 
@@ -351,7 +354,7 @@ def _result(run: Path, state: _State, skipped: tuple[Skipped, ...]) -> TrainingR
         run=run,
         best_epoch=state.stopping.best_epoch,
         epochs=state.stopping.epoch,
-        stopped_early=state.stopping.should_stop,
+        stopped_early=state.stopping.epoch < best.card.config.train.epochs,
         validation=best.progress["validation"],
         num_parameters=count_parameters(state.model),
         elapsed_seconds=round(sum(line["elapsed_seconds"] for line in state.log), 3),

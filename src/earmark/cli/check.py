@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.options import data_argument, guarded, json_option
+from earmark.cli.output import read_data
 
 if TYPE_CHECKING:
     from earmark.progress import Reporter
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
 def check(data: Path, strict: bool, as_json: bool, reporter: "Reporter") -> None:
     """Audits a data set: unreadable and silent files, duplicates."""
     from earmark.check import check as audit_data
-    from earmark.manifest import read_manifest
     from earmark.terminal import print_table
 
-    manifest = read_manifest(data)
+    manifest = read_data(data, reporter)
     audit = audit_data(manifest, reporter=reporter)
     if as_json:
         click.echo(json.dumps(audit.to_dict()))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import computing, configured, guarded, store_option
+from earmark.cli.options import computing, configured, guarded, seeded, store_option
 from earmark.cli.output import PREDICTION_COLUMNS, prediction_rows, tally
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 )
 @store_option
 @computing
+@seeded
 @configured
 def demo(run: Path, store_root: Path | None, config: "Config", runtime: "Runtime") -> None:
     """Runs the whole flow on the small data set inside the package."""

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from earmark.cli.options import (
+    adjusted,
     computing,
     data_argument,
     guarded,
@@ -14,7 +15,7 @@ from earmark.cli.options import (
     model_argument,
     store_option,
 )
-from earmark.cli.output import exit_if_skipped, print_scores
+from earmark.cli.output import exit_if_skipped, print_scores, read_data
 
 if TYPE_CHECKING:
     from earmark.runtime import Runtime
@@ -33,24 +34,30 @@ if TYPE_CHECKING:
 @store_option
 @computing
 @json_option
+@adjusted
 def evaluate(
     model: Path,
     data: Path,
     output: Path | None,
-    store_root: Path | None,
     as_json: bool,
+    settings: tuple[str, ...],
     runtime: "Runtime",
+    **options: Any,
 ) -> None:
     """Tests a model on the testing split and writes the report."""
     from earmark.checkpoint import load_checkpoint
     from earmark.evaluation import evaluate as evaluate_model
-    from earmark.manifest import read_manifest
+    from earmark.evaluation import run_folder
     from earmark.report import write_report
 
-    run = model if model.is_dir() else None
-    checkpoint = load_checkpoint(model)
+    run = run_folder(model)
+    checkpoint = load_checkpoint(model).adjust(settings)
     evaluation = evaluate_model(
-        checkpoint, read_manifest(data), runtime=runtime, store_root=store_root, run=run
+        checkpoint,
+        read_data(data, runtime.reporter),
+        runtime=runtime,
+        run=run,
+        **options,
     )
     if not runtime.is_main:
         return

@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,44 +33,54 @@ def guarded(function: Function) -> Function:
         except KeyboardInterrupt:
             click.echo("earmark: interrupted; the same command goes on from here", err=True)
             sys.exit(INTERRUPTED)
-        except EarmarkError as error:
+        except (EarmarkError, OSError) as error:
             if debug:
-                raise
+                traceback.print_exc()
             click.echo(f"earmark: error: {error}", err=True)
-            sys.exit(error.exit_status)
-        except OSError as error:
-            if debug:
-                raise
-            click.echo(f"earmark: error: {error}", err=True)
-            sys.exit(1)
+            sys.exit(error.exit_status if isinstance(error, EarmarkError) else 1)
 
     return run
+
+
+_config = click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), help="Settings in TOML."
+)
+_set = click.option(
+    "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting."
+)
 
 
 def configured(function: Function) -> Function:
-    """Adds --config, --set and --seed, and hands over the configuration that they make."""
+    """Adds --config and --set, and hands over the configuration that they make."""
 
-    @click.option(
-        "--config", "config_file", type=click.Path(path_type=Path), help="Settings in TOML."
-    )
-    @click.option(
-        "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting."
-    )
-    @click.option("--seed", type=int, help="Short for --set train.seed=N.")
+    @_config
+    @_set
     @functools.wraps(function)
     def run(
-        *args: Any,
-        config_file: Path | None,
-        settings: tuple[str, ...],
-        seed: int | None,
-        **options: Any,
+        *args: Any, config_file: Path | None, settings: tuple[str, ...], **options: Any
     ) -> None:
         from earmark.config import load_config
 
-        seeds = () if seed is None else (f"train.seed={seed}",)
-        function(*args, config=load_config(config_file, (*settings, *seeds)), **options)
+        function(*args, config=load_config(config_file, settings), **options)
 
     return run
+
+
+def seeded(function: Function) -> Function:
+    """Adds --seed to the options of `configured`."""
+
+    @click.option("--seed", type=int, help="Short for --set train.seed=N.")
+    @functools.wraps(function)
+    def run(*args: Any, seed: int | None, settings: tuple[str, ...] = (), **options: Any) -> None:
+        seeds = () if seed is None else (f"train.seed={seed}",)
+        function(*args, settings=(*settings, *seeds), **options)
+
+    return run
+
+
+def adjusted(function: Function) -> Function:
+    """Adds --set for what may change after training, and hands over the settings."""
+    return _set(function)
 
 
 def computing(function: Function) -> Function:

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from earmark.manifest import Manifest
     from earmark.metrics import Scores
     from earmark.prediction import Failure, Prediction
     from earmark.progress import Reporter
@@ -14,6 +16,16 @@ if TYPE_CHECKING:
 
 PREDICTION_COLUMNS = ("file", "label", "probability", "seconds")
 RATIOS = ("precision", "recall", "f1")
+
+
+def read_data(data: Path, reporter: "Reporter") -> "Manifest":
+    """Reads a data set and says what was assumed."""
+    from earmark.manifest import read_manifest
+
+    manifest = read_manifest(data)
+    for note in manifest.notes:
+        reporter.info(f"note: {note}")
+    return manifest
 
 
 def prediction_rows(results: "Iterable[Prediction | Failure]") -> list[tuple[str, ...]]:

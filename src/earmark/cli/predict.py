@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import computing, guarded, json_option, model_argument
+from earmark.cli.options import adjusted, computing, guarded, json_option, model_argument
 from earmark.cli.output import PREDICTION_COLUMNS, prediction_rows
 
 if TYPE_CHECKING:
@@ -20,12 +20,21 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @computing
 @json_option
-def predict(model: Path, paths: tuple[Path, ...], as_json: bool, runtime: "Runtime") -> None:
+@adjusted
+def predict(
+    model: Path,
+    paths: tuple[Path, ...],
+    as_json: bool,
+    settings: tuple[str, ...],
+    runtime: "Runtime",
+) -> None:
     """Labels new files and the sound files below folders."""
     from earmark.prediction import Classifier, Failure, find_audio
     from earmark.terminal import print_table
 
-    classifier = Classifier.load(model, device=runtime.device.type)
+    if not runtime.is_main:
+        return
+    classifier = Classifier.load(model, device=runtime.device.type, settings=settings)
     reporter = runtime.reporter
     files = find_audio(paths)
     results = []

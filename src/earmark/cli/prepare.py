@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.options import configured, data_argument, guarded, json_option
-from earmark.cli.output import exit_if_skipped
+from earmark.cli.output import exit_if_skipped, read_data
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -30,11 +30,10 @@ def prepare(
     data: Path, store_root: Path | None, as_json: bool, config: "Config", reporter: "Reporter"
 ) -> None:
     """Computes the log-mel features of a data set into a store on disk."""
-    from earmark.manifest import read_manifest
     from earmark.store import FeatureStore, default_root
     from earmark.store import prepare as prepare_features
 
-    manifest = read_manifest(data)
+    manifest = read_data(data, reporter)
     store = FeatureStore(store_root or default_root(), config.features)
     prepared = prepare_features(manifest.recordings, store, reporter=reporter)
     if as_json:

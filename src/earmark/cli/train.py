@@ -12,6 +12,7 @@ from earmark.cli.options import (
     data_argument,
     guarded,
     json_option,
+    seeded,
     store_option,
 )
 from earmark.cli.output import exit_if_skipped
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @store_option
 @computing
 @json_option
+@seeded
 @configured
 def train(
     data: Path,

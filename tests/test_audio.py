@@ -1,0 +1,333 @@
+"""Any sound file gives the right samples, in blocks, or an error that names it."""
+
+import tracemalloc
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from earmark import audio
+from earmark.audio import Audio, Excerpt
+from earmark.errors import AudioError
+
+PITCH_HZ = 440.0
+SOUNDFILE_FORMATS = [
+    ("wav", "WAV", "PCM_16"),
+    ("wav", "WAV", "PCM_24"),
+    ("wav", "WAV", "FLOAT"),
+    ("wav", "WAV", "PCM_U8"),
+    ("wav", "WAV", "ULAW"),
+    ("flac", "FLAC", "PCM_16"),
+    ("ogg", "OGG", "VORBIS"),
+    ("opus", "OGG", "OPUS"),
+    ("mp3", "MP3", "MPEG_LAYER_III"),
+    ("aiff", "AIFF", "PCM_16"),
+    ("aifc", "AIFF", "FLOAT"),
+    ("au", "AU", "PCM_16"),
+    ("caf", "CAF", "PCM_16"),
+    ("caf", "CAF", "ALAC_16"),
+    ("w64", "W64", "PCM_16"),
+    ("rf64", "RF64", "PCM_16"),
+]
+AV_FORMATS = [
+    ("m4a", "ipod", "aac", 44_100),
+    ("m4a", "ipod", "alac", 44_100),
+    ("mp4", "mp4", "aac", 44_100),
+    ("mov", "mov", "aac", 44_100),
+    ("aac", "adts", "aac", 44_100),
+    ("wma", "asf", "wmav2", 44_100),
+    ("webm", "webm", "libopus", 48_000),
+    ("mka", "matroska", "flac", 44_100),
+]
+
+
+def tone(seconds, sample_rate, pitch_hz=PITCH_HZ):
+    return 0.5 * np.sin(
+        2 * np.pi * pitch_hz * np.arange(round(seconds * sample_rate)) / sample_rate
+    )
+
+
+def pitch_hz(sound):
+    spectrum = np.abs(np.fft.rfft(sound.samples * np.hanning(len(sound.samples)), 1 << 19))
+    return spectrum.argmax() * sound.sample_rate / (1 << 19)
+
+
+def encode(path, container_format, codec, sample_rate, seconds=2.0):
+    """Writes a stereo tone by PyAV."""
+    samples = tone(seconds, sample_rate).astype(np.float32)
+    with av.open(str(path), "w", format=container_format) as container:
+        stream = container.add_stream(codec, rate=sample_rate, layout="stereo")
+        stream.bit_rate = 128_000
+        sample_format = stream.codec_context.codec.audio_formats[0].name
+        frame = av.AudioFrame.from_ndarray(np.stack([samples] * 2), "fltp", "stereo")
+        frame.sample_rate, frame.pts = sample_rate, 0
+        converter = av.AudioResampler(sample_format, "stereo", sample_rate)
+        for converted in [*converter.resample(frame), *converter.resample(None)]:
+            container.mux(stream.encode(converted))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write(path, samples, sample_rate=16_000, **options):
+    soundfile.write(path, samples, sample_rate, **options)
+    return path
+
+
+@pytest.mark.parametrize(("extension", "container", "subtype"), SOUNDFILE_FORMATS)
+def test_formats_of_soundfile_give_the_sound_and_its_parts(tmp_path, extension, container, subtype):
+    path = write(tmp_path / f"a.{extension}", tone(6, 16_000), format=container, subtype=subtype)
+    sound = audio.load(path)
+    assert sound.sample_rate == 16_000
+    assert sound.duration_seconds == pytest.approx(6, abs=0.001)
+    assert pitch_hz(sound) == pytest.approx(PITCH_HZ, abs=0.5)
+    # Also where blocks meet: decoders that lose their state there leave a hole or a click.
+    np.testing.assert_allclose(sound.samples[2000:-2000], tone(6, 16_000)[2000:-2000], atol=0.06)
+    part = audio.load(path, excerpt=Excerpt(4.5, 5.25)).samples
+    np.testing.assert_allclose(part, sound.samples[72_000:84_000], atol=1e-6)
+
+
+@pytest.mark.parametrize(("extension", "container", "codec", "sample_rate"), AV_FORMATS)
+def test_formats_of_pyav_give_the_sound_and_its_parts(
+    tmp_path, extension, container, codec, sample_rate
+):
+    path = encode(tmp_path / f"a.{extension}", container, codec, sample_rate)
+    sound = audio.load(path)
+    assert sound.sample_rate == sample_rate
+    # Some containers keep the silence that the encoder needs before and after.
+    assert sound.duration_seconds == pytest.approx(2, abs=0.06)
+    assert pitch_hz(sound) == pytest.approx(PITCH_HZ, abs=0.5)
+    part = audio.load(path, excerpt=Excerpt(0.5, 1.25)).samples
+    first, last = round(0.5 * sample_rate), round(1.25 * sample_rate)
+    np.testing.assert_array_equal(part, sound.samples[first:last])
+
+
+@pytest.mark.parametrize("rate", [None, 8000, 22_050])
+@pytest.mark.parametrize("suffix", [".wav", ".mp3"])
+def test_blocks_joined_are_what_load_gives_bit_for_bit(tmp_path, rng, suffix, rate):
+    path = write(tmp_path / f"a{suffix}", 0.1 * rng.standard_normal(16_000 * 9))
+    blocks = list(audio.stream(path, rate))
+    assert len(blocks) > 2
+    np.testing.assert_array_equal(np.concatenate(blocks), audio.load(path, rate).samples)
+
+
+@settings(max_examples=30)
+@given(st.floats(0, 4.8), st.none() | st.floats(0.11, 9))
+def test_an_excerpt_is_a_slice(tmp_path_factory, start, length):
+    path = tmp_path_factory.getbasetemp() / "noise.wav"
+    if not path.exists():
+        write(path, np.random.default_rng(0).uniform(-1, 1, 8000 * 5), 8000)
+    end = None if length is None else start + length
+    part = audio.load(path, excerpt=Excerpt(start, end)).samples
+    whole = audio.load(path).samples
+    last = None if end is None else round(end * 8000)
+    np.testing.assert_array_equal(part, whole[round(start * 8000) : last])
+
+
+def test_channels_are_averaged(tmp_path, rng):
+    channels = rng.uniform(-1, 1, (16_000, 3)).astype(np.float32)
+    path = write(tmp_path / "a.wav", channels, subtype="FLOAT")
+    np.testing.assert_allclose(audio.load(path).samples, channels.mean(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("in_rate", "out_rate"), [(44_100, 16_000), (8000, 16_000), (48_000, 22_050)]
+)
+def test_resampling_in_blocks_is_resampling_the_whole(tmp_path, rng, in_rate, out_rate):
+    samples = rng.uniform(-0.5, 0.5, in_rate * 9).astype(np.float32)
+    path = write(tmp_path / "a.wav", samples, in_rate, subtype="FLOAT")
+    resampled = audio.load(path, out_rate)
+    assert resampled.sample_rate == out_rate
+    np.testing.assert_allclose(
+        resampled.samples, soxr.resample(samples, in_rate, out_rate), atol=1e-6
+    )
+
+
+def test_a_tone_above_half_the_new_rate_is_gone(tmp_path):
+    path = write(tmp_path / "a.wav", tone(1, 44_100, pitch_hz=10_000), 44_100)
+    middle = audio.load(path, 16_000).samples[1000:-1000]
+    assert np.abs(middle).max() < 1e-3
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path):
+    path = tmp_path / "long.flac"
+    with soundfile.SoundFile(path, "w", 44_100, 2) as file:
+        for _ in range(10):
+            file.write(np.zeros((44_100 * 60, 2), np.int16))
+    tracemalloc.start()
+    try:
+        num_samples = sum(len(block) for block in audio.stream(path, 16_000))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert num_samples == 600 * 16_000
+    assert peak < 12e6  # The whole sound takes 212 MB; a block of 4 s takes 1.4 MB.
+
+
+def test_duration_is_in_seconds():
+    assert Audio(np.zeros(4000, np.float32), 8000).duration_seconds == 0.5
+
+
+@pytest.mark.parametrize(
+    ("excerpt", "text"),
+    [(Excerpt(), ""), (Excerpt(1.0, 2.5), "[1-2.5 s]"), (Excerpt(3.0), "[3-end s]")],
+)
+def test_an_excerpt_tells_its_seconds(excerpt, text):
+    assert str(excerpt) == text
+
+
+@pytest.mark.parametrize("name", ["a.wav", "A.WAV", "é ü.Mp3", "x.y.flac", "b.webm"])
+def test_sound_files_are_known_by_their_extension(tmp_path, name):
+    (tmp_path / name).touch()
+    assert audio.is_audio(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", [".a.wav", "a.txt", "wav", "a.wav.part"])
+def test_other_files_and_folders_are_not_sound_files(tmp_path, name):
+    (tmp_path / name).touch()
+    (tmp_path / "folder.wav").mkdir()
+    assert not audio.is_audio(tmp_path / name)
+    assert not audio.is_audio(tmp_path / "folder.wav")
+    assert not audio.is_audio(tmp_path / "missing.wav")
+
+
+def test_the_hash_tells_contents_apart_and_not_names(tmp_path):
+    for name, content in {"a": b"one", "b": b"one", "c": b"two"}.items():
+        (tmp_path / name).write_bytes(content)
+    a, b, c = (audio.content_hash(tmp_path / name) for name in "abc")
+    assert a == b != c
+    assert len(a) == 32
+    with pytest.raises(AudioError, match="missing: cannot be read: No such file"):
+        audio.content_hash(tmp_path / "missing")
+
+
+def test_a_name_that_looks_like_an_address_is_still_a_file(tmp_path, monkeypatch):
+    encode(tmp_path / "12:30.m4a", "ipod", "aac", 44_100)
+    monkeypatch.chdir(tmp_path)
+    assert audio.load(Path("12:30.m4a")).duration_seconds > 1.9
+
+
+def cut(content):
+    return content[: len(content) // 2]
+
+
+def overwritten(content):
+    middle = len(content) // 2
+    return content[:middle] + b"\x55" * 400 + content[middle + 400 :]
+
+
+@pytest.mark.parametrize("damage", [cut, overwritten])
+@pytest.mark.parametrize("name", ["a.flac", "a.mp3", "a.ogg", "a.m4a", "a.aac"])
+def test_a_damaged_file_is_refused_by_name(tmp_path, name, damage):
+    path = tmp_path / name
+    if name in {"a.m4a", "a.aac"}:
+        encode(path, {"a.m4a": "ipod", "a.aac": "adts"}[name], "aac", 44_100)
+    else:
+        write(path, tone(2, 16_000))
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(AudioError, match=rf"{path}: .*(damaged|truncated|not a sound file|lasts)"):
+        audio.load(path)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".au"])
+def test_a_file_without_its_end_is_refused_with_both_lengths(tmp_path, suffix):
+    path = write(tmp_path / f"a{suffix}", tone(2, 16_000))
+    path.write_bytes(cut(path.read_bytes()))
+    with pytest.raises(AudioError, match=r"declares 2.00 s but holds only 1.00 s; .* truncated"):
+        audio.load(path)
+
+
+def test_a_streamed_wav_that_does_not_know_its_length_is_read_to_its_end(tmp_path):
+    path = write(tmp_path / "a.wav", tone(2, 16_000))
+    content = bytearray(path.read_bytes())
+    size = content.index(b"data") + 4
+    content[size : size + 4] = b"\xff" * 4
+    path.write_bytes(content)
+    assert audio.load(path).duration_seconds == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.wav", None, "cannot be read: No such file"),
+        ("a.wav", b"", r"the file is empty \(0 bytes\)"),
+        ("a.wav", b"Not a sound at all.\n" * 99, "not a sound file that soundfile or PyAV can"),
+        ("a.raw", b"\x00\x01" * 9999, "not a sound file"),
+        ("a.mp4", b"\x00" * 5000, "not a sound file"),
+    ],
+)
+def test_a_file_that_is_no_sound_is_refused_by_name(tmp_path, name, content, message):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AudioError, match=rf"{path}: .*{message}"):
+        audio.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{}\n#EXT-X-ENDLIST\n"),
+        ("list.ffconcat", "ffconcat version 1.0\nfile {}\n"),
+    ],
+)
+def test_a_playlist_does_not_open_the_file_that_it_points_at(tmp_path, name, text):
+    encode(tmp_path / "secret.aac", "adts", "aac", 44_100)
+    path = tmp_path / name
+    path.write_text(text.format("secret.aac"))
+    with av.open(str(path)) as container:
+        assert container.streams.audio  # FFmpeg itself would follow it.
+    with pytest.raises(AudioError, match="not a sound file"):
+        audio.load(path)
+
+
+def test_a_film_without_sound_is_refused(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10, width=32, height=32)
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(AudioError, match="holds no sound, only pictures or text"):
+        audio.load(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_not_finite_are_refused_with_their_time(tmp_path, value):
+    samples = np.zeros(16_000 * 6, np.float32)
+    samples[16_000 * 5] = value
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    with pytest.raises(AudioError, match=rf"{path}: the sample at 5.000 s is not a finite number"):
+        audio.load(path)
+
+
+@pytest.mark.parametrize(
+    ("samples", "sample_rate", "message"),
+    [
+        (np.zeros(800), 16_000, r"lasts 0.050 s, and at least 0.1 s are needed"),
+        (np.zeros((16_000, 65)), 16_000, "claims 65 channels, outside 1 to 64"),
+        (np.zeros(16_000), 500, "claims a sample rate of 500 Hz, outside 1000 to 768000"),
+    ],
+)
+def test_sound_beyond_the_limits_is_refused(tmp_path, samples, sample_rate, message):
+    path = write(tmp_path / "a.wav", samples, sample_rate)
+    with pytest.raises(AudioError, match=rf"{path}: {message}"):
+        audio.load(path)
+
+
+def test_sound_that_is_too_long_is_refused(tmp_path, write_clip, monkeypatch):
+    monkeypatch.setattr(audio, "MAX_SECONDS", 5.0)
+    assert audio.load(write_clip(tmp_path / "a.wav", 5.0)).duration_seconds == 5
+    with pytest.raises(AudioError, match=r"b.wav: longer than .* hours; cut it up"):
+        audio.load(write_clip(tmp_path / "b.wav", 5.1))
+
+
+@pytest.mark.parametrize("excerpt", [Excerpt(0.5, 0.55), Excerpt(2.0, 3.0), Excerpt(0.99)])
+def test_an_excerpt_with_too_little_sound_is_refused(tmp_path, write_clip, excerpt):
+    path = write_clip(tmp_path / "a.wav")
+    with pytest.raises(AudioError, match=r"a.wav\[.* s\]: lasts 0.0.0 s, and at least"):
+        audio.load(path, excerpt=excerpt)

@@ -1,0 +1,219 @@
+"""The documents say what the code does: links, commands, settings, terms, examples."""
+
+import importlib.util
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+import earmark
+from earmark.cli import cli
+from earmark.config import Config, config_from_dict
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+    + [page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts]
+)
+GUIDE = ROOT / "docs" / "guide.md"
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+
+every_page = pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix()
+)
+
+
+def read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", read(page), re.M | re.S)
+
+
+def console_commands(page: Path) -> list[list[str]]:
+    return [
+        shlex.split(line.removeprefix("$ "))
+        for block in blocks(page, "console")
+        for line in block.splitlines()
+        if line.startswith("$ ")
+    ]
+
+
+def earmark_arguments(words: list[str]) -> list[str] | None:
+    """What follows earmark in a command line; None when the line does not call it."""
+    if Path(words[0]).name == "earmark":
+        return words[1:]
+    if words[0].endswith("torchrun"):
+        return words[words.index("earmark") + 1 :]
+    return None
+
+
+def command_named(words: list[str]) -> tuple[click.Command, list[str]]:
+    command, rest = cli, list(words)
+    while isinstance(command, click.Group):
+        assert rest, f"{command.name} needs a command"
+        assert rest[0] in command.commands, f"no command {rest[0]!r} in {command.name}"
+        command = command.commands[rest.pop(0)]
+    return command, rest
+
+
+def all_commands() -> dict[str, click.Command]:
+    found = {}
+    for name, command in cli.commands.items():
+        if isinstance(command, click.Group):
+            found |= {f"{name} {inner}": one for inner, one in command.commands.items()}
+        else:
+            found[name] = command
+    return found
+
+
+@pytest.fixture(scope="module")
+def settings_tables() -> ModuleType:
+    path = ROOT / "docs" / "settings_tables.py"
+    spec = importlib.util.spec_from_file_location("settings_tables", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@every_page
+def test_relative_links_point_to_files(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", read(page), flags=re.M | re.S)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    relative = [target.split("#")[0] for target in targets if "://" not in target]
+    missing = [target for target in relative if not (page.parent / target).exists()]
+    assert not missing
+
+
+@every_page
+def test_console_blocks_parse(page: Path) -> None:
+    for words in console_commands(page):
+        arguments = earmark_arguments(words)
+        if arguments is not None:
+            command, rest = command_named(arguments)
+            command.make_context(command.name, rest)
+        elif words[0].startswith("scripts/"):
+            assert (ROOT / words[0]).is_file(), words[0]
+
+
+@every_page
+def test_commands_named_in_text_exist(page: Path) -> None:
+    for text in re.findall(r"`earmark ([a-z][a-z -]*)", read(page)):
+        command, *rest = text.split()
+        assert command in cli.commands, f"earmark {text}"
+        group = cli.commands[command]
+        if isinstance(group, click.Group):
+            assert not rest or rest[0] in group.commands, f"earmark {text}"
+
+
+def test_readme_shows_every_step_of_the_flow() -> None:
+    shown = {
+        arguments[0]
+        for words in console_commands(ROOT / "README.md")
+        if (arguments := earmark_arguments(words))
+    }
+    assert shown == {"check", "train", "evaluate", "predict"}
+
+
+@every_page
+def test_python_blocks_compile(page: Path) -> None:
+    for number, block in enumerate(blocks(page, "python")):
+        compile(block, f"{page.name}, block {number}", "exec")
+
+
+@every_page
+def test_toml_blocks_are_configurations(page: Path) -> None:
+    for block in blocks(page, "toml"):
+        config_from_dict(tomllib.loads(block))
+
+
+def test_guide_lists_every_command() -> None:
+    assert set(all_commands()) == set(
+        re.findall(r"^\| `earmark ([a-z]+(?: [a-z]+)?)", read(GUIDE), re.M)
+    )
+
+
+def test_guide_says_where_options_work() -> None:
+    commands = all_commands()
+    rows = re.findall(r"^\| (`--[^|]+)\|([^|]+)\|", read(GUIDE), re.M)
+    described = set()
+    for options, where in rows:
+        named = set(re.findall(r"`([a-z ]+)`", where))
+        expected = set(commands) - named if where.strip().startswith("all but") else named
+        for option in re.findall(r"--[a-z]+", options):
+            described.add(option)
+            having = {
+                name
+                for name, command in commands.items()
+                if any(option in one.opts for one in command.params)
+            }
+            assert having == expected, option
+    existing = {
+        option
+        for command in commands.values()
+        for one in command.params
+        for option in one.opts
+        if option.startswith("--")
+    }
+    assert existing - described == {"--output"}
+
+
+def test_every_section_has_a_table(settings_tables: ModuleType) -> None:
+    assert set(Config.model_fields) == {
+        path for path in settings_tables.SECTIONS if "." not in path
+    }
+
+
+def test_every_setting_is_documented(settings_tables: ModuleType) -> None:
+    tables = settings_tables.render()
+    for path, section in settings_tables.SECTIONS.items():
+        docstrings = settings_tables.setting_docstrings(section)
+        for name in section.model_fields:
+            assert docstrings.get(name), f"{path}.{name} has no docstring"
+            assert tables.count(f"| `{path}.{name}` |") == 1
+
+
+def test_glossary_is_sorted() -> None:
+    (body,) = re.findall(r"^```{glossary}\n(.*?)^```", read(ROOT / "docs/glossary.md"), re.M | re.S)
+    terms = [line for line in body.splitlines() if line and not line.startswith(" ")]
+    assert len(terms) > 20
+    assert terms == sorted(set(terms))
+
+
+def test_architecture_draws_the_layers_that_are_checked() -> None:
+    (contract,) = tomllib.loads(read(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    drawing = "```text\n" + "\n".join(contract["layers"]) + "\n```"
+    assert drawing in read(ROOT / "docs/architecture.md")
+
+
+def test_architecture_names_every_module() -> None:
+    source = ROOT / "src" / "earmark"
+    modules = {path.stem for path in source.glob("*.py")} - {"__init__"}
+    modules |= {path.parent.name for path in source.glob("*/__init__.py")}
+    table = read(ROOT / "docs/architecture.md").partition("## Modules")[2]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.M)) == modules
+
+
+@pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
+def test_decision_has_its_parts(page: Path) -> None:
+    text = read(page)
+    number = int(page.name[:4])
+    assert text.startswith(f"# {number}. ")
+    parts = re.findall(r"^\*\*(\w+)\.\*\*", text, re.M)
+    assert parts == ["Context", "Options", "Decision", "Price"]
+    assert number == DECISIONS.index(page) + 1
+
+
+def test_changelog_opens_with_unreleased() -> None:
+    assert re.findall(r"^## (.*)", read(ROOT / "CHANGELOG.md"), re.M)[0] == "[Unreleased]"
+
+
+def test_citation_names_the_version() -> None:
+    assert f"\nversion: {earmark.__version__}\n" in read(ROOT / "CITATION.cff")

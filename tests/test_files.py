@@ -1,0 +1,62 @@
+"""Files are written whole or not at all, whatever fails on the way."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from earmark.files import write_whole
+
+
+def test_missing_folders_are_made(tmp_path):
+    path = tmp_path / "new" / "deeper" / "file.txt"
+    write_whole(path, "text")
+    assert path.read_text() == "text"
+
+
+def test_text_is_utf_8_with_unix_line_ends(tmp_path):
+    write_whole(tmp_path / "file.txt", "één\ntwee\n")
+    assert (tmp_path / "file.txt").read_bytes() == "één\ntwee\n".encode()
+
+
+def test_bytes_are_written_as_they_are(tmp_path):
+    content = bytes(range(256))
+    write_whole(tmp_path / "file.bin", content)
+    assert (tmp_path / "file.bin").read_bytes() == content
+
+
+def test_an_old_file_is_replaced_and_nothing_else_stays(tmp_path):
+    path = tmp_path / "file.txt"
+    write_whole(path, "a longer text than the next")
+    write_whole(path, "short")
+    assert path.read_text() == "short"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_content_is_on_disk_before_the_name_changes(tmp_path, monkeypatch):
+    steps = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda number: (steps.append("fsync"), fsync(number)))
+    monkeypatch.setattr(
+        Path, "replace", lambda path, target: (steps.append("replace"), replace(path, target))
+    )
+    write_whole(tmp_path / "file.txt", "text")
+    assert steps == ["fsync", "replace"]
+
+
+@pytest.mark.parametrize(("owner", "name"), [(os, "fsync"), (Path, "replace")])
+@pytest.mark.parametrize("failure", [OSError("no space left"), KeyboardInterrupt()])
+def test_an_interrupted_write_leaves_the_old_file_whole(
+    tmp_path, monkeypatch, owner, name, failure
+):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def fail(*_):
+        raise failure
+
+    monkeypatch.setattr(owner, name, fail)
+    with pytest.raises(type(failure)):
+        write_whole(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
