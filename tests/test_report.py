@@ -7,8 +7,8 @@ from earmark.config import Config
 from earmark.data import Clip
 from earmark.evaluation import Evaluation
 from earmark.metrics import Predictions, score
+from earmark.preparation import Skipped
 from earmark.report import write_report
-from earmark.store import Skipped
 
 LABELS = ("music & <noise>", "speech")
 VOID = {"meta", "link", "br", "img"}

@@ -18,8 +18,9 @@ from earmark.config import Config, TrainConfig
 from earmark.errors import DataError
 from earmark.features import LogMel
 from earmark.manifest import Manifest, Recording
+from earmark.preparation import Prepared, prepare
 from earmark.runtime import Runtime
-from earmark.store import FeatureStore, Frames, Prepared, prepare
+from earmark.store import FeatureStore, Frames
 
 EVALUATION_BATCH = 64
 SHORTEST_WINDOW_SECONDS = 1.0

@@ -12,9 +12,10 @@ from earmark.config import Config
 from earmark.evaluation import Evaluation, evaluate
 from earmark.manifest import read_manifest
 from earmark.prediction import Classifier, Failure, Prediction
+from earmark.preparation import prepare
 from earmark.report import write_report
 from earmark.runtime import Runtime
-from earmark.store import FeatureStore, default_root, prepare
+from earmark.store import FeatureStore, default_root
 from earmark.training import train
 
 

@@ -23,8 +23,9 @@ from earmark.data import (
 from earmark.errors import DataError
 from earmark.manifest import Manifest, Recording
 from earmark.metrics import Predictions, Scores, decide, score
-from earmark.runtime import Runtime
-from earmark.store import FeatureStore, Prepared, Skipped, default_root
+from earmark.preparation import Prepared, Skipped
+from earmark.runtime import Runtime, place
+from earmark.store import FeatureStore, default_root
 
 SEEN_TABLE = "manifest.csv"
 """The file of a run folder that says which content was trained and validated on."""
@@ -132,7 +133,7 @@ def evaluate(
     )
     clips = _unseen(part, prepared, seen, was_split=manifest.has_splits)
     windows = AudioDataset(store, clips, card.window_frames, overlap=card.config.predict.overlap)
-    model = checkpoint.build().to(runtime.device)
+    model = place(checkpoint.build(), runtime.device)
     predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime)
     confidence = card.config.evaluate.confidence
     scores = score(predictions, card.labels, threshold=card.threshold, confidence=confidence)

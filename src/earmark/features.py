@@ -5,6 +5,7 @@ of `GROUP_FRAMES` counted from the start of the clip, small enough to stay in th
 since the groups do not depend on the blocks, neither do the values, bit for bit.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import scipy.fft
-import scipy.sparse
 from jaxtyping import Float, Float16
 
 from earmark import audio
@@ -20,6 +20,7 @@ from earmark.config import FeatureConfig
 from earmark.errors import ConfigError
 
 GROUP_FRAMES = 128
+GROUP_BANDS = 8
 FLOOR = 1e-10
 """Smallest band value that is told apart from silence: -100 dB for energies."""
 
@@ -148,17 +149,22 @@ class LogMel:
         group_samples = (GROUP_FRAMES - 1) * hop + n_fft
         # The next group starts beyond this one's last sample when hop_length exceeds n_fft.
         needed_samples = max(group_samples, GROUP_FRAMES * hop)
-        pending: np.ndarray | None = None
+        waiting: list[np.ndarray] = []
+        num_waiting = 0
         for block in blocks:
-            if pending is None:
-                pending = np.zeros(n_fft // 2, block.dtype)
-            pending = np.concatenate([pending, block])
-            while len(pending) >= needed_samples:
-                yield self._group(pending[:group_samples])
-                pending = pending[GROUP_FRAMES * hop :]
-        if pending is None:
+            if not waiting:
+                waiting, num_waiting = [np.zeros(n_fft // 2, block.dtype)], n_fft // 2
+            waiting.append(block)
+            num_waiting += len(block)
+            if num_waiting >= needed_samples:
+                pending = np.concatenate(waiting)
+                while len(pending) >= needed_samples:
+                    yield self._group(pending[:group_samples])
+                    pending = pending[GROUP_FRAMES * hop :]
+                waiting, num_waiting = [pending], len(pending)
+        if not waiting:
             return
-        pending = np.concatenate([pending, np.zeros(n_fft // 2, pending.dtype)])
+        pending = np.concatenate([*waiting, np.zeros(n_fft // 2, waiting[0].dtype)])
         while len(pending) >= n_fft:
             yield self._group(pending[:group_samples])
             pending = pending[GROUP_FRAMES * hop :]
@@ -166,30 +172,57 @@ class LogMel:
     def _group(self, samples: np.ndarray) -> np.ndarray:
         """Frames-major log-mel values of at most `GROUP_FRAMES` frames."""
         hop, n_fft = self.config.hop_length, self.config.n_fft
+        tables = self._tables[samples.dtype.char]
         frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop]
-        window, filters = self._tables[samples.dtype.char]
-        spectrum = scipy.fft.rfft(frames * window, axis=1)
+        spectrum = scipy.fft.rfft(frames * tables.window, axis=1, overwrite_x=True)
+        # Not abs(): its square root costs more than all of the rest.
         energy = spectrum.real**2
         energy += spectrum.imag**2
         power = self.config.power
         if power != 2.0:
             energy **= power / 2.0
-        mel = (filters @ energy.T).T
-        decibels = np.log10(np.maximum(mel, mel.dtype.type(FLOOR)))
-        decibels *= 20.0 / power
+        mel = np.empty((len(frames), self.config.n_mels), energy.dtype)
+        for part in tables.filters:
+            np.matmul(energy[:, part.bins], part.weights, out=mel[:, part.bands])
+        np.maximum(mel, FLOOR, out=mel)
+        # numpy's log is vectorised where its log10 is not.
+        decibels = np.log(mel, out=mel)
+        decibels *= 20.0 / power / math.log(10.0)
         return decibels
 
     @cached_property
-    def _tables(self) -> dict[str, tuple[np.ndarray, scipy.sparse.csr_array]]:
-        window = hann_window(self.config.win_length, self.config.n_fft)
-        filters = mel_filterbank(self.config)
+    def _tables(self) -> dict[str, "_Tables"]:
         return {
-            np.dtype(dtype).char: (
-                window.astype(dtype),
-                scipy.sparse.csr_array(filters, dtype=dtype),
-            )
+            np.dtype(dtype).char: _make_tables(self.config, dtype)
             for dtype in (np.float32, np.float64)
         }
+
+
+@dataclass(frozen=True)
+class _BandGroup:
+    """Neighbouring mel bands and the stretch of bins that they take from, (bins, bands)."""
+
+    bands: slice
+    bins: slice
+    weights: Float[np.ndarray, "bins bands"]
+
+
+@dataclass(frozen=True)
+class _Tables:
+    window: Float[np.ndarray, " n_fft"]
+    filters: tuple[_BandGroup, ...]
+
+
+def _make_tables(config: FeatureConfig, dtype: type[np.floating]) -> _Tables:
+    """The window and the filterbank cut into a few dense parts, most of which would be zeros."""
+    weights = mel_filterbank(config).astype(dtype)
+    groups = []
+    for first in range(0, config.n_mels, GROUP_BANDS):
+        bands = slice(first, min(first + GROUP_BANDS, config.n_mels))
+        used = np.flatnonzero(weights[bands].any(axis=0))
+        bins = slice(int(used[0]), int(used[-1]) + 1)
+        groups.append(_BandGroup(bands, bins, np.ascontiguousarray(weights[bands, bins].T)))
+    return _Tables(hann_window(config.win_length, config.n_fft).astype(dtype), tuple(groups))
 
 
 @dataclass(frozen=True)

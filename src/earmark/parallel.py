@@ -12,6 +12,13 @@ Result = TypeVar("Result")
 LOOK_AHEAD = 4
 
 
+def default_num_workers() -> int:
+    """As many workers as this process may use processors."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def map_in_order(
     work: Callable[[Item], Result], items: Iterable[Item], num_workers: int | None = None
 ) -> Iterator[tuple[Item, Future[Result]]]:
@@ -22,7 +29,7 @@ def map_in_order(
         items: Read as the work goes on.
         num_workers: Threads; as many as there are processors when it is not given.
     """
-    num_workers = num_workers or os.cpu_count() or 1
+    num_workers = num_workers or default_num_workers()
     waiting: deque[tuple[Item, Future[Result]]] = deque()
     with ThreadPoolExecutor(num_workers) as pool:
         try:

@@ -16,7 +16,7 @@ from earmark.data import EVALUATION_BATCH, clip_logits, cut_window, window_start
 from earmark.errors import AudioError
 from earmark.features import LogMel, extract
 from earmark.metrics import decide, probabilities
-from earmark.runtime import pick_device
+from earmark.runtime import pick_device, place
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Classifier:
 
     def __init__(self, model: nn.Module, card: ModelCard, device: torch.device) -> None:
         self.card = card
-        self._model = model.to(device).eval()
+        self._model = place(model, device).eval()
         self._device = device
         self._log_mel = LogMel(card.config.features)
 

@@ -1,9 +1,12 @@
 """Device, seeds and processes: the only place that knows of distributed training."""
 
+import ctypes
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +16,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from earmark.errors import ConfigError
 from earmark.progress import SILENT, Reporter
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES = 1 << 30
+
+Module = TypeVar("Module", bound=nn.Module)
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -77,6 +85,7 @@ def start(device: str = "auto", reporter: Reporter = SILENT) -> Iterator[Runtime
     Raises:
         ConfigError: The device is not at hand.
     """
+    keep_freed_memory()
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1:
         yield Runtime(pick_device(device), reporter=reporter)
@@ -92,6 +101,33 @@ def start(device: str = "auto", reporter: Reporter = SILENT) -> Iterator[Runtime
         yield Runtime(chosen, rank, world_size, reporter if rank == 0 else SILENT)
     finally:
         torch.distributed.destroy_process_group()
+
+
+def place(model: Module, device: torch.device) -> Module:
+    """Moves a network to a device, its weights laid out so that channels are neighbours.
+
+    Convolution and above all pooling are faster so, on every device.
+    """
+    model.to(device)
+    for parameter in model.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return model
+
+
+def keep_freed_memory() -> None:
+    """Asks the allocator of glibc to keep what is freed, instead of returning it page by page.
+
+    Every step of training frees and takes the same tens of megabytes; returned to the system, they
+    come back as page faults, which took longer than the arithmetic. Elsewhere this does nothing.
+
+    Source:
+        mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def pick_device(name: str) -> torch.device:

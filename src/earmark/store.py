@@ -16,7 +16,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +26,10 @@ import numpy as np
 import platformdirs
 from jaxtyping import Float16
 
-from earmark.audio import WHOLE, content_hash
+from earmark.audio import content_hash
 from earmark.config import FeatureConfig
 from earmark.errors import AudioError, StoreError
-from earmark.features import LogMel, extract
 from earmark.files import write_whole
-from earmark.manifest import Recording
-from earmark.parallel import map_in_order
-from earmark.progress import SILENT, Reporter
 
 FRONT_END_VERSION = 1
 """Counted up whenever the same settings give other values, so that old stores are not read."""
@@ -47,27 +43,6 @@ class _Record:
     shard: str
     offset: int
     num_frames: int
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A recording that could not be used, and why."""
-
-    name: str
-    error: str
-
-    def to_dict(self) -> dict[str, str]:
-        """What ``--json`` prints."""
-        return {"path": self.name, "error": self.error}
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What `prepare` did: the store key of each usable recording, by name, and the others."""
-
-    keys: dict[str, str]
-    skipped: tuple[Skipped, ...]
-    num_computed: int
 
 
 def default_root() -> Path:
@@ -233,59 +208,6 @@ class ContentDigests:
             with self._path.open("a") as file:
                 file.write("".join(self._new))
             self._new.clear()
-
-
-def prepare(
-    recordings: Sequence[Recording],
-    store: FeatureStore,
-    *,
-    num_workers: int | None = None,
-    reporter: Reporter = SILENT,
-) -> Prepared:
-    """Computes and stores the features that are not stored yet.
-
-    A recording that fails is named and skipped; the others go on. Interrupted work goes on where
-    it stopped, because clips count one by one.
-
-    Args:
-        recordings: What to prepare.
-        store: Where to.
-        num_workers: Threads; as many as there are processors when it is not given.
-        reporter: Told of progress and of each failure.
-    """
-    digests = ContentDigests(store.root)
-    log_mel = LogMel(store.config)
-    keys: dict[str, str] = {}
-    skipped: list[Skipped] = []
-    num_computed = 0
-
-    def work(recording: Recording) -> tuple[str, Frames | None]:
-        key = _key(digests.digest(recording.path), recording)
-        if key in store:
-            return key, None
-        return key, extract(recording.path, log_mel, recording.excerpt).frames
-
-    with store.writer() as writer, reporter.track("features", len(recordings)) as task:
-        for recording, future in map_in_order(work, recordings, num_workers):
-            task.advance(note=recording.name)
-            try:
-                key, frames = future.result()
-            except AudioError as error:
-                skipped.append(Skipped(recording.name, str(error)))
-                reporter.warn(f"skipped: {error}")
-                continue
-            keys[recording.name] = key
-            if frames is not None:
-                writer.append(key, frames)
-                num_computed += 1
-    digests.save()
-    return Prepared(keys, tuple(skipped), num_computed)
-
-
-def _key(digest: str, recording: Recording) -> str:
-    if recording.excerpt == WHOLE:
-        return digest
-    return f"{digest}@{recording.excerpt.start}-{recording.excerpt.end}"
 
 
 def _settings_digest(config: FeatureConfig) -> str:

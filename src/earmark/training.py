@@ -37,9 +37,10 @@ from earmark.manifest import Manifest
 from earmark.metrics import Scores, score
 from earmark.models import AudioModel, count_parameters
 from earmark.plots import loss_curve
-from earmark.runtime import Runtime, seed_torch
+from earmark.preparation import Prepared, Skipped
+from earmark.runtime import Runtime, place, seed_torch
 from earmark.splits import with_splits
-from earmark.store import FeatureStore, Prepared, Skipped, default_root
+from earmark.store import FeatureStore, default_root
 
 _WRITTEN = (
     "last.safetensors",
@@ -223,7 +224,7 @@ def _start_or_resume(run: Path, card: ModelCard, loaders: _Loaders, runtime: Run
     seed_torch(train.seed)
     model = card.build()
     model.input_norm.fit(*(one.float() for one in loaders.train.windows.band_statistics()))
-    model.to(runtime.device)
+    place(model, runtime.device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=train.learning_rate, weight_decay=train.weight_decay
     )

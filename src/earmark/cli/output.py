@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from earmark.manifest import Manifest
     from earmark.metrics import Scores
     from earmark.prediction import Failure, Prediction
+    from earmark.preparation import Skipped
     from earmark.progress import Reporter
-    from earmark.store import Skipped
 
 PREDICTION_COLUMNS = ("file", "label", "probability", "seconds")
 RATIOS = ("precision", "recall", "f1")

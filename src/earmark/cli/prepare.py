@@ -30,8 +30,8 @@ def prepare(
     data: Path, store_root: Path | None, as_json: bool, config: "Config", reporter: "Reporter"
 ) -> None:
     """Computes the log-mel features of a data set into a store on disk."""
+    from earmark.preparation import prepare as prepare_features
     from earmark.store import FeatureStore, default_root
-    from earmark.store import prepare as prepare_features
 
     manifest = read_data(data, reporter)
     store = FeatureStore(store_root or default_root(), config.features)

@@ -1,0 +1,235 @@
+"""Opening sound files: which library decodes, what a header may claim, blocks as they come.
+
+soundfile reads wav, flac, ogg, opus, mp3, aiff, au and caf; PyAV reads the rest (m4a, aac, wma,
+webm, mp4). Both carry their decoders in their wheels.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile
+
+from earmark.errors import AudioError
+
+MIN_SECONDS = 0.1
+MAX_CHANNELS = 64
+SAMPLE_RATES = range(1000, 768_001)
+BLOCK_SECONDS = 4.0
+PRE_ROLL_SECONDS = 1.0
+"""Decoded and dropped before an excerpt: mp3 and opus need what came before to find their feet."""
+STREAMED_BYTES = 0x7FFF_0000
+"""A declared size above this is a placeholder from a writer that did not know the length."""
+
+SOUNDFILE_EXTENSIONS = frozenset(
+    f".{name}"
+    for name in (
+        *("wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "aifc"),
+        *("au", "snd", "caf", "w64", "rf64"),
+    )
+)
+AV_EXTENSIONS = frozenset(
+    (".m4a", ".m4b", ".aac", ".wma", ".asf", ".webm", ".mp4", ".mka", ".mkv", ".mov")
+)
+
+# A playlist or a network address inside a file must not make the decoder open anything else.
+_AV_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,matroska,webm,asf,aac,mp3,ogg,wav,flac,aiff,au,caf",
+}
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A stretch of a file, in seconds; the whole file by default."""
+
+    start: float = 0.0
+    end: float | None = None
+
+    def __str__(self) -> str:
+        if self == Excerpt():
+            return ""
+        return f"[{self.start:g}-{'end' if self.end is None else f'{self.end:g}'} s]"
+
+
+WHOLE = Excerpt()
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened file: its rate and a reader of native blocks, (time, channels) each."""
+
+    sample_rate: int
+    channels: int
+    blocks: Callable[[Excerpt], Iterator[np.ndarray]]
+
+
+class _SequentialFile(soundfile.SoundFile):
+    """A file without the seek that soundfile makes after each read, which breaks mp3 streams.
+
+    libmpg123 loses the bit reservoir when it seeks, and the next 0.3 s are noise or silence.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Opens a sound file with soundfile or, when that cannot, with PyAV.
+
+    Raises:
+        AudioError: The file is missing, empty, not decodable, or its header lies.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
+    if size == 0:
+        raise AudioError(f"{path}: the file is empty (0 bytes); replace it or leave it out")
+    try:
+        file = _SequentialFile(path)
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
+        with _open_with_av(path) as source:
+            yield _limited(path, source)
+        return
+    with file:
+        yield _limited(
+            path,
+            Source(
+                file.samplerate,
+                file.channels,
+                lambda excerpt: _soundfile_blocks(path, file, excerpt),
+            ),
+        )
+
+
+def _limited(path: Path, source: Source) -> Source:
+    if source.sample_rate not in SAMPLE_RATES:
+        raise AudioError(
+            f"{path}: claims a sample rate of {source.sample_rate} Hz, outside "
+            f"{SAMPLE_RATES.start} to {SAMPLE_RATES.stop - 1}; mend its header"
+        )
+    if not 1 <= source.channels <= MAX_CHANNELS:
+        raise AudioError(
+            f"{path}: claims {source.channels} channels, outside 1 to {MAX_CHANNELS}; "
+            "mend its header"
+        )
+    return source
+
+
+def _soundfile_blocks(
+    path: Path, file: soundfile.SoundFile, excerpt: Excerpt
+) -> Iterator[np.ndarray]:
+    _refuse_cut(path, file)
+    rate = file.samplerate
+    first = round(excerpt.start * rate)
+    last = file.frames if excerpt.end is None else min(round(excerpt.end * rate), file.frames)
+    if first >= last:
+        return
+    position = max(first - round(PRE_ROLL_SECONDS * rate), 0)
+    if position:
+        file.seek(position)
+    while position < last:
+        block = file.read(
+            min(round(BLOCK_SECONDS * rate), last - position), dtype="float32", always_2d=True
+        )
+        if not len(block):
+            raise AudioError(
+                f"{path}: declares {file.frames / rate:.2f} s but holds only "
+                f"{position / rate:.2f} s; the file is truncated, replace it"
+            )
+        kept = block[max(first - position, 0) :]
+        position += len(block)
+        if len(kept):
+            yield kept
+
+
+def _refuse_cut(path: Path, file: soundfile.SoundFile) -> None:
+    """Refuses a wav, aiff or au whose end is missing; libsndfile only notes it in its log."""
+    sizes = re.search(
+        r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)", file.extra_info, re.M
+    )
+    if sizes is None:
+        return
+    declared, held = map(int, sizes.groups())
+    seconds = file.frames / file.samplerate
+    declared_seconds = seconds * declared / max(held, 1)
+    if declared < STREAMED_BYTES and declared_seconds > seconds + MIN_SECONDS:
+        raise AudioError(
+            f"{path}: declares {declared_seconds:.2f} s but holds only {seconds:.2f} s; "
+            "the file is truncated, replace it"
+        )
+
+
+@contextmanager
+def _open_with_av(path: Path) -> Iterator[Source]:
+    refusal = AudioError(
+        f"{path}: not a sound file that soundfile or PyAV can decode; convert it or leave it out"
+    )
+    try:
+        # Absolute, or FFmpeg takes a name such as 12:30.m4a for an address.
+        container = av.open(str(path.absolute()), options=_AV_OPTIONS)
+    except (av.error.FFmpegError, ValueError):
+        raise refusal from None
+    with container:
+        if not container.streams.audio:
+            raise AudioError(f"{path}: holds no sound, only pictures or text; leave it out")
+        stream = container.streams.audio[0]
+        if not stream.rate or not stream.channels:
+            raise refusal
+        yield Source(stream.rate, stream.channels, lambda excerpt: _av_blocks(container, excerpt))
+
+
+def _av_blocks(container: "av.container.InputContainer", excerpt: Excerpt) -> Iterator[np.ndarray]:
+    stream = container.streams.audio[0]
+    rate = stream.rate
+    first = round(excerpt.start * rate)
+    last = None if excerpt.end is None else round(excerpt.end * rate)
+    position = 0
+    for block in _joined(_av_frames(container), round(BLOCK_SECONDS * rate)):
+        kept = block[max(first - position, 0) : None if last is None else last - position]
+        position += len(block)
+        if len(kept):
+            yield kept
+        if last is not None and position >= last:
+            return
+
+
+def _av_frames(container: "av.container.InputContainer") -> Iterator[np.ndarray]:
+    converter = av.AudioResampler(format="fltp")
+    for decoded in container.decode(container.streams.audio[0]):
+        if decoded.format.name == "fltp":
+            yield decoded.to_ndarray().T
+        else:
+            yield from (frame.to_ndarray().T for frame in converter.resample(decoded))
+
+
+def _joined(frames: Iterable[np.ndarray], num_samples: int) -> Iterator[np.ndarray]:
+    """Blocks of at least so many samples: a codec's frames are too short to work on one by one."""
+    waiting: list[np.ndarray] = []
+    num_waiting = 0
+    for frame in frames:
+        waiting.append(frame)
+        num_waiting += len(frame)
+        if num_waiting >= num_samples:
+            yield np.concatenate(waiting)
+            waiting, num_waiting = [], 0
+    if waiting:
+        yield np.concatenate(waiting)
+
+
+def name_damage(path: Path, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Blocks as they come; an error of the decoder becomes one that names the file."""
+    try:
+        yield from blocks
+    except (soundfile.LibsndfileError, av.error.FFmpegError) as error:
+        text = error.strerror if isinstance(error, av.error.FFmpegError) else error.error_string
+        reason = str(text).removeprefix("Error : ").removesuffix(".")
+        raise AudioError(
+            f"{path}: decoding stopped part-way ({reason}); the file is damaged, replace it"
+        ) from None

@@ -1,0 +1,155 @@
+"""From recordings to stored features: many at once, a bad one never costs the others."""
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import loky
+import threadpoolctl
+
+from earmark.config import FeatureConfig
+from earmark.decoding import AV_EXTENSIONS, WHOLE
+from earmark.errors import AudioError
+from earmark.features import Extracted, LogMel, extract
+from earmark.manifest import Recording
+from earmark.parallel import default_num_workers, map_in_order
+from earmark.progress import SILENT, Reporter
+from earmark.store import ContentDigests, FeatureStore
+
+PROCESSES_FROM_BYTES = 8_000_000
+"""So much for PyAV pays for starting processes, which takes about a second."""
+
+Extractor = Callable[[Recording], Extracted]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A recording that could not be used, and why."""
+
+    name: str
+    error: str
+
+    def to_dict(self) -> dict[str, str]:
+        """What ``--json`` prints."""
+        return {"path": self.name, "error": self.error}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` did: the store key of each usable recording, by name, and the others."""
+
+    keys: dict[str, str]
+    skipped: tuple[Skipped, ...]
+    num_computed: int
+
+
+def prepare(
+    recordings: Sequence[Recording],
+    store: FeatureStore,
+    *,
+    num_workers: int | None = None,
+    reporter: Reporter = SILENT,
+) -> Prepared:
+    """Computes and stores the features that are not stored yet.
+
+    A recording that fails is named and skipped; the others go on. Interrupted work goes on where
+    it stopped, because clips count one by one.
+
+    Args:
+        recordings: What to prepare.
+        store: Where to.
+        num_workers: How many at once; as many as there are processors when it is not given.
+        reporter: Told of progress and of each failure.
+    """
+    digests = ContentDigests(store.root)
+    num_workers = num_workers or default_num_workers()
+    keys: dict[str, str] = {}
+    skipped: list[Skipped] = []
+    num_computed = 0
+    pace = _Pace()
+    with (
+        _extractor(recordings, store.config, num_workers) as extractor,
+        store.writer() as writer,
+        reporter.track("features", len(recordings)) as task,
+    ):
+        work = functools.partial(_work, digests, store, extractor)
+        for recording, future in map_in_order(work, recordings, num_workers):
+            try:
+                key, extracted = future.result()
+            except AudioError as error:
+                skipped.append(Skipped(recording.name, str(error)))
+                reporter.warn(f"skipped: {error}")
+            else:
+                keys[recording.name] = key
+                if extracted is not None:
+                    writer.append(key, extracted.frames)
+                    pace.add(extracted.duration_seconds)
+                    num_computed += 1
+            task.advance(note=str(pace))
+    digests.save()
+    if num_computed:
+        reporter.info(f"features: {num_computed} clips computed, {pace}")
+    return Prepared(keys, tuple(skipped), num_computed)
+
+
+def _work(
+    digests: ContentDigests, store: FeatureStore, extractor: Extractor, recording: Recording
+) -> tuple[str, Extracted | None]:
+    key = digests.digest(recording.path)
+    if recording.excerpt != WHOLE:
+        key = f"{key}@{recording.excerpt.start}-{recording.excerpt.end}"
+    return key, None if key in store else extractor(recording)
+
+
+@contextmanager
+def _extractor(
+    recordings: Sequence[Recording], config: FeatureConfig, num_workers: int
+) -> Iterator[Extractor]:
+    """What extracts a recording: here, or in a process when PyAV, which holds the lock, decodes."""
+    log_mel = LogMel(config)
+
+    def here(recording: Recording) -> Extracted:
+        return extract(recording.path, log_mel, recording.excerpt)
+
+    # Each worker is a thread already; more of them inside the matrix product would only wait.
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        num_bytes = sum(one.path.stat().st_size for one in recordings if _needs_av(one))
+        if num_workers == 1 or num_bytes < PROCESSES_FROM_BYTES:
+            yield here
+            return
+        with loky.ProcessPoolExecutor(num_workers) as pool:
+
+            def anywhere(recording: Recording) -> Extracted:
+                if _needs_av(recording):
+                    return pool.submit(_extract_in_process, config, recording).result()
+                return here(recording)
+
+            yield anywhere
+
+
+def _needs_av(recording: Recording) -> bool:
+    return recording.path.suffix.lower() in AV_EXTENSIONS and recording.path.is_file()
+
+
+def _extract_in_process(config: FeatureConfig, recording: Recording) -> Extracted:
+    return extract(recording.path, _front_end(config), recording.excerpt)
+
+
+_front_end = functools.lru_cache(maxsize=1)(LogMel)
+
+
+class _Pace:
+    """Seconds of sound done, and how many in a second."""
+
+    def __init__(self) -> None:
+        self._started_at = time.monotonic()
+        self._seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        self._seconds += seconds
+
+    def __str__(self) -> str:
+        elapsed = max(time.monotonic() - self._started_at, 1e-3)
+        return f"{self._seconds:,.0f} s of sound, {self._seconds / elapsed:,.0f} in a second"
