@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from earmark import audio
 from earmark.audio import Audio, Excerpt
 from earmark.errors import AudioError
+from earmark.joined import is_joined
 
 PITCH_HZ = 440.0
 SOUNDFILE_FORMATS = [
@@ -121,7 +122,7 @@ def test_an_excerpt_is_a_slice(tmp_path_factory, start, length):
     path = tmp_path_factory.getbasetemp() / "noise.wav"
     if not path.exists():
         write(path, np.random.default_rng(0).uniform(-1, 1, 8000 * 5), 8000)
-    end = None if length is None else start + length
+    end = None if length is None else min(start + length, 5.05)
     part = audio.load(path, excerpt=Excerpt(start, end)).samples
     whole = audio.load(path).samples
     last = None if end is None else round(end * 8000)
@@ -326,8 +327,43 @@ def test_sound_that_is_too_long_is_refused(tmp_path, write_clip, monkeypatch):
         audio.load(write_clip(tmp_path / "b.wav", 5.1))
 
 
-@pytest.mark.parametrize("excerpt", [Excerpt(0.5, 0.55), Excerpt(2.0, 3.0), Excerpt(0.99)])
+@pytest.mark.parametrize("excerpt", [Excerpt(0.5, 0.55), Excerpt(2.0), Excerpt(0.99)])
 def test_an_excerpt_with_too_little_sound_is_refused(tmp_path, write_clip, excerpt):
     path = write_clip(tmp_path / "a.wav")
     with pytest.raises(AudioError, match=r"a.wav\[.* s\]: lasts 0.0.0 s, and at least"):
         audio.load(path, excerpt=excerpt)
+
+
+def test_an_excerpt_that_ends_beyond_the_sound_is_refused(tmp_path, write_clip):
+    path = write_clip(tmp_path / "a.wav", 1.0)
+    assert len(audio.load(path, excerpt=Excerpt(0.5, 1.05)).samples) == 8000
+    with pytest.raises(AudioError, match=r"a.wav\[.*\]: the sound ends after 1.00 s; correct"):
+        audio.load(path, excerpt=Excerpt(0.5, 3.0))
+
+
+def test_whatever_a_decoder_raises_becomes_an_error_that_names_the_file(
+    tmp_path, write_clip, monkeypatch
+):
+    def broken(*_, **__):
+        raise AttributeError("no such thing")
+
+    path = write_clip(tmp_path / "a.wav")
+    monkeypatch.setattr("soundfile.SoundFile.read", broken)
+    with pytest.raises(AudioError, match=r"a.wav: decoding stopped part-way \(no such thing\)"):
+        audio.load(path)
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".ogg", ".opus"])
+def test_recordings_joined_end_to_end_are_read_to_the_last(tmp_path, rng, suffix):
+    parts = []
+    for seconds in (2, 3):
+        noise = rng.uniform(-0.3, 0.3, (48_000 * seconds, 2))
+        kind = {"format": "OGG", "subtype": "OPUS"} if suffix == ".opus" else {}
+        path = tmp_path / f"{seconds}{suffix}"
+        soundfile.write(path, noise, 48_000, **kind)
+        assert not is_joined(path)
+        parts.append(path.read_bytes())
+    joined = tmp_path / f"joined{suffix}"
+    joined.write_bytes(b"".join(parts))
+    assert is_joined(joined)
+    assert audio.load(joined).duration_seconds == pytest.approx(5, abs=0.1)

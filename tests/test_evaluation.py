@@ -10,6 +10,7 @@ from earmark.config import load_config
 from earmark.errors import DataError
 from earmark.evaluation import evaluate
 from earmark.manifest import read_manifest
+from earmark.progress import SilentReporter
 from earmark.runtime import Runtime
 from earmark.training import train
 
@@ -99,7 +100,7 @@ def test_an_unknown_label_is_refused(evaluated, sound_folder):
 def test_unsplit_data_are_tested_on_what_training_held_back(tmp_path, flat_folder):
     run, store = tmp_path / "flat_run", tmp_path / "store"
     train(read_manifest(flat_folder), run, CONFIG, runtime=CPU, store_root=store)
-    with (run / "manifest.csv").open() as file:
+    with (run / "recordings.csv").open() as file:
         held = {row["name"] for row in csv.DictReader(file) if row["split"] == "test"}
     evaluation = evaluate(
         load_checkpoint(run), read_manifest(flat_folder), runtime=CPU, store_root=store, run=run
@@ -129,7 +130,7 @@ def test_groups_that_were_trained_on_are_left_out(tmp_path, write_clip):
 
     run, store = tmp_path / "run", tmp_path / "store"
     train(clips([f"g{n}" for n in range(6)]), run, CONFIG, runtime=CPU, store_root=store)
-    with (run / "manifest.csv").open() as file:
+    with (run / "recordings.csv").open() as file:
         seen = {row["group"] for row in csv.DictReader(file) if row["split"] != "test"}
     trained_group = sorted(seen)[0]
     write_clip(tmp_path / "data" / "music" / trained_group / "new.wav", seed=999)
@@ -154,3 +155,36 @@ def test_a_folder_with_a_testing_split_alone_can_be_tested(evaluated, sound_fold
     for split in ("training", "validation"):
         shutil.rmtree(sound_folder / split)
     assert evaluated(sound_folder).scores.num_clips == 6
+
+
+def test_groups_of_the_testing_split_that_were_trained_on_are_told(tmp_path, write_clip):
+    def table(name, split_of):
+        rows = ["path,label,split,group"]
+        for group, split in split_of.items():
+            for label, kind in (("music", "tone"), ("speech", "noise")):
+                path = f"{name}_{label}_{group}.wav"
+                seed = sum(map(ord, path))
+                write_clip(tmp_path / path, kind=kind, seed=seed)
+                rows.append(f"{path},{label},{split},{group}")
+        (tmp_path / f"{name}.csv").write_text("\n".join(rows))
+        return read_manifest(tmp_path / f"{name}.csv")
+
+    warnings = []
+
+    class Listener(SilentReporter):
+        def warn(self, message):
+            warnings.append(message)
+
+    run, store = tmp_path / "run", tmp_path / "store"
+    first = table("first", {"anna": "train", "ben": "validation"})
+    train(first, run, CONFIG, runtime=CPU, store_root=store)
+    evaluation = evaluate(
+        load_checkpoint(run),
+        table("second", {"anna": "test", "cleo": "test"}),
+        runtime=Runtime(torch.device("cpu"), reporter=Listener()),
+        store_root=store,
+        run=run,
+    )
+    assert evaluation.scores.num_groups == 2
+    (warning,) = warnings
+    assert "names of groups that were trained on (anna)" in warning

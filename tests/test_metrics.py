@@ -6,7 +6,13 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support, roc_auc_score
 
 from earmark.data import Clip
-from earmark.metrics import Predictions, probabilities, score, wilson_interval
+from earmark.metrics import (
+    Predictions,
+    effective_size,
+    probabilities,
+    score,
+    wilson_interval,
+)
 
 LABELS = ("music", "speech")
 
@@ -49,7 +55,9 @@ def test_figures_agree_with_scikit_learn(case):
 def test_the_wilson_interval_agrees_with_scipy(case):
     hits, total = case
     expected = binomtest(hits, total).proportion_ci(0.9, method="wilson")
-    assert wilson_interval(hits, total, 0.9) == pytest.approx((expected.low, expected.high))
+    assert wilson_interval(hits / total, float(total), 0.9) == pytest.approx(
+        (expected.low, expected.high)
+    )
 
 
 def test_the_loss_is_finite_where_a_probability_rounds_to_one():
@@ -79,3 +87,23 @@ def test_the_json_form_has_the_names_that_scripts_rely_on():
     assert document["confusion_matrix"] == [[1, 0], [1, 1]]
     assert document["labels"] == ["music", "speech"]
     assert set(document) >= {"accuracy", "accuracy_interval", "loss", "per_class"}
+
+
+def test_clips_of_one_group_count_for_less(rng):
+    alone = [f"g{n}" for n in range(200)]
+    correct = np.repeat([True, False], 100)
+    assert effective_size(correct, alone) == 200
+    assert effective_size(correct, ["a"] * 100 + ["b"] * 100) == 1
+    mixed = [f"g{n % 20}" for n in range(200)]
+    assert effective_size(rng.permutation(correct), mixed) > 60
+    assert effective_size(np.ones(200, bool), mixed) == 20
+    assert effective_size(np.ones(200, bool), ["a"] * 200) == 1
+
+
+def test_the_interval_is_wider_when_clips_share_groups():
+    clips = tuple(Clip(f"{n}", f"{n}", 0, group=f"g{n // 50}") for n in range(100))
+    logits = np.where(np.arange(100) < 50, -1.0, 1.0)[:, None]
+    scores = score(Predictions(clips, logits), LABELS)
+    assert (scores.num_clips, scores.num_groups) == (100, 2)
+    low, high = scores.accuracy_interval
+    assert high - low > 0.8

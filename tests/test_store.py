@@ -301,17 +301,15 @@ def test_a_digest_is_read_again_only_when_size_or_time_changes(tmp_path, monkeyp
     path = tmp_path / "a.wav"
     path.write_bytes(b"old")
     os.utime(path, ns=(0, 1))
-    digests = ContentDigests(tmp_path / "store")
-    first = digests.digest(path)
-    digests.save()
+    with ContentDigests(tmp_path / "store") as digests:
+        first = digests.digest(path)
     path.write_bytes(b"new")
     os.utime(path, ns=(0, 1))
-    digests = ContentDigests(tmp_path / "store")
-    assert digests.digest(path) == first
-    os.utime(path, ns=(0, 2))
-    second = digests.digest(path)
+    with ContentDigests(tmp_path / "store") as digests:
+        assert digests.digest(path) == first
+        os.utime(path, ns=(0, 2))
+        second = digests.digest(path)
     assert second != first
-    digests.save()
     monkeypatch.setattr(store_module, "content_hash", None)
     assert ContentDigests(tmp_path / "store").digest(path) == second
 

@@ -16,8 +16,9 @@ from earmark.errors import DataError, TrainingError
 from earmark.evaluation import evaluate
 from earmark.manifest import read_manifest
 from earmark.models import AudioCNN, InputShape
+from earmark.runs import RunFolder
 from earmark.runtime import Runtime
-from earmark.training import EarlyStopping, read_log, train, train_epoch
+from earmark.training import EarlyStopping, train, train_epoch
 
 CPU = Runtime(torch.device("cpu"))
 SMALL = (
@@ -30,7 +31,7 @@ SMALL = (
 LONG = ("train.epochs=30", "train.patience=30")
 RUN_FILES = {
     "config.toml",
-    "manifest.csv",
+    "recordings.csv",
     "log.jsonl",
     "best.safetensors",
     "last.safetensors",
@@ -62,7 +63,7 @@ def test_training_learns_tones_from_noise_and_leaves_a_run_folder(run_training, 
     assert result.validation["num_clips"] == 6
     assert result.validation["num_correct"] == 6
     assert {path.name for path in (tmp_path / "run").iterdir()} == RUN_FILES
-    log = read_log(tmp_path / "run")
+    log = RunFolder(tmp_path / "run").read_log()
     assert [line["epoch"] for line in log] == list(range(1, result.epochs + 1))
     assert log[-1]["train_loss"] < log[0]["train_loss"]
     assert (tmp_path / "run" / "loss.png").read_bytes().startswith(b"\x89PNG")
@@ -70,7 +71,7 @@ def test_training_learns_tones_from_noise_and_leaves_a_run_folder(run_training, 
 
 def test_the_best_weights_are_those_of_the_lowest_validation_loss(run_training, tmp_path):
     result = run_training("run", "train.epochs=6", "train.min_delta=0.0")
-    losses = [line["val_loss"] for line in read_log(tmp_path / "run")]
+    losses = [line["val_loss"] for line in RunFolder(tmp_path / "run").read_log()]
     assert result.best_epoch == 1 + losses.index(min(losses))
     assert result.validation["loss"] == min(losses)
     assert load_checkpoint(tmp_path / "run").progress["epoch"] == result.best_epoch
@@ -108,13 +109,13 @@ def test_a_run_interrupted_in_an_epoch_goes_on_to_the_same_weights(
         patch.setattr("earmark.training.train_epoch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_training("cut", "train.epochs=4")
-    assert len(read_log(tmp_path / "cut")) == 2
+    assert len(RunFolder(tmp_path / "cut").read_log()) == 2
     run_training("cut", "train.epochs=4")
     for name in ("best.safetensors", "last.safetensors"):
         whole, cut = (tmp_path / folder / name for folder in ("whole", "cut"))
         assert whole.read_bytes() == cut.read_bytes()
-    assert [line["val_loss"] for line in read_log(tmp_path / "whole")] == [
-        line["val_loss"] for line in read_log(tmp_path / "cut")
+    assert [line["val_loss"] for line in RunFolder(tmp_path / "whole").read_log()] == [
+        line["val_loss"] for line in RunFolder(tmp_path / "cut").read_log()
     ]
 
 
@@ -145,7 +146,7 @@ def test_a_finished_run_is_told_again_without_training(run_training, monkeypatch
 def test_another_run_in_the_folder_is_not_overwritten_unless_asked(run_training, tmp_path):
     run_training("run", "train.epochs=1")
     before = (tmp_path / "run" / "last.safetensors").read_bytes()
-    with pytest.raises(TrainingError, match=r"holds another run \(config.toml differs\)"):
+    with pytest.raises(TrainingError, match=r"holds another run \(settings differ\)"):
         run_training("run", "train.epochs=1", "train.seed=5")
     assert (tmp_path / "run" / "last.safetensors").read_bytes() == before
     run_training("run", "train.epochs=1", "train.seed=5", overwrite=True)
@@ -155,7 +156,7 @@ def test_another_run_in_the_folder_is_not_overwritten_unless_asked(run_training,
 def test_changed_data_are_noticed(run_training, sound_folder, write_clip):
     run_training("run", "train.epochs=1")
     write_clip(sound_folder / "training" / "music" / "new.wav", seed=77)
-    with pytest.raises(TrainingError, match=r"manifest.csv differs"):
+    with pytest.raises(TrainingError, match=r"holds another run \(the data have changed\)"):
         run_training("run", "train.epochs=1")
 
 

@@ -112,9 +112,15 @@ def _checked(path: Path, source: Source, rate: int, excerpt: Excerpt) -> Iterato
             raise AudioError(f"{path}: longer than {MAX_SECONDS / 3600:.0f} hours; cut it up")
         if len(block):
             yield block
+    seconds = num_samples / rate
+    if excerpt.end is not None and seconds < excerpt.end - excerpt.start - MIN_SECONDS:
+        raise AudioError(
+            f"{path}{excerpt}: the sound ends after {excerpt.start + seconds:.2f} s; "
+            "correct the end of the excerpt"
+        )
     if num_samples < round(MIN_SECONDS * rate):
         raise AudioError(
-            f"{path}{excerpt}: lasts {num_samples / rate:.3f} s, and at least {MIN_SECONDS} s "
+            f"{path}{excerpt}: lasts {seconds:.3f} s, and at least {MIN_SECONDS} s "
             "are needed; leave it out"
         )
 

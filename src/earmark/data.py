@@ -23,6 +23,7 @@ from earmark.runtime import Runtime
 from earmark.store import FeatureStore, Frames
 
 EVALUATION_BATCH = 64
+STATISTICS_FRAMES = 1 << 16
 SHORTEST_WINDOW_SECONDS = 1.0
 
 
@@ -40,11 +41,12 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Clip:
-    """A usable recording: its name, the key of its features and its target."""
+    """A usable recording: its name, the key of its features, its target and its group."""
 
     name: str
     key: str
     target: int
+    group: str = ""
 
 
 def require_single_labels(manifest: Manifest) -> None:
@@ -77,7 +79,7 @@ def prepare_once(
 def usable_clips(manifest: Manifest, prepared: Prepared, split: str) -> list[Clip]:
     """The clips of a split whose features are stored, in the order of the manifest."""
     return [
-        Clip(one.name, prepared.keys[one.name], manifest.target(one))
+        Clip(one.name, prepared.keys[one.name], manifest.target(one), one.group)
         for one in manifest.split(split)
         if one.name in prepared.keys
     ]
@@ -140,8 +142,9 @@ class AudioDataset(Dataset):
         self.window_frames = window_frames
         self._crops = crops
         self._lengths = np.array([store.num_frames(clip.key) for clip in clips], np.int64)
-        grids = [window_starts(int(n), window_frames, overlap) for n in self._lengths]
-        if crops is not None:
+        if crops is None:
+            grids = [window_starts(int(n), window_frames, overlap) for n in self._lengths]
+        else:
             per_clip = np.clip(np.round(self._lengths / window_frames), 1, crops.max_crops)
             grids = [[0] * int(number) for number in per_clip]
         self.window_clips = np.repeat(np.arange(len(grids)), [len(grid) for grid in grids])
@@ -188,10 +191,12 @@ class AudioDataset(Dataset):
         n_mels = self.store.config.n_mels
         count, total, squares = 0, np.zeros(n_mels), np.zeros(n_mels)
         for clip in range(len(self.clips)):
-            frames = self._frames(clip).astype(np.float64)
-            count += len(frames)
-            total += frames.sum(axis=0)
-            squares += (frames**2).sum(axis=0)
+            whole = self._frames(clip)
+            for first in range(0, len(whole), STATISTICS_FRAMES):
+                frames = whole[first : first + STATISTICS_FRAMES].astype(np.float64)
+                count += len(frames)
+                total += frames.sum(axis=0)
+                squares += (frames**2).sum(axis=0)
         mean = total / count
         variance = np.maximum(squares / count - mean**2, 0.0)
         return torch.from_numpy(mean), torch.from_numpy(np.sqrt(variance))

@@ -15,6 +15,7 @@ import numpy as np
 import soundfile
 
 from earmark.errors import AudioError
+from earmark.joined import is_joined
 
 MIN_SECONDS = 0.1
 MAX_CHANNELS = 64
@@ -53,7 +54,9 @@ class Excerpt:
     def __str__(self) -> str:
         if self == Excerpt():
             return ""
-        return f"[{self.start:g}-{'end' if self.end is None else f'{self.end:g}'} s]"
+        # In the fewest digits that tell two instants apart, and 3 for 3.0.
+        start, end = (str(second).removesuffix(".0") for second in (self.start, self.end or "end"))
+        return f"[{start}-{end} s]"
 
 
 WHOLE = Excerpt()
@@ -91,6 +94,10 @@ def open_source(path: Path) -> Iterator[Source]:
         raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
     if size == 0:
         raise AudioError(f"{path}: the file is empty (0 bytes); replace it or leave it out")
+    if is_joined(path):
+        with _open_with_av(path) as source:
+            yield _limited(path, source)
+        return
     try:
         file = _SequentialFile(path)
     except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
@@ -173,16 +180,18 @@ def _open_with_av(path: Path) -> Iterator[Source]:
     )
     try:
         # Absolute, or FFmpeg takes a name such as 12:30.m4a for an address.
-        container = av.open(str(path.absolute()), options=_AV_OPTIONS)
+        container = av.open(str(path.absolute()), options=_AV_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError):
         raise refusal from None
     with container:
         if not container.streams.audio:
             raise AudioError(f"{path}: holds no sound, only pictures or text; leave it out")
         stream = container.streams.audio[0]
-        if not stream.rate or not stream.channels:
+        # FFmpeg may open a file and know nothing of its codec; PyAV then lacks the attributes.
+        rate, channels = getattr(stream, "rate", None), getattr(stream, "channels", None)
+        if not rate or not channels:
             raise refusal
-        yield Source(stream.rate, stream.channels, lambda excerpt: _av_blocks(container, excerpt))
+        yield Source(rate, channels, lambda excerpt: _av_blocks(container, excerpt))
 
 
 def _av_blocks(container: "av.container.InputContainer", excerpt: Excerpt) -> Iterator[np.ndarray]:
@@ -227,8 +236,10 @@ def name_damage(path: Path, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray
     """Blocks as they come; an error of the decoder becomes one that names the file."""
     try:
         yield from blocks
-    except (soundfile.LibsndfileError, av.error.FFmpegError) as error:
-        text = error.strerror if isinstance(error, av.error.FFmpegError) else error.error_string
+    except AudioError:
+        raise
+    except Exception as error:  # noqa: BLE001 - on damaged files the decoders raise anything
+        text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
         reason = str(text).removeprefix("Error : ").removesuffix(".")
         raise AudioError(
             f"{path}: decoding stopped part-way ({reason}); the file is damaged, replace it"

@@ -21,14 +21,12 @@ from earmark.data import (
     usable_clips,
 )
 from earmark.errors import DataError
-from earmark.manifest import Manifest, Recording
+from earmark.manifest import Manifest
 from earmark.metrics import Predictions, Scores, decide, score
-from earmark.preparation import Prepared, Skipped
+from earmark.preparation import ContentSet, Prepared, Skipped
+from earmark.runs import RunFolder, find_run
 from earmark.runtime import Runtime, place
 from earmark.store import FeatureStore, default_root
-
-SEEN_TABLE = "manifest.csv"
-"""The file of a run folder that says which content was trained and validated on."""
 
 
 @dataclass(frozen=True)
@@ -110,28 +108,15 @@ def evaluate(
         DataError: Nothing is left to test on, or test clips were trained on.
     """
     card = checkpoint.card
-    require_single_labels(manifest)
-    unknown = sorted(set(manifest.labels) - set(card.labels))
-    if unknown:
-        raise DataError(
-            f"{manifest.source}: label {unknown[0]!r} is unknown to the model, which tells "
-            f"{' from '.join(card.labels)}"
-        )
+    _check_labels(manifest, card.labels)
     seen = _read_seen(run)
-    tested = _tested(manifest, seen)
-    if len(tested) < len(manifest) and not manifest.has_splits:
-        left_out = len(manifest) - len(tested)
-        runtime.reporter.info(
-            f"note: {left_out} recordings of groups that were trained on left out"
-        )
+    part = _test_part(manifest, seen, card.labels, runtime)
     store = FeatureStore(store_root or default_root(), card.config.features)
-    prepared = prepare_once(tested, store, runtime)
-    part = replace(
-        manifest,
-        recordings=tuple(replace(one, split="test") for one in tested),
-        labels=card.labels,
-    )
+    prepared = prepare_once(part.recordings, store, runtime)
     clips = _unseen(part, prepared, seen, was_split=manifest.has_splits)
+    left_out = len(manifest) - len(clips) - len(prepared.skipped)
+    if left_out and not manifest.has_splits:
+        runtime.reporter.info(f"note: {left_out} recordings that training has seen are left out")
     windows = AudioDataset(store, clips, card.window_frames, overlap=card.config.predict.overlap)
     model = place(checkpoint.build(), runtime.device)
     predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime)
@@ -142,57 +127,75 @@ def evaluate(
 
 def run_folder(model: Path) -> Path | None:
     """The run folder that a model is, or lies in; None when there is none."""
-    folder = model if model.is_dir() else model.parent
-    return folder if (folder / SEEN_TABLE).is_file() else None
+    run = find_run(model)
+    return run.path if run else None
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """Keys and groups of what a run was trained and validated on."""
+    """Content and groups of what a run was trained and validated on."""
 
-    keys: frozenset[str]
+    content: ContentSet
     groups: frozenset[str]
 
 
 def _read_seen(run: Path | None) -> _Seen | None:
-    table = run / SEEN_TABLE if run else None
-    if table is None or not table.is_file():
+    if run is None:
         return None
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] != "test"]
-    keys = frozenset(row["key"] for row in rows if row["key"])
+    rows = [row for row in RunFolder(run).read_recordings() if row["split"] != "test"]
     # A recording that is its own group says nothing about others of the same name.
     groups = frozenset(row["group"] for row in rows if row["group"] != row["name"])
-    return _Seen(keys, groups)
+    return _Seen(ContentSet(row["key"] for row in rows if row["key"]), groups)
 
 
-def _tested(manifest: Manifest, seen: _Seen | None) -> Sequence[Recording]:
+def _check_labels(manifest: Manifest, labels: Sequence[str]) -> None:
+    require_single_labels(manifest)
+    unknown = sorted(set(manifest.labels) - set(labels))
+    if unknown:
+        raise DataError(
+            f"{manifest.source}: label {unknown[0]!r} is unknown to the model, which tells "
+            f"{' from '.join(labels)}"
+        )
+
+
+def _test_part(
+    manifest: Manifest, seen: _Seen | None, labels: tuple[str, ...], runtime: Runtime
+) -> Manifest:
     """The recordings that may be tested on, as far as the manifest tells."""
+    groups = seen.groups if seen else frozenset()
     if manifest.has_splits:
         tested = manifest.split("test")
         if not tested:
             raise DataError(f"{manifest.source}: no testing split; add one or give other data")
-        return tested
-    if seen is None:
+        shared = sorted({one.group for one in tested} & groups)
+        if shared:
+            runtime.reporter.warn(
+                f"{len(shared)} groups of the testing split have the names of groups that were "
+                f"trained on ({', '.join(shared[:3])}); if they are the same, the figures flatter"
+            )
+    elif seen is None:
         raise DataError(
             f"{manifest.source}: has no splits, and this model does not know what it was trained "
             "on; give its run folder, or data with a testing split"
         )
-    return [one for one in manifest.recordings if one.group not in seen.groups]
+    else:
+        tested = tuple(one for one in manifest.recordings if one.group not in groups)
+    recordings = tuple(replace(one, split="test") for one in tested)
+    return replace(manifest, recordings=recordings, labels=labels)
 
 
 def _unseen(
     part: Manifest, prepared: Prepared, seen: _Seen | None, *, was_split: bool
 ) -> list[Clip]:
     clips = usable_clips(part, prepared, "test")
-    known = [clip for clip in clips if seen and clip.key in seen.keys]
+    known = [clip for clip in clips if seen and clip.key in seen.content]
     if known and was_split:
         listed = ", ".join(clip.name for clip in known[:3])
         raise DataError(
             f"{part.source}: {len(known)} test clips have the same content as clips of the "
             f"training or validation split: {listed}; take them out of one of the two"
         )
-    left = [clip for clip in clips if clip not in known]
+    left = [clip for clip in clips if not (seen and clip.key in seen.content)]
     if not left:
         raise DataError(f"{part.source}: no clip is left to test on")
     return left

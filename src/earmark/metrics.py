@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float64, Int, Int64
+from jaxtyping import Bool, Float, Float64, Int, Int64
 from scipy.special import expit, ndtri
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
@@ -43,7 +43,8 @@ class Scores:
         num_clips: How many clips were judged.
         num_correct: How many of them rightly.
         loss: Mean binary cross-entropy (log-loss), in nats.
-        accuracy_interval: Wilson interval of the accuracy.
+        num_groups: How many groups they come from; clips of one group are not independent.
+        accuracy_interval: Wilson interval of the accuracy, over `effective_size` clips.
         roc_auc: Area under the ROC curve; None when only one label is present.
         per_class: Label to precision, recall, F1 and number of clips; a ratio without a
             denominator is None.
@@ -53,6 +54,7 @@ class Scores:
 
     num_clips: int
     num_correct: int
+    num_groups: int
     loss: float
     accuracy_interval: tuple[float, float]
     roc_auc: float | None
@@ -70,6 +72,7 @@ class Scores:
         return {
             "num_clips": self.num_clips,
             "num_correct": self.num_correct,
+            "num_groups": self.num_groups,
             "accuracy": self.accuracy,
             "accuracy_interval": list(self.accuracy_interval),
             "loss": self.loss,
@@ -94,12 +97,45 @@ def mean_loss(
     return float(np.logaddexp(0.0, signed).sum() / len(targets))
 
 
-def wilson_interval(num_correct: int, num_clips: int, confidence: float) -> tuple[float, float]:
+def effective_size(correct: Bool[np.ndarray, " clips"], groups: Sequence[str]) -> float:
+    """How many independent clips would make the accuracy as certain as these clips do.
+
+    Clips of one speaker or one piece tend to be right or wrong together. The variance of the
+    accuracy is estimated between groups; where all clips are right, or all wrong, it cannot be, and
+    each group counts as one clip.
+
+    Args:
+        correct: Which clips were judged rightly.
+        groups: The group of each clip.
+
+    Source:
+        Korn and Graubard (1998), Confidence intervals for proportions with small expected number of
+        positive counts estimated from survey data, Survey Methodology 24, section 2.
+
+    Example:
+        >>> effective_size(np.array([True, True, False, False]), ["a", "a", "b", "b"])
+        1.0
+    """
+    names, numbers = np.unique(groups, return_inverse=True)
+    num_clips, num_groups = len(correct), len(names)
+    share = correct.mean()
+    if num_groups == num_clips:
+        return float(num_clips)
+    if num_groups == 1 or share in (0.0, 1.0):
+        return float(num_groups)
+    deviations = np.bincount(numbers, weights=correct - share)
+    variance = num_groups / (num_groups - 1) * (deviations**2).sum() / num_clips**2
+    if variance == 0:
+        return float(num_clips)
+    return float(np.clip(share * (1 - share) / variance, 1.0, num_clips))
+
+
+def wilson_interval(share: float, num_trials: float, confidence: float) -> tuple[float, float]:
     """Interval of a proportion.
 
     Args:
-        num_correct: Successes.
-        num_clips: Trials.
+        share: Share of successes.
+        num_trials: Number of independent trials; it need not be whole.
         confidence: Level, such as 0.95.
 
     Source:
@@ -107,16 +143,15 @@ def wilson_interval(num_correct: int, num_clips: int, confidence: float) -> tupl
         JASA 22, equation 8; recommended by Brown, Cai and DasGupta (2001), Statistical Science 16.
 
     Example:
-        >>> [round(float(bound), 3) for bound in wilson_interval(15, 16, 0.95)]
+        >>> [round(float(bound), 3) for bound in wilson_interval(15 / 16, 16.0, 0.95)]
         [0.717, 0.989]
     """
     z = float(ndtri(0.5 + confidence / 2))
-    share = num_correct / num_clips
-    centre = share + z * z / (2 * num_clips)
-    half = z * np.sqrt(share * (1 - share) / num_clips + z * z / (4 * num_clips**2))
-    scale = 1 + z * z / num_clips
-    low = 0.0 if num_correct == 0 else float((centre - half) / scale)
-    high = 1.0 if num_correct == num_clips else float((centre + half) / scale)
+    centre = share + z * z / (2 * num_trials)
+    half = z * np.sqrt(share * (1 - share) / num_trials + z * z / (4 * num_trials**2))
+    scale = 1 + z * z / num_trials
+    low = 0.0 if share == 0 else float((centre - half) / scale)
+    high = 1.0 if share == 1 else float((centre + half) / scale)
     return low, high
 
 
@@ -137,14 +172,18 @@ def score(
     """
     targets = predictions.targets
     chosen = decide(predictions.probabilities, threshold)
-    correct = int((chosen == targets).sum())
+    hits = chosen == targets
+    correct = int(hits.sum())
+    groups = [clip.group or clip.name for clip in predictions.clips]
+    size = effective_size(hits, groups)
     present = len(np.unique(targets)) > 1
     confusion = confusion_matrix(targets, chosen, labels=range(len(labels)))
     return Scores(
         num_clips=len(targets),
         num_correct=correct,
         loss=mean_loss(predictions.logits, targets),
-        accuracy_interval=wilson_interval(correct, len(targets), confidence),
+        num_groups=len(set(groups)),
+        accuracy_interval=wilson_interval(correct / len(targets), size, confidence),
         roc_auc=float(roc_auc_score(targets, predictions.logits[:, 0])) if present else None,
         per_class={label: _class_scores(confusion, index) for index, label in enumerate(labels)},
         confusion=confusion.tolist(),

@@ -9,7 +9,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-LOOK_AHEAD = 4
+LOOK_AHEAD = 2
 
 
 def default_num_workers() -> int:

@@ -1,8 +1,10 @@
 """From recordings to stored features: many at once, a bad one never costs the others."""
 
 import functools
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,7 +12,7 @@ import loky
 import threadpoolctl
 
 from earmark.config import FeatureConfig
-from earmark.decoding import AV_EXTENSIONS, WHOLE
+from earmark.decoding import AV_EXTENSIONS, WHOLE, Excerpt
 from earmark.errors import AudioError
 from earmark.features import Extracted, LogMel, extract
 from earmark.manifest import Recording
@@ -45,6 +47,41 @@ class Prepared:
     num_computed: int
 
 
+class ContentSet:
+    """Stretches of sound, told apart by their content.
+
+    Args:
+        keys: Store keys.
+
+    Example:
+        >>> trained = ContentSet(["aa@0.0-5.0", "bb"])
+        >>> "aa@4.0-9.0" in trained, "aa@5.0-9.0" in trained, "bb@1.0-2.0" in trained
+        (True, False, True)
+    """
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._stretches: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for key in keys:
+            digest, start, end = _parse_key(key)
+            self._stretches[digest].append((start, end))
+
+    def __contains__(self, key: str) -> bool:
+        """Whether any of the sound of a clip is in the set."""
+        digest, start, end = _parse_key(key)
+        known = self._stretches.get(digest, ())
+        return any(start < other_end and other_start < end for other_start, other_end in known)
+
+
+def _make_key(digest: str, excerpt: Excerpt) -> str:
+    return digest if excerpt == WHOLE else f"{digest}@{excerpt.start}-{excerpt.end}"
+
+
+def _parse_key(key: str) -> tuple[str, float, float]:
+    digest, _, stretch = key.partition("@")
+    start, _, end = stretch.rpartition("-")
+    return digest, float(start or 0.0), math.inf if end in ("", "None") else float(end)
+
+
 def prepare(
     recordings: Sequence[Recording],
     store: FeatureStore,
@@ -63,13 +100,12 @@ def prepare(
         num_workers: How many at once; as many as there are processors when it is not given.
         reporter: Told of progress and of each failure.
     """
-    digests = ContentDigests(store.root)
     num_workers = num_workers or default_num_workers()
     keys: dict[str, str] = {}
     skipped: list[Skipped] = []
-    num_computed = 0
     pace = _Pace()
     with (
+        ContentDigests(store.root) as digests,
         _extractor(recordings, store.config, num_workers) as extractor,
         store.writer() as writer,
         reporter.track("features", len(recordings)) as task,
@@ -86,20 +122,16 @@ def prepare(
                 if extracted is not None:
                     writer.append(key, extracted.frames)
                     pace.add(extracted.duration_seconds)
-                    num_computed += 1
             task.advance(note=str(pace))
-    digests.save()
-    if num_computed:
-        reporter.info(f"features: {num_computed} clips computed, {pace}")
-    return Prepared(keys, tuple(skipped), num_computed)
+    if pace.num_clips:
+        reporter.info(f"features: {pace.num_clips} clips, {pace}")
+    return Prepared(keys, tuple(skipped), pace.num_clips)
 
 
 def _work(
     digests: ContentDigests, store: FeatureStore, extractor: Extractor, recording: Recording
 ) -> tuple[str, Extracted | None]:
-    key = digests.digest(recording.path)
-    if recording.excerpt != WHOLE:
-        key = f"{key}@{recording.excerpt.start}-{recording.excerpt.end}"
+    key = _make_key(digests.digest(recording.path), recording.excerpt)
     return key, None if key in store else extractor(recording)
 
 
@@ -141,14 +173,16 @@ _front_end = functools.lru_cache(maxsize=1)(LogMel)
 
 
 class _Pace:
-    """Seconds of sound done, and how many in a second."""
+    """Clips and seconds of sound done, and how many seconds in a second."""
 
     def __init__(self) -> None:
         self._started_at = time.monotonic()
         self._seconds = 0.0
+        self.num_clips = 0
 
     def add(self, seconds: float) -> None:
         self._seconds += seconds
+        self.num_clips += 1
 
     def __str__(self) -> str:
         elapsed = max(time.monotonic() - self._started_at, 1e-3)

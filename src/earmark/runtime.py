@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import numpy as np
@@ -95,7 +96,11 @@ def start(device: str = "auto", reporter: Reporter = SILENT) -> Iterator[Runtime
     if use_cuda:
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(chosen)
-    torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if use_cuda else "gloo")
+    # The others wait while the first computes features, which may take longer than the usual limit;
+    # a process that dies is noticed by torchrun.
+    torch.distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if use_cuda else "gloo", timeout=timedelta(days=7)
+    )
     try:
         rank = torch.distributed.get_rank()
         yield Runtime(chosen, rank, world_size, reporter if rank == 0 else SILENT)

@@ -17,7 +17,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,7 +31,7 @@ from earmark.config import FeatureConfig
 from earmark.errors import AudioError, StoreError
 from earmark.files import write_whole
 
-FRONT_END_VERSION = 1
+FRONT_END_VERSION = 2
 """Counted up whenever the same settings give other values, so that old stores are not read."""
 COMMIT_SECONDS = 2.0
 
@@ -164,8 +164,10 @@ class StoreWriter:
                 self._data = None
 
 
-class ContentDigests:
+class ContentDigests(AbstractContextManager["ContentDigests"]):
     """Digests of files' contents; a file is read again only if its size or time has changed.
+
+    What was read is saved when the context ends, however it ends.
 
     Args:
         root: Folder of the store.
@@ -201,8 +203,7 @@ class ContentDigests:
         self._new.append(json.dumps(line) + "\n")
         return digest
 
-    def save(self) -> None:
-        """Adds the digests that are new to the file."""
+    def __exit__(self, *_: object) -> None:
         if self._new:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a") as file:
@@ -222,6 +223,8 @@ def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
         return
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            yield json.loads(line)
+            content = json.loads(line)
         except ValueError:
             continue
+        if isinstance(content, dict):
+            yield content

@@ -1,6 +1,5 @@
 """Training: epochs of random windows, validation after each, early stopping, whole checkpoints."""
 
-import json
 import math
 import time
 from collections.abc import Iterable, Mapping
@@ -26,30 +25,23 @@ from earmark.data import (
     OrderedLoader,
     TrainingLoader,
     choose_window_frames,
+    crop_frames,
     prepare_once,
     require_single_labels,
     usable_clips,
 )
 from earmark.errors import DataError, TrainingError
-from earmark.evaluation import SEEN_TABLE, predict_clips
+from earmark.evaluation import predict_clips
 from earmark.files import write_whole
 from earmark.manifest import Manifest
 from earmark.metrics import Scores, score
 from earmark.models import AudioModel, count_parameters
 from earmark.plots import loss_curve
-from earmark.preparation import Prepared, Skipped
+from earmark.preparation import ContentSet, Prepared, Skipped
+from earmark.runs import RunFolder
 from earmark.runtime import Runtime, place, seed_torch
 from earmark.splits import with_splits
 from earmark.store import FeatureStore, default_root
-
-_WRITTEN = (
-    "last.safetensors",
-    "best.safetensors",
-    "log.jsonl",
-    "loss.png",
-    "predictions.csv",
-    "report.html",
-)
 
 
 @dataclass
@@ -140,8 +132,7 @@ def train(
 
     Args:
         manifest: The data, as read; missing splits are assigned.
-        run: Folder for ``config.toml``, ``manifest.csv``, ``log.jsonl``, ``best.safetensors``,
-            ``last.safetensors`` and ``loss.png``.
+        run: The run folder; `RunFolder` says what it will hold.
         config: All settings.
         runtime: Where to compute.
         store_root: Folder of the feature store; the shared one when it is not given.
@@ -149,10 +140,14 @@ def train(
 
     Raises:
         DataError: The data cannot be trained on.
-        TrainingError: The folder holds another run, or the loss is no longer finite.
+        TrainingError: The folder is not free for this run, or the loss is no longer finite.
     """
+    folder = RunFolder(run)
     manifest = with_splits(manifest, config.train)
     _check_task(manifest)
+    folder.refuse_misuse(config, manifest.source, overwrite=overwrite)
+    # Settings that cannot make a network are told before the features are computed, not after.
+    ModelCard(config, manifest.labels, crop_frames(config)).build()
     runtime.reporter.info(f"data: {manifest.summary()}")
     for note in manifest.notes:
         runtime.reporter.info(f"note: {note}")
@@ -161,11 +156,15 @@ def train(
     prepared = prepare_once(learnt_from, store, runtime)
     loaders = _make_loaders(manifest, prepared, store, config, runtime)
     card = ModelCard(config, manifest.labels, loaders.train.windows.window_frames)
-    identity = {"config.toml": config.to_toml(), SEEN_TABLE: manifest.to_csv(prepared.keys)}
-    _open_run(run, identity, runtime, overwrite=overwrite)
-    state = _start_or_resume(run, card, loaders, runtime)
-    _run_epochs(run, card, state, loaders, runtime)
-    return _result(run, state, prepared.skipped)
+    table = manifest.to_csv(prepared.keys)
+    folder.refuse_other_data(table, overwrite=overwrite)
+    runtime.wait()
+    if runtime.is_main:
+        folder.open(config, table, overwrite=overwrite)
+    runtime.wait()
+    state = _start_or_resume(folder, card, loaders, runtime)
+    _run_epochs(folder, card, state, loaders, runtime)
+    return _result(folder, config, state, prepared.skipped)
 
 
 def _check_task(manifest: Manifest) -> None:
@@ -185,41 +184,34 @@ def _check_task(manifest: Manifest) -> None:
 def _make_loaders(
     manifest: Manifest, prepared: Prepared, store: FeatureStore, config: Config, runtime: Runtime
 ) -> _Loaders:
-    clips = {split: usable_clips(manifest, prepared, split) for split in ("train", "validation")}
-    for split, usable in clips.items():
+    train_clips = usable_clips(manifest, prepared, "train")
+    validation_clips = usable_clips(manifest, prepared, "validation")
+    trained = ContentSet(clip.key for clip in train_clips)
+    repeated = [clip for clip in validation_clips if clip.key in trained]
+    for clip in repeated:
+        runtime.reporter.warn(f"left out of validation: {clip.name} is in the training split too")
+    validation_clips = [clip for clip in validation_clips if clip not in set(repeated)]
+    for split, usable in (("train", train_clips), ("validation", validation_clips)):
         if len({clip.target for clip in usable}) < len(manifest.labels):
             raise DataError(f"{manifest.source}: a label has no usable clip in the {split} split")
-    window_frames = choose_window_frames(
-        [store.num_frames(clip.key) for clip in clips["train"]], config
-    )
+    lengths = [store.num_frames(clip.key) for clip in train_clips]
+    window_frames = choose_window_frames(lengths, config)
+    training = AudioDataset(store, train_clips, window_frames, crops=config.train)
+    if len(training) < runtime.world_size:
+        raise TrainingError(
+            f"{len(training)} training windows cannot be shared by {runtime.world_size} processes; "
+            "start fewer"
+        )
     overlap = config.predict.overlap
-    training = AudioDataset(store, clips["train"], window_frames, crops=config.train)
-    validation = AudioDataset(store, clips["validation"], window_frames, overlap=overlap)
+    validation = AudioDataset(store, validation_clips, window_frames, overlap=overlap)
     return _Loaders(
         TrainingLoader(training, config.train, runtime), OrderedLoader(validation, runtime)
     )
 
 
-def _open_run(run: Path, wanted: Mapping[str, str], runtime: Runtime, *, overwrite: bool) -> None:
-    """Writes what identifies the run, or checks that the folder holds this very run."""
-    for name, text in wanted.items():
-        path = run / name
-        if path.exists() and path.read_text(encoding="utf-8") != text and not overwrite:
-            raise TrainingError(
-                f"{run}: holds another run ({name} differs); choose another folder, "
-                "or give --overwrite to start again"
-            )
-    runtime.wait()
-    if runtime.is_main:
-        if overwrite:
-            for name in _WRITTEN:
-                (run / name).unlink(missing_ok=True)
-        for name, text in wanted.items():
-            write_whole(run / name, text)
-    runtime.wait()
-
-
-def _start_or_resume(run: Path, card: ModelCard, loaders: _Loaders, runtime: Runtime) -> _State:
+def _start_or_resume(
+    run: RunFolder, card: ModelCard, loaders: _Loaders, runtime: Runtime
+) -> _State:
     train = card.config.train
     seed_torch(train.seed)
     model = card.build()
@@ -229,19 +221,18 @@ def _start_or_resume(run: Path, card: ModelCard, loaders: _Loaders, runtime: Run
         model.parameters(), lr=train.learning_rate, weight_decay=train.weight_decay
     )
     state = _State(model, optimizer, EarlyStopping(train.patience, train.min_delta))
-    last = run / "last.safetensors"
-    if last.exists():
-        checkpoint = load_checkpoint(last)
+    if run.last.exists():
+        checkpoint = load_checkpoint(run.last)
         model.load_state_dict(dict(checkpoint.model))
         restore_optimizer(optimizer, checkpoint.optimizer)
         state.stopping = EarlyStopping(train.patience, train.min_delta, **checkpoint.progress)
-        state.log = read_log(run)[: state.stopping.epoch]
-        runtime.reporter.info(f"going on after epoch {state.stopping.epoch} of {run}")
+        state.log = run.read_log()[: state.stopping.epoch]
+        runtime.reporter.info(f"going on after epoch {state.stopping.epoch} of {run.path}")
     return state
 
 
 def _run_epochs(
-    run: Path, card: ModelCard, state: _State, loaders: _Loaders, runtime: Runtime
+    run: RunFolder, card: ModelCard, state: _State, loaders: _Loaders, runtime: Runtime
 ) -> None:
     config, reporter, stopping = card.config.train, runtime.reporter, state.stopping
     trained = runtime.wrap(state.model)
@@ -271,7 +262,7 @@ def _run_epochs(
             if runtime.is_main:
                 _save(run, card, state, scores if is_best else None)
     if runtime.is_main:
-        write_whole(run / "loss.png", loss_curve(state.log, stopping.best_epoch))
+        write_whole(run.path / "loss.png", loss_curve(state.log, stopping.best_epoch))
     runtime.wait()
 
 
@@ -326,38 +317,39 @@ def _describe(line: Mapping[str, Any], *, is_best: bool) -> str:
     )
 
 
-def _save(run: Path, card: ModelCard, state: _State, best_scores: Scores | None) -> None:
+def _save(run: RunFolder, card: ModelCard, state: _State, best_scores: Scores | None) -> None:
     """Writes the best weights, the log and, last of all, the state to go on from."""
     weights = state.model.state_dict()
     stopping = state.stopping
     if best_scores is not None:
         progress = {"epoch": stopping.epoch, "validation": best_scores.to_dict()}
-        Checkpoint(card, weights, progress=progress).save(run / "best.safetensors")
-    write_whole(run / "log.jsonl", "".join(json.dumps(line) + "\n" for line in state.log))
+        Checkpoint(card, weights, progress=progress).save(run.best)
+    run.write_log(state.log)
     progress = {
         "epoch": stopping.epoch,
         "best_epoch": stopping.best_epoch,
         "best_loss": stopping.best_loss,
     }
     optimizer = flatten_optimizer(state.optimizer)
-    Checkpoint(card, weights, optimizer, progress).save(run / "last.safetensors")
+    Checkpoint(card, weights, optimizer, progress).save(run.last)
 
 
-def read_log(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's ``log.jsonl``, one an epoch."""
-    text = (run / "log.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def _result(run: Path, state: _State, skipped: tuple[Skipped, ...]) -> TrainingResult:
-    best = load_checkpoint(run)
+def _result(
+    run: RunFolder, config: Config, state: _State, skipped: tuple[Skipped, ...]
+) -> TrainingResult:
+    best = load_checkpoint(run.best)
     return TrainingResult(
-        run=run,
+        run=run.path,
         best_epoch=state.stopping.best_epoch,
         epochs=state.stopping.epoch,
-        stopped_early=state.stopping.epoch < best.card.config.train.epochs,
+        stopped_early=state.stopping.epoch < config.train.epochs,
         validation=best.progress["validation"],
         num_parameters=count_parameters(state.model),
         elapsed_seconds=round(sum(line["elapsed_seconds"] for line in state.log), 3),
         skipped=skipped,
     )
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """The lines of a run's ``log.jsonl``, one an epoch."""
+    return RunFolder(run).read_log()

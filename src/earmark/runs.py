@@ -1,0 +1,164 @@
+"""The run folder: what is in it, whose it is, and whether it may be written to."""
+
+import csv
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from earmark.config import Config
+from earmark.errors import TrainingError
+from earmark.files import write_whole
+
+_MARK = "# The settings of an earmark run; `earmark train` goes on from this folder.\n"
+_EXTENDABLE = ("epochs", "patience")
+"""Settings of ``train`` that may change when a run goes on: they only say when it ends."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder that `train` fills.
+
+    ::
+
+        config.toml         all settings; its first line says whose folder this is
+        recordings.csv      every recording with its split, group and content
+        log.jsonl           a line an epoch
+        best.safetensors    the model
+        last.safetensors    the state to go on from; a folder without it holds no training yet
+        loss.png            the loss curve
+        predictions.csv     of the last test
+        report.html         of the last test
+
+    Args:
+        path: The folder; it need not exist.
+    """
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """All settings."""
+        return self.path / "config.toml"
+
+    @property
+    def recordings(self) -> Path:
+        """The table of what was trained, validated and left for the test."""
+        return self.path / "recordings.csv"
+
+    @property
+    def log(self) -> Path:
+        """A line an epoch."""
+        return self.path / "log.jsonl"
+
+    @property
+    def best(self) -> Path:
+        """The weights of the best epoch."""
+        return self.path / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """The weights and the state of the last epoch."""
+        return self.path / "last.safetensors"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether earmark made the folder."""
+        try:
+            return self.config_file.read_text(encoding="utf-8").startswith(_MARK)
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    def _results(self) -> tuple[Path, ...]:
+        names = ("loss.png", "predictions.csv", "report.html")
+        return (self.last, self.best, self.log, *(self.path / name for name in names))
+
+    def refuse_misuse(self, config: Config, data: Path, *, overwrite: bool) -> None:
+        """Checks, before any work, that the folder may be written to.
+
+        Args:
+            config: Settings of the run that wants it.
+            data: The data folder or manifest.
+            overwrite: Whether another run there may be replaced.
+
+        Raises:
+            TrainingError: It lies in the data, holds files that are not earmark's, or another run.
+        """
+        inside = data if data.is_dir() else None
+        if inside and self.path.resolve().is_relative_to(inside.resolve()):
+            raise TrainingError(f"{self.path}: lies in the data folder; choose one outside of it")
+        files = (self.config_file, self.recordings, *self._results())
+        if not self.is_ours and any(file.exists() for file in files):
+            raise TrainingError(
+                f"{self.path}: holds files that are not those of a run; choose another folder"
+            )
+        if self.last.exists() and not overwrite and _identity(config) != self._stored_identity():
+            raise self._another("settings differ")
+
+    def _another(self, why: str) -> TrainingError:
+        return TrainingError(
+            f"{self.path}: holds another run ({why}); choose another folder, "
+            "or give --overwrite to start again"
+        )
+
+    def _stored_identity(self) -> Mapping[str, Any]:
+        table = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
+        return _without_extendable(table)
+
+    def refuse_other_data(self, table: str, *, overwrite: bool) -> None:
+        """Checks that a run in the folder was trained on these very recordings.
+
+        Raises:
+            TrainingError: It was not.
+        """
+        known = self.last.exists() and self.recordings.exists()
+        if known and not overwrite and self.recordings.read_text(encoding="utf-8") != table:
+            raise self._another("the data have changed")
+
+    def open(self, config: Config, table: str, *, overwrite: bool) -> None:
+        """Writes what identifies the run.
+
+        Args:
+            config: All settings.
+            table: Text of ``recordings.csv``.
+            overwrite: Whether what another run left is removed first.
+        """
+        if overwrite:
+            for file in self._results():
+                file.unlink(missing_ok=True)
+        write_whole(self.config_file, _MARK + config.to_toml())
+        write_whole(self.recordings, table)
+
+    def write_log(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Writes ``log.jsonl``."""
+        write_whole(self.log, "".join(json.dumps(line) + "\n" for line in lines))
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """The lines of ``log.jsonl``, one an epoch; none when it is missing or damaged."""
+        try:
+            text = self.log.read_text(encoding="utf-8")
+            return [json.loads(line) for line in text.splitlines()]
+        except (OSError, ValueError):
+            return []
+
+    def read_recordings(self) -> Sequence[Mapping[str, str]]:
+        """The rows of ``recordings.csv``."""
+        with self.recordings.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+
+def find_run(model: Path) -> RunFolder | None:
+    """The run folder that a model is, or lies in; None when there is none."""
+    run = RunFolder(model if model.is_dir() else model.parent)
+    return run if run.is_ours and run.recordings.is_file() else None
+
+
+def _identity(config: Config) -> Mapping[str, Any]:
+    return _without_extendable(config.to_dict())
+
+
+def _without_extendable(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    train = {key: value for key, value in table["train"].items() if key not in _EXTENDABLE}
+    return {**table, "train": train}
