@@ -1,5 +1,6 @@
 """Any sound file gives the right samples, in blocks, or an error that names it."""
 
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -367,3 +368,8 @@ def test_recordings_joined_end_to_end_are_read_to_the_last(tmp_path, rng, suffix
     joined.write_bytes(b"".join(parts))
     assert is_joined(joined)
     assert audio.load(joined).duration_seconds == pytest.approx(5, abs=0.1)
+
+
+def test_a_name_need_not_be_text(tmp_path, write_clip):
+    path = write_clip(tmp_path / "a.wav").rename(tmp_path / os.fsdecode(b"caf\xe9.wav"))
+    assert audio.load(path).duration_seconds == 1

@@ -78,7 +78,10 @@ def test_a_quiet_recording_is_not_silent(tmp_path):
         ({"split": "train"}, {"split": "test"}, "error", "is in different splits: one.flac, two"),
         ({"group": "g"}, {"group": "h"}, "error", "is in different groups: one.flac, two.wav"),
         ({"group": "g"}, {"group": "g"}, "warning", "is there 2 times: one.flac, two.wav"),
-        ({"split": "train"}, {"split": "train"}, "warning", "is there 2 times"),
+        ({"split": "test"}, {"split": "test"}, "warning", "is there 2 times"),
+        ({"split": "train"}, {"split": "train"}, "error", "is in different groups: one.flac, two"),
+        ({"split": "train", "group": "g"}, {"split": "test", "group": "g"}, "error", "splits: one"),
+        ({"label": "x", "split": "train"}, {"label": "y", "split": "test"}, "error", "labels: one"),
     ],
 )
 def test_the_same_sound_twice_is_found_whatever_its_format(twins, first, second, severity, message):
@@ -89,6 +92,24 @@ def test_the_same_sound_twice_is_found_whatever_its_format(twins, first, second,
     assert (finding.kind, finding.severity) == ("duplicate", severity)
     assert finding.paths == ("one.flac", "two.wav")
     assert message in finding.message
+
+
+def test_copies_in_groups_that_no_split_will_part_are_a_warning(tmp_path, write_clip):
+    paths = [write_clip(tmp_path / f"{name}.wav", seed=name == "c") for name in "abc"]
+    splits = ("train", "train", "validation")
+    (finding,) = audit(
+        *(recording(path, split=split) for path, split in zip(paths, splits, strict=True))
+    ).findings
+    assert (finding.severity, finding.paths) == ("warning", ("a.wav", "b.wav"))
+
+
+def test_stretches_that_overlap_are_no_duplicates(tmp_path, write_clip):
+    path = write_clip(tmp_path / "a.wav", 3.0, kind="noise")
+    stretches = [
+        replace(recording(path, group="a"), name=f"a{start}", excerpt=Excerpt(start, start + 2))
+        for start in (0.0, 1.0)
+    ]
+    assert audit(*stretches).findings == ()
 
 
 def test_all_copies_are_in_one_finding(tmp_path, write_clip):

@@ -2,7 +2,8 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from earmark.checkpoint import (
     Checkpoint,
@@ -104,6 +105,98 @@ def test_a_newer_format_is_refused(tmp_path):
     save_file({"x": torch.zeros(1)}, path, {"earmark": json.dumps({"format": 999})})
     with pytest.raises(CheckpointError, match="written by a newer earmark"):
         load_checkpoint(path)
+
+
+def rewrite(path, change):
+    """Saves the file again with its metadata changed: facts in, facts or text out."""
+    with safe_open(path, "pt") as file:
+        facts = json.loads(file.metadata()["earmark"])
+    text = change(facts)
+    save_file(load_file(path), path, {"earmark": text if isinstance(text, str) else dumps(text)})
+
+
+def dumps(facts):
+    return json.dumps(facts, ensure_ascii=True)
+
+
+def test_untouched_facts_are_taken(saved):
+    path, _ = saved
+    rewrite(path, lambda facts: facts)
+    assert load_checkpoint(path).card == CARD
+
+
+def test_a_label_need_not_be_unicode(saved):
+    path, model = saved
+    card = ModelCard(CARD.config, ("music", "caf\udce9"), CARD.window_frames)
+    Checkpoint(card, model.state_dict()).save(path)
+    assert load_checkpoint(path).card.labels == card.labels
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "settings are not JSON"),
+        ("[" * 100_000, "settings are not JSON"),
+        ("[]", "the whole: "),
+        ("null", "the whole: "),
+        ("{}", "format: Field required"),
+        ('{"format": "1"}', "format: Input should be a valid integer"),
+        ('{"format": 0}', "format: Input should be greater"),
+        ('{"format": 1}', "config: Field required; labels: Field required; window_frames:"),
+    ],
+)
+def test_metadata_that_are_no_facts_are_refused(saved, text, message):
+    path, _ = saved
+    rewrite(path, lambda _: text)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    assert str(caught.value).startswith(f"{path}: earmark's settings are")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [
+        *(("labels", value) for value in (5, "ab", ["a", "a"], [1, 2], ["a"], [], ["a", ""], None)),
+        *(("window_frames", value) for value in ("60", 60.0, -1, 0, 10**10, True, None)),
+        *(("threshold", value) for value in ("x", float("nan"), 7, -0.1, None)),
+        *(("progress", value) for value in ([], 5, None)),
+        *(("config", value) for value in ([], 5, {"features": 5}, {"features": {"n_fft": 2**36}})),
+        ("unheard_of", 1),
+    ],
+)
+def test_a_wrong_fact_is_named(saved, fact, value):
+    path, _ = saved
+    rewrite(path, lambda facts: facts | {fact: value})
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    assert str(path) in str(caught.value)
+    named = "features" if isinstance(value, dict) else fact
+    assert named in str(caught.value)
+
+
+def test_settings_that_ask_for_a_huge_network_are_refused_before_it_is_made(saved, monkeypatch):
+    path, _ = saved
+    block = {"channels": 4096, "kernel_size": [1024, 1024], "padding": [1024, 1024]}
+    rewrite(path, lambda facts: facts | {"config": {"model": {"blocks": [block, block]}}})
+    build, made_on = ModelCard.build, []
+
+    def spy(card):
+        made_on.append(torch.get_default_device().type)
+        return build(card)
+
+    monkeypatch.setattr(ModelCard, "build", spy)
+    with pytest.raises(CheckpointError, match="do not fit the settings"):
+        load_checkpoint(path).build()
+    assert made_on == ["meta"]
+
+
+def test_a_network_that_this_earmark_does_not_know_is_refused(saved):
+    path, _ = saved
+    rewrite(path, lambda facts: facts | {"config": {"model": {"name": "other"}}})
+    with pytest.raises(CheckpointError, match="no architecture 'other'"):
+        load_checkpoint(path).build()
 
 
 def test_weights_that_do_not_fit_are_refused(saved):

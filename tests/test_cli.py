@@ -1,11 +1,14 @@
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from earmark.cli import cli
+from earmark.terminal import printable
 
 FAST = (
     *("--set", "model.blocks.0.channels=4"),
@@ -210,14 +213,104 @@ def test_a_full_disk_is_one_line(earmark, trained, sound_folder, monkeypatch):
     assert "No space left on device" in result.stderr
 
 
-def test_interrupting_says_how_to_go_on(earmark, trained, sound_folder, monkeypatch):
-    def interrupted(*_, **__):
+def test_output_into_a_file_is_one_line(earmark, trained, sound_folder, tmp_path):
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file", tmp_path / "file" / "below"):
+        result = earmark("evaluate", trained, sound_folder, "-o", output, "--device", "cpu")
+        assert result.exit_code == 1
+        last = result.stderr.splitlines()[-1]
+        assert last == f"earmark: error: {output}: is not a folder; choose another folder"
+
+
+@pytest.mark.parametrize("name", ["x:cat:y[z].wav", "a\nb\tc.wav", "één.wav"])
+def test_a_file_may_have_any_name(earmark, trained, sound_folder, tmp_path, name):
+    odd = sound_folder / "testing" / "music" / name
+    next((sound_folder / "testing" / "music").iterdir()).rename(odd)
+    bad = odd.with_name(f"bad {name}")
+    bad.touch()
+    tested = earmark("evaluate", trained, sound_folder, "--device", "cpu")
+    assert tested.exit_code == 1
+    assert "of 6 test clips" in tested.stdout, tested.stderr
+    shown = printable(name)
+    assert f"bad {shown}: the file is empty" in tested.stderr
+    rows = earmark("predict", trained, odd, bad, "--device", "cpu")
+    assert rows.exit_code == 1
+    heading, *lines = rows.stdout.splitlines()
+    assert heading == "file\tlabel\tprobability\tseconds"
+    assert [Path(line.split("\t")[0]).name for line in lines] == [shown, f"bad {shown}"]
+    (line,) = earmark("predict", trained, odd, "--json", "--device", "cpu").stdout.splitlines()
+    assert json.loads(line)["path"] == str(odd)
+
+
+def test_a_file_name_need_not_be_unicode(earmark, trained, sound_folder, tmp_path):
+    bad = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    bad.touch()
+    rows = earmark("predict", trained, bad, "--device", "cpu")
+    assert rows.exit_code == 1
+    assert f"{tmp_path}/caf\\udce9.wav\t-\t-\t-" in rows.stdout
+    assert f"skipped: {tmp_path}/caf\\udce9.wav: the file is empty" in rows.stderr
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    tested = earmark("evaluate", trained, sound_folder, "-o", folder, "--device", "cpu")
+    assert tested.stdout.endswith(f"Report: {tmp_path}/caf\\udce9/report.html\n")
+    failed = earmark("predict", bad, bad)
+    assert f"error: {tmp_path}/caf\\udce9.wav: not a whole" in failed.stderr
+
+
+def test_rows_of_predictions_come_as_they_are_judged(earmark, trained, sound_folder, monkeypatch):
+    from earmark.prediction import Classifier
+
+    judged = Classifier.predict_many
+
+    def interrupted(self, paths):
+        yield next(judged(self, paths))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("earmark.check.check", interrupted)
-    result = earmark("check", sound_folder)
+    monkeypatch.setattr(Classifier, "predict_many", interrupted)
+    result = earmark("predict", trained, sound_folder / "testing", "--device", "cpu")
     assert result.exit_code == 130
-    assert "goes on from here" in result.stderr
+    assert len(result.stdout.splitlines()) == 2
+
+
+def test_a_terminal_gets_a_table_unless_there_are_many_files(
+    trained, sound_folder, monkeypatch, capsys
+):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    command = ["predict", str(trained), str(sound_folder / "testing"), "--device", "cpu"]
+    cli.main(command, standalone_mode=False)
+    assert "┃" in capsys.readouterr().out
+    monkeypatch.setattr(sys.modules["earmark.cli.predict"], "TABLE_ROWS", 5)
+    cli.main(command, standalone_mode=False)
+    assert capsys.readouterr().out.count("\t") == 7 * 3
+
+
+def test_the_last_weights_do_not_replace_the_report_of_the_best(
+    earmark, trained, sound_folder, tmp_path
+):
+    last = trained / "last.safetensors"
+    result = earmark("evaluate", last, sound_folder, "--device", "cpu")
+    assert "No report: give -o FOLDER" in result.stdout
+    assert not (trained / "report.html").exists()
+    earmark("evaluate", last, sound_folder, "-o", tmp_path / "other", "--device", "cpu")
+    page = (tmp_path / "other" / "report.html").read_text()
+    assert f"{last}, tested on {sound_folder} (test split)" in page
+    assert "tested: epoch 2" in page
+    earmark("evaluate", trained / "best.safetensors", sound_folder, "--device", "cpu")
+    assert (trained / "report.html").exists()
+
+
+def test_a_run_without_its_log_can_be_tested(earmark, trained, sound_folder):
+    (trained / "log.jsonl").unlink()
+    assert earmark("evaluate", trained, sound_folder, "--device", "cpu").exit_code == 0
+    assert "No loss curve" in (trained / "report.html").read_text()
+
+
+@pytest.mark.parametrize("option", ["--set", "--config"])
+def test_the_summary_of_a_model_takes_no_settings(earmark, trained, tmp_path, option):
+    (tmp_path / "c.toml").write_text("")
+    value = "features.n_mels=20" if option == "--set" else tmp_path / "c.toml"
+    result = earmark("model", "summary", trained, option, value)
+    assert result.exit_code == 2
+    assert "keeps its settings; leave --set and --config out" in result.stderr
 
 
 def test_the_summary_prints_sizes_parameters_and_multiply_adds(earmark, trained):
@@ -226,14 +319,3 @@ def test_the_summary_prints_sizes_parameters_and_multiply_adds(earmark, trained)
     assert "13,665 parameters, 19,888,320 multiply-adds" in result.stdout.replace("\n", " ")
     assert earmark("model", "summary", trained).exit_code == 0
     assert earmark("model", "list").stdout.split() == ["audio_cnn"]
-
-
-def test_the_demonstration_runs_to_its_end(earmark, tmp_path):
-    result = earmark(
-        *("demo", "-o", tmp_path / "demo", "--device", "cpu", "--set", "train.epochs=2")
-    )
-    assert result.exit_code == 0, result.output
-    assert "of 26 test clips" in result.stdout
-    assert result.stdout.splitlines()[-1] == f"Report: {tmp_path / 'demo' / 'report.html'}"
-    assert "130 files" in result.stderr
-    assert (tmp_path / "demo" / "report.html").exists()

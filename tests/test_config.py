@@ -21,7 +21,8 @@ from earmark.errors import ConfigError
 
 FRACTIONS = st.floats(0, 1, exclude_max=True)
 POSITIVE = st.integers(1, 10_000)
-PAIRS = st.tuples(POSITIVE, POSITIVE)
+SIZES = st.integers(1, 1024)
+PAIRS = st.tuples(SIZES, SIZES)
 
 
 @st.composite
@@ -34,8 +35,8 @@ def feature_configs(draw):
         sample_rate=sample_rate,
         n_fft=n_fft,
         win_length=draw(st.integers(1, n_fft)),
-        hop_length=draw(POSITIVE),
-        n_mels=draw(POSITIVE),
+        hop_length=draw(st.integers(4, 10_000)),
+        n_mels=draw(st.integers(1, 1024)),
         f_min=f_min,
         f_max=draw(st.none() | top),
         mel_scale=draw(st.sampled_from(["slaney", "htk"])),
@@ -46,8 +47,8 @@ def feature_configs(draw):
 
 BLOCKS = st.builds(
     ConvBlockConfig,
-    channels=POSITIVE,
-    kernel_size=PAIRS | POSITIVE,
+    channels=st.integers(1, 4096),
+    kernel_size=PAIRS | SIZES,
     padding=st.tuples(st.integers(0, 9), st.integers(0, 9)),
     pool_stride=st.none() | PAIRS,
     dropout=FRACTIONS,
@@ -167,11 +168,32 @@ def test_settings_come_after_the_file_and_the_last_one_wins(tmp_path):
         ("train.validation_fraction=0.8", "leave nothing to train on"),
         ("predict.overlap=1.0", "predict.overlap: input should be less than 1"),
         ("model.blocks=[]", "model.blocks: .* at least 1 item"),
+        (
+            "features.n_fft=68719476736",
+            "features.n_fft: input should be less than or equal to 65536",
+        ),
+        ("features.hop_length=65537", "features.hop_length: .* equal to 65536"),
+        ("features.n_mels=1025", "features.n_mels: .* equal to 1024"),
+        ("model.blocks.0.channels=4097", "model.blocks.0.channels: .* equal to 4096"),
+        ("model.blocks.0.kernel_size=1025", "model.blocks.0.kernel_size.0: .* equal to 1024"),
+        ("model.blocks.0.padding=1025", "model.blocks.0.padding.0: .* equal to 1024"),
+        ("train.crop_seconds=3601", "train.crop_seconds: .* equal to 3600"),
+        ("train.batch_size=65537", "train.batch_size: .* equal to 65536"),
+        ("train.max_crops=10001", "train.max_crops: .* equal to 10000"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_path(setting, message):
     with pytest.raises(ConfigError, match=message):
         load_config(settings=[setting])
+
+
+def test_the_longest_window_is_a_limit_over_two_sections():
+    settings = ["train.crop_seconds=3600", "features.hop_length=57"]
+    with pytest.raises(
+        ConfigError, match=r"^--set: the configuration: windows of 1,010,527 frames"
+    ):
+        load_config(settings=settings)
+    load_config(settings=[settings[0], "features.hop_length=58"])
 
 
 def test_all_mistakes_of_a_file_are_reported_at_once(tmp_path):

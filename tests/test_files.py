@@ -19,6 +19,21 @@ def test_text_is_utf_8_with_unix_line_ends(tmp_path):
     assert (tmp_path / "file.txt").read_bytes() == "één\ntwee\n".encode()
 
 
+def test_names_that_are_not_utf_8_keep_their_bytes(tmp_path):
+    write_whole(tmp_path / "file.txt", os.fsdecode(b"caf\xe9.wav\n"))
+    assert (tmp_path / "file.txt").read_bytes() == b"caf\xe9.wav\n"
+
+
+def test_a_failure_names_the_file_and_not_its_temporary_name(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_whole(tmp_path / "file.txt", "text")
+    assert caught.value.filename == str(tmp_path / "file.txt")
+
+
 def test_bytes_are_written_as_they_are(tmp_path):
     content = bytes(range(256))
     write_whole(tmp_path / "file.bin", content)

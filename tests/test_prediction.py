@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -58,6 +60,48 @@ def test_the_threshold_of_the_card_decides(write_clip, tmp_path):
         card = ModelCard(CARD.config, CARD.labels, CARD.window_frames, threshold)
         labels[threshold] = Classifier(card.build(), card, torch.device("cpu")).predict(path).label
     assert labels == {0.0: "speech", 1.0: "music"}
+
+
+def test_many_files_come_in_order_while_the_next_are_decoded(classifier, write_clip, tmp_path):
+    paths = [write_clip(tmp_path / f"{n}.wav", 2 - n / 10, seed=n) for n in range(12)]
+    paths.insert(5, tmp_path / "missing.wav")
+    results = list(classifier.predict_many(map(str, paths)))
+    assert [one.path for one in results] == paths
+    expected = [classifier.predict(path) for path in paths if path.exists()]
+    assert [one for one in results if not isinstance(one, Failure)] == expected
+
+
+def test_files_are_not_decoded_long_before_they_are_asked_for(
+    classifier, write_clip, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("earmark.parallel.default_num_workers", lambda: 2)
+    path = write_clip(tmp_path / "a.wav")
+    taken = []
+
+    def many():
+        for number in range(100):
+            taken.append(number)
+            yield path
+
+    next(classifier.predict_many(many()))
+    assert len(taken) < 20
+
+
+def test_hidden_files_and_folders_are_left_out_below_a_folder(write_clip, tmp_path):
+    folder = tmp_path / ".home"
+    shown = write_clip(folder / "a.wav")
+    write_clip(folder / ".trash" / "b.wav")
+    write_clip(folder / "deep" / ".c.wav")
+    assert find_audio([folder]) == [shown]
+    named = folder / ".trash" / "b.wav"
+    assert find_audio([named]) == [named]
+
+
+def test_a_file_that_is_named_twice_is_judged_once(write_clip, tmp_path, monkeypatch):
+    first, second = write_clip(tmp_path / "x" / "a.wav"), write_clip(tmp_path / "x" / "b.wav")
+    monkeypatch.chdir(tmp_path)
+    again = Path("x/../x/a.wav")
+    assert find_audio([second, tmp_path / "x", again, second]) == [second, first]
 
 
 def test_folders_are_searched_and_files_are_taken_as_they_are(write_clip, tmp_path):

@@ -90,7 +90,7 @@ def check(
                 findings.append(_silent(recording, sound.peak))
             else:
                 same[sound.digest].append(recording)
-    return Audit(len(manifest), (*findings, *_duplicates(same)))
+    return Audit(len(manifest), (*findings, *_duplicates(manifest, same)))
 
 
 def _listen(recording: Recording) -> _Sound:
@@ -108,8 +108,9 @@ def _silent(recording: Recording, peak: float) -> Finding:
     return Finding("silent", "warning", (recording.name,), message)
 
 
-def _duplicates(same: Mapping[str, Sequence[Recording]]) -> list[Finding]:
+def _duplicates(manifest: Manifest, same: Mapping[str, Sequence[Recording]]) -> list[Finding]:
     findings = []
+    undivided = {one.name for one in manifest.undivided}
     for recordings in same.values():
         if len(recordings) < 2:
             continue
@@ -119,7 +120,7 @@ def _duplicates(same: Mapping[str, Sequence[Recording]]) -> list[Finding]:
             message = f"the same sound has different labels: {listed}; correct the label"
         elif len({one.split for one in recordings}) > 1:
             message = f"the same sound is in different splits: {listed}; keep one of them"
-        elif len({one.group for one in recordings}) > 1 and recordings[0].split is None:
+        elif len({one.group for one in recordings if one.name in undivided}) > 1:
             message = (
                 f"the same sound is in different groups: {listed}; keep one, or a split may put "
                 "them on both sides"

@@ -7,14 +7,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from earmark.config import Config, config_from_dict, override
+from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override
 from earmark.errors import CheckpointError, ConfigError
 from earmark.files import write_whole
 from earmark.models import AudioModel, InputShape, build_model
@@ -75,10 +76,14 @@ class Checkpoint:
         Raises:
             CheckpointError: The weights do not fit the settings.
         """
-        model = self.card.build()
+        weights = dict(self.model)
         try:
-            model.load_state_dict(dict(self.model))
-        except RuntimeError as error:
+            # Sizes only, at first: a damaged file may ask for more memory than there is.
+            with torch.device("meta"):
+                self.card.build().load_state_dict(weights, assign=True)
+            model = self.card.build()
+            model.load_state_dict(weights)
+        except (RuntimeError, ConfigError) as error:
             reason = str(error).replace("\n", " ")
             raise CheckpointError(f"the weights do not fit the settings: {reason}") from None
         return model.eval()
@@ -136,18 +141,59 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: not a whole .safetensors file: {error}") from None
     if _KEY not in metadata:
         raise CheckpointError(f"{path}: weights without earmark's settings; train it with earmark")
-    facts = json.loads(metadata[_KEY])
-    if facts["format"] > FORMAT:
-        raise CheckpointError(f"{path}: written by a newer earmark; update this one")
-    try:
-        config = config_from_dict(facts["config"], source=str(path))
-    except ConfigError as error:
-        raise CheckpointError(str(error)) from None
+    card, progress = _read_facts(path, metadata[_KEY])
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path}: {name} holds values that are not finite; train again")
-    card = ModelCard(config, tuple(facts["labels"]), facts["window_frames"], facts["threshold"])
-    return Checkpoint(card, _strip(tensors, _MODEL), _strip(tensors, _OPTIMIZER), facts["progress"])
+    return Checkpoint(card, _strip(tensors, _MODEL), _strip(tensors, _OPTIMIZER), progress)
+
+
+def _distinct(labels: list[str]) -> list[str]:
+    if len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
+        raise ValueError("at least two distinct labels are needed, none of them empty")
+    return labels
+
+
+class _Format(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    format: Annotated[int, Field(ge=1)]
+
+
+class _Facts(_Format):
+    """What the metadata of a model file say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    config: dict[str, Any]
+    labels: Annotated[list[str], AfterValidator(_distinct)]
+    window_frames: Annotated[int, Field(ge=1, le=MAX_WINDOW_FRAMES)]
+    threshold: Annotated[float, Field(ge=0, le=1)]
+    progress: dict[str, Any]
+
+
+def _read_facts(path: Path, text: str) -> tuple[ModelCard, dict[str, Any]]:
+    """The card and the state of training, from metadata that nobody vouches for."""
+    try:
+        table = json.loads(text)
+        if _Format.model_validate(table).format > FORMAT:
+            raise CheckpointError(f"{path}: written by a newer earmark; update this one")
+        facts = _Facts.model_validate(table)
+        config = config_from_dict(facts.config, source=str(path))
+    except ValidationError as error:
+        mistakes = "; ".join(_describe(item) for item in error.errors())
+        raise CheckpointError(f"{path}: earmark's settings are damaged: {mistakes}") from None
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: earmark's settings are not JSON: {error}") from None
+    labels = tuple(facts.labels)
+    return ModelCard(config, labels, facts.window_frames, facts.threshold), facts.progress
+
+
+def _describe(mistake: Any) -> str:
+    fact = ".".join(str(part) for part in mistake["loc"]) or "the whole"
+    return f"{fact}: {mistake['msg'].removeprefix('Value error, ')}"
 
 
 def _strip(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

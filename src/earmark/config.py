@@ -18,6 +18,11 @@ from earmark.errors import ConfigError
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
+Length = Annotated[int, Field(ge=1, le=65_536)]
+"""Samples or windows: far beyond use, and yet an array of that size can be made."""
+Size = Annotated[int, Field(ge=1, le=1024)]
+
+MAX_WINDOW_FRAMES = 1_000_000
 
 
 def _as_pair(value: Any) -> Any:
@@ -26,11 +31,10 @@ def _as_pair(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-Pair = Annotated[tuple[Positive, Positive], BeforeValidator(_as_pair)]
+Pair = Annotated[tuple[Size, Size], BeforeValidator(_as_pair)]
 """One number for both axes, or two: bands first, then frames."""
-PaddingPair = Annotated[
-    tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], BeforeValidator(_as_pair)
-]
+Padding = Annotated[int, Field(ge=0, le=1024)]
+PaddingPair = Annotated[tuple[Padding, Padding], BeforeValidator(_as_pair)]
 
 
 class Section(BaseModel):
@@ -44,13 +48,13 @@ class FeatureConfig(Section):
 
     sample_rate: Annotated[int, Field(ge=1000, le=768_000)] = 16_000
     """Every clip is resampled to this rate."""
-    n_fft: Annotated[int, Field(ge=2)] = 1024
+    n_fft: Annotated[int, Field(ge=2, le=65_536)] = 1024
     """Length of the Fourier transform; even."""
-    win_length: Positive = 1024
+    win_length: Length = 1024
     """Length of the Hann window, centred in the transform."""
-    hop_length: Positive = 320
+    hop_length: Length = 320
     """Step from one frame to the next."""
-    n_mels: Positive = 40
+    n_mels: Size = 40
     """Number of mel bands."""
     f_min: Annotated[float, Field(ge=0)] = 0.0
     """Lower edge of the lowest band."""
@@ -89,7 +93,7 @@ class ConvBlockConfig(Section):
     A pair is (bands, frames); one number stands for both.
     """
 
-    channels: Positive = 16
+    channels: Annotated[int, Field(ge=1, le=4096)] = 16
     """Channels that the convolution gives."""
     kernel_size: Pair = (5, 5)
     """Size of the convolution's kernel."""
@@ -112,7 +116,7 @@ class ModelConfig(Section):
 
     name: str = "audio_cnn"
     """A registered architecture; `earmark model list` names them."""
-    blocks: Annotated[tuple[ConvBlockConfig, ...], Field(min_length=1)] = (
+    blocks: Annotated[tuple[ConvBlockConfig, ...], Field(min_length=1, max_length=64)] = (
         ConvBlockConfig(channels=16),
         ConvBlockConfig(channels=32),
     )
@@ -129,7 +133,7 @@ class TrainConfig(Section):
 
     epochs: Positive = 100
     """Largest number of epochs."""
-    batch_size: Positive = 32
+    batch_size: Length = 32
     """Windows a step, in each process."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Step size of AdamW."""
@@ -139,9 +143,9 @@ class TrainConfig(Section):
     """Epochs without a better validation loss before training stops."""
     min_delta: Annotated[float, Field(ge=0)] = 1e-3
     """A validation loss is better when it is lower by more than this."""
-    crop_seconds: Annotated[float, Field(gt=0)] = 5.0
+    crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """Length of the windows that the network sees; long clips are judged by the mean over them."""
-    max_crops: Positive = 8
+    max_crops: Annotated[int, Field(ge=1, le=10_000)] = 8
     """Most random windows that one clip gives in an epoch; a long clip gives more than a short."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the weights, the order and the crops."""
@@ -181,6 +185,18 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     predict: PredictConfig = PredictConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Config":
+        features, seconds = self.features, self.train.crop_seconds
+        num_frames = 1 + round(seconds * features.sample_rate) // features.hop_length
+        if num_frames > MAX_WINDOW_FRAMES:
+            raise ValueError(
+                f"windows of {num_frames:,} frames are longer than {MAX_WINDOW_FRAMES:,}; lower "
+                f"train.crop_seconds = {seconds} or raise features.hop_length = "
+                f"{features.hop_length}"
+            )
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain tables, without those that are not given."""
@@ -275,7 +291,7 @@ def _index(items: list[Any], part: str, setting: str) -> int:
 
 def _describe(error: Any) -> str:
     location = [str(part) for part in error["loc"]]
-    path = ".".join(location)
+    path = ".".join(location) or "the configuration"
     if error["type"] == "extra_forbidden":
         return f"unknown setting {path}{_suggest(location)}"
     message = error["msg"].removeprefix("Value error, ")

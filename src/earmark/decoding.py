@@ -4,11 +4,13 @@ soundfile reads wav, flac, ogg, opus, mp3, aiff, au and caf; PyAV reads the rest
 webm, mp4). Both carry their decoders in their wheels.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -54,9 +56,9 @@ class Excerpt:
     def __str__(self) -> str:
         if self == Excerpt():
             return ""
-        # In the fewest digits that tell two instants apart, and 3 for 3.0.
-        start, end = (str(second).removesuffix(".0") for second in (self.start, self.end or "end"))
-        return f"[{start}-{end} s]"
+        # All digits, so that no two stretches look the same; 3 for 3.0.
+        start, end = (str(instant).removesuffix(".0") for instant in (self.start, self.end))
+        return f"[{start}-{end.replace('None', 'end')} s]"
 
 
 WHOLE = Excerpt()
@@ -99,7 +101,9 @@ def open_source(path: Path) -> Iterator[Source]:
             yield _limited(path, source)
         return
     try:
-        file = _SequentialFile(path)
+        # As bytes, because a name need not be text.
+        name: Any = os.fsencode(path)
+        file = _SequentialFile(name)
     except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
         with _open_with_av(path) as source:
             yield _limited(path, source)

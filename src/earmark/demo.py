@@ -9,11 +9,11 @@ from pathlib import Path
 from earmark.check import Audit, check
 from earmark.checkpoint import load_checkpoint
 from earmark.config import Config
+from earmark.data import prepare_once
 from earmark.evaluation import Evaluation, evaluate
-from earmark.manifest import read_manifest
+from earmark.manifest import Manifest, read_manifest
 from earmark.prediction import Classifier, Failure, Prediction
-from earmark.preparation import prepare
-from earmark.report import write_report
+from earmark.report import UNSEEN, Origin, write_report
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore, default_root
 from earmark.training import train
@@ -37,8 +37,13 @@ def demo_data() -> Iterator[Path]:
 
 
 def demonstrate(
-    run: Path, config: Config, *, runtime: Runtime, store_root: Path | None = None
-) -> Demonstration:
+    run: Path,
+    config: Config,
+    *,
+    runtime: Runtime,
+    store_root: Path | None = None,
+    overwrite: bool = False,
+) -> Demonstration | None:
     """Checks the data, prepares features, trains, tests and predicts.
 
     Args:
@@ -46,25 +51,44 @@ def demonstrate(
         config: All settings.
         runtime: Where to compute.
         store_root: Folder of the feature store; the shared one when it is not given.
+        overwrite: Start again in a folder that holds another run.
+
+    Returns:
+        What the first process found; None in the others.
     """
     say = runtime.reporter.info
     with demo_data() as data:
-        say("1. check: is the data sound?")
         manifest = read_manifest(data)
-        audit = check(manifest, reporter=runtime.reporter)
-        say(f"   {audit.num_files} files, {len(audit.findings)} findings")
+        audit = _check(manifest, runtime) if runtime.is_main else None
         say("2. prepare: log-mel features into the store")
         store = FeatureStore(store_root or default_root(), config.features)
-        prepared = prepare(manifest.recordings, store, reporter=runtime.reporter)
+        prepared = prepare_once(manifest.recordings, store, runtime)
         say(f"   {len(prepared.keys)} clips stored, {prepared.num_computed} of them new")
         say("3. train: epochs until validation stops improving")
-        train(manifest, run, config, runtime=runtime, store_root=store_root)
+        train(manifest, run, config, runtime=runtime, store_root=store_root, overwrite=overwrite)
         say("4. evaluate: once, on clips of speakers and pieces that were never heard")
         checkpoint = load_checkpoint(run)
         evaluation = evaluate(checkpoint, manifest, runtime=runtime, store_root=store_root, run=run)
-        report = write_report(run, evaluation, checkpoint)
-        say("5. predict: a label for single files")
-        classifier = Classifier.load(run, device=runtime.device.type)
-        names = [clip.name for clip in evaluation.predictions.clips]
-        predictions = tuple(classifier.predict_many(data / name for name in names[:2] + names[-2:]))
+        if audit is None:
+            return None
+        origin = Origin(run / "best.safetensors", "the data inside earmark", UNSEEN, run)
+        report = write_report(run, evaluation, checkpoint, origin)
+        predictions = _predict(run, data, evaluation, runtime)
     return Demonstration(audit, evaluation, predictions, report)
+
+
+def _check(manifest: Manifest, runtime: Runtime) -> Audit:
+    runtime.reporter.info("1. check: is the data sound?")
+    audit = check(manifest, reporter=runtime.reporter)
+    runtime.reporter.info(f"   {audit.num_files} files, {len(audit.findings)} findings")
+    return audit
+
+
+def _predict(
+    run: Path, data: Path, evaluation: Evaluation, runtime: Runtime
+) -> tuple[Prediction | Failure, ...]:
+    """A few of the tested clips, as new files."""
+    runtime.reporter.info("5. predict: a label for single files")
+    classifier = Classifier.load(run, device=runtime.device.type)
+    names = [clip.name for clip in evaluation.predictions.clips]
+    return tuple(classifier.predict_many(data / name for name in names[:2] + names[-2:]))

@@ -24,7 +24,7 @@ from earmark.errors import DataError
 from earmark.manifest import Manifest
 from earmark.metrics import Predictions, Scores, decide, score
 from earmark.preparation import ContentSet, Prepared, Skipped
-from earmark.runs import RunFolder, find_run
+from earmark.runs import RunFolder
 from earmark.runtime import Runtime, place
 from earmark.store import FeatureStore, default_root
 
@@ -123,12 +123,6 @@ def evaluate(
     confidence = card.config.evaluate.confidence
     scores = score(predictions, card.labels, threshold=card.threshold, confidence=confidence)
     return Evaluation(scores, predictions, card.threshold, prepared.skipped)
-
-
-def run_folder(model: Path) -> Path | None:
-    """The run folder that a model is, or lies in; None when there is none."""
-    run = find_run(model)
-    return run.path if run else None
 
 
 @dataclass(frozen=True)

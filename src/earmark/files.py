@@ -9,9 +9,13 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
     Args:
         path: Where the file shall stand; missing folders are made.
-        content: Text is written as UTF-8 with Unix line ends.
+        content: Text is written as UTF-8 with Unix line ends; names of files that are not UTF-8
+            keep their bytes.
+
+    Raises:
+        OSError: It cannot be written; the error names the path.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -20,6 +24,8 @@ def write_whole(path: Path, content: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = os.fspath(path)
         raise

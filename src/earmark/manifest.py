@@ -2,24 +2,21 @@
 
 import csv
 import io
-import json
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from earmark.audio import WHOLE, Excerpt, is_audio
+from earmark.audio import WHOLE, Excerpt
 from earmark.errors import DataError
+from earmark.folders import SPLIT_NAMES, scan
+from earmark.tables import COLUMNS, Row, read_rows
 
 SPLITS = ("train", "validation", "test")
-_SPLIT_NAMES = {
-    **dict.fromkeys(("training", "train"), "train"),
-    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
-    **dict.fromkeys(("testing", "test"), "test"),
-}
+_FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
 _MANIFEST_NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
-_COLUMNS = ("path", "label", "split", "fold", "group", "start", "end")
 
 
 @dataclass(frozen=True)
@@ -71,6 +68,13 @@ class Manifest:
         """Whether every recording knows its split."""
         return all(recording.split for recording in self.recordings)
 
+    @property
+    def undivided(self) -> tuple[Recording, ...]:
+        """What is still to be divided by group: everything, or training without validation."""
+        if not self.has_splits:
+            return self.recordings
+        return () if self.split("validation") else self.split("train")
+
     def split(self, name: str) -> tuple[Recording, ...]:
         """The recordings of a split, in order."""
         return tuple(recording for recording in self.recordings if recording.split == name)
@@ -114,27 +118,45 @@ def read_manifest(data: Path) -> Manifest:
 
     Args:
         data: ``DATA/{training,validation,testing}/LABEL/**``, ``DATA/LABEL/**``, a folder that
-            holds a ``manifest.csv`` (``.jsonl``, ``.parquet``), or the manifest itself. In
-            ``DATA/LABEL/GROUP/**`` the folder below the label is the group.
+            holds a ``manifest.csv`` (``.jsonl``, ``.parquet``), or the manifest itself. In both
+            layouts the folder below the label, if there is one, is the group.
 
     Raises:
-        DataError: Nothing usable is there, or groups overlap between splits.
+        DataError: Nothing usable is there, or groups or sound overlap between splits.
     """
     if not data.exists():
         raise DataError(f"{data}: no such file or folder")
     if data.is_file():
-        return _checked(_read_table(data))
+        return _read_table(data)
     for name in _MANIFEST_NAMES:
         if (data / name).is_file():
-            return _checked(_read_table(data / name))
-    return _checked(_scan(data))
+            return _read_table(data / name)
+    return _read_folder(data)
 
 
-def _checked(manifest: Manifest) -> Manifest:
+def _read_folder(data: Path) -> Manifest:
+    sounds, notes = scan(data)
+    recordings = []
+    for one in sounds:
+        name = one.path.relative_to(data).as_posix()
+        group = one.group or name
+        recordings.append(Recording(one.path, name, (one.label,), group=group, split=one.split))
+    return _checked(_manifest(data, recordings, notes), {})
+
+
+def _manifest(source: Path, recordings: Iterable[Recording], notes: Sequence[str]) -> Manifest:
+    ordered = tuple(sorted(recordings, key=lambda one: (one.name, one.excerpt.start)))
+    labels = tuple(sorted({label for one in ordered for label in one.labels}))
+    return Manifest(source, ordered, labels, tuple(notes))
+
+
+def _checked(manifest: Manifest, rows: Mapping[str, int]) -> Manifest:
     if not manifest.recordings:
+        found = f" ({'; '.join(manifest.notes)})" if manifest.notes else ""
         raise DataError(
             f"{manifest.source}: no sound files found; expected DATA/LABEL/*.wav, "
             "DATA/{training,validation,testing}/LABEL/*.wav or a manifest with path and label"
+            f"{found}"
         )
     if any(recording.split for recording in manifest.recordings) and not manifest.has_splits:
         without = next(one for one in manifest.recordings if not one.split)
@@ -142,6 +164,9 @@ def _checked(manifest: Manifest) -> Manifest:
             f"{manifest.source}: {without.name} has no split but others have; fill in every split"
         )
     refuse_group_overlap(manifest)
+    _refuse_sound_overlap(manifest.source, manifest.undivided, "group", rows)
+    if manifest.has_splits:
+        _refuse_sound_overlap(manifest.source, manifest.recordings, "split", rows)
     return manifest
 
 
@@ -160,151 +185,137 @@ def refuse_group_overlap(manifest: Manifest) -> None:
         listed = ", ".join(
             f"{group} ({' and '.join(sorted(splits[group]))})" for group in shared[:3]
         )
+        mend = "move each group into one split"
+        if manifest.source.is_dir():
+            mend += (
+                "; if these folders are no groups of recordings that belong together, rename them "
+                "or give a manifest with a group column"
+            )
         raise DataError(
-            f"{manifest.source}: {len(shared)} groups are in more than one split: {listed}; "
-            "move each group into one split"
+            f"{manifest.source}: {len(shared)} groups are in more than one split: {listed}; {mend}"
         )
 
 
-def _visible_files(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if is_audio(path)
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+def _refuse_sound_overlap(
+    source: Path,
+    recordings: Iterable[Recording],
+    apart: Literal["split", "group"],
+    rows: Mapping[str, int],
+) -> None:
+    """Checks that stretches of one file that overlap are in one split, or in one group."""
+    files = _Files()
+    same = defaultdict(list)
+    for one in recordings:
+        same[files.real(one.path)].append(one)
+    for sharing in same.values():
+        in_order = sorted(sharing, key=lambda one: one.excerpt.start)
+        longest = in_order[0]
+        for one in in_order[1:]:
+            if getattr(one, apart) != getattr(longest, apart) and one.excerpt.start < _end(longest):
+                both = " and ".join(
+                    f"row {rows[each.name]} ({each.name})" if rows else each.name
+                    for each in (longest, one)
+                )
+                raise DataError(
+                    f"{source}: {both} share sound and are in different {apart}s; "
+                    f"give them one {apart} or keep one of them"
+                )
+            longest = max(longest, one, key=_end)
 
 
-def _scan(data: Path) -> Manifest:
-    folders = [path for path in sorted(data.iterdir()) if path.is_dir()]
-    splits = {
-        path: _SPLIT_NAMES[path.name.lower()]
-        for path in folders
-        if path.name.lower() in _SPLIT_NAMES
-    }
-    visible = [path for path in folders if not path.name.startswith(".")]
-    if not splits or ("train" not in splits.values() and len(splits) < len(visible)):
-        return _scan_labels(data, folders)
-    twice = [name for name, count in Counter(splits.values()).items() if count > 1]
-    if twice:
-        raise DataError(f"{data}: two folders both mean {twice[0]}; join them")
-    notes = [f"{path.name}: not a split folder, left out" for path in visible if path not in splits]
-    recordings = []
-    for folder, split in splits.items():
-        for path in _visible_files(folder):
-            name = path.relative_to(data).as_posix()
-            label = path.relative_to(folder).parts[0]
-            if label == path.name:
-                notes.append(f"{name}: not in a folder named by its label, left out")
-                continue
-            recordings.append(Recording(path, name, (label,), group=name, split=split))
-    return _manifest(data, recordings, notes)
-
-
-def _scan_labels(data: Path, folders: Sequence[Path]) -> Manifest:
-    recordings, notes, groups = [], [], set()
-    for folder in folders:
-        if folder.name.startswith("."):
-            continue
-        for path in _visible_files(folder):
-            name = path.relative_to(data).as_posix()
-            inner = path.relative_to(folder).parts
-            group = name if len(inner) == 1 else inner[0]
-            if len(inner) > 1:
-                groups.add(group)
-            recordings.append(Recording(path, name, (folder.name,), group=group))
-    if groups:
-        notes.append(f"the folders below each label are taken as {len(groups)} groups")
-    return _manifest(data, recordings, notes)
-
-
-def _manifest(source: Path, recordings: Iterable[Recording], notes: Sequence[str]) -> Manifest:
-    ordered = tuple(sorted(recordings, key=lambda one: (one.name, one.excerpt.start)))
-    labels = tuple(sorted({label for one in ordered for label in one.labels}))
-    return Manifest(source, ordered, labels, tuple(notes))
+def _end(recording: Recording) -> float:
+    return float("inf") if recording.excerpt.end is None else recording.excerpt.end
 
 
 def _read_table(path: Path) -> Manifest:
-    rows = _read_rows(path)
-    recordings = [
-        _recording(path, number, row)
-        for number, row in enumerate(rows, start=2 if path.suffix.lower() == ".csv" else 1)
-    ]
-    seen = Counter((one.path, one.excerpt) for one in recordings)
-    twice = next((file for (file, _), count in seen.items() if count > 1), None)
-    if twice is not None:
-        raise DataError(f"{path}: {twice} is listed twice; keep one row")
-    return _manifest(path, recordings, [f"taken from {path.name}"])
+    recordings = []
+    files = _Files()
+    rows: dict[str, int] = {}
+    seen: dict[tuple[Path, Excerpt], int] = {}
+    for row in read_rows(path):
+        one = _recording(path, row, files)
+        first = seen.setdefault((files.real(one.path), one.excerpt), row.number)
+        if first != row.number:
+            raise DataError(
+                f"{path}, rows {first} and {row.number}: {one.path} is listed twice; keep one row"
+            )
+        first = rows.setdefault(one.name, row.number)
+        if first != row.number:
+            raise DataError(
+                f"{path}, rows {first} and {row.number}: both are called {one.name}; rename a file"
+            )
+        recordings.append(one)
+    return _checked(_manifest(path, recordings, [f"taken from {path.name}"]), rows)
 
 
-def _read_rows(path: Path) -> list[dict[str, Any]]:
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return _read_parquet(path)
-    if suffix not in {".csv", ".jsonl", ".ndjson"}:
-        raise DataError(
-            f"{path}: not a manifest; give a folder, or a .csv, .jsonl or .parquet file"
-        )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from None
-    if suffix == ".csv":
-        return list(csv.DictReader(io.StringIO(text)))
-    rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                rows.append(dict(json.loads(line)))
-            except (ValueError, TypeError):
-                raise DataError(f"{path}, line {number}: not a JSON object") from None
-    return rows
-
-
-def _read_parquet(path: Path) -> list[dict[str, Any]]:
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise DataError(
-            f"{path}: Parquet needs pyarrow; install it with: pip install 'earmark[parquet]'"
-        ) from None
-    try:
-        return pyarrow.parquet.read_table(path).to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
-
-
-def _recording(source: Path, number: int, row: Mapping[str, Any]) -> Recording:
-    where = f"{source}, row {number}"
-    cells = {str(key): _cell(value) for key, value in row.items() if key}
-    labels = tuple(sorted({part.strip() for part in cells.get("label", "").split(";")} - {""}))
+def _recording(source: Path, row: Row, files: "_Files") -> Recording:
+    where = f"{source}, row {row.number}"
+    cells = row.cells
+    labels = {part.strip() for part in _normal(cells.get("label", "")).split(";")} - {""}
     found = {"path": cells.get("path"), "label": labels}
     missing = [column for column, value in found.items() if not value]
     if missing:
         raise DataError(f"{where}: {' and '.join(missing)} missing")
     split = cells.get("split", "").lower()
-    if split and split not in _SPLIT_NAMES:
+    if split and split not in SPLIT_NAMES:
         raise DataError(f"{where}: split {split!r} is not training, validation or testing")
     excerpt = Excerpt(_seconds(cells, "start", where) or 0.0, _seconds(cells, "end", where))
     if excerpt.end is not None and excerpt.end <= excerpt.start:
-        raise DataError(f"{where}: end {excerpt.end:g} s is not after start {excerpt.start:g} s")
-    name = cells["path"] + (f" {excerpt}" if excerpt != WHOLE else "")
+        raise DataError(f"{where}: end {cells['end']} s is not after start {cells['start']} s")
+    path = files.locate(source.parent, cells["path"], where)
     return Recording(
-        path=source.parent / cells["path"],
-        name=name,
-        labels=labels,
-        group=cells.get("group") or cells["path"],
-        split=_SPLIT_NAMES.get(split),
+        path=path,
+        name=cells["path"] + (f" {excerpt}" if excerpt != WHOLE else ""),
+        labels=tuple(sorted(labels)),
+        group=_normal(cells.get("group", "")) or files.spelling(path, cells["path"]),
+        split=SPLIT_NAMES.get(split),
         fold=cells.get("fold") or None,
         excerpt=excerpt,
-        extra={key: value for key, value in cells.items() if key not in _COLUMNS},
+        extra={key: value for key, value in cells.items() if key not in COLUMNS},
     )
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return ";".join(map(str, value))
-    return "" if value is None else str(value).strip()
+def _normal(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+class _Files:
+    """Tells files apart by where they lie, however they are spelt; resolves each folder once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, Path] = {}
+        self._real: dict[Path, Path] = {}
+        self._spellings: dict[Path, str] = {}
+
+    def locate(self, folder: Path, text: str, where: str) -> Path:
+        """The file that a row means, whichever normal form its name has on disk."""
+        path = folder / text
+        try:
+            if "\0" in text:
+                raise ValueError("it holds a NUL character")
+            if not path.exists():
+                others = (folder / unicodedata.normalize(form, text) for form in _FORMS)
+                path = next((other for other in others if other.exists()), path)
+            return self._resolved(path)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise DataError(f"{where}: {text!r} cannot be a path: {error}") from None
+
+    def _resolved(self, path: Path) -> Path:
+        """With its folder resolved; a link keeps its name, which may alone tell the format."""
+        if path.parent not in self._folders:
+            self._folders[path.parent] = path.parent.resolve()
+        return self._folders[path.parent] / path.name
+
+    def real(self, path: Path) -> Path:
+        """The same for all spellings of a file and links to it."""
+        if path not in self._real:
+            resolved = self._resolved(path)
+            self._real[path] = resolved.resolve() if path.is_symlink() else resolved
+        return self._real[path]
+
+    def spelling(self, path: Path, text: str) -> str:
+        """How the file was first spelt."""
+        return self._spellings.setdefault(self.real(path), text)
 
 
 def _seconds(cells: Mapping[str, str], column: str, where: str) -> float | None:

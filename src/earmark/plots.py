@@ -24,8 +24,16 @@ def loss_curve(log: Sequence[Mapping[str, Any]], best_epoch: int) -> bytes:
     return to_png(draw_loss_curve(log, best_epoch))
 
 
-def draw_loss_curve(log: Sequence[Mapping[str, Any]], best_epoch: int) -> Figure:
-    """The figure of `loss_curve`."""
+def draw_loss_curve(
+    log: Sequence[Mapping[str, Any]], epoch: int | None, mark: str = "best"
+) -> Figure:
+    """The figure of `loss_curve`.
+
+    Args:
+        log: As in `loss_curve`.
+        epoch: Marked in the picture when it is given.
+        mark: What the marked epoch is.
+    """
     figure, axes = _figure(6.4, 3.6)
     epochs = [line["epoch"] for line in log]
     marker = "o" if len(log) < 3 else None
@@ -34,7 +42,8 @@ def draw_loss_curve(log: Sequence[Mapping[str, Any]], best_epoch: int) -> Figure
         ("val_loss", "validation", _ORANGE),
     ):
         axes.plot(epochs, [line[key] for line in log], label=label, color=colour, marker=marker)
-    axes.axvline(best_epoch, color=_GREY, linestyle=":", label=f"best: epoch {best_epoch}")
+    if epoch is not None:
+        axes.axvline(epoch, color=_GREY, linestyle=":", label=f"{mark}: epoch {epoch}")
     axes.set(xlabel="epoch", ylabel="mean loss (nats)")
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -48,8 +57,9 @@ def draw_confusion(confusion: Int[np.ndarray, "k k"], labels: Sequence[str]) -> 
     figure, axes = _figure(size + 0.6, size)
     axes.imshow(confusion, cmap="Blues", vmin=0)
     ticks = range(len(labels))
-    axes.set_xticks(ticks, labels)
-    axes.set_yticks(ticks, labels, rotation=90, va="center")
+    names = [_shown(label) for label in labels]
+    axes.set_xticks(ticks, names, parse_math=False)
+    axes.set_yticks(ticks, names, rotation=90, va="center", parse_math=False)
     axes.set(xlabel="predicted", ylabel="label")
     for row in ticks:
         for column in ticks:
@@ -66,13 +76,15 @@ def draw_roc(
     figure, axes = _figure(4.0, 3.6)
     axes.plot([0, 1], [0, 1], color=_GREY, linestyle=":")
     axes.plot(false_rate, true_rate, color=_BLUE)
-    axes.set(
-        xlabel=f"others taken for {label}",
-        ylabel=f"{label} recognised",
-        xlim=(-0.02, 1.02),
-        ylim=(-0.02, 1.02),
-    )
+    axes.set_xlabel(f"others taken for {_shown(label)}", parse_math=False)
+    axes.set_ylabel(f"{_shown(label)} recognised", parse_math=False)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     return figure
+
+
+def _shown(label: str) -> str:
+    """A label as fonts take it: what is not Unicode, from the name of a folder, is escaped."""
+    return label.encode(errors="backslashreplace").decode()
 
 
 def _figure(width_inches: float, height_inches: float) -> tuple[Figure, Any]:

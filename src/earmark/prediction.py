@@ -1,5 +1,6 @@
 """From a model and a sound file to a label."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,9 @@ from earmark import audio
 from earmark.checkpoint import ModelCard, load_checkpoint
 from earmark.data import EVALUATION_BATCH, clip_logits, cut_window, window_starts
 from earmark.errors import AudioError
-from earmark.features import LogMel, extract
+from earmark.features import Extracted, LogMel, extract
 from earmark.metrics import decide, probabilities
+from earmark.parallel import map_in_order
 from earmark.runtime import pick_device, place
 
 
@@ -104,19 +106,27 @@ class Classifier:
             AudioError: The file cannot be judged.
         """
         path = Path(path)
-        extracted = extract(path, self._log_mel)
+        return self._judge(path, self._extract(path))
+
+    def predict_many(self, paths: Iterable[Path | str]) -> Iterator[Prediction | Failure]:
+        """Judges files in order; one that fails is named and the others go on.
+
+        The sound of the next files is decoded meanwhile, in threads.
+        """
+        for path, extracted in map_in_order(self._extract, map(Path, paths)):
+            try:
+                yield self._judge(path, extracted.result())
+            except AudioError as error:
+                yield Failure(path, str(error))
+
+    def _extract(self, path: Path) -> Extracted:
+        return extract(path, self._log_mel)
+
+    def _judge(self, path: Path, extracted: Extracted) -> Prediction:
         row = probabilities(self._logits(extracted.frames))
         label = self.labels[int(decide(row, self.card.threshold)[0])]
         shares = {name: float(share) for name, share in zip(self.labels, row[0], strict=True)}
         return Prediction(path, label, shares, extracted.duration_seconds)
-
-    def predict_many(self, paths: Iterable[Path | str]) -> Iterator[Prediction | Failure]:
-        """Judges files in order; one that fails is named and the others go on."""
-        for path in paths:
-            try:
-                yield self.predict(path)
-            except AudioError as error:
-                yield Failure(Path(path), str(error))
 
     def _logits(
         self, frames: Float16[np.ndarray, "frames mels"]
@@ -135,11 +145,18 @@ class Classifier:
 
 
 def find_audio(paths: Iterable[Path]) -> list[Path]:
-    """Files as given, and every sound file below the folders."""
-    found: list[Path] = []
+    """Files as given, and every sound file below the folders that is not hidden; each once."""
+    found: dict[str, Path] = {}
     for path in paths:
-        if path.is_dir():
-            found += sorted(one for one in path.rglob("*") if audio.is_audio(one))
-        else:
-            found.append(path)
-    return found
+        for one in _search(path) if path.is_dir() else (path,):
+            found.setdefault(os.path.normpath(one.absolute()), one)
+    return list(found.values())
+
+
+def _search(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if audio.is_audio(path)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )

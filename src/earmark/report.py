@@ -1,6 +1,7 @@
 """The test report: one HTML page that opens from disk, without a network."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -11,12 +12,13 @@ from sklearn.metrics import roc_curve
 
 import earmark
 from earmark.checkpoint import Checkpoint
+from earmark.errors import EarmarkError
 from earmark.evaluation import Evaluation
 from earmark.files import write_whole
 from earmark.metrics import decide
 from earmark.models import count_parameters
 from earmark.plots import draw_confusion, draw_loss_curve, draw_roc, to_svg
-from earmark.training import read_log
+from earmark.runs import RunFolder
 
 _STYLE = """
 :root { color-scheme: light dark; --card: #f4f5f7; --line: #d5d8dd; --quiet: #5c6470; }
@@ -44,32 +46,59 @@ pre { background: var(--card); padding: 1rem; overflow-x: auto; border-radius: .
 """
 
 
-def write_report(folder: Path, evaluation: Evaluation, checkpoint: Checkpoint) -> Path:
+TEST_SPLIT = "test split"
+UNSEEN = "recordings that the run has not seen"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What was tested, on what.
+
+    Args:
+        model: The file of the model.
+        data: The data set.
+        split: Which part of it: `TEST_SPLIT`, or `UNSEEN` when it came without splits.
+        run: The model's run folder, whose losses are shown.
+    """
+
+    model: Path
+    data: str
+    split: str = TEST_SPLIT
+    run: Path | None = None
+
+
+def write_report(
+    folder: Path, evaluation: Evaluation, checkpoint: Checkpoint, origin: Origin
+) -> Path:
     """Writes ``predictions.csv`` and ``report.html``; the path of the page.
 
     Args:
-        folder: A run folder, whose loss log is shown, or any other.
+        folder: Where they go.
         evaluation: The test.
         checkpoint: The model that was tested.
+        origin: Where the model and the data come from.
     """
     write_whole(folder / "predictions.csv", evaluation.to_csv())
     page = folder / "report.html"
-    write_whole(page, render_report(folder, evaluation, checkpoint))
+    text = render_report(evaluation, checkpoint, origin)
+    # A page must be UTF-8, and the name of a file need not be.
+    write_whole(page, text.encode(errors="backslashreplace"))
     return page
 
 
-def render_report(folder: Path, evaluation: Evaluation, checkpoint: Checkpoint) -> str:
+def render_report(evaluation: Evaluation, checkpoint: Checkpoint, origin: Origin) -> str:
     """The page as text."""
     card = checkpoint.card
     title = f"{' or '.join(card.labels)}: test report"
     sections = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="quiet">{escape(_origin(folder))}</p>',
+        f'<p class="quiet">{escape(_describe(origin))}</p>',
         _headline(evaluation),
         "<h2>Labels</h2>",
         _class_table(evaluation),
         "<h2>Pictures</h2>",
-        f'<div class="figures">{"".join(_figures(folder, evaluation, checkpoint))}</div>',
+        f'<div class="figures">{"".join(_figures(evaluation))}</div>',
+        _loss_curve(origin, checkpoint),
         "<h2>Errors</h2>",
         _error_table(evaluation),
         _skipped(evaluation),
@@ -85,9 +114,12 @@ def render_report(folder: Path, evaluation: Evaluation, checkpoint: Checkpoint) 
     )
 
 
-def _origin(folder: Path) -> str:
+def _describe(origin: Origin) -> str:
     day = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{folder.name}, tested {day} by earmark {earmark.__version__}"
+    return (
+        f"{origin.model}, tested on {origin.data} ({origin.split}), {day}, "
+        f"by earmark {earmark.__version__}"
+    )
 
 
 def _headline(evaluation: Evaluation) -> str:
@@ -96,8 +128,8 @@ def _headline(evaluation: Evaluation) -> str:
     area = "" if scores.roc_auc is None else f" Area under the ROC curve {scores.roc_auc:.3f}."
     return (
         f'<div class="headline"><strong>{scores.accuracy:.1%}</strong> of the test clips are '
-        f"judged rightly: {scores.num_correct} of {scores.num_clips}.<br>"
-        f"With so many clips the true share is likely between {low:.1%} and {high:.1%} "
+        f"judged rightly: {scores.num_correct} of {scores.num_clips}, from {scores.num_groups} "
+        f"groups.<br>With so many the true share is likely between {low:.1%} and {high:.1%} "
         f"(Wilson interval). Log-loss {scores.loss:.4f} nats.{area}</div>"
     )
 
@@ -114,7 +146,7 @@ def _ratio(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _figures(folder: Path, evaluation: Evaluation, checkpoint: Checkpoint) -> Iterable[str]:
+def _figures(evaluation: Evaluation) -> Iterable[str]:
     scores, labels = evaluation.scores, evaluation.scores.labels
     yield _figure(
         draw_confusion(np.array(scores.confusion), labels), "Confusion matrix: clips by label."
@@ -123,9 +155,29 @@ def _figures(folder: Path, evaluation: Evaluation, checkpoint: Checkpoint) -> It
         targets, logits = evaluation.predictions.targets, evaluation.predictions.logits
         false_rate, true_rate, _ = roc_curve(targets, logits[:, 0])
         yield _figure(draw_roc(false_rate, true_rate, labels[1]), f"ROC curve of {labels[1]}.")
-    if (folder / "log.jsonl").exists():
-        figure = draw_loss_curve(read_log(folder), checkpoint.progress["epoch"])
-        yield _figure(figure, "Loss of training and validation.")
+
+
+def _loss_curve(origin: Origin, checkpoint: Checkpoint) -> str:
+    """The losses of the model's run with the epoch of the tested weights, or why they lack."""
+    if origin.run is None:
+        return "<p>No loss curve: the model does not lie in its run folder.</p>"
+    log = _read_losses(origin.run)
+    if not log:
+        return "<p>No loss curve: the run's log.jsonl is missing or damaged.</p>"
+    epoch = checkpoint.progress.get("epoch")
+    figure = draw_loss_curve(log, epoch if isinstance(epoch, int) else None, mark="tested")
+    return _figure(figure, "Loss of training and validation.")
+
+
+def _read_losses(run: Path) -> list[dict[str, float]]:
+    """What the curve needs of a run's log; nothing when it cannot be had."""
+    try:
+        return [
+            {key: float(line[key]) for key in ("epoch", "train_loss", "val_loss")}
+            for line in RunFolder(run).read_log()
+        ]
+    except (EarmarkError, OSError, ValueError, LookupError, TypeError):
+        return []
 
 
 def _figure(figure: Any, caption: str) -> str:

@@ -113,8 +113,9 @@ class RunFolder:
         Raises:
             TrainingError: It was not.
         """
-        known = self.last.exists() and self.recordings.exists()
-        if known and not overwrite and self.recordings.read_text(encoding="utf-8") != table:
+        if overwrite or not (self.last.exists() and self.recordings.exists()):
+            return
+        if self.recordings.read_text("utf-8", "surrogateescape") != table:
             raise self._another("the data have changed")
 
     def open(self, config: Config, table: str, *, overwrite: bool) -> None:
@@ -145,7 +146,7 @@ class RunFolder:
 
     def read_recordings(self) -> Sequence[Mapping[str, str]]:
         """The rows of ``recordings.csv``."""
-        with self.recordings.open(encoding="utf-8", newline="") as file:
+        with self.recordings.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             return list(csv.DictReader(file))
 
 

@@ -23,15 +23,14 @@ def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
     if not manifest.has_splits:
         validation, test = config.validation_fraction, config.test_fraction
         fractions = {"train": 1 - validation - test, "validation": validation, "test": test}
-        chosen = _assign(manifest.recordings, fractions, config.split_seed)
         note = f"split by group with split_seed {config.split_seed}"
-    elif not manifest.split("validation") and manifest.split("train"):
+    elif manifest.undivided:
         validation = config.validation_fraction
         fractions = {"train": 1 - validation, "validation": validation}
-        chosen = _assign(manifest.split("train"), fractions, config.split_seed)
         note = f"no validation split: {validation:.0%} of training held for it"
     else:
         return manifest
+    chosen = _assign(manifest.undivided, fractions, config.split_seed)
     recordings = tuple(
         replace(one, split=chosen.get(one.group, one.split)) for one in manifest.recordings
     )

@@ -348,8 +348,3 @@ def _result(
         elapsed_seconds=round(sum(line["elapsed_seconds"] for line in state.log), 3),
         skipped=skipped,
     )
-
-
-def read_log(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's ``log.jsonl``, one an epoch."""
-    return RunFolder(run).read_log()

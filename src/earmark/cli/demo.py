@@ -1,12 +1,12 @@
 """The command that shows the whole flow."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from earmark.cli.options import computing, configured, guarded, seeded, store_option
-from earmark.cli.output import PREDICTION_COLUMNS, prediction_rows, tally
+from earmark.cli.output import PREDICTION_COLUMNS, prediction_row, tally
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -24,17 +24,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="Run folder.",
 )
+@click.option("--overwrite", is_flag=True, help="Start again, whatever the folder holds.")
 @store_option
 @computing
 @seeded
 @configured
-def demo(run: Path, store_root: Path | None, config: "Config", runtime: "Runtime") -> None:
+def demo(run: Path, config: "Config", runtime: "Runtime", **options: Any) -> None:
     """Runs the whole flow on the small data set inside the package."""
     from earmark.demo import demonstrate
     from earmark.terminal import print_table
 
-    shown = demonstrate(run, config, runtime=runtime, store_root=store_root)
-    print_table("", PREDICTION_COLUMNS, prediction_rows(shown.predictions))
+    shown = demonstrate(run, config, runtime=runtime, **options)
+    if shown is None:
+        return
+    print_table("", PREDICTION_COLUMNS, map(prediction_row, shown.predictions))
     scores = shown.evaluation.scores
     click.echo(f"Accuracy {scores.accuracy:.1%}: {tally(scores)}")
     click.echo(f"Report: {shown.report.absolute()}")

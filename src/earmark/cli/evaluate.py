@@ -20,6 +20,8 @@ from earmark.cli.output import exit_if_skipped, print_scores, read_data
 if TYPE_CHECKING:
     from earmark.runtime import Runtime
 
+BEST = "best.safetensors"
+
 
 @click.command()
 @guarded
@@ -47,22 +49,22 @@ def evaluate(
     """Tests a model on the testing split and writes the report."""
     from earmark.checkpoint import load_checkpoint
     from earmark.evaluation import evaluate as evaluate_model
-    from earmark.evaluation import run_folder
-    from earmark.report import write_report
+    from earmark.report import TEST_SPLIT, UNSEEN, Origin, write_report
+    from earmark.runs import find_run
 
-    run = run_folder(model)
+    found = find_run(model)
+    run = found.path if found else None
     checkpoint = load_checkpoint(model).adjust(settings)
-    evaluation = evaluate_model(
-        checkpoint,
-        read_data(data, runtime.reporter),
-        runtime=runtime,
-        run=run,
-        **options,
-    )
+    manifest = read_data(data, runtime.reporter)
+    evaluation = evaluate_model(checkpoint, manifest, runtime=runtime, run=run, **options)
     if not runtime.is_main:
         return
-    folder = output or run
-    report = write_report(folder, evaluation, checkpoint) if folder else None
+    file = model / BEST if model.is_dir() else model
+    split = TEST_SPLIT if manifest.has_splits else UNSEEN
+    # The run folder's report is that of its model; other weights in it need a place of their own.
+    folder = output or (run if file.name == BEST else None)
+    origin = Origin(file, str(data), split, run)
+    report = write_report(folder, evaluation, checkpoint, origin) if folder else None
     if as_json:
         click.echo(json.dumps(evaluation.to_dict()))
     else:

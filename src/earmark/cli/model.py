@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import configured, guarded
+from earmark.cli.options import configured, given, guarded
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -33,15 +33,20 @@ def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
     """Prints size after each layer, parameters and multiply-adds, of MODEL or the settings."""
     from earmark.checkpoint import ModelCard, load_checkpoint
     from earmark.data import crop_frames
+    from earmark.errors import ConfigError
     from earmark.models import InputShape, summarize
     from earmark.terminal import print_table
 
     if model:
-        card = load_checkpoint(model).card
+        if given("settings") or given("config_file"):
+            raise ConfigError(f"{model}: keeps its settings; leave --set and --config out")
+        checkpoint = load_checkpoint(model)
+        card, network = checkpoint.card, checkpoint.build()
     else:
         card = ModelCard(config, labels=("no", "yes"), window_frames=crop_frames(config))
+        network = card.build()
     shape = InputShape(card.config.features.n_mels, card.window_frames)
-    layers = summarize(card.build(), shape)
+    layers = summarize(network, shape)
     rows = [
         (
             one.name,

@@ -1,6 +1,9 @@
 """Options that commands share, and what happens when a command fails."""
 
+import contextlib
 import functools
+import io
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from earmark.progress import Reporter
 
 INTERRUPTED = 130
+READER_GONE = 141
+RESUMABLE = ("demo", "prepare", "train")
 
 Function = Callable[..., Any]
 
@@ -28,18 +33,53 @@ def guarded(function: Function) -> Function:
     def run(*args: Any, quiet: bool, debug: bool, **options: Any) -> None:
         from earmark.terminal import TerminalReporter
 
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # Names of files need not fit the encoding of the output, nor be text at all.
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             function(*args, reporter=TerminalReporter(quiet=quiet), **options)
         except KeyboardInterrupt:
-            click.echo("earmark: interrupted; the same command goes on from here", err=True)
+            resumable = function.__name__ in RESUMABLE and not options.get("overwrite")
+            how = "; the same command goes on from here" if resumable else ""
+            click.echo(f"earmark: interrupted{how}", err=True)
             sys.exit(INTERRUPTED)
-        except (EarmarkError, OSError) as error:
+        except BrokenPipeError:
+            _drop_output()
+            sys.exit(READER_GONE)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001
+            # A bug, too, is one line for the user; --debug is for who mends it.
             if debug:
                 traceback.print_exc()
-            click.echo(f"earmark: error: {error}", err=True)
+            click.echo(f"earmark: {_describe(error)}", err=True)
             sys.exit(error.exit_status if isinstance(error, EarmarkError) else 1)
 
     return run
+
+
+def _drop_output() -> None:
+    """Lets what is still buffered go nowhere, so that the interpreter ends without complaint."""
+    with contextlib.suppress(OSError), Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _describe(error: Exception) -> str:
+    """One line that says what failed."""
+    text = str(error)
+    if isinstance(error, EarmarkError):
+        kind = "error"
+    elif isinstance(error, OSError):
+        reason = error.strerror or text
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            reason = "is not a folder; choose another folder"
+        kind, text = "error", f"{error.filename}: {reason}" if error.filename else reason
+    elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        kind, text = "error", "out of memory; lower train.batch_size or train.crop_seconds"
+    else:
+        kind = "internal error"
+        text = f"{type(error).__name__}: {text}; run again with --debug and report it"
+    return f"{kind}: {' '.join(text.split())}"
 
 
 _config = click.option(
@@ -64,6 +104,11 @@ def configured(function: Function) -> Function:
         function(*args, config=load_config(config_file, settings), **options)
 
     return run
+
+
+def given(name: str) -> bool:
+    """Whether an option of the running command has a value."""
+    return bool(click.get_current_context().params[name])
 
 
 def seeded(function: Function) -> Function:

@@ -1,7 +1,7 @@
 """What commands print on standard output."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,18 +28,13 @@ def read_data(data: Path, reporter: "Reporter") -> "Manifest":
     return manifest
 
 
-def prediction_rows(results: "Iterable[Prediction | Failure]") -> list[tuple[str, ...]]:
-    """A row a file for a table of `PREDICTION_COLUMNS`."""
-    rows: list[tuple[str, ...]] = []
-    for one in results:
-        facts = one.to_dict()
-        if "error" in facts:
-            rows.append((facts["path"], "-", "-", "-"))
-        else:
-            share = facts["probabilities"][facts["label"]]
-            seconds = facts["duration_seconds"]
-            rows.append((facts["path"], facts["label"], f"{share:.3f}", f"{seconds:.1f}"))
-    return rows
+def prediction_row(result: "Prediction | Failure") -> tuple[str, ...]:
+    """A file's cells in the order of `PREDICTION_COLUMNS`."""
+    facts = result.to_dict()
+    if "error" in facts:
+        return facts["path"], "-", "-", "-"
+    share = facts["probabilities"][facts["label"]]
+    return facts["path"], facts["label"], f"{share:.3f}", f"{facts['duration_seconds']:.1f}"
 
 
 def print_scores(scores: "Scores") -> None:
@@ -57,8 +52,8 @@ def print_scores(scores: "Scores") -> None:
     print_table("", ("label", *RATIOS, "clips"), rows)
     low, high = scores.accuracy_interval
     click.echo(
-        f"Accuracy {scores.accuracy:.1%}: {tally(scores)}, interval {low:.1%} to {high:.1%}; "
-        f"log-loss {scores.loss:.4f}"
+        f"Accuracy {scores.accuracy:.1%}: {tally(scores)} from {scores.num_groups} groups, "
+        f"interval {low:.1%} to {high:.1%}; log-loss {scores.loss:.4f}"
     )
 
 

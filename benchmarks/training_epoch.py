@@ -1,0 +1,158 @@
+"""One epoch of the default network on whole tracks: earmark's loop against plain eager PyTorch.
+
+``python benchmarks/training_epoch.py path/to/music_speech_subset``
+
+The peer is the same network in the default memory layout, fed by a `DataLoader` over ``.npy``
+files, as one would write it first. Each side runs in a fresh process, because the allocator's
+settings are those of a process. The bound is what the multiply-adds of forward and backward would
+take at the speed of this machine's matrix product.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from earmark.checkpoint import ModelCard
+from earmark.config import load_config
+from earmark.data import AudioDataset, Clip, TrainingLoader, crop_frames, usable_clips
+from earmark.manifest import read_manifest
+from earmark.models import InputShape, summarize
+from earmark.preparation import prepare
+from earmark.runtime import Runtime, keep_freed_memory, place
+from earmark.store import FeatureStore
+from earmark.training import train_epoch
+from machine import describe_machine
+
+CONFIG = load_config(settings=["train.crop_seconds=30.0"])
+CPU = Runtime(torch.device("cpu"))
+LABELS = ("music", "speech")
+
+
+def main() -> None:
+    """Prints milliseconds a clip of each side, the ratio and the distance to the bound."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--side", choices=("peer", "earmark"))
+    parser.add_argument("--store", type=Path)
+    arguments = parser.parse_args()
+    if arguments.side:
+        measure = _peer if arguments.side == "peer" else _earmark
+        print(json.dumps(measure(arguments.data, arguments.store, arguments.epochs)))
+        return
+    print(describe_machine("torch"))
+    with tempfile.TemporaryDirectory() as store:
+        _clips(arguments.data, Path(store))
+        rounds = [
+            [_run(side, arguments, store) for side in ("peer", "earmark")]
+            for _ in range(arguments.rounds)
+        ]
+    theirs, ours = np.median(np.array(rounds), axis=0)
+    bound = _bound_seconds()
+    print(f"whole tracks of 30 s, batches of {CONFIG.train.batch_size}, {torch.get_num_threads()}")
+    print("threads; milliseconds a clip, median of rounds of the fastest epoch\n")
+    print("| plain PyTorch | earmark | ratio | multiply-add bound | times the bound |")
+    print("|---|---|---|---|---|")
+    print(
+        f"| {theirs * 1e3:.1f} | {ours * 1e3:.1f} | {theirs / ours:.2f} "
+        f"| {bound * 1e3:.1f} | {ours / bound:.1f} |"
+    )
+
+
+def _run(side: str, arguments: argparse.Namespace, store: str) -> float:
+    command = [sys.executable, __file__, str(arguments.data), "--side", side, "--store", store]
+    command += ["--epochs", str(arguments.epochs)]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def _clips(data: Path, root: Path) -> tuple[FeatureStore, list[Clip]]:
+    manifest = read_manifest(data)
+    store = FeatureStore(root, CONFIG.features)
+    prepared = prepare(manifest.split("train"), store)
+    return store, usable_clips(manifest, prepared, "train")
+
+
+def _network() -> nn.Module:
+    torch.manual_seed(0)
+    return ModelCard(CONFIG, LABELS, crop_frames(CONFIG)).build()
+
+
+def _earmark(data: Path, root: Path, epochs: int) -> float:
+    keep_freed_memory()
+    store, clips = _clips(data, root)
+    dataset = AudioDataset(store, clips, crop_frames(CONFIG), crops=CONFIG.train)
+    loader = TrainingLoader(dataset, CONFIG.train, CPU)
+    model = place(_network(), CPU.device)
+    optimizer = torch.optim.AdamW(model.parameters())
+    times = []
+    for epoch in range(epochs + 1):
+        loader.set_epoch(epoch)
+        started_at = time.perf_counter()
+        train_epoch(model, optimizer, loader, CPU)
+        times.append(time.perf_counter() - started_at)
+    return min(times[1:]) / len(clips)
+
+
+class _Files(Dataset):
+    def __init__(self, paths: list[Path], targets: list[int]) -> None:
+        self.paths, self.targets = paths, targets
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        frames = np.load(self.paths[index])[:, : crop_frames(CONFIG)]
+        return np.resize(frames, (1, len(frames), crop_frames(CONFIG))), self.targets[index]
+
+
+def _peer(data: Path, root: Path, epochs: int) -> float:
+    store, clips = _clips(data, root)
+    paths = [root / f"{clip.key}.npy" for clip in clips]
+    for clip, path in zip(clips, paths, strict=True):
+        np.save(path, store[clip.key].T.astype(np.float32))
+    files = _Files(paths, [clip.target for clip in clips])
+    loader = DataLoader(files, CONFIG.train.batch_size, shuffle=True)
+    model = _network()
+    loss_function = nn.BCEWithLogitsLoss()
+    optimizer = torch.optim.AdamW(model.parameters())
+    times = []
+    for _ in range(epochs + 1):
+        started_at = time.perf_counter()
+        model.train()
+        for log_mel, targets in loader:
+            optimizer.zero_grad()
+            loss_function(model(log_mel)[:, 0], targets.float()).backward()
+            optimizer.step()
+        times.append(time.perf_counter() - started_at)
+    return min(times[1:]) / len(clips)
+
+
+def _bound_seconds() -> float:
+    """Seconds that the multiply-adds of one clip take, forward once and backward twice."""
+    shape = InputShape(CONFIG.features.n_mels, crop_frames(CONFIG))
+    layers = summarize(_network(), shape)
+    # The first layer's input needs no gradient.
+    first = next(one.num_multiply_adds for one in layers if one.num_multiply_adds)
+    multiply_adds = 3 * sum(one.num_multiply_adds for one in layers) - first
+    size = 2048
+    left, right = torch.rand(size, size), torch.rand(size, size)
+    times = []
+    for _ in range(8):
+        started_at = time.perf_counter()
+        left @ right
+        times.append(time.perf_counter() - started_at)
+    return multiply_adds / (size**3 / min(times))
+
+
+if __name__ == "__main__":
+    main()
