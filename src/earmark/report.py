@@ -90,6 +90,7 @@ def render_report(evaluation: Evaluation, checkpoint: Checkpoint, origin: Origin
     """The page as text."""
     card = checkpoint.card
     title = f"{' or '.join(card.labels)}: test report"
+    pictures = "".join([*_figures(evaluation), _loss_curve(origin, checkpoint)])
     sections = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="quiet">{escape(_describe(origin))}</p>',
@@ -97,8 +98,7 @@ def render_report(evaluation: Evaluation, checkpoint: Checkpoint, origin: Origin
         "<h2>Labels</h2>",
         _class_table(evaluation),
         "<h2>Pictures</h2>",
-        f'<div class="figures">{"".join(_figures(evaluation))}</div>',
-        _loss_curve(origin, checkpoint),
+        f'<div class="figures">{pictures}</div>',
         "<h2>Errors</h2>",
         _error_table(evaluation),
         _skipped(evaluation),
