@@ -17,6 +17,7 @@ from earmark.models import (
     list_models,
     summarize,
 )
+from earmark.runtime import place
 
 SHAPE = InputShape(n_mels=40, num_frames=101)
 
@@ -184,3 +185,13 @@ def test_the_summary_agrees_with_counting_by_hand():
 def test_the_default_network_is_small():
     shape = InputShape(Config().features.n_mels, 251)
     assert count_parameters(build_model(Config().model, shape, 1)) < 15_000
+
+
+def test_a_placed_network_works_with_channels_as_neighbours(model):
+    placed = place(model, torch.device("cpu")).eval()
+    batch = windows(2)
+    twin = build_model(ModelConfig(), SHAPE, 3).eval()
+    twin.load_state_dict(model.state_dict())
+    first = placed.blocks[0](placed.input_norm(batch))
+    assert first.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(placed(batch), twin(batch), atol=1e-5, rtol=1e-5)

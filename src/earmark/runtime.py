@@ -116,7 +116,9 @@ def place(model: Module, device: torch.device) -> Module:
     model.to(device)
     for parameter in model.parameters():
         if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+            # Not contiguous(): with one input channel it finds nothing to do, and the next layers
+            # would be laid out the slow way.
+            parameter.data = parameter.data.to(memory_format=torch.channels_last)
     return model
 
 
