@@ -18,8 +18,8 @@ from torch.nn.parallel import DistributedDataParallel
 from earmark.errors import ConfigError
 from earmark.progress import SILENT, Reporter
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEPT_BYTES = 1 << 30
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_NEVER = (1 << 31) - 1
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -129,12 +129,12 @@ def keep_freed_memory() -> None:
     come back as page faults, which took longer than the arithmetic. Elsewhere this does nothing.
 
     Source:
-        mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+        mallopt(3), M_MMAP_MAX and M_TRIM_THRESHOLD.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
-        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, _NEVER)
 
 
 def pick_device(name: str) -> torch.device:
