@@ -10,9 +10,9 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 import time
 from collections.abc import Callable
 
-import librosa
 import numpy as np
 
+import peer
 from earmark.config import FeatureConfig
 from earmark.features import LogMel
 from machine import describe_machine
@@ -40,20 +40,14 @@ def _row(config: FeatureConfig) -> str:
     clips = rng.standard_normal((NUM_CLIPS, num_samples)).astype(np.float32) * 0.1
     log_mel = LogMel(config)
 
-    def peer(clip: np.ndarray) -> np.ndarray:
-        mel = librosa.feature.melspectrogram(
-            y=clip,
-            sr=config.sample_rate,
-            n_fft=config.n_fft,
-            hop_length=config.hop_length,
-            n_mels=config.n_mels,
-            pad_mode="constant",
-        )
-        return librosa.power_to_db(mel, top_db=None)
+    def librosa_log_mel(clip: np.ndarray) -> np.ndarray:
+        return peer.log_mel(clip, config)
 
-    difference = np.abs(peer(clips[0]) - log_mel(clips[0])).max()
+    difference = np.abs(librosa_log_mel(clips[0]) - log_mel(clips[0])).max()
     # Turn about, so that a change of the machine's speed meets both.
-    times = np.array([[_time(peer, clips), _time(log_mel, clips)] for _ in range(ROUNDS)])
+    times = np.array(
+        [[_time(librosa_log_mel, clips), _time(log_mel, clips)] for _ in range(ROUNDS)]
+    )
     theirs, ours = NUM_CLIPS * SECONDS / np.median(times, axis=0)
     ratio = np.median(times[:, 0] / times[:, 1])
     name = f"{config.sample_rate} Hz, {config.n_fft}/{config.hop_length}, {config.n_mels} mels"

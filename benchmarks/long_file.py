@@ -78,19 +78,13 @@ def _earmark(path: Path) -> tuple[float, float]:
 def _librosa(path: Path) -> tuple[float, float]:
     import librosa
 
+    import peer
+
     config = FeatureConfig()
-    librosa.resample(np.zeros(22_050, np.float32), orig_sr=22_050, target_sr=config.sample_rate)
-    librosa.feature.melspectrogram(y=np.zeros(16_000, np.float32), sr=config.sample_rate)
+    peer.warm_up(config)
     before, started_at = _peak_megabytes(), time.perf_counter()
     waveform, _ = librosa.load(path, sr=config.sample_rate)
-    mel = librosa.feature.melspectrogram(
-        y=waveform,
-        sr=config.sample_rate,
-        n_fft=config.n_fft,
-        hop_length=config.hop_length,
-        n_mels=config.n_mels,
-    )
-    librosa.power_to_db(mel, top_db=None)
+    peer.log_mel(waveform, config)
     return time.perf_counter() - started_at, _peak_megabytes() - before
 
 

@@ -85,10 +85,11 @@ def _earmark(folder: Path, output: Path) -> float:
 def _peer(folder: Path, output: Path) -> float:
     import librosa
 
+    import peer
+
     config = FeatureConfig()
     paths = [one.path for one in read_manifest(folder).recordings]
-    librosa.resample(np.zeros(22_050, np.float32), orig_sr=22_050, target_sr=config.sample_rate)
-    librosa.feature.melspectrogram(y=np.zeros(16_000, np.float32), sr=config.sample_rate)
+    peer.warm_up(config)
     started_at = time.perf_counter()
     for number, path in enumerate(paths):
         if path.suffix == ".m4a":  # librosa cannot read it without a program of its own
@@ -98,14 +99,7 @@ def _peer(folder: Path, output: Path) -> float:
             )
         else:
             waveform, _ = librosa.load(path, sr=config.sample_rate)
-        mel = librosa.feature.melspectrogram(
-            y=waveform,
-            sr=config.sample_rate,
-            n_fft=config.n_fft,
-            hop_length=config.hop_length,
-            n_mels=config.n_mels,
-        )
-        np.save(output / f"{number}.npy", librosa.power_to_db(mel, top_db=None))
+        np.save(output / f"{number}.npy", peer.log_mel(waveform, config))
     return time.perf_counter() - started_at
 
 

@@ -99,4 +99,4 @@ def _type(annotation: Any) -> str:
 
 
 if __name__ == "__main__":
-    print(render())  # noqa: T201
+    print(render())  # noqa: T201 - it is a script here

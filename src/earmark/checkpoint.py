@@ -19,6 +19,7 @@ from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override
 from earmark.errors import CheckpointError, ConfigError
 from earmark.files import write_whole
 from earmark.models import AudioModel, InputShape, build_model
+from earmark.runs import RunFolder
 
 FORMAT = 1
 ADJUSTABLE = ("evaluate", "predict")
@@ -130,13 +131,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: It is missing, damaged, not earmark's, or holds values that are not finite.
     """
     if path.is_dir():
-        path = path / "best.safetensors"
+        path = RunFolder(path).best
     if not path.is_file():
         raise CheckpointError(f"{path}: no such model; give a run folder or a .safetensors file")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a whole .safetensors file: {error}") from None
     if _KEY not in metadata:

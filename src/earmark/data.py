@@ -34,10 +34,6 @@ class Batch(NamedTuple):
     targets: Int64[Tensor, " batch"]
     windows: Int64[Tensor, " batch"]
 
-    def to(self, device: torch.device) -> "Batch":
-        """The batch on a device."""
-        return Batch(*(one.to(device, non_blocking=True) for one in self))
-
 
 @dataclass(frozen=True)
 class Clip:

@@ -14,6 +14,7 @@ from earmark.evaluation import Evaluation, evaluate
 from earmark.manifest import Manifest, read_manifest
 from earmark.prediction import Classifier, Failure, Prediction
 from earmark.report import UNSEEN, Origin, write_report
+from earmark.runs import RunFolder
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore, default_root
 from earmark.training import train
@@ -71,7 +72,7 @@ def demonstrate(
         evaluation = evaluate(checkpoint, manifest, runtime=runtime, store_root=store_root, run=run)
         if audit is None:
             return None
-        origin = Origin(run / "best.safetensors", "the data inside earmark", UNSEEN, run)
+        origin = Origin(RunFolder(run).best, "the data inside earmark", UNSEEN, run)
         report = write_report(run, evaluation, checkpoint, origin)
         predictions = _predict(run, data, evaluation, runtime)
     return Demonstration(audit, evaluation, predictions, report)

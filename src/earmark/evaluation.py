@@ -182,14 +182,14 @@ def _unseen(
     part: Manifest, prepared: Prepared, seen: _Seen | None, *, was_split: bool
 ) -> list[Clip]:
     clips = usable_clips(part, prepared, "test")
-    known = [clip for clip in clips if seen and clip.key in seen.content]
+    known = dict.fromkeys(clip for clip in clips if seen and clip.key in seen.content)
     if known and was_split:
-        listed = ", ".join(clip.name for clip in known[:3])
+        listed = ", ".join(clip.name for clip in list(known)[:3])
         raise DataError(
             f"{part.source}: {len(known)} test clips have the same content as clips of the "
             f"training or validation split: {listed}; take them out of one of the two"
         )
-    left = [clip for clip in clips if not (seen and clip.key in seen.content)]
+    left = [clip for clip in clips if clip not in known]
     if not left:
         raise DataError(f"{part.source}: no clip is left to test on")
     return left

@@ -187,10 +187,10 @@ def _make_loaders(
     train_clips = usable_clips(manifest, prepared, "train")
     validation_clips = usable_clips(manifest, prepared, "validation")
     trained = ContentSet(clip.key for clip in train_clips)
-    repeated = [clip for clip in validation_clips if clip.key in trained]
-    for clip in repeated:
+    repeated = {clip for clip in validation_clips if clip.key in trained}
+    validation_clips = [clip for clip in validation_clips if clip not in repeated]
+    for clip in sorted(repeated, key=lambda clip: clip.name):
         runtime.reporter.warn(f"left out of validation: {clip.name} is in the training split too")
-    validation_clips = [clip for clip in validation_clips if clip not in set(repeated)]
     for split, usable in (("train", train_clips), ("validation", validation_clips)):
         if len({clip.target for clip in usable}) < len(manifest.labels):
             raise DataError(f"{manifest.source}: a label has no usable clip in the {split} split")

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from earmark.cli.options import computing, configured, guarded, seeded, store_option
+from earmark.cli.options import (
+    computing,
+    configured,
+    guarded,
+    overwrite_option,
+    seeded,
+    store_option,
+)
 from earmark.cli.output import PREDICTION_COLUMNS, prediction_row, tally
 
 if TYPE_CHECKING:
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Run folder.",
 )
-@click.option("--overwrite", is_flag=True, help="Start again, whatever the folder holds.")
+@overwrite_option
 @store_option
 @computing
 @seeded

@@ -20,8 +20,6 @@ from earmark.cli.output import exit_if_skipped, print_scores, read_data
 if TYPE_CHECKING:
     from earmark.runtime import Runtime
 
-BEST = "best.safetensors"
-
 
 @click.command()
 @guarded
@@ -50,7 +48,7 @@ def evaluate(
     from earmark.checkpoint import load_checkpoint
     from earmark.evaluation import evaluate as evaluate_model
     from earmark.report import TEST_SPLIT, UNSEEN, Origin, write_report
-    from earmark.runs import find_run
+    from earmark.runs import RunFolder, find_run
 
     found = find_run(model)
     run = found.path if found else None
@@ -59,10 +57,10 @@ def evaluate(
     evaluation = evaluate_model(checkpoint, manifest, runtime=runtime, run=run, **options)
     if not runtime.is_main:
         return
-    file = model / BEST if model.is_dir() else model
+    file = RunFolder(model).best if model.is_dir() else model
     split = TEST_SPLIT if manifest.has_splits else UNSEEN
     # The run folder's report is that of its model; other weights in it need a place of their own.
-    folder = output or (run if file.name == BEST else None)
+    folder = output or (run if found and file == found.best else None)
     origin = Origin(file, str(data), split, run)
     report = write_report(folder, evaluation, checkpoint, origin) if folder else None
     if as_json:

@@ -48,8 +48,7 @@ def guarded(function: Function) -> Function:
             sys.exit(READER_GONE)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:  # noqa: BLE001
-            # A bug, too, is one line for the user; --debug is for who mends it.
+        except Exception as error:  # noqa: BLE001 - a bug, too, is one line; --debug shows it
             if debug:
                 traceback.print_exc()
             click.echo(f"earmark: {_describe(error)}", err=True)
@@ -151,6 +150,9 @@ def computing(function: Function) -> Function:
 data_argument = click.argument("data", type=click.Path(path_type=Path))
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Start again, whatever the folder holds."
+)
 store_option = click.option(
     "--store", "store_root", type=click.Path(path_type=Path), help="Folder of the feature store."
 )

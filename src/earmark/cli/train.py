@@ -12,6 +12,7 @@ from earmark.cli.options import (
     data_argument,
     guarded,
     json_option,
+    overwrite_option,
     seeded,
     store_option,
 )
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     required=True,
     help="Run folder; an interrupted run in it goes on.",
 )
-@click.option("--overwrite", is_flag=True, help="Start again, whatever the folder holds.")
+@overwrite_option
 @store_option
 @computing
 @json_option
