@@ -25,9 +25,10 @@ from earmark.checkpoint import ModelCard
 from earmark.config import load_config
 from earmark.data import AudioDataset, Clip, TrainingLoader, crop_frames, usable_clips
 from earmark.manifest import read_manifest
+from earmark.memory import keep_freed_memory
 from earmark.models import InputShape, summarize
 from earmark.preparation import prepare
-from earmark.runtime import Runtime, keep_freed_memory, place
+from earmark.runtime import Runtime, place
 from earmark.store import FeatureStore
 from earmark.training import train_epoch
 from machine import describe_machine

@@ -25,6 +25,8 @@ SOUNDFILE_FORMATS = [
     ("wav", "WAV", "PCM_U8"),
     ("wav", "WAV", "ULAW"),
     ("flac", "FLAC", "PCM_16"),
+    ("flac", "FLAC", "PCM_24"),
+    ("flac", "FLAC", "PCM_S8"),
     ("ogg", "OGG", "VORBIS"),
     ("opus", "OGG", "OPUS"),
     ("mp3", "MP3", "MPEG_LAYER_III"),
@@ -115,6 +117,51 @@ def test_blocks_joined_are_what_load_gives_bit_for_bit(tmp_path, rng, suffix, ra
     blocks = list(audio.stream(path, rate))
     assert len(blocks) > 2
     np.testing.assert_array_equal(np.concatenate(blocks), audio.load(path, rate).samples)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_the_faster_decoders_give_the_values_of_libsndfile(tmp_path, rng, suffix, subtype):
+    subtype = "PCM_U8" if (suffix, subtype) == (".wav", "PCM_S8") else subtype
+    noise = rng.uniform(-1, 1, 16_000 * 9)
+    path = write(tmp_path / f"a{suffix}", noise, subtype=subtype)
+    expected, _ = soundfile.read(path, dtype="float32")
+    np.testing.assert_array_equal(audio.load(path).samples, expected)
+
+
+def test_a_name_that_is_not_text_is_no_obstacle(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.flac")
+    try:
+        write(os.fsencode(path), tone(1, 16_000), format="FLAC")
+    except (OSError, soundfile.LibsndfileError):
+        pytest.skip("this file system takes names of text only")
+    assert audio.load(path).duration_seconds == 1
+
+
+def test_a_streamed_flac_that_does_not_know_its_length_is_read_to_its_end(tmp_path):
+    path = write(tmp_path / "a.flac", tone(5, 16_000))
+    content = bytearray(path.read_bytes())
+    # The number of samples: 36 bits of STREAMINFO, RFC 9639, section 8.2.
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    assert audio.load(path).duration_seconds == 5
+    assert audio.load(path, excerpt=Excerpt(3.5, 4.5)).duration_seconds == 1
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3"])
+def test_threads_of_its_own_change_no_sample(tmp_path, rng, suffix):
+    path = write(tmp_path / f"a{suffix}", 0.1 * rng.standard_normal(22_050 * 20), 22_050)
+    expected = audio.load(path, 16_000).samples
+    blocks = audio.stream(path, 16_000, pipelined=True)
+    np.testing.assert_array_equal(np.concatenate(list(blocks)), expected)
+
+
+def test_threads_of_its_own_pass_errors_on(tmp_path):
+    path = write(tmp_path / "a.flac", tone(30, 16_000))
+    path.write_bytes(cut(path.read_bytes()))
+    with pytest.raises(AudioError, match="damaged or truncated"):
+        list(audio.stream(path, 22_050, pipelined=True))
 
 
 @settings(max_examples=30)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from earmark.parallel import LOOK_AHEAD, map_in_order
+from earmark.parallel import LOOK_AHEAD, map_in_order, read_ahead
 
 
 @pytest.mark.parametrize("num_workers", [1, 3, None])
@@ -62,3 +62,40 @@ def test_items_left_over_are_not_worked_on_when_the_reader_stops():
     next(results)[1].result()
     results.close()
     assert len(started) <= 1 + LOOK_AHEAD
+
+
+def test_reading_ahead_gives_the_same_items():
+    assert list(read_ahead(range(100))) == list(range(100))
+    assert list(read_ahead([])) == []
+    assert list(read_ahead([None, 0])) == [None, 0]
+
+
+def test_the_next_items_are_made_in_another_thread_while_one_is_used():
+    makers = []
+
+    def items():
+        for number in range(10):
+            makers.append(threading.get_ident())
+            yield number
+
+    ahead = read_ahead(items(), 3)
+    assert next(ahead) == 0
+    assert list(ahead) == list(range(1, 10))
+    assert set(makers) != {threading.get_ident()}
+
+
+def test_reading_ahead_is_bounded_and_stops_when_nobody_reads():
+    made = []
+    ahead = read_ahead((made.append(number) or number for number in range(1000)), 2)
+    for expected in range(5):
+        assert next(ahead) == expected
+    ahead.close()
+    assert len(made) <= 5 + 2
+
+
+def test_an_error_comes_where_its_item_would():
+    ahead = read_ahead(6 // number for number in (1, 2, 0, 3))
+    assert next(ahead) == 6
+    assert next(ahead) == 3
+    with pytest.raises(ZeroDivisionError):
+        next(ahead)

@@ -142,10 +142,10 @@ def test_writers_have_shards_of_their_own_and_a_refresh_shows_what_others_added(
 def test_what_was_written_before_an_interruption_is_kept(store, recordings, monkeypatch):
     real = preparation_module.extract
 
-    def interrupted(path, *others):
+    def interrupted(path, *others, **options):
         if path == recordings[2].path:
             raise KeyboardInterrupt
-        return real(path, *others)
+        return real(path, *others, **options)
 
     monkeypatch.setattr(preparation_module, "extract", interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -21,6 +21,7 @@ from earmark.decoding import (
     open_source,
 )
 from earmark.errors import AudioError
+from earmark.parallel import read_ahead
 
 MAX_SECONDS = 100 * 3600.0
 
@@ -58,7 +59,11 @@ def load(path: Path, sample_rate: int | None = None, excerpt: Excerpt = WHOLE) -
 
 
 def stream(
-    path: Path, sample_rate: int | None = None, excerpt: Excerpt = WHOLE
+    path: Path,
+    sample_rate: int | None = None,
+    excerpt: Excerpt = WHOLE,
+    *,
+    pipelined: bool = False,
 ) -> Iterator[Samples]:
     """Decodes a file block by block.
 
@@ -68,6 +73,8 @@ def stream(
         path: The file.
         sample_rate: Rate to resample to, in Hz; the file's own when it is not given.
         excerpt: Which part.
+        pipelined: Decode and resample in two threads of their own, ahead of the caller: for one
+            long file alone. Among many files at work it would only cost.
 
     Yields:
         Mono samples.
@@ -77,7 +84,8 @@ def stream(
             `MIN_SECONDS`, or holds values that are not finite. The message names the file.
     """
     with open_source(path) as source:
-        yield from _checked(path, source, sample_rate or source.sample_rate, excerpt)
+        rate = sample_rate or source.sample_rate
+        yield from _checked(path, source, rate, excerpt, pipelined=pipelined)
 
 
 def is_audio(path: Path) -> bool:
@@ -103,10 +111,15 @@ def content_hash(path: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def _checked(path: Path, source: Source, rate: int, excerpt: Excerpt) -> Iterator[Samples]:
+def _checked(
+    path: Path, source: Source, rate: int, excerpt: Excerpt, *, pipelined: bool = False
+) -> Iterator[Samples]:
     num_samples = 0
     native = _mono(path, name_damage(path, source.blocks(excerpt)), source.sample_rate)
-    for block in _resample(native, source.sample_rate, rate):
+    if pipelined:
+        native = read_ahead(native)
+    blocks = _resample(native, source.sample_rate, rate)
+    for block in read_ahead(blocks) if pipelined else blocks:
         num_samples += len(block)
         if num_samples > MAX_SECONDS * rate:
             raise AudioError(f"{path}: longer than {MAX_SECONDS / 3600:.0f} hours; cut it up")
@@ -131,7 +144,7 @@ def _mono(path: Path, blocks: Iterable[np.ndarray], sample_rate: int) -> Iterato
         # A sum of columns: `mean(axis=1)` is many times slower over so few channels.
         mono = functools.reduce(np.add, block.T)
         if block.shape[1] > 1:
-            mono = mono / np.float32(block.shape[1])
+            mono /= np.float32(block.shape[1])
         if not np.isfinite(mono).all():
             at = (num_samples + int(np.argmin(np.isfinite(mono)))) / sample_rate
             raise AudioError(f"{path}: the sample at {at:.3f} s is not a finite number; mend it")

@@ -19,7 +19,7 @@ from earmark import audio
 from earmark.config import FeatureConfig
 from earmark.errors import ConfigError
 
-GROUP_FRAMES = 128
+GROUP_FRAMES = 192
 GROUP_BANDS = 8
 FLOOR = 1e-10
 """Smallest band value that is told apart from silence: -100 dB for energies."""
@@ -236,17 +236,19 @@ class Extracted:
     duration_seconds: float
 
 
-def extract(path: Path, log_mel: LogMel, excerpt: audio.Excerpt = audio.WHOLE) -> Extracted:
+def extract(
+    path: Path, log_mel: LogMel, excerpt: audio.Excerpt = audio.WHOLE, *, pipelined: bool = False
+) -> Extracted:
     """Log-mel frames of a file, as they are stored and as they are predicted from.
 
     The sound is decoded and transformed block by block; only the frames are held. They are rounded
-    to float16, by 0.03 dB at most between -128 and 128 dB, for everyone
-    alike.
+    to float16, by 0.03 dB at most between -128 and 128 dB, for everyone alike.
 
     Args:
         path: Any file that `earmark.audio.stream` reads.
         log_mel: The front end.
         excerpt: Which part of the file.
+        pipelined: As for `earmark.audio.stream`.
 
     Raises:
         AudioError: As `earmark.audio.stream`.
@@ -256,7 +258,7 @@ def extract(path: Path, log_mel: LogMel, excerpt: audio.Excerpt = audio.WHOLE) -
 
     def counted() -> Iterator[audio.Samples]:
         nonlocal num_samples
-        for block in audio.stream(path, sample_rate, excerpt):
+        for block in audio.stream(path, sample_rate, excerpt, pipelined=pipelined):
             num_samples += len(block)
             yield block
 

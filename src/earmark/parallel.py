@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -42,3 +42,19 @@ def map_in_order(
         finally:
             for _, future in waiting:
                 future.cancel()
+
+
+def read_ahead(items: Iterable[Item], num_items: int = LOOK_AHEAD) -> Iterator[Item]:
+    """The same items, the next few of which are made in another thread meanwhile.
+
+    Args:
+        items: What makes them; its error comes where the item would.
+        num_items: How many are made ahead.
+    """
+    end: Any = object()
+    iterator = iter(items)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, iterator, end) for _ in range(num_items))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(pool.submit(next, iterator, end))
+            yield item

@@ -1,5 +1,7 @@
 """From a model and a sound file to a label."""
 
+import functools
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -106,21 +108,21 @@ class Classifier:
             AudioError: The file cannot be judged.
         """
         path = Path(path)
-        return self._judge(path, self._extract(path))
+        return self._judge(path, extract(path, self._log_mel, pipelined=True))
 
     def predict_many(self, paths: Iterable[Path | str]) -> Iterator[Prediction | Failure]:
         """Judges files in order; one that fails is named and the others go on.
 
         The sound of the next files is decoded meanwhile, in threads.
         """
-        for path, extracted in map_in_order(self._extract, map(Path, paths)):
+        remaining = map(Path, paths)
+        first = list(itertools.islice(remaining, 2))
+        work = functools.partial(extract, log_mel=self._log_mel, pipelined=len(first) == 1)
+        for path, extracted in map_in_order(work, itertools.chain(first, remaining)):
             try:
                 yield self._judge(path, extracted.result())
             except AudioError as error:
                 yield Failure(path, str(error))
-
-    def _extract(self, path: Path) -> Extracted:
-        return extract(path, self._log_mel)
 
     def _judge(self, path: Path, extracted: Extracted) -> Prediction:
         row = probabilities(self._logits(extracted.frames))

@@ -16,6 +16,7 @@ from earmark.decoding import AV_EXTENSIONS, WHOLE, Excerpt
 from earmark.errors import AudioError
 from earmark.features import Extracted, LogMel, extract
 from earmark.manifest import Recording
+from earmark.memory import keep_freed_memory
 from earmark.parallel import default_num_workers, map_in_order
 from earmark.progress import SILENT, Reporter
 from earmark.store import ContentDigests, FeatureStore
@@ -100,6 +101,7 @@ def prepare(
         num_workers: How many at once; as many as there are processors when it is not given.
         reporter: Told of progress and of each failure.
     """
+    keep_freed_memory()
     num_workers = num_workers or default_num_workers()
     keys: dict[str, str] = {}
     skipped: list[Skipped] = []
@@ -141,14 +143,15 @@ def _extractor(
 ) -> Iterator[Extractor]:
     """What extracts a recording: here, or in a process when PyAV, which holds the lock, decodes."""
     log_mel = LogMel(config)
+    alone = len(recordings) == 1 and num_workers > 1
 
     def here(recording: Recording) -> Extracted:
-        return extract(recording.path, log_mel, recording.excerpt)
+        return extract(recording.path, log_mel, recording.excerpt, pipelined=alone)
 
     # Each worker is a thread already; more of them inside the matrix product would only wait.
     with threadpoolctl.threadpool_limits(1, "blas"):
         num_bytes = sum(one.path.stat().st_size for one in recordings if _needs_av(one))
-        if num_workers == 1 or num_bytes < PROCESSES_FROM_BYTES:
+        if alone or num_workers == 1 or num_bytes < PROCESSES_FROM_BYTES:
             yield here
             return
         with loky.ProcessPoolExecutor(num_workers) as pool:
@@ -166,6 +169,7 @@ def _needs_av(recording: Recording) -> bool:
 
 
 def _extract_in_process(config: FeatureConfig, recording: Recording) -> Extracted:
+    keep_freed_memory()
     return extract(recording.path, _front_end(config), recording.excerpt)
 
 

@@ -1,8 +1,6 @@
 """Device, seeds and processes: the only place that knows of distributed training."""
 
-import ctypes
 import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +14,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from earmark.errors import ConfigError
+from earmark.memory import keep_freed_memory
 from earmark.progress import SILENT, Reporter
-
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_NEVER = (1 << 31) - 1
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -120,21 +116,6 @@ def place(model: Module, device: torch.device) -> Module:
             # would be laid out the slow way.
             parameter.data = parameter.data.to(memory_format=torch.channels_last)
     return model
-
-
-def keep_freed_memory() -> None:
-    """Asks the allocator of glibc to keep what is freed, instead of returning it page by page.
-
-    Every step of training frees and takes the same tens of megabytes; returned to the system, they
-    come back as page faults, which took longer than the arithmetic. Elsewhere this does nothing.
-
-    Source:
-        mallopt(3), M_MMAP_MAX and M_TRIM_THRESHOLD.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, _NEVER)
 
 
 def pick_device(name: str) -> torch.device:

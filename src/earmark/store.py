@@ -31,7 +31,7 @@ from earmark.config import FeatureConfig
 from earmark.errors import AudioError, StoreError
 from earmark.files import write_whole
 
-FRONT_END_VERSION = 2
+FRONT_END_VERSION = 3
 """Counted up whenever the same settings give other values, so that old stores are not read."""
 COMMIT_SECONDS = 2.0
 
