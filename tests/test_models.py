@@ -3,6 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from earmark.config import Config, ConvBlockConfig, ModelConfig
 from earmark.errors import ConfigError
@@ -17,6 +18,7 @@ from earmark.models import (
     list_models,
     summarize,
 )
+from earmark.models.convolution import Conv2d
 from earmark.runtime import place
 
 SHAPE = InputShape(n_mels=40, num_frames=101)
@@ -110,9 +112,65 @@ def test_the_size_formula_is_what_pytorch_does(size, kernel, stride, padding, di
         assert conv(torch.rand(1, 1, size)).shape[2] == expected
 
 
+@settings(max_examples=20, deadline=None)
+@given(
+    *(st.integers(1, 3) for _ in range(2)),
+    *(st.tuples(st.integers(1, 3), st.integers(1, 3)) for _ in range(2)),
+    st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    st.booleans(),
+)
+def test_the_convolution_has_the_values_and_gradients_of_pytorch(
+    in_channels, out_channels, kernel_size, stride, padding, channels_last
+):
+    torch.manual_seed(0)
+    ours = Conv2d(in_channels, out_channels, kernel_size, stride=stride, padding=padding).double()
+    theirs = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding).double()
+    theirs.load_state_dict(ours.state_dict())
+    results = []
+    for layer in (ours, theirs):
+        images = torch.arange(2.0 * in_channels * 7 * 9).double().sin()
+        images = images.reshape(2, in_channels, 7, 9).requires_grad_()
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        output = layer(images.to(memory_format=layout))
+        output.square().sum().backward()
+        results.append((output, images.grad, layer.weight.grad, layer.bias.grad))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_twenty_steps_of_training_go_the_way_of_the_plain_network():
+    torch.manual_seed(0)
+    blocks = [ConvBlockConfig(channels=4), ConvBlockConfig(channels=6)]
+    fast = AudioCNN(blocks, SHAPE)
+    plain = nn.Sequential(
+        *(nn.Conv2d(1, 4, 5, padding=2), nn.ReLU(), nn.BatchNorm2d(4), nn.MaxPool2d((2, 4))),
+        *(nn.Conv2d(4, 6, 5, padding=2), nn.ReLU(), nn.BatchNorm2d(6), nn.MaxPool2d((2, 4))),
+        nn.AvgPool2d((1, 6)),
+        nn.Flatten(),
+        nn.Linear(60, 1),
+    )
+    weights = [one for name, one in fast.state_dict().items() if "input_norm" not in name]
+    plain.load_state_dict(dict(zip(plain.state_dict(), weights, strict=True)))
+    place(fast, torch.device("cpu"))
+    losses: tuple[list[float], list[float]] = [], []
+    for model, log in zip((fast.double(), plain.double()), losses, strict=True):
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+        generator = torch.Generator().manual_seed(1)
+        for _ in range(20):
+            targets = torch.randint(0, 2, (8,), generator=generator).double()
+            images = torch.randn(8, 1, 40, 101, generator=generator) + targets[:, None, None, None]
+            loss = binary_cross_entropy_with_logits(model(images)[:, 0], targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            log.append(loss.item())
+    assert losses[0][-1] < 0.5 * losses[0][0]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
 def test_a_block_has_its_layers_in_the_stated_order():
     kinds = [type(layer) for layer in ConvBlock(1, ConvBlockConfig(dropout=0.3))]
-    assert kinds == [nn.Conv2d, nn.ReLU, nn.BatchNorm2d, nn.MaxPool2d, nn.Dropout]
+    assert kinds == [Conv2d, nn.ReLU, nn.BatchNorm2d, nn.MaxPool2d, nn.Dropout]
 
 
 def test_every_parameter_of_a_block_reaches_its_layer():

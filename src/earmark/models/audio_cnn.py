@@ -5,9 +5,11 @@ from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 
 from earmark.config import ConvBlockConfig, ModelConfig
 from earmark.errors import ConfigError
+from earmark.models.convolution import Conv2d
 from earmark.models.norm import BandNorm
 from earmark.models.registry import AudioModel, InputShape, register_model
 
@@ -50,7 +52,7 @@ class ConvBlock(nn.Sequential):
     def __init__(self, in_channels: int, config: ConvBlockConfig) -> None:
         super().__init__()
         self.config = config
-        self.conv = nn.Conv2d(
+        self.conv = Conv2d(
             in_channels,
             config.channels,
             config.kernel_size,
@@ -143,7 +145,8 @@ class AudioCNN(AudioModel):
         """
         features = self.forward_features(log_mel)
         if self.head == "pool":
-            features = features.mean(dim=3)
+            # The mean over frames; unlike mean(), it hands back gradients with channels last.
+            features = adaptive_avg_pool2d(features, (features.shape[2], 1))
         return self.classifier(self.dropout(features.flatten(start_dim=1)))
 
 
