@@ -1,0 +1,111 @@
+"""A great many clips of one second: `prepare`, then one epoch; memory must not grow with them.
+
+``python benchmarks/many_clips.py --clips 10000 100000``
+
+The clips are noise of two colours, 16 kHz wav. Each size runs in a fresh process.
+"""
+
+import argparse
+import csv
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+from earmark.checkpoint import ModelCard
+from earmark.config import Config
+from earmark.data import AudioDataset, TrainingLoader, choose_window_frames, usable_clips
+from earmark.manifest import read_manifest
+from earmark.preparation import prepare
+from earmark.runtime import Runtime, place, start
+from earmark.store import FeatureStore
+from earmark.training import train_epoch
+from machine import describe_machine
+
+SAMPLE_RATE = 16_000
+CONFIG = Config()
+
+
+def main() -> None:
+    """Prints clips per second and peak memory of both stages, a row a size."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--data", type=Path)
+    arguments = parser.parse_args()
+    if arguments.data:
+        with tempfile.TemporaryDirectory() as root:
+            print(json.dumps(_measure(arguments.data, Path(root))))
+        return
+    print(describe_machine("torch", "numpy", "scipy", "soundfile"))
+    print("clips of 1 s; memory is the peak beyond that of the imports\n")
+    print("| clips | prepare, clips/s | MB | one epoch, clips/s | MB |")
+    print("|---|---|---|---|---|")
+    for num_clips in arguments.clips:
+        with tempfile.TemporaryDirectory() as folder:
+            _write_clips(Path(folder), num_clips)
+            command = [sys.executable, __file__, "--data", folder]
+            output = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+        prepare_s, prepare_mb, epoch_s, epoch_mb = json.loads(output)
+        prepared, trained = num_clips / prepare_s, num_clips / epoch_s
+        print(
+            f"| {num_clips:,} | {prepared:,.0f} | {prepare_mb:,.0f} | {trained:,.0f} "
+            f"| {epoch_mb:,.0f} |",
+            flush=True,
+        )
+
+
+def _write_clips(folder: Path, num_clips: int) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(4 * SAMPLE_RATE + num_clips) * 0.1
+    brown = np.convolve(noise, np.ones(8) / 3, mode="same")
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "label", "split"))
+        for number in range(num_clips):
+            source, label = (noise, "white") if number % 2 else (brown, "brown")
+            name = f"{number // 1000}/{number}.wav"
+            (folder / name).parent.mkdir(exist_ok=True)
+            soundfile.write(folder / name, source[number:][:SAMPLE_RATE], SAMPLE_RATE)
+            writer.writerow((name, label, "train"))
+
+
+def _measure(data: Path, root: Path) -> tuple[float, float, float, float]:
+    before = _peak_megabytes()
+    with start("cpu") as runtime:
+        manifest = read_manifest(data / "manifest.csv")
+        store = FeatureStore(root, CONFIG.features)
+        started_at = time.perf_counter()
+        prepared = prepare(manifest.recordings, store)
+        prepare_s, prepare_mb = time.perf_counter() - started_at, _peak_megabytes() - before
+        clips = usable_clips(manifest, prepared, "train")
+        epoch_s = _epoch_seconds(store, clips, runtime)
+    return prepare_s, prepare_mb, epoch_s, _peak_megabytes() - before
+
+
+def _epoch_seconds(store: FeatureStore, clips: list, runtime: Runtime) -> float:
+    window_frames = choose_window_frames([store.num_frames(clips[0].key)], CONFIG)
+    dataset = AudioDataset(store, clips, window_frames, crops=CONFIG.train)
+    loader = TrainingLoader(dataset, CONFIG.train, runtime)
+    torch.manual_seed(0)
+    model = ModelCard(CONFIG, ("brown", "white"), window_frames).build()
+    place(model, runtime.device)
+    optimizer = torch.optim.AdamW(model.parameters())
+    loader.set_epoch(1)
+    started_at = time.perf_counter()
+    train_epoch(model, optimizer, loader, runtime)
+    return time.perf_counter() - started_at
+
+
+def _peak_megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
