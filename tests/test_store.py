@@ -317,7 +317,7 @@ def test_a_digest_is_read_again_only_when_size_or_time_changes(tmp_path, monkeyp
 def test_torn_digests_are_read_again(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(b"sound")
-    (tmp_path / "contents.jsonl").write_bytes(b'{"path": "' + os.fsencode(path) + b'", "size')
+    (tmp_path / "digests.jsonl").write_bytes(b'{"path": "' + os.fsencode(path) + b'", "size')
     digests = ContentDigests(tmp_path)
     assert len(digests.digest(path)) == 32
     with pytest.raises(AudioError, match=r"b\.wav: cannot be read: No such file"):

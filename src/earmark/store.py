@@ -2,7 +2,7 @@
 
 ::
 
-    ROOT/contents.jsonl             path, size, time of change -> digest of the content
+    ROOT/digests.jsonl              path, size, time of change -> digest of the content
     ROOT/SETTINGS/settings.json     the front end's settings; SETTINGS is their digest
     ROOT/SETTINGS/WRITER.f16        frames of many clips, one after another
     ROOT/SETTINGS/WRITER.jsonl      a line a clip: its key, offset in bytes, number of frames
@@ -174,7 +174,7 @@ class ContentDigests(AbstractContextManager["ContentDigests"]):
     """
 
     def __init__(self, root: Path) -> None:
-        self._path = root / "contents.jsonl"
+        self._path = root / "digests.jsonl"
         self._known = {line["path"]: line for line in _whole_lines(self._path)}
         self._new: list[str] = []
 
