@@ -22,10 +22,12 @@ import torch
 from earmark.checkpoint import ModelCard
 from earmark.config import Config
 from earmark.data import AudioDataset, TrainingLoader, choose_window_frames, usable_clips
+from earmark.losses import make_loss
 from earmark.manifest import read_manifest
 from earmark.preparation import prepare
 from earmark.runtime import Runtime, place, start
 from earmark.store import FeatureStore
+from earmark.tasks import BINARY
 from earmark.training import train_epoch
 from machine import describe_machine
 
@@ -99,7 +101,7 @@ def _epoch_seconds(store: FeatureStore, clips: list, runtime: Runtime) -> float:
     optimizer = torch.optim.AdamW(model.parameters())
     loader.set_epoch(1)
     started_at = time.perf_counter()
-    train_epoch(model, optimizer, loader, runtime)
+    train_epoch(model, optimizer, loader, runtime, make_loss(BINARY))
     return time.perf_counter() - started_at
 
 

@@ -24,12 +24,14 @@ from torch.utils.data import DataLoader, Dataset
 from earmark.checkpoint import ModelCard
 from earmark.config import load_config
 from earmark.data import AudioDataset, Clip, TrainingLoader, crop_frames, usable_clips
+from earmark.losses import make_loss
 from earmark.manifest import read_manifest
 from earmark.memory import keep_freed_memory
 from earmark.models import InputShape, summarize
 from earmark.preparation import prepare
 from earmark.runtime import Runtime, place
 from earmark.store import FeatureStore
+from earmark.tasks import BINARY
 from earmark.training import train_epoch
 from machine import describe_machine
 
@@ -92,7 +94,7 @@ def _write_arrays(data: Path, root: Path) -> None:
     """The peer's files; it must not call `prepare`, which changes the allocator's settings."""
     store, clips = prepare_clips(data, root)
     for clip in clips:
-        np.save(root / f"{clip.target}-{clip.key}.npy", store[clip.key].T.astype(np.float32))
+        np.save(root / f"{clip.targets[0]}-{clip.key}.npy", store[clip.key].T.astype(np.float32))
 
 
 def _plain_network() -> nn.Module:
@@ -135,7 +137,7 @@ def _earmark(data: Path, root: Path, epochs: int) -> float:
     for epoch in range(epochs + 1):
         loader.set_epoch(epoch)
         started_at = time.perf_counter()
-        train_epoch(model, optimizer, loader, CPU)
+        train_epoch(model, optimizer, loader, CPU, make_loss(BINARY))
         times.append(time.perf_counter() - started_at)
     return min(times[1:]) / len(clips)
 

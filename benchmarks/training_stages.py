@@ -19,9 +19,11 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from earmark.data import AudioDataset, TrainingLoader, crop_frames
+from earmark.losses import make_loss
 from earmark.memory import keep_freed_memory
 from earmark.models import InputShape, summarize
 from earmark.runtime import place
+from earmark.tasks import BINARY
 from earmark.training import train_epoch
 from machine import describe_machine
 from training_epoch import CONFIG, CPU, default_network, prepare_clips
@@ -37,6 +39,7 @@ STAGES = {
     "pooling, backward": ("aten::max_pool2d_with_indices_backward", "aten::fill_"),
     "windows from the store": ("enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__",),
 }
+WARM_UP_EPOCHS = 4
 PASSES = {
     "normalisation, forward": 3,
     "normalisation, backward": 5,
@@ -60,10 +63,12 @@ def main() -> None:
         loader = TrainingLoader(dataset, CONFIG.train, CPU)
         model = place(default_network(), CPU.device)
         optimizer = torch.optim.AdamW(model.parameters())
-        train_epoch(model, optimizer, loader, CPU)
+        loss = make_loss(BINARY)
+        for _ in range(WARM_UP_EPOCHS):
+            train_epoch(model, optimizer, loader, CPU, loss)
         with profile(activities=[ProfilerActivity.CPU]) as profiled:
             started_at = time.perf_counter()
-            train_epoch(model, optimizer, loader, CPU)
+            train_epoch(model, optimizer, loader, CPU, loss)
             whole = (time.perf_counter() - started_at) / len(clips)
     spent: dict[str, float] = defaultdict(float)
     for event in profiled.key_averages():

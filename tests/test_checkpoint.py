@@ -19,7 +19,7 @@ CARD = ModelCard(
     load_config(settings=["model.blocks.0.channels=4", "train.seed=7"]),
     ("music", "speech"),
     window_frames=60,
-    threshold=0.4,
+    chosen_thresholds=(0.4,),
 )
 
 
@@ -142,7 +142,7 @@ def test_a_label_need_not_be_unicode(saved):
         ("{}", "format: Field required"),
         ('{"format": "1"}', "format: Input should be a valid integer"),
         ('{"format": 0}', "format: Input should be greater"),
-        ('{"format": 1}', "config: Field required; labels: Field required; window_frames:"),
+        ('{"format": 2}', "config: Field required; labels: Field required; window_frames:"),
     ],
 )
 def test_metadata_that_are_no_facts_are_refused(saved, text, message):
@@ -160,7 +160,10 @@ def test_metadata_that_are_no_facts_are_refused(saved, text, message):
     [
         *(("labels", value) for value in (5, "ab", ["a", "a"], [1, 2], ["a"], [], ["a", ""], None)),
         *(("window_frames", value) for value in ("60", 60.0, -1, 0, 10**10, True, None)),
-        *(("threshold", value) for value in ("x", float("nan"), 7, -0.1, None)),
+        *(("thresholds", [value]) for value in ("x", float("nan"), 7, -0.1, None)),
+        ("thresholds", []),
+        ("thresholds", [0.5, 0.5]),
+        *(("task", value) for value in ("ternary", 7, None)),
         *(("progress", value) for value in ([], 5, None)),
         *(("config", value) for value in ([], 5, {"features": 5}, {"features": {"n_fft": 2**36}})),
         ("unheard_of", 1),

@@ -339,7 +339,7 @@ def test_training_judges_a_clip_by_the_mean_of_its_windows(lab, features):
     torch.manual_seed(0)
     model = make_model(MyDataset(features / "training", ["speech", "tone"], num_frames=26))
     predictions = judge(model, DataLoader(dataset, batch_size=4), torch.device("cpu"))
-    assert [clip.target for clip in predictions.clips] == [0, 0, 0, 1, 1, 1]
+    assert [clip.targets for clip in predictions.clips] == [(0,)] * 3 + [(1,)] * 3
     for clip in range(6):
         windows = [dataset[i][0] for i in np.flatnonzero(dataset.window_clips == clip)]
         with torch.inference_mode():
@@ -376,7 +376,9 @@ class Recorded:
 
         # A logit of log(exp(loss) - 1) has the loss for the first label.
         logit = np.log(np.expm1(self.val_losses[self.epoch - 1]))
-        return Predictions((Clip("a", "a", 0), Clip("b", "b", 1)), np.array([[logit], [-logit]]))
+        return Predictions(
+            (Clip("a", "a", (0,)), Clip("b", "b", (1,))), np.array([[logit], [-logit]])
+        )
 
 
 def train_on(val_losses, monkeypatch, log, **more):

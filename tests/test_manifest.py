@@ -76,7 +76,7 @@ def test_recordings_and_labels_come_sorted_and_a_target_is_the_place_of_its_labe
     manifest = read_manifest(tmp_path)
     assert [one.name for one in manifest.recordings] == ["C/5.wav", "a/9.wav", "b/1.wav", "b/2.wav"]
     assert manifest.labels == ("C", "a", "b")
-    assert [manifest.target(one) for one in manifest.recordings] == [0, 1, 2, 2]
+    assert [manifest.targets(one) for one in manifest.recordings] == [(0,), (1,), (2,), (2,)]
 
 
 def test_one_name_in_two_normal_forms_is_one_label_and_one_group(tmp_path):

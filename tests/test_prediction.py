@@ -8,6 +8,7 @@ from earmark.checkpoint import ModelCard
 from earmark.config import load_config
 from earmark.errors import AudioError
 from earmark.prediction import Classifier, Failure, find_audio
+from earmark.tasks import BINARY
 
 CARD = ModelCard(
     load_config(settings=["model.blocks.0.channels=4"]), ("music", "speech"), window_frames=51
@@ -57,7 +58,7 @@ def test_the_threshold_of_the_card_decides(write_clip, tmp_path):
     labels = {}
     for threshold in (0.0, 1.0):
         torch.manual_seed(0)
-        card = ModelCard(CARD.config, CARD.labels, CARD.window_frames, threshold)
+        card = ModelCard(CARD.config, CARD.labels, CARD.window_frames, BINARY, (threshold,))
         labels[threshold] = Classifier(card.build(), card, torch.device("cpu")).predict(path).label
     assert labels == {0.0: "speech", 1.0: "music"}
 

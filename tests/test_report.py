@@ -51,10 +51,12 @@ def evaluation():
     import numpy as np
 
     names = ("a.wav", "b<b>.wav", "c.wav")
-    clips = tuple(Clip(name, name, target) for name, target in zip(names, (0, 0, 1), strict=True))
+    clips = tuple(
+        Clip(name, name, (target,)) for name, target in zip(names, (0, 0, 1), strict=True)
+    )
     predictions = Predictions(clips, np.array([[-2.0], [1.0], [3.0]]))
     skipped = (Skipped("bad.wav", "bad.wav: the file is empty"),)
-    return Evaluation(score(predictions, LABELS), predictions, 0.5, skipped)
+    return Evaluation(score(predictions, LABELS), predictions, (0.5,), skipped)
 
 
 @pytest.fixture

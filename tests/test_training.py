@@ -14,10 +14,12 @@ from earmark.config import load_config
 from earmark.data import Batch
 from earmark.errors import DataError, TrainingError
 from earmark.evaluation import evaluate
+from earmark.losses import make_loss
 from earmark.manifest import read_manifest
 from earmark.models import AudioCNN, InputShape
 from earmark.runs import RunFolder
 from earmark.runtime import Runtime
+from earmark.tasks import BINARY
 from earmark.training import EarlyStopping, train, train_epoch
 
 CPU = Runtime(torch.device("cpu"))
@@ -202,7 +204,7 @@ def test_one_mean_over_all_windows_not_a_mean_of_batch_means():
     batches = [
         Batch(
             value[:, None, None, None].expand(-1, 1, 2, 2),
-            torch.zeros(len(value), dtype=torch.int64),
+            torch.tensor([[1.0, 0.0]]).expand(len(value), 2),
             torch.arange(len(value)),
         )
         for value in values
@@ -210,16 +212,18 @@ def test_one_mean_over_all_windows_not_a_mean_of_batch_means():
     model = Constant()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     expected = (3 * math.log(2) + math.log1p(math.exp(10.0))) / 4
-    assert train_epoch(model, optimizer, batches, CPU) == pytest.approx(expected, rel=1e-6)
+    assert train_epoch(model, optimizer, batches, CPU, make_loss(BINARY)) == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_a_network_can_learn_eight_windows_by_heart():
     torch.manual_seed(0)
     model = AudioCNN(small().model.blocks, InputShape(40, 51))
-    targets = torch.tensor([0, 1] * 4)
+    targets = torch.eye(2).repeat(4, 1)
     batch = Batch(torch.rand(8, 1, 40, 51), targets, torch.arange(8))
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-    losses = [train_epoch(model, optimizer, [batch], CPU) for _ in range(150)]
+    losses = [train_epoch(model, optimizer, [batch], CPU, make_loss(BINARY)) for _ in range(150)]
     assert losses[0] > 0.5
     assert losses[-1] < 0.01
 
@@ -254,7 +258,24 @@ def test_the_test_split_is_not_read_while_training(run_training, sound_folder):
 
 def test_data_that_cannot_be_trained_on_are_refused(run_training, sound_folder, write_clip):
     write_clip(sound_folder / "training" / "third" / "x.wav")
-    with pytest.raises(DataError, match="two labels are needed to train; found 3"):
+    with pytest.raises(DataError, match="no 'third' in the validation split; add some"):
+        run_training("run")
+    for split in ("validation", "testing"):
+        write_clip(sound_folder / split / "third" / "x.wav")
+    with pytest.raises(DataError, match=r"3 labels; a binary task has two, so set train\.task="):
+        run_training("run", "train.task=binary")
+
+
+def test_a_label_of_the_test_split_alone_is_refused(run_training, sound_folder, write_clip):
+    write_clip(sound_folder / "testing" / "third" / "x.wav")
+    with pytest.raises(DataError, match="'third' occurs in the test split only"):
+        run_training("run")
+
+
+def test_one_label_is_nothing_to_tell_apart(run_training, sound_folder):
+    for folder in sound_folder.glob("*/speech"):
+        folder.rename(folder.parent.parent.parent / f"{folder.parent.name}-speech")
+    with pytest.raises(DataError, match="only the label 'music'; at least two"):
         run_training("run")
 
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from dataset_class import MyDataset
 from earmark.data import Clip, clip_logits
 from earmark.errors import DataError, EarmarkError, TrainingError
-from earmark.metrics import Predictions, decide, score
+from earmark.metrics import Predictions, score
 from earmark.models import BandNorm
 from earmark.runtime import DEVICES, pick_device, seed_torch
 from earmark.training import EarlyStopping
@@ -63,7 +63,7 @@ def judge(model: nn.Module, loader: DataLoader, device: torch.device) -> Predict
         logits = torch.cat([model(log_mel.to(device)).cpu() for log_mel, _ in loader]).numpy()
     dataset = dataset_of(loader)
     clips = tuple(
-        Clip(file.relative_to(dataset.folder).with_suffix("").as_posix(), str(file), target)
+        Clip(file.relative_to(dataset.folder).with_suffix("").as_posix(), str(file), (target,))
         for file, target in zip(dataset.files, dataset.targets, strict=True)
     )
     return Predictions(clips, clip_logits(logits, dataset.window_clips))
@@ -123,9 +123,9 @@ def main() -> None:
     except EarmarkError as error:
         parser.exit(error.exit_status, f"{error}\n")
     testing = judge(model, loaders.testing, device)
-    chosen = decide(testing.probabilities, threshold=0.5)
+    chosen = testing.choose().argmax(axis=1)
     for clip, target, logit in zip(testing.clips, chosen, testing.logits[:, 0], strict=True):
-        verdict = "right" if target == clip.target else "wrong"
+        verdict = "right" if (target,) == clip.targets else "wrong"
         print(f"{verdict}  {loaders.labels[target]}  logit {logit:+.2f}  {clip.name}")
     scores = score(testing, loaders.labels)
     print(f"testing loss {scores.loss:.4f}")

@@ -7,10 +7,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -20,8 +27,9 @@ from earmark.errors import CheckpointError, ConfigError
 from earmark.files import write_whole
 from earmark.models import AudioModel, InputShape, build_model
 from earmark.runs import RunFolder
+from earmark.tasks import BINARY, TASKS, Task
 
-FORMAT = 1
+FORMAT = 2
 ADJUSTABLE = ("evaluate", "predict")
 _KEY = "earmark"
 _MODEL = "model."
@@ -36,23 +44,25 @@ class ModelCard:
         config: All settings that it was trained with.
         labels: The vocabulary; a binary network's logit speaks for the second.
         window_frames: Length of the windows that it was trained on.
-        threshold: Probability from which the second label is chosen.
+        task: What the labels mean.
+        chosen_thresholds: Probabilities from which labels are chosen; the task's own when empty.
     """
 
     config: Config
     labels: tuple[str, ...]
     window_frames: int
-    threshold: float = 0.5
+    task: Task = BINARY
+    chosen_thresholds: tuple[float, ...] = ()
 
     @property
-    def num_outputs(self) -> int:
-        """Logits a window."""
-        return 1 if len(self.labels) == 2 else len(self.labels)
+    def thresholds(self) -> tuple[float, ...]:
+        """Probabilities from which labels are chosen, in the form that the task takes."""
+        return self.chosen_thresholds or self.task.default_thresholds(len(self.labels))
 
     def build(self) -> AudioModel:
         """The network, with fresh weights."""
         shape = InputShape(self.config.features.n_mels, self.window_frames)
-        return build_model(self.config.model, shape, self.num_outputs)
+        return build_model(self.config.model, shape, self.task.num_outputs(len(self.labels)))
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,8 @@ class Checkpoint:
             "config": self.card.config.to_dict(),
             "labels": self.card.labels,
             "window_frames": self.card.window_frames,
-            "threshold": self.card.threshold,
+            "task": self.card.task.name,
+            "thresholds": self.card.thresholds,
             "progress": dict(self.progress),
         }
         on_cpu = {name: one.detach().cpu().contiguous() for name, one in tensors.items()}
@@ -169,16 +180,28 @@ class _Facts(_Format):
     config: dict[str, Any]
     labels: Annotated[list[str], AfterValidator(_distinct)]
     window_frames: Annotated[int, Field(ge=1, le=MAX_WINDOW_FRAMES)]
-    threshold: Annotated[float, Field(ge=0, le=1)]
+    task: Literal["binary", "multi_class", "multi_label"]
+    thresholds: list[Annotated[float, Field(ge=0, le=1)]]
     progress: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _check(self) -> "_Facts":
+        if self.task == BINARY.name and len(self.labels) != 2:
+            raise ValueError(f"a binary task has two labels, not {len(self.labels)}")
+        needed = len(TASKS[self.task].default_thresholds(len(self.labels)))
+        if len(self.thresholds) != needed:
+            raise ValueError(f"thresholds: {needed} are needed, not {len(self.thresholds)}")
+        return self
 
 
 def _read_facts(path: Path, text: str) -> tuple[ModelCard, dict[str, Any]]:
     """The card and the state of training, from metadata that nobody vouches for."""
     try:
         table = json.loads(text)
-        if _Format.model_validate(table).format > FORMAT:
-            raise CheckpointError(f"{path}: written by a newer earmark; update this one")
+        if (version := _Format.model_validate(table).format) != FORMAT:
+            mend = "update this one" if version > FORMAT else "train again"
+            age = "a newer" if version > FORMAT else "an older"
+            raise CheckpointError(f"{path}: written by {age} earmark; {mend}")
         facts = _Facts.model_validate(table)
         config = config_from_dict(facts.config, source=str(path))
     except ValidationError as error:
@@ -188,8 +211,9 @@ def _read_facts(path: Path, text: str) -> tuple[ModelCard, dict[str, Any]]:
         raise CheckpointError(str(error)) from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: earmark's settings are not JSON: {error}") from None
-    labels = tuple(facts.labels)
-    return ModelCard(config, labels, facts.window_frames, facts.threshold), facts.progress
+    labels, thresholds = tuple(facts.labels), tuple(facts.thresholds)
+    card = ModelCard(config, labels, facts.window_frames, TASKS[facts.task], thresholds)
+    return card, facts.progress
 
 
 def _describe(mistake: Any) -> str:

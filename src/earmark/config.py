@@ -143,6 +143,13 @@ class TrainConfig(Section):
     """Epochs without a better validation loss before training stops."""
     min_delta: Annotated[float, Field(ge=0)] = 1e-3
     """A validation loss is better when it is lower by more than this."""
+    task: Literal["auto", "binary", "multi_class", "multi_label"] = "auto"
+    """What the labels mean. `auto` goes by the data: a recording with several labels makes them
+    `multi_label`, two labels are `binary`, more are `multi_class`."""
+    balance: Literal["none", "weights", "sampling"] = "none"
+    """How rare labels are helped: by weights in the loss, or by drawing them more often."""
+    label_smoothing: Fraction = 0.0
+    """Share of each target that is spread over what it is not."""
     crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """Length of the windows that the network sees; long clips are judged by the mean over them."""
     max_crops: Annotated[int, Field(ge=1, le=10_000)] = 8

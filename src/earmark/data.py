@@ -21,6 +21,7 @@ from earmark.manifest import Manifest, Recording
 from earmark.preparation import Prepared, prepare
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore, Frames
+from earmark.tasks import MULTI_LABEL, Task, sampling_shares, target_rows
 
 EVALUATION_BATCH = 64
 STATISTICS_FRAMES = 1 << 16
@@ -28,34 +29,37 @@ SHORTEST_WINDOW_SECONDS = 1.0
 
 
 class Batch(NamedTuple):
-    """Windows with the targets of their clips and their own numbers in the data set."""
+    """Windows with the target rows of their clips and their own numbers in the data set."""
 
     log_mel: Float32[Tensor, "batch 1 mels frames"]
-    targets: Int64[Tensor, " batch"]
+    targets: Float32[Tensor, "batch labels"]
     windows: Int64[Tensor, " batch"]
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A usable recording: its name, the key of its features, its target and its group."""
+    """A usable recording: its name, the key of its features, its labels' indices and its group."""
 
     name: str
     key: str
-    target: int
+    targets: tuple[int, ...]
     group: str = ""
 
 
-def require_single_labels(manifest: Manifest) -> None:
-    """Refuses recordings with several labels.
+def require_labels(manifest: Manifest, task: Task) -> None:
+    """Refuses recordings whose labels the task does not allow.
 
     Raises:
-        DataError: With the first of them.
+        DataError: With the first recording that has no label, or several, where one is needed.
     """
+    if task is MULTI_LABEL:
+        return
     for one in manifest.recordings:
         if len(one.labels) != 1:
+            found = f"the labels {' and '.join(one.labels)}" if one.labels else "no label"
             raise DataError(
-                f"{manifest.source}: {one.name} has the labels {' and '.join(one.labels)}; "
-                "give each recording one"
+                f"{manifest.source}: {one.name} has {found}, and a {task.title} task needs one "
+                "each; mend it, or set train.task=multi_label"
             )
 
 
@@ -75,7 +79,7 @@ def prepare_once(
 def usable_clips(manifest: Manifest, prepared: Prepared, split: str) -> list[Clip]:
     """The clips of a split whose features are stored, in the order of the manifest."""
     return [
-        Clip(one.name, prepared.keys[one.name], manifest.target(one), one.group)
+        Clip(one.name, prepared.keys[one.name], manifest.targets(one), one.group)
         for one in manifest.split(split)
         if one.name in prepared.keys
     ]
@@ -122,6 +126,7 @@ class AudioDataset(Dataset):
         window_frames: Length of the windows.
         overlap: Share of a window that the next repeats, on the grid.
         crops: Draw windows at random, with these settings.
+        num_labels: Size of the vocabulary.
     """
 
     def __init__(
@@ -132,9 +137,11 @@ class AudioDataset(Dataset):
         *,
         overlap: float = 0.5,
         crops: TrainConfig | None = None,
+        num_labels: int = 2,
     ) -> None:
         self.store = store
         self.clips = tuple(clips)
+        self.targets = target_rows([clip.targets for clip in clips], num_labels)
         self.window_frames = window_frames
         self._crops = crops
         self._lengths = np.array([store.num_frames(clip.key) for clip in clips], np.int64)
@@ -157,10 +164,12 @@ class AudioDataset(Dataset):
     def __len__(self) -> int:
         return len(self._starts)
 
-    def __getitem__(self, index: int) -> tuple[Float32[Tensor, "1 mels frames"], int]:
-        """A window's log-mel values in decibels, and its clip's target."""
+    def __getitem__(
+        self, index: int
+    ) -> tuple[Float32[Tensor, "1 mels frames"], Float32[Tensor, " labels"]]:
+        """A window's log-mel values in decibels, and its clip's target row."""
         batch = self.batch([index])
-        return batch.log_mel[0], int(batch.targets[0])
+        return batch.log_mel[0], batch.targets[0]
 
     def __getitems__(self, indices: list[int]) -> Batch:
         """Many windows at once: what the loaders ask for."""
@@ -175,9 +184,9 @@ class AudioDataset(Dataset):
             cut_window(self._frames(clip), start, self.window_frames)
             for clip, start in zip(clips, starts, strict=True)
         ]
-        targets = [self.clips[clip].target for clip in clips]
         log_mel = torch.from_numpy(np.stack(windows)).unsqueeze(1)
-        return Batch(log_mel, torch.tensor(targets), torch.tensor(chosen))
+        targets = torch.from_numpy(self.targets[clips]).float()
+        return Batch(log_mel, targets, torch.tensor(chosen))
 
     def _frames(self, clip: int) -> Frames:
         return self.store[self.clips[clip].key]
@@ -201,6 +210,8 @@ class AudioDataset(Dataset):
 class TrainingBatches(Sampler[list[int]]):
     """Shuffled batches of this process's share of the windows; every share has the same length.
 
+    Sampling for balance draws windows with replacement, rare labels as often as common ones.
+
     Args:
         dataset: What to sample.
         config: Batch size and seed.
@@ -212,6 +223,9 @@ class TrainingBatches(Sampler[list[int]]):
         self._config = config
         self._runtime = runtime
         self._epoch = 0
+        self._shares = None
+        if config.balance == "sampling":
+            self._shares = sampling_shares(dataset.targets[dataset.window_clips])
 
     def set_epoch(self, epoch: int) -> None:
         """Another epoch, another order."""
@@ -222,9 +236,11 @@ class TrainingBatches(Sampler[list[int]]):
         return -(-share // self._config.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = np.random.default_rng((self._config.seed, self._epoch, 0)).permutation(
-            len(self._dataset)
-        )
+        rng = np.random.default_rng((self._config.seed, self._epoch, 0))
+        if self._shares is None:
+            order = rng.permutation(len(self._dataset))
+        else:
+            order = rng.choice(len(self._dataset), len(self._dataset), p=self._shares)
         # Shares of one length, so that no process waits for gradients that never come.
         share = len(order) // self._runtime.world_size
         mine = order[self._runtime.rank :: self._runtime.world_size][:share].tolist()

@@ -7,26 +7,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from earmark.checkpoint import Checkpoint
+from earmark.checkpoint import Checkpoint, ModelCard
 from earmark.data import (
     AudioDataset,
     Clip,
     OrderedLoader,
     clip_logits,
     prepare_once,
-    require_single_labels,
+    require_labels,
     usable_clips,
 )
 from earmark.errors import DataError
 from earmark.manifest import Manifest
-from earmark.metrics import Predictions, Scores, decide, score
+from earmark.metrics import Predictions, Scores, score
 from earmark.preparation import ContentSet, Prepared, Skipped
 from earmark.runs import RunFolder
 from earmark.runtime import Runtime, place
 from earmark.store import FeatureStore, default_root
+from earmark.tasks import BINARY, MULTI_LABEL, Task
 
 
 @dataclass(frozen=True)
@@ -35,31 +37,51 @@ class Evaluation:
 
     scores: Scores
     predictions: Predictions
-    threshold: float
+    thresholds: tuple[float, ...]
     skipped: tuple[Skipped, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """What ``evaluate --json`` prints."""
         skipped = [one.to_dict() for one in self.skipped]
-        return {**self.scores.to_dict(), "threshold": self.threshold, "skipped": skipped}
+        return {**self.scores.to_dict(), **self._named_thresholds(), "skipped": skipped}
+
+    def _named_thresholds(self) -> dict[str, Any]:
+        task, labels = self.predictions.task, self.scores.labels
+        if task is BINARY:
+            return {"threshold": self.thresholds[0]}
+        if task is MULTI_LABEL:
+            return {"thresholds": dict(zip(labels, self.thresholds, strict=True))}
+        return {}
+
+    @property
+    def chosen(self) -> tuple[tuple[int, ...], ...]:
+        """Indices of each clip's chosen labels."""
+        return tuple(
+            tuple(map(int, np.flatnonzero(row))) for row in self.predictions.choose(self.thresholds)
+        )
 
     def to_csv(self) -> str:
-        """A row a clip: its name, label, predicted label and the probability of each label."""
+        """A row a clip: its name, labels, predicted labels and the probability of each label."""
         labels = self.scores.labels
-        probabilities = self.predictions.probabilities
-        chosen = decide(probabilities, self.threshold)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("path", "label", "predicted", "correct", *labels))
-        for clip, index, row in zip(self.predictions.clips, chosen, probabilities, strict=True):
-            hit = "yes" if index == clip.target else "no"
+        rows = zip(self.predictions.clips, self.chosen, self.predictions.probabilities, strict=True)
+        for clip, chosen, row in rows:
+            hit = "yes" if chosen == clip.targets else "no"
             shares = (f"{share:.6f}" for share in row)
-            writer.writerow((clip.name, labels[clip.target], labels[index], hit, *shares))
+            names = (join_labels(labels, indices) for indices in (clip.targets, chosen))
+            writer.writerow((clip.name, *names, hit, *shares))
         return text.getvalue()
 
 
+def join_labels(labels: Sequence[str], indices: Sequence[int]) -> str:
+    """Labels as a manifest spells them, between semicolons."""
+    return ";".join(labels[index] for index in indices)
+
+
 def predict_clips(
-    model: nn.Module, loader: OrderedLoader, runtime: Runtime, *, num_outputs: int = 1
+    model: nn.Module, loader: OrderedLoader, runtime: Runtime, *, task: Task = BINARY
 ) -> Predictions:
     """Judges every clip of a loader; with many processes each does a share of the batches.
 
@@ -67,12 +89,13 @@ def predict_clips(
         model: The network itself, not one wrapped for training; it is put in evaluation mode.
         loader: Windows in order.
         runtime: Where to compute.
-        num_outputs: Logits a window.
+        task: What the labels mean.
 
     Returns:
         The same logits whatever the number of processes.
     """
     windows = loader.windows
+    num_outputs = task.num_outputs(windows.targets.shape[1])
     logits = torch.zeros(len(windows), num_outputs, dtype=torch.float64)
     model.eval()
     with torch.inference_mode():
@@ -81,7 +104,7 @@ def predict_clips(
             logits[batch.windows] = output
     # Each row is written by one process and zero elsewhere, so the sum is exact.
     logits = runtime.all_sum(logits)
-    return Predictions(windows.clips, clip_logits(logits.numpy(), windows.window_clips))
+    return Predictions(windows.clips, clip_logits(logits.numpy(), windows.window_clips), task)
 
 
 def evaluate(
@@ -108,7 +131,7 @@ def evaluate(
         DataError: Nothing is left to test on, or test clips were trained on.
     """
     card = checkpoint.card
-    _check_labels(manifest, card.labels)
+    _check_labels(manifest, card)
     seen = _read_seen(run)
     part = _test_part(manifest, seen, card.labels, runtime)
     store = FeatureStore(store_root or default_root(), card.config.features)
@@ -117,12 +140,18 @@ def evaluate(
     left_out = len(manifest) - len(clips) - len(prepared.skipped)
     if left_out and not manifest.has_splits:
         runtime.reporter.info(f"note: {left_out} recordings that training has seen are left out")
-    windows = AudioDataset(store, clips, card.window_frames, overlap=card.config.predict.overlap)
+    windows = AudioDataset(
+        store,
+        clips,
+        card.window_frames,
+        overlap=card.config.predict.overlap,
+        num_labels=len(card.labels),
+    )
     model = place(checkpoint.build(), runtime.device)
-    predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime)
+    predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime, task=card.task)
     confidence = card.config.evaluate.confidence
-    scores = score(predictions, card.labels, threshold=card.threshold, confidence=confidence)
-    return Evaluation(scores, predictions, card.threshold, prepared.skipped)
+    scores = score(predictions, card.labels, thresholds=card.thresholds, confidence=confidence)
+    return Evaluation(scores, predictions, card.thresholds, prepared.skipped)
 
 
 @dataclass(frozen=True)
@@ -142,13 +171,13 @@ def _read_seen(run: Path | None) -> _Seen | None:
     return _Seen(ContentSet(row["key"] for row in rows if row["key"]), groups)
 
 
-def _check_labels(manifest: Manifest, labels: Sequence[str]) -> None:
-    require_single_labels(manifest)
-    unknown = sorted(set(manifest.labels) - set(labels))
+def _check_labels(manifest: Manifest, card: ModelCard) -> None:
+    require_labels(manifest, card.task)
+    unknown = sorted(set(manifest.labels) - set(card.labels))
     if unknown:
         raise DataError(
             f"{manifest.source}: label {unknown[0]!r} is unknown to the model, which tells "
-            f"{' from '.join(labels)}"
+            f"{' from '.join(card.labels)}"
         )
 
 

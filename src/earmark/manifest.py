@@ -26,7 +26,7 @@ class Recording:
     Args:
         path: The file.
         name: What people call it: its path below the data folder, with the excerpt if any.
-        labels: Its labels; binary and multi-class tasks have one.
+        labels: Its labels; in binary and multi-class tasks exactly one.
         group: Recordings of one group (speaker, piece, session) never straddle splits.
         split: ``train``, ``validation``, ``test``, or None when not yet assigned.
         fold: The fold that the manifest names.
@@ -79,9 +79,9 @@ class Manifest:
         """The recordings of a split, in order."""
         return tuple(recording for recording in self.recordings if recording.split == name)
 
-    def target(self, recording: Recording) -> int:
-        """Index of a recording's label in the vocabulary."""
-        return self.labels.index(recording.labels[0])
+    def targets(self, recording: Recording) -> tuple[int, ...]:
+        """Indices of a recording's labels in the vocabulary."""
+        return tuple(self.labels.index(label) for label in recording.labels)
 
     def summary(self) -> str:
         """One line: how many recordings of which label are in which split."""
@@ -245,17 +245,25 @@ def _read_table(path: Path) -> Manifest:
                 f"{path}, rows {first} and {row.number}: both are called {one.name}; rename a file"
             )
         recordings.append(one)
+    _refuse_forgotten_labels(path, recordings, rows)
     return _checked(_manifest(path, recordings, [f"taken from {path.name}"]), rows)
+
+
+def _refuse_forgotten_labels(
+    source: Path, recordings: Sequence[Recording], rows: Mapping[str, int]
+) -> None:
+    """A recording may have no label among others that have several; elsewhere it is a mistake."""
+    empty = next((one for one in recordings if not one.labels), None)
+    if empty and not any(len(one.labels) > 1 for one in recordings):
+        raise DataError(f"{source}, row {rows[empty.name]}: label missing")
 
 
 def _recording(source: Path, row: Row, files: "_Files") -> Recording:
     where = f"{source}, row {row.number}"
     cells = row.cells
     labels = {part.strip() for part in _normal(cells.get("label", "")).split(";")} - {""}
-    found = {"path": cells.get("path"), "label": labels}
-    missing = [column for column, value in found.items() if not value]
-    if missing:
-        raise DataError(f"{where}: {' and '.join(missing)} missing")
+    if not cells.get("path"):
+        raise DataError(f"{where}: {'path' if labels else 'path and label'} missing")
     split = cells.get("split", "").lower()
     if split and split not in SPLIT_NAMES:
         raise DataError(f"{where}: split {split!r} is not training, validation or testing")

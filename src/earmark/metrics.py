@@ -5,11 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int, Int64
-from scipy.special import expit, ndtri
-from sklearn.metrics import confusion_matrix, roc_auc_score
+from jaxtyping import Bool, Float64, Int
+from scipy.special import ndtri
+from sklearn.metrics import (
+    average_precision_score,
+    confusion_matrix,
+    label_ranking_average_precision_score,
+    multilabel_confusion_matrix,
+    precision_recall_curve,
+    roc_auc_score,
+)
 
 from earmark.data import Clip
+from earmark.tasks import BINARY, MULTI_LABEL, Task, target_rows
+
+Ratio = float | None
+"""A share; None where there is nothing to divide by."""
 
 
 @dataclass(frozen=True)
@@ -19,20 +30,58 @@ class Predictions:
     Args:
         clips: The clips.
         logits: A row a clip.
+        task: What the labels mean.
     """
 
     clips: tuple[Clip, ...]
     logits: Float64[np.ndarray, "clips outputs"]
+    task: Task = BINARY
 
     @property
-    def targets(self) -> Int64[np.ndarray, " clips"]:
-        """Index of each clip's label."""
-        return np.array([clip.target for clip in self.clips], np.int64)
+    def targets(self) -> Float64[np.ndarray, "clips labels"]:
+        """A row a clip, 1 for the labels that it has."""
+        num_labels = 2 if self.task is BINARY else self.logits.shape[1]
+        return target_rows([clip.targets for clip in self.clips], num_labels)
 
     @property
-    def probabilities(self) -> Float64[np.ndarray, "clips classes"]:
+    def probabilities(self) -> Float64[np.ndarray, "clips labels"]:
         """Probability of each label."""
-        return probabilities(self.logits)
+        return self.task.probabilities(self.logits)
+
+    def choose(self, thresholds: Sequence[float] | None = None) -> Bool[np.ndarray, "clips labels"]:
+        """Which labels are chosen; by the task's own thresholds when none are given."""
+        probabilities = self.probabilities
+        if thresholds is None:
+            thresholds = self.task.default_thresholds(probabilities.shape[1])
+        return self.task.choose(probabilities, thresholds)
+
+
+@dataclass(frozen=True)
+class RankScores:
+    """What only a multi-label task has: figures of the ranking of labels and of clips.
+
+    Args:
+        mean_average_precision: Mean over the labels that occur of their average precision.
+        lwlrap: Label-weighted label-ranking average precision: for each label of each clip, the
+            share of the clip's labels among those ranked at least as high.
+        micro_f1: F1 over all pairs of clip and label.
+
+    Source:
+        Fonseca et al. (2019), Audio tagging with noisy labels and minimal supervision,
+        arXiv:1906.02975, section 3.3, for lwlrap.
+    """
+
+    mean_average_precision: Ratio
+    lwlrap: Ratio
+    micro_f1: Ratio
+
+    def to_dict(self) -> dict[str, Ratio]:
+        """The figures under the names that ``evaluate --json`` prints."""
+        return {
+            "map": self.mean_average_precision,
+            "lwlrap": self.lwlrap,
+            "micro_f1": self.micro_f1,
+        }
 
 
 @dataclass(frozen=True)
@@ -40,27 +89,35 @@ class Scores:
     """Figures over clips.
 
     Args:
+        task: What the labels mean.
+        labels: The vocabulary.
         num_clips: How many clips were judged.
-        num_correct: How many of them rightly.
-        loss: Mean binary cross-entropy (log-loss), in nats.
+        num_correct: How many of them rightly, with all their labels and no others.
+        loss: Mean cross-entropy of the task (log-loss), in nats.
         num_groups: How many groups they come from; clips of one group are not independent.
         accuracy_interval: Wilson interval of the accuracy, over `effective_size` clips.
-        roc_auc: Area under the ROC curve; None when only one label is present.
+        roc_auc: Area under the ROC curve, the mean over labels when there are more than two; None
+            when a label does not occur, or nothing else does.
+        macro_f1: Mean of the labels' F1, over those that have one.
         per_class: Label to precision, recall, F1 and number of clips; a ratio without a
-            denominator is None.
-        confusion: A row a label, a column a predicted label.
-        labels: The vocabulary.
+            denominator is None. A multi-label task has the average precision as well.
+        confusion: A row a label, a column a predicted label; in a multi-label task one such matrix
+            of absence and presence for each label.
+        ranks: Figures of a multi-label task.
     """
 
+    task: str
+    labels: tuple[str, ...]
     num_clips: int
     num_correct: int
     num_groups: int
     loss: float
     accuracy_interval: tuple[float, float]
-    roc_auc: float | None
+    roc_auc: Ratio
+    macro_f1: Ratio
     per_class: dict[str, dict[str, float | int | None]]
-    confusion: list[list[int]]
-    labels: tuple[str, ...]
+    confusion: list[Any]
+    ranks: RankScores | None = None
 
     @property
     def accuracy(self) -> float:
@@ -70,6 +127,7 @@ class Scores:
     def to_dict(self) -> dict[str, Any]:
         """The figures under the names that ``evaluate --json`` prints."""
         return {
+            "task": self.task,
             "num_clips": self.num_clips,
             "num_correct": self.num_correct,
             "num_groups": self.num_groups,
@@ -77,24 +135,12 @@ class Scores:
             "accuracy_interval": list(self.accuracy_interval),
             "loss": self.loss,
             "roc_auc": self.roc_auc,
+            "macro_f1": self.macro_f1,
+            **(self.ranks.to_dict() if self.ranks else {}),
             "per_class": self.per_class,
             "confusion_matrix": self.confusion,
             "labels": list(self.labels),
         }
-
-
-def probabilities(logits: Float[np.ndarray, "rows outputs"]) -> Float64[np.ndarray, "rows classes"]:
-    """Probability of each label; the one logit of a binary network speaks for the second."""
-    second = expit(logits[:, 0].astype(np.float64))
-    return np.stack([1.0 - second, second], axis=1)
-
-
-def mean_loss(
-    logits: Float64[np.ndarray, "clips outputs"], targets: Int64[np.ndarray, " clips"]
-) -> float:
-    """Mean binary cross-entropy over clips, in nats."""
-    signed = np.where(targets == 1, -logits[:, 0], logits[:, 0])
-    return float(np.logaddexp(0.0, signed).sum() / len(targets))
 
 
 def effective_size(correct: Bool[np.ndarray, " clips"], groups: Sequence[str]) -> float:
@@ -159,7 +205,7 @@ def score(
     predictions: Predictions,
     labels: Sequence[str],
     *,
-    threshold: float = 0.5,
+    thresholds: Sequence[float] | None = None,
     confidence: float = 0.95,
 ) -> Scores:
     """Figures of a set of predictions.
@@ -167,43 +213,120 @@ def score(
     Args:
         predictions: At least one clip.
         labels: The vocabulary.
-        threshold: Probability from which the second label is chosen.
+        thresholds: Probabilities from which labels are chosen; the task's own by default.
         confidence: Level of the interval.
     """
-    targets = predictions.targets
-    chosen = decide(predictions.probabilities, threshold)
-    hits = chosen == targets
+    task, targets = predictions.task, predictions.targets
+    chosen = predictions.choose(thresholds)
+    hits = (chosen == targets).all(axis=1)
     correct = int(hits.sum())
     groups = [clip.group or clip.name for clip in predictions.clips]
     size = effective_size(hits, groups)
-    present = len(np.unique(targets)) > 1
-    confusion = confusion_matrix(targets, chosen, labels=range(len(labels)))
+    counts = multilabel_confusion_matrix(targets, chosen)
+    per_class = {label: _ratios(counts[index]) for index, label in enumerate(labels)}
+    if task is MULTI_LABEL:
+        for label, target, share in zip(
+            labels, targets.T, predictions.probabilities.T, strict=True
+        ):
+            per_class[label]["average_precision"] = _average_precision(target, share)
+        confusion = counts
+    else:
+        classes = range(len(labels))
+        confusion = confusion_matrix(targets.argmax(axis=1), chosen.argmax(axis=1), labels=classes)
     return Scores(
+        task=task.name,
+        labels=tuple(labels),
         num_clips=len(targets),
         num_correct=correct,
-        loss=mean_loss(predictions.logits, targets),
         num_groups=len(set(groups)),
+        loss=float(task.losses(predictions.logits, targets).sum() / len(targets)),
         accuracy_interval=wilson_interval(correct / len(targets), size, confidence),
-        roc_auc=float(roc_auc_score(targets, predictions.logits[:, 0])) if present else None,
-        per_class={label: _class_scores(confusion, index) for index, label in enumerate(labels)},
+        roc_auc=_roc_auc(predictions),
+        macro_f1=_mean([one["f1"] for one in per_class.values()]),
+        per_class=per_class,
         confusion=confusion.tolist(),
-        labels=tuple(labels),
+        ranks=_rank_scores(predictions, per_class, counts) if task is MULTI_LABEL else None,
     )
 
 
-def _class_scores(confusion: Int[np.ndarray, "k k"], index: int) -> dict[str, float | int | None]:
-    hits = int(confusion[index, index])
-    chosen, present = int(confusion[:, index].sum()), int(confusion[index].sum())
+def choose_thresholds(predictions: Predictions) -> tuple[float, ...]:
+    """Thresholds that give each label of a multi-label task its best F1; others keep their own.
+
+    A threshold lies half-way between the lowest probability that it takes and the highest that it
+    leaves. A label that every clip has, or none, keeps 0.5.
+
+    Args:
+        predictions: Of validation data, never of test data.
+    """
+    targets, probabilities = predictions.targets, predictions.probabilities
+    own = predictions.task.default_thresholds(targets.shape[1])
+    if predictions.task is not MULTI_LABEL:
+        return own
+    columns = zip(targets.T, probabilities.T, own, strict=True)
+    return tuple(_best_threshold(target, share, default) for target, share, default in columns)
+
+
+def _best_threshold(
+    target: Float64[np.ndarray, " clips"], share: Float64[np.ndarray, " clips"], default: float
+) -> float:
+    if len(np.unique(target)) < 2:
+        return default
+    precision, recall, candidates = precision_recall_curve(target, share)
+    total = precision + recall
+    f1 = 2 * precision * recall / np.where(total > 0, total, 1.0)
+    best = int(f1[:-1].argmax())
+    below = candidates[best - 1] if best else share[share < candidates[best]].max(initial=0.0)
+    return float((candidates[best] + below) / 2)
+
+
+def _ratios(counts: Int[np.ndarray, "2 2"]) -> dict[str, float | int | None]:
+    """Figures of one label from its counts: a row absent and present, a column left and chosen."""
+    (_, wrong), (missed, hits) = counts.tolist()
     return {
-        "precision": hits / chosen if chosen else None,
-        "recall": hits / present if present else None,
-        "f1": 2 * hits / (chosen + present) if chosen + present else None,
-        "num_clips": present,
+        "precision": hits / (hits + wrong) if hits + wrong else None,
+        "recall": hits / (hits + missed) if hits + missed else None,
+        "f1": 2 * hits / (2 * hits + wrong + missed) if hits + wrong + missed else None,
+        "num_clips": hits + missed,
     }
 
 
-def decide(
-    probabilities: Float64[np.ndarray, "rows classes"], threshold: float
-) -> Int64[np.ndarray, " rows"]:
-    """Index of the chosen label: the second when its probability reaches the threshold."""
-    return (probabilities[:, 1] >= threshold).astype(np.int64)
+def _roc_auc(predictions: Predictions) -> Ratio:
+    targets = predictions.targets
+    if not all(0 < count < len(targets) for count in targets.sum(axis=0)):
+        return None
+    if predictions.task is BINARY:
+        return float(roc_auc_score(targets[:, 1], predictions.logits[:, 0]))
+    return float(roc_auc_score(targets, predictions.probabilities, average="macro"))
+
+
+def _average_precision(
+    target: Float64[np.ndarray, " clips"], share: Float64[np.ndarray, " clips"]
+) -> Ratio:
+    return float(average_precision_score(target, share)) if target.any() else None
+
+
+def _rank_scores(
+    predictions: Predictions,
+    per_class: dict[str, dict[str, float | int | None]],
+    counts: Int[np.ndarray, "labels 2 2"],
+) -> RankScores:
+    targets = predictions.targets
+    has_label = targets.any(axis=1)
+    lwlrap = None
+    if has_label.any():
+        # Weighted by the number of labels, which makes the mean over clips one over labels.
+        lwlrap = label_ranking_average_precision_score(
+            targets[has_label],
+            predictions.probabilities[has_label],
+            sample_weight=targets[has_label].sum(axis=1),
+        )
+    return RankScores(
+        mean_average_precision=_mean([one["average_precision"] for one in per_class.values()]),
+        lwlrap=None if lwlrap is None else float(lwlrap),
+        micro_f1=_ratios(counts.sum(axis=0))["f1"],
+    )
+
+
+def _mean(values: Sequence[Ratio]) -> Ratio:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

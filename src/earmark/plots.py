@@ -82,6 +82,24 @@ def draw_roc(
     return figure
 
 
+def draw_precision_recall(
+    curves: Mapping[str, tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]],
+) -> Figure:
+    """Precision over recall.
+
+    Args:
+        curves: Label to the precision and the recall at each threshold.
+    """
+    figure, axes = _figure(5.0, 3.6)
+    for label, (precision, recall) in curves.items():
+        # A leading underscore would hide the label from the legend.
+        axes.step(recall, precision, where="post", label=_shown(label).replace("_", " "))
+    axes.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    for text in axes.legend(frameon=False, fontsize="small").get_texts():
+        text.set_parse_math(False)
+    return figure
+
+
 def _shown(label: str) -> str:
     """A label as fonts take it: what is not Unicode, from the name of a folder, is escaped."""
     return label.encode(errors="backslashreplace").decode()

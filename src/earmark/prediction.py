@@ -18,9 +18,9 @@ from earmark.checkpoint import ModelCard, load_checkpoint
 from earmark.data import EVALUATION_BATCH, clip_logits, cut_window, window_starts
 from earmark.errors import AudioError
 from earmark.features import Extracted, LogMel, extract
-from earmark.metrics import decide, probabilities
 from earmark.parallel import map_in_order
 from earmark.runtime import pick_device, place
+from earmark.tasks import BINARY, MULTI_LABEL, Task
 
 
 @dataclass(frozen=True)
@@ -29,21 +29,29 @@ class Prediction:
 
     Args:
         path: The file.
-        label: The chosen label.
+        labels: The chosen labels: one, except in a multi-label task.
         probabilities: Label to probability.
         duration_seconds: Length of the sound.
+        task: What the labels mean.
     """
 
     path: Path
-    label: str
+    labels: tuple[str, ...]
     probabilities: dict[str, float]
     duration_seconds: float
+    task: Task = BINARY
+
+    @property
+    def label(self) -> str:
+        """The chosen label; several are joined by semicolons, as in a manifest."""
+        return ";".join(self.labels)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``predict --json`` prints."""
+        several = self.task is MULTI_LABEL
         return {
             "path": str(self.path),
-            "label": self.label,
+            **({"labels": list(self.labels)} if several else {"label": self.label}),
             "probabilities": self.probabilities,
             "duration_seconds": self.duration_seconds,
         }
@@ -62,7 +70,7 @@ class Failure:
 
 
 class Classifier:
-    """A trained model, ready for new sound. It owns the front end, the labels and the threshold.
+    """A trained model, ready for new sound. It owns the front end, labels and thresholds.
 
     Args:
         model: The network.
@@ -95,7 +103,7 @@ class Classifier:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels it tells apart."""
+        """The vocabulary."""
         return self.card.labels
 
     def predict(self, path: Path | str) -> Prediction:
@@ -125,10 +133,12 @@ class Classifier:
                 yield Failure(path, str(error))
 
     def _judge(self, path: Path, extracted: Extracted) -> Prediction:
-        row = probabilities(self._logits(extracted.frames))
-        label = self.labels[int(decide(row, self.card.threshold)[0])]
-        shares = {name: float(share) for name, share in zip(self.labels, row[0], strict=True)}
-        return Prediction(path, label, shares, extracted.duration_seconds)
+        task = self.card.task
+        probabilities = task.probabilities(self._logits(extracted.frames))
+        chosen = np.flatnonzero(task.choose(probabilities, self.card.thresholds)[0])
+        shares = dict(zip(self.labels, map(float, probabilities[0]), strict=True))
+        labels = tuple(self.labels[index] for index in chosen)
+        return Prediction(path, labels, shares, extracted.duration_seconds, task)
 
     def _logits(
         self, frames: Float16[np.ndarray, "frames mels"]

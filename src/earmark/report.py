@@ -8,17 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_curve
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 import earmark
-from earmark.checkpoint import Checkpoint
+from earmark.checkpoint import Checkpoint, ModelCard
 from earmark.errors import EarmarkError
-from earmark.evaluation import Evaluation
+from earmark.evaluation import Evaluation, join_labels
 from earmark.files import write_whole
-from earmark.metrics import decide
+from earmark.metrics import Scores
 from earmark.models import count_parameters
-from earmark.plots import draw_confusion, draw_loss_curve, draw_roc, to_svg
+from earmark.plots import (
+    draw_confusion,
+    draw_loss_curve,
+    draw_precision_recall,
+    draw_roc,
+    to_svg,
+)
 from earmark.runs import RunFolder
+from earmark.tasks import BINARY, MULTI_LABEL
 
 _STYLE = """
 :root { color-scheme: light dark; --card: #f4f5f7; --line: #d5d8dd; --quiet: #5c6470; }
@@ -46,6 +53,8 @@ pre { background: var(--card); padding: 1rem; overflow-x: auto; border-radius: .
 """
 
 
+MOST_TITLE_LABELS = 4
+MOST_CURVES = 12
 TEST_SPLIT = "test split"
 UNSEEN = "recordings that the run has not seen"
 
@@ -89,7 +98,7 @@ def write_report(
 def render_report(evaluation: Evaluation, checkpoint: Checkpoint, origin: Origin) -> str:
     """The page as text."""
     card = checkpoint.card
-    title = f"{' or '.join(card.labels)}: test report"
+    title = f"{_list(card)}: test report"
     pictures = "".join([*_figures(evaluation), _loss_curve(origin, checkpoint)])
     sections = [
         f"<h1>{escape(title)}</h1>",
@@ -114,6 +123,13 @@ def render_report(evaluation: Evaluation, checkpoint: Checkpoint, origin: Origin
     )
 
 
+def _list(card: ModelCard) -> str:
+    """A few of the labels, as the task has them."""
+    word = " and " if card.task is MULTI_LABEL else " or "
+    more = len(card.labels) - MOST_TITLE_LABELS
+    return word.join(card.labels[:MOST_TITLE_LABELS]) + (f"{word}{more} more" if more > 0 else "")
+
+
 def _describe(origin: Origin) -> str:
     day = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return (
@@ -126,20 +142,34 @@ def _headline(evaluation: Evaluation) -> str:
     scores = evaluation.scores
     low, high = scores.accuracy_interval
     area = "" if scores.roc_auc is None else f" Area under the ROC curve {scores.roc_auc:.3f}."
+    several = evaluation.predictions.task is MULTI_LABEL
+    rightly = "judged rightly, with every label and no other" if several else "judged rightly"
     return (
-        f'<div class="headline"><strong>{scores.accuracy:.1%}</strong> of the test clips are '
-        f"judged rightly: {scores.num_correct} of {scores.num_clips}, from {scores.num_groups} "
-        f"groups.<br>With so many the true share is likely between {low:.1%} and {high:.1%} "
-        f"(Wilson interval). Log-loss {scores.loss:.4f} nats.{area}</div>"
+        f'<div class="headline">{_ranks(scores)}<strong>{scores.accuracy:.1%}</strong> of the test '
+        f"clips are {rightly}: {scores.num_correct} of {scores.num_clips}, from "
+        f"{scores.num_groups} groups.<br>With so many the true share is likely between {low:.1%} "
+        f"and {high:.1%} (Wilson interval). Log-loss {scores.loss:.4f} nats.{area}</div>"
+    )
+
+
+def _ranks(scores: Scores) -> str:
+    if scores.ranks is None or scores.ranks.mean_average_precision is None:
+        return ""
+    return (
+        f"<strong>{scores.ranks.mean_average_precision:.3f}</strong> mean average precision, "
+        f"lwlrap {_ratio(scores.ranks.lwlrap)}, micro F1 {_ratio(scores.ranks.micro_f1)}.<br>"
     )
 
 
 def _class_table(evaluation: Evaluation) -> str:
+    columns = {"precision": "precision", "recall": "recall", "f1": "F1"}
+    if evaluation.scores.ranks:
+        columns["average_precision"] = "average precision"
     rows = [
-        (label, *(_ratio(one[name]) for name in ("precision", "recall", "f1")), one["num_clips"])
+        (label, *(_ratio(one[name]) for name in columns), one["num_clips"])
         for label, one in evaluation.scores.per_class.items()
     ]
-    return _table(("label", "precision", "recall", "F1", "clips"), rows)
+    return _table(("label", *columns.values(), "clips"), rows)
 
 
 def _ratio(value: float | None) -> str:
@@ -148,12 +178,21 @@ def _ratio(value: float | None) -> str:
 
 def _figures(evaluation: Evaluation) -> Iterable[str]:
     scores, labels = evaluation.scores, evaluation.scores.labels
+    targets = evaluation.predictions.targets
+    if scores.ranks:
+        shares = evaluation.predictions.probabilities
+        shown = [index for index in range(len(labels)) if targets[:, index].any()][:MOST_CURVES]
+        curves = {
+            labels[index]: precision_recall_curve(targets[:, index], shares[:, index])[:2]
+            for index in shown
+        }
+        yield _figure(draw_precision_recall(curves), "Precision and recall of each label.")
+        return
     yield _figure(
         draw_confusion(np.array(scores.confusion), labels), "Confusion matrix: clips by label."
     )
-    if scores.roc_auc is not None:
-        targets, logits = evaluation.predictions.targets, evaluation.predictions.logits
-        false_rate, true_rate, _ = roc_curve(targets, logits[:, 0])
+    if scores.roc_auc is not None and evaluation.predictions.task is BINARY:
+        false_rate, true_rate, _ = roc_curve(targets[:, 1], evaluation.predictions.logits[:, 0])
         yield _figure(draw_roc(false_rate, true_rate, labels[1]), f"ROC curve of {labels[1]}.")
 
 
@@ -186,16 +225,22 @@ def _figure(figure: Any, caption: str) -> str:
 
 def _error_table(evaluation: Evaluation) -> str:
     predictions, labels = evaluation.predictions, evaluation.scores.labels
-    probabilities = predictions.probabilities
-    chosen = decide(probabilities, evaluation.threshold)
     rows = [
-        (clip.name, labels[clip.target], labels[index], f"{probabilities[number, index]:.3f}")
-        for number, (clip, index) in enumerate(zip(predictions.clips, chosen, strict=True))
-        if index != clip.target
+        (clip.name, join_labels(labels, clip.targets), join_labels(labels, chosen), said)
+        for clip, chosen, said in zip(
+            predictions.clips, evaluation.chosen, _said(evaluation), strict=True
+        )
+        if chosen != clip.targets
     ]
     if not rows:
         return "<p>None.</p>"
     return _table(("clip", "label", "predicted", "probability"), rows)
+
+
+def _said(evaluation: Evaluation) -> Iterable[str]:
+    """The probabilities of each clip's chosen labels."""
+    for row, chosen in zip(evaluation.predictions.probabilities, evaluation.chosen, strict=True):
+        yield ";".join(f"{row[index]:.3f}" for index in chosen)
 
 
 def _skipped(evaluation: Evaluation) -> str:
@@ -210,10 +255,22 @@ def _model(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
     parameters = count_parameters(checkpoint.build())
     settings = escape(card.config.to_toml())
     return (
-        f"<p>{escape(card.config.model.name)} with {parameters:,} parameters; a clip is "
-        f"{escape(card.labels[1])} from a probability of {evaluation.threshold:g}.</p>"
+        f"<p>{escape(card.config.model.name)} with {parameters:,} parameters; "
+        f"{escape(_rule(evaluation))}.</p>"
         f"<details><summary>All settings</summary><pre>{settings}</pre></details>"
     )
+
+
+def _rule(evaluation: Evaluation) -> str:
+    """How a label is chosen."""
+    labels, thresholds = evaluation.scores.labels, evaluation.thresholds
+    task = evaluation.predictions.task
+    if task is BINARY:
+        return f"a clip is {labels[1]} from a probability of {thresholds[0]:g}"
+    if task is MULTI_LABEL:
+        each = (f"{one} {value:.2f}" for one, value in zip(labels, thresholds, strict=True))
+        return f"a label is chosen from a probability of {', '.join(each)} (from validation data)"
+    return "the most probable label is chosen"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -43,7 +43,8 @@ def _assign(
     """Group to split: the largest groups first, each to the split that lacks its labels most."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for one in recordings:
-        counts[one.group].update(one.labels)
+        # Recordings without a label are shared out as if that were one.
+        counts[one.group].update(one.labels or ("",))
     total: Counter[str] = sum(counts.values(), Counter())
     wanted = {
         split: {label: share * total[label] for label in total}

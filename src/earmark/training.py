@@ -3,13 +3,12 @@
 import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from earmark.checkpoint import (
     Checkpoint,
@@ -19,29 +18,22 @@ from earmark.checkpoint import (
     restore_optimizer,
 )
 from earmark.config import Config
-from earmark.data import (
-    AudioDataset,
-    Batch,
-    OrderedLoader,
-    TrainingLoader,
-    choose_window_frames,
-    crop_frames,
-    prepare_once,
-    require_single_labels,
-    usable_clips,
-)
-from earmark.errors import DataError, TrainingError
+from earmark.data import Batch, crop_frames, prepare_once
+from earmark.errors import TrainingError
 from earmark.evaluation import predict_clips
 from earmark.files import write_whole
+from earmark.loaders import Loaders, choose_task, make_loaders
+from earmark.losses import Loss, make_loss
 from earmark.manifest import Manifest
-from earmark.metrics import Scores, score
+from earmark.metrics import Predictions, choose_thresholds, score
 from earmark.models import AudioModel, count_parameters
 from earmark.plots import loss_curve
-from earmark.preparation import ContentSet, Prepared, Skipped
+from earmark.preparation import Skipped
 from earmark.runs import RunFolder
 from earmark.runtime import Runtime, place, seed_torch
 from earmark.splits import with_splits
 from earmark.store import FeatureStore, default_root
+from earmark.tasks import balanced_weights
 
 
 @dataclass
@@ -103,12 +95,6 @@ class TrainingResult:
         return {**asdict(self), "run": str(self.run), "skipped": skipped}
 
 
-@dataclass(frozen=True)
-class _Loaders:
-    train: TrainingLoader
-    validation: OrderedLoader
-
-
 @dataclass
 class _State:
     """Everything that changes from epoch to epoch."""
@@ -144,18 +130,19 @@ def train(
     """
     folder = RunFolder(run)
     manifest = with_splits(manifest, config.train)
-    _check_task(manifest)
+    task = choose_task(manifest, config.train, runtime)
     folder.refuse_misuse(config, manifest.source, overwrite=overwrite)
     # Settings that cannot make a network are told before the features are computed, not after.
-    ModelCard(config, manifest.labels, crop_frames(config)).build()
+    ModelCard(config, manifest.labels, crop_frames(config), task).build()
+    runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
     runtime.reporter.info(f"data: {manifest.summary()}")
     for note in manifest.notes:
         runtime.reporter.info(f"note: {note}")
     store = FeatureStore(store_root or default_root(), config.features)
     learnt_from = (*manifest.split("train"), *manifest.split("validation"))
     prepared = prepare_once(learnt_from, store, runtime)
-    loaders = _make_loaders(manifest, prepared, store, config, runtime)
-    card = ModelCard(config, manifest.labels, loaders.train.windows.window_frames)
+    loaders = make_loaders(manifest, prepared, store, config, task, runtime)
+    card = ModelCard(config, manifest.labels, loaders.train.windows.window_frames, task)
     table = manifest.to_csv(prepared.keys)
     folder.refuse_other_data(table, overwrite=overwrite)
     runtime.wait()
@@ -167,51 +154,7 @@ def train(
     return _result(folder, config, state, prepared.skipped)
 
 
-def _check_task(manifest: Manifest) -> None:
-    require_single_labels(manifest)
-    if len(manifest.labels) != 2:
-        raise DataError(
-            f"{manifest.source}: two labels are needed to train; found {len(manifest.labels)}: "
-            f"{', '.join(manifest.labels[:5])}"
-        )
-    for split in ("train", "validation"):
-        present = {label for one in manifest.split(split) for label in one.labels}
-        missing = sorted(set(manifest.labels) - present)
-        if missing:
-            raise DataError(f"{manifest.source}: no {missing[0]!r} in the {split} split; add some")
-
-
-def _make_loaders(
-    manifest: Manifest, prepared: Prepared, store: FeatureStore, config: Config, runtime: Runtime
-) -> _Loaders:
-    train_clips = usable_clips(manifest, prepared, "train")
-    validation_clips = usable_clips(manifest, prepared, "validation")
-    trained = ContentSet(clip.key for clip in train_clips)
-    repeated = {clip for clip in validation_clips if clip.key in trained}
-    validation_clips = [clip for clip in validation_clips if clip not in repeated]
-    for clip in sorted(repeated, key=lambda clip: clip.name):
-        runtime.reporter.warn(f"left out of validation: {clip.name} is in the training split too")
-    for split, usable in (("train", train_clips), ("validation", validation_clips)):
-        if len({clip.target for clip in usable}) < len(manifest.labels):
-            raise DataError(f"{manifest.source}: a label has no usable clip in the {split} split")
-    lengths = [store.num_frames(clip.key) for clip in train_clips]
-    window_frames = choose_window_frames(lengths, config)
-    training = AudioDataset(store, train_clips, window_frames, crops=config.train)
-    if len(training) < runtime.world_size:
-        raise TrainingError(
-            f"{len(training)} training windows cannot be shared by {runtime.world_size} processes; "
-            "start fewer"
-        )
-    overlap = config.predict.overlap
-    validation = AudioDataset(store, validation_clips, window_frames, overlap=overlap)
-    return _Loaders(
-        TrainingLoader(training, config.train, runtime), OrderedLoader(validation, runtime)
-    )
-
-
-def _start_or_resume(
-    run: RunFolder, card: ModelCard, loaders: _Loaders, runtime: Runtime
-) -> _State:
+def _start_or_resume(run: RunFolder, card: ModelCard, loaders: Loaders, runtime: Runtime) -> _State:
     train = card.config.train
     seed_torch(train.seed)
     model = card.build()
@@ -232,10 +175,11 @@ def _start_or_resume(
 
 
 def _run_epochs(
-    run: RunFolder, card: ModelCard, state: _State, loaders: _Loaders, runtime: Runtime
+    run: RunFolder, card: ModelCard, state: _State, loaders: Loaders, runtime: Runtime
 ) -> None:
     config, reporter, stopping = card.config.train, runtime.reporter, state.stopping
     trained = runtime.wrap(state.model)
+    loss = _make_loss(card, loaders)
     with reporter.track("training", config.epochs) as task:
         task.advance(stopping.epoch)
         while stopping.epoch < config.epochs and not stopping.should_stop:
@@ -243,9 +187,9 @@ def _run_epochs(
             epoch = stopping.epoch + 1
             loaders.train.set_epoch(epoch)
             seed_torch(config.seed, epoch, runtime.rank)
-            train_loss = train_epoch(trained, state.optimizer, loaders.train, runtime)
+            train_loss = train_epoch(trained, state.optimizer, loaders.train, runtime, loss)
             runtime.broadcast_buffers(state.model)
-            predictions = predict_clips(state.model, loaders.validation, runtime)
+            predictions = predict_clips(state.model, loaders.validation, runtime, task=card.task)
             _require_finite(float(predictions.logits.sum()), "sum of the validation logits")
             scores = score(predictions, card.labels)
             is_best = stopping.update(scores.loss)
@@ -254,16 +198,25 @@ def _run_epochs(
                 "train_loss": train_loss,
                 "val_loss": scores.loss,
                 "val_accuracy": scores.accuracy,
+                **({"val_map": scores.ranks.mean_average_precision} if scores.ranks else {}),
                 "elapsed_seconds": round(time.perf_counter() - started_at, 3),
             }
             state.log.append(line)
             task.advance(note=f"val_loss {scores.loss:.4f}")
             reporter.info(_describe(line, is_best=is_best))
             if runtime.is_main:
-                _save(run, card, state, scores if is_best else None)
+                _save(run, card, state, predictions if is_best else None)
     if runtime.is_main:
         write_whole(run.path / "loss.png", loss_curve(state.log, stopping.best_epoch))
     runtime.wait()
+
+
+def _make_loss(card: ModelCard, loaders: Loaders) -> Loss:
+    config, windows = card.config.train, loaders.train.windows
+    weights = None
+    if config.balance == "weights":
+        weights = balanced_weights(card.task, windows.targets[windows.window_clips])
+    return make_loss(card.task, label_weights=weights, label_smoothing=config.label_smoothing)
 
 
 def train_epoch(
@@ -271,6 +224,7 @@ def train_epoch(
     optimizer: torch.optim.Optimizer,
     loader: Iterable[Batch],
     runtime: Runtime,
+    loss_function: Loss,
 ) -> float:
     """Trains on every batch once; the mean loss over their windows, in nats.
 
@@ -279,6 +233,7 @@ def train_epoch(
         optimizer: Steps once a batch.
         loader: Batches of windows.
         runtime: Where to compute.
+        loss_function: What `make_loss` gives.
 
     Raises:
         TrainingError: The loss is not finite.
@@ -288,7 +243,7 @@ def train_epoch(
     for batch in loader:
         targets = batch.targets.to(runtime.device)
         logits = model(batch.log_mel.to(runtime.device))
-        loss = binary_cross_entropy_with_logits(logits[:, 0], targets.float())
+        loss = loss_function(logits, targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -313,17 +268,20 @@ def _describe(line: Mapping[str, Any], *, is_best: bool) -> str:
     return (
         f"epoch {line['epoch']:3d}  train_loss {line['train_loss']:.4f}  "
         f"val_loss {line['val_loss']:.4f}  val_accuracy {line['val_accuracy']:.4f}"
-        f"{'  best' if is_best else ''}"
+        + (f"  val_map {line['val_map']:.4f}" if line.get("val_map") is not None else "")
+        + ("  best" if is_best else "")
     )
 
 
-def _save(run: RunFolder, card: ModelCard, state: _State, best_scores: Scores | None) -> None:
+def _save(run: RunFolder, card: ModelCard, state: _State, best: Predictions | None) -> None:
     """Writes the best weights, the log and, last of all, the state to go on from."""
     weights = state.model.state_dict()
     stopping = state.stopping
-    if best_scores is not None:
-        progress = {"epoch": stopping.epoch, "validation": best_scores.to_dict()}
-        Checkpoint(card, weights, progress=progress).save(run.best)
+    if best is not None:
+        chosen = replace(card, chosen_thresholds=choose_thresholds(best))
+        scores = score(best, card.labels, thresholds=chosen.thresholds)
+        progress = {"epoch": stopping.epoch, "validation": scores.to_dict()}
+        Checkpoint(chosen, weights, progress=progress).save(run.best)
     run.write_log(state.log)
     progress = {
         "epoch": stopping.epoch,

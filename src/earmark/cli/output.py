@@ -33,28 +33,37 @@ def prediction_row(result: "Prediction | Failure") -> tuple[str, ...]:
     facts = result.to_dict()
     if "error" in facts:
         return facts["path"], "-", "-", "-"
-    share = facts["probabilities"][facts["label"]]
-    return facts["path"], facts["label"], f"{share:.3f}", f"{facts['duration_seconds']:.1f}"
+    chosen = facts.get("labels", [facts.get("label")])
+    shares = ";".join(f"{facts['probabilities'][label]:.3f}" for label in chosen)
+    seconds = f"{facts['duration_seconds']:.1f}"
+    return facts["path"], ";".join(chosen) or "-", shares or "-", seconds
 
 
 def print_scores(scores: "Scores") -> None:
     """Prints a test's figures for people."""
     from earmark.terminal import print_table
 
+    columns = (*RATIOS, "average_precision") if scores.ranks else RATIOS
     rows = [
-        (
-            label,
-            *("-" if one[key] is None else f"{one[key]:.3f}" for key in RATIOS),
-            one["num_clips"],
-        )
+        (label, *(_ratio(one[key]) for key in columns), one["num_clips"])
         for label, one in scores.per_class.items()
     ]
-    print_table("", ("label", *RATIOS, "clips"), rows)
+    print_table("", ("label", *(name.replace("_", " ") for name in columns), "clips"), rows)
+    if scores.ranks:
+        ranks = scores.ranks
+        click.echo(
+            f"Mean average precision {_ratio(ranks.mean_average_precision)}, lwlrap "
+            f"{_ratio(ranks.lwlrap)}, micro F1 {_ratio(ranks.micro_f1)}"
+        )
     low, high = scores.accuracy_interval
     click.echo(
         f"Accuracy {scores.accuracy:.1%}: {tally(scores)} from {scores.num_groups} groups, "
         f"interval {low:.1%} to {high:.1%}; log-loss {scores.loss:.4f}"
     )
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def tally(scores: "Scores") -> str:

@@ -1,0 +1,145 @@
+"""What a run may be trained and validated on: the task, the clips and their loaders."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from earmark.config import Config, TrainConfig
+from earmark.data import (
+    AudioDataset,
+    Clip,
+    OrderedLoader,
+    TrainingLoader,
+    choose_window_frames,
+    require_labels,
+    usable_clips,
+)
+from earmark.errors import DataError, TrainingError
+from earmark.manifest import SPLITS, Manifest
+from earmark.preparation import ContentSet, Prepared
+from earmark.runtime import Runtime
+from earmark.store import FeatureStore
+from earmark.tasks import BINARY, MULTI_LABEL, TASKS, Task, find_task
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """Random windows to train on, and every window of the validation split in order."""
+
+    train: TrainingLoader
+    validation: OrderedLoader
+
+
+def choose_task(manifest: Manifest, config: TrainConfig, runtime: Runtime) -> Task:
+    """The task that the settings name or the data ask for, if the splits allow it.
+
+    Args:
+        manifest: The data, with splits.
+        config: Which task.
+        runtime: Its reporter is told of labels that validation lacks.
+
+    Raises:
+        DataError: There is nothing to tell apart, or a label is missing where it is needed.
+    """
+    labels = manifest.labels
+    if len(labels) < 2:
+        found = f"only the label {labels[0]!r}" if labels else "no label"
+        raise DataError(f"{manifest.source}: {found}; at least two are needed to tell apart")
+    if config.task == "auto":
+        task = find_task((one.labels for one in manifest.recordings), len(labels))
+    else:
+        task = TASKS[config.task]
+    if task is BINARY and len(labels) != 2:
+        raise DataError(
+            f"{manifest.source}: {len(labels)} labels; a binary task has two, so set "
+            "train.task=multi_class"
+        )
+    require_labels(manifest, task)
+    counts = {
+        split: Counter(label for one in manifest.split(split) for label in one.labels)
+        for split in SPLITS
+    }
+    _check_label_counts(manifest, task, counts, runtime)
+    return task
+
+
+def _check_label_counts(
+    manifest: Manifest, task: Task, counts: Mapping[str, Mapping[str, int]], runtime: Runtime
+) -> None:
+    for label in manifest.labels:
+        present = [split for split in SPLITS if counts[split][label]]
+        if present == ["test"]:
+            raise DataError(
+                f"{manifest.source}: {label!r} occurs in the test split only, where it could never "
+                "be learnt; add some to the train split or leave it out"
+            )
+        if "train" not in present:
+            raise DataError(f"{manifest.source}: no {label!r} in the train split; add some")
+        if "validation" not in present:
+            if task is not MULTI_LABEL:
+                raise DataError(
+                    f"{manifest.source}: no {label!r} in the validation split; add some"
+                )
+            runtime.reporter.warn(
+                f"no {label!r} in the validation split: its threshold stays at 0.5"
+            )
+
+
+def make_loaders(
+    manifest: Manifest,
+    prepared: Prepared,
+    store: FeatureStore,
+    config: Config,
+    task: Task,
+    runtime: Runtime,
+) -> Loaders:
+    """The loaders of the training and validation splits.
+
+    Raises:
+        DataError: A label has no usable clip in a split that needs it.
+        TrainingError: There are fewer windows than processes.
+    """
+    train_clips = usable_clips(manifest, prepared, "train")
+    trained = ContentSet(clip.key for clip in train_clips)
+    validation_clips = []
+    for clip in usable_clips(manifest, prepared, "validation"):
+        if clip.key in trained:
+            where = "is in the training split too"
+            runtime.reporter.warn(f"left out of validation: {clip.name} {where}")
+        else:
+            validation_clips.append(clip)
+    _require_every_label(manifest, "train", train_clips)
+    if task is not MULTI_LABEL:
+        _require_every_label(manifest, "validation", validation_clips)
+    elif not validation_clips:
+        raise DataError(f"{manifest.source}: no usable clip in the validation split; add some")
+    lengths = [store.num_frames(clip.key) for clip in train_clips]
+    window_frames = choose_window_frames(lengths, config)
+    num_labels = len(manifest.labels)
+    training = AudioDataset(
+        store, train_clips, window_frames, crops=config.train, num_labels=num_labels
+    )
+    if len(training) < runtime.world_size:
+        raise TrainingError(
+            f"{len(training)} training windows cannot be shared by {runtime.world_size} processes; "
+            "start fewer"
+        )
+    validation = AudioDataset(
+        store,
+        validation_clips,
+        window_frames,
+        overlap=config.predict.overlap,
+        num_labels=num_labels,
+    )
+    return Loaders(
+        TrainingLoader(training, config.train, runtime), OrderedLoader(validation, runtime)
+    )
+
+
+def _require_every_label(manifest: Manifest, split: str, clips: list[Clip]) -> None:
+    present = {index for clip in clips for index in clip.targets}
+    missing = [label for index, label in enumerate(manifest.labels) if index not in present]
+    if missing:
+        raise DataError(
+            f"{manifest.source}: {missing[0]!r} has no usable clip in the {split} split; add some"
+        )

@@ -1,0 +1,227 @@
+"""What the labels of a recording mean: one of two, one of many, or any number of them.
+
+A task decides how many logits a network gives, what they say of each label, which labels are chosen
+and what a mistake costs. Targets are everywhere a row over all labels, 1 for those that a recording
+has, so that two recordings mixed are two rows mixed.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64
+from scipy.special import expit, log_softmax, softmax
+
+Rows = Float64[np.ndarray, "rows labels"]
+
+
+class Task(ABC):
+    """One kind of labelling."""
+
+    name: str
+    """As settings and model files spell it."""
+    title: str
+    """As people say it."""
+
+    @abstractmethod
+    def num_outputs(self, num_labels: int) -> int:
+        """Logits a window."""
+
+    @abstractmethod
+    def probabilities(self, logits: Float[np.ndarray, "rows outputs"]) -> Rows:
+        """Probability of each label."""
+
+    @abstractmethod
+    def default_thresholds(self, num_labels: int) -> tuple[float, ...]:
+        """The thresholds of a network that was given none."""
+
+    @abstractmethod
+    def choose(
+        self, probabilities: Rows, thresholds: Sequence[float]
+    ) -> Bool[np.ndarray, "rows labels"]:
+        """Which labels are chosen.
+
+        Args:
+            probabilities: Of each label.
+            thresholds: As many as `default_thresholds` gives.
+        """
+
+    @abstractmethod
+    def losses(
+        self, logits: Float[np.ndarray, "rows outputs"], targets: Float[np.ndarray, "rows labels"]
+    ) -> Float64[np.ndarray, " rows"]:
+        """Cross-entropy of each row, in nats: what training minimises."""
+
+
+class Binary(Task):
+    """One of two labels; the only logit speaks for the second."""
+
+    name = "binary"
+    title = "binary"
+
+    def num_outputs(self, num_labels: int) -> int:
+        """One."""
+        return 1
+
+    def probabilities(self, logits: Float[np.ndarray, "rows outputs"]) -> Rows:
+        """The second label's sigmoid, and what is left for the first."""
+        second = expit(logits[:, 0].astype(np.float64))
+        return np.stack([1.0 - second, second], axis=1)
+
+    def default_thresholds(self, num_labels: int) -> tuple[float, ...]:
+        """That of the second label."""
+        return (0.5,)
+
+    def choose(
+        self, probabilities: Rows, thresholds: Sequence[float]
+    ) -> Bool[np.ndarray, "rows labels"]:
+        """The second label when its probability reaches the threshold."""
+        second = probabilities[:, 1] >= thresholds[0]
+        return np.stack([~second, second], axis=1)
+
+    def losses(
+        self, logits: Float[np.ndarray, "rows outputs"], targets: Float[np.ndarray, "rows labels"]
+    ) -> Float64[np.ndarray, " rows"]:
+        """Binary cross-entropy."""
+        return _binary_losses(logits[:, 0].astype(np.float64), targets[:, 1])
+
+
+class MultiClass(Task):
+    """One of many labels; a logit a label, and their softmax."""
+
+    name = "multi_class"
+    title = "multi-class"
+
+    def num_outputs(self, num_labels: int) -> int:
+        """One a label."""
+        return num_labels
+
+    def probabilities(self, logits: Float[np.ndarray, "rows outputs"]) -> Rows:
+        """The softmax."""
+        return softmax(logits.astype(np.float64), axis=1)
+
+    def default_thresholds(self, num_labels: int) -> tuple[float, ...]:
+        """None: the most probable label wins."""
+        return ()
+
+    def choose(
+        self, probabilities: Rows, thresholds: Sequence[float]
+    ) -> Bool[np.ndarray, "rows labels"]:
+        """The most probable label, the first of equals."""
+        return np.arange(probabilities.shape[1]) == probabilities.argmax(axis=1)[:, None]
+
+    def losses(
+        self, logits: Float[np.ndarray, "rows outputs"], targets: Float[np.ndarray, "rows labels"]
+    ) -> Float64[np.ndarray, " rows"]:
+        """The cross-entropy with the softmax."""
+        return -(targets * log_softmax(logits.astype(np.float64), axis=1)).sum(axis=1)
+
+
+class MultiLabel(Task):
+    """Any number of labels; a logit a label, each judged by itself."""
+
+    name = "multi_label"
+    title = "multi-label"
+
+    def num_outputs(self, num_labels: int) -> int:
+        """One a label."""
+        return num_labels
+
+    def probabilities(self, logits: Float[np.ndarray, "rows outputs"]) -> Rows:
+        """The sigmoid of each logit."""
+        return expit(logits.astype(np.float64))
+
+    def default_thresholds(self, num_labels: int) -> tuple[float, ...]:
+        """One a label."""
+        return (0.5,) * num_labels
+
+    def choose(
+        self, probabilities: Rows, thresholds: Sequence[float]
+    ) -> Bool[np.ndarray, "rows labels"]:
+        """Each label whose probability reaches its threshold."""
+        return probabilities >= np.asarray(thresholds)
+
+    def losses(
+        self, logits: Float[np.ndarray, "rows outputs"], targets: Float[np.ndarray, "rows labels"]
+    ) -> Float64[np.ndarray, " rows"]:
+        """The mean over the labels of their binary cross-entropies."""
+        return _binary_losses(logits.astype(np.float64), targets).mean(axis=1)
+
+
+BINARY, MULTI_CLASS, MULTI_LABEL = Binary(), MultiClass(), MultiLabel()
+TASKS: dict[str, Task] = {task.name: task for task in (BINARY, MULTI_CLASS, MULTI_LABEL)}
+
+
+def find_task(label_sets: Iterable[Sequence[str]], num_labels: int) -> Task:
+    """The task that data ask for: multi-label when any recording has several labels.
+
+    Args:
+        label_sets: The labels of each recording.
+        num_labels: Size of the vocabulary.
+    """
+    if any(len(labels) > 1 for labels in label_sets):
+        return MULTI_LABEL
+    return BINARY if num_labels == 2 else MULTI_CLASS
+
+
+def target_rows(
+    targets: Sequence[Sequence[int]], num_labels: int
+) -> Float64[np.ndarray, "rows labels"]:
+    """A row over all labels for each recording, 1 for those that it has.
+
+    Args:
+        targets: Indices of each recording's labels.
+        num_labels: Size of the vocabulary.
+
+    Example:
+        >>> target_rows([(1,), (0, 2), ()], 3)
+        array([[0., 1., 0.],
+               [1., 0., 1.],
+               [0., 0., 0.]])
+    """
+    rows = np.zeros((len(targets), num_labels))
+    for row, indices in zip(rows, targets, strict=True):
+        row[list(indices)] = 1.0
+    return rows
+
+
+def balanced_weights(
+    task: Task, targets: Float[np.ndarray, "rows labels"]
+) -> Float[np.ndarray, " labels"]:
+    """Weights that make every label count the same.
+
+    Where a recording has one label, an example weighs the inverse of its label's frequency; the
+    mean weight of an example is 1. In a multi-label task the presence of a label weighs as much as
+    its absence.
+
+    Args:
+        task: What the labels mean.
+        targets: A row a training example; each label occurs.
+    """
+    counts = targets.sum(axis=0)
+    if task is not MULTI_LABEL:
+        return len(targets) / (targets.shape[1] * counts)
+    return np.maximum(len(targets) - counts, 1.0) / counts
+
+
+def sampling_shares(targets: Float[np.ndarray, "rows labels"]) -> Float[np.ndarray, " rows"]:
+    """How often to draw each example, so that rare labels are drawn as often as common ones.
+
+    An example goes by the rarest of its labels; examples without any make a kind of their own.
+
+    Args:
+        targets: A row a training example.
+
+    Returns:
+        Probabilities that sum to 1.
+    """
+    empty = targets.sum(axis=1) == 0
+    kinds = np.column_stack([targets, empty]).astype(bool)
+    rarity = np.where(kinds, 1.0 / np.maximum(kinds.sum(axis=0), 1), 0.0).max(axis=1)
+    return rarity / rarity.sum()
+
+
+def _binary_losses(
+    logits: Float64[np.ndarray, "..."], targets: Float[np.ndarray, "..."]
+) -> Float64[np.ndarray, "..."]:
+    return np.logaddexp(0.0, logits) - targets * logits
