@@ -64,7 +64,7 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for name, kind in FORMATS.items():
         with tempfile.TemporaryDirectory() as folder:
-            seconds = _convert(arguments.data, Path(folder), arguments.clips, *kind)
+            seconds = write_clips(arguments.data, Path(folder), arguments.clips, *kind)
             for front_end in FRONT_ENDS:
                 rounds = [
                     [_run(side, Path(folder), front_end) for side in ("peer", "earmark")]
@@ -115,7 +115,7 @@ def _decode_with_av(path: Path) -> np.ndarray:
         return np.concatenate([one.to_ndarray() for one in container.decode(audio=0)], axis=1)
 
 
-def _convert(
+def write_clips(
     data: Path, folder: Path, num_clips: int, extension: str, sample_rate: int, channels: int
 ) -> float:
     """Writes clips in another format; their length in seconds, all together."""
