@@ -53,13 +53,15 @@ def draw_loss_curve(
 
 def draw_confusion(confusion: Int[np.ndarray, "k k"], labels: Sequence[str]) -> Figure:
     """Counts of clips by label and predicted label."""
-    size = 1.6 + 0.9 * len(labels)
+    size = 1.6 + 0.9 * min(len(labels), 2) + 0.5 * max(len(labels) - 2, 0)
     figure, axes = _figure(size + 0.6, size)
     axes.imshow(confusion, cmap="Blues", vmin=0)
     ticks = range(len(labels))
     names = [_shown(label) for label in labels]
-    axes.set_xticks(ticks, names, parse_math=False)
-    axes.set_yticks(ticks, names, rotation=90, va="center", parse_math=False)
+    # Two names stand along their sides; more of them have room only across.
+    few = len(labels) <= 2
+    axes.set_xticks(ticks, names, rotation=0 if few else 90, parse_math=False)
+    axes.set_yticks(ticks, names, rotation=90 if few else 0, va="center", parse_math=False)
     axes.set(xlabel="predicted", ylabel="label")
     for row in ticks:
         for column in ticks:
