@@ -1,7 +1,10 @@
 """Any sound file gives the right samples, in blocks, or an error that names it."""
 
 import os
+import threading
+import time
 import tracemalloc
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 
 from earmark import audio
 from earmark.audio import Audio, Excerpt
+from earmark.decoding import Source
 from earmark.errors import AudioError
 from earmark.joined import is_joined
 
@@ -162,6 +166,32 @@ def test_threads_of_its_own_pass_errors_on(tmp_path):
     path.write_bytes(cut(path.read_bytes()))
     with pytest.raises(AudioError, match="damaged or truncated"):
         list(audio.stream(path, 22_050, pipelined=True))
+
+
+def test_a_file_is_closed_only_when_no_thread_reads_it_any_more(tmp_path, monkeypatch):
+    is_closed = threading.Event()
+    read_after_closing = []
+
+    def slow_blocks(excerpt):
+        for _ in range(50):
+            time.sleep(0.02)
+            read_after_closing.append(is_closed.is_set())
+            yield np.zeros((4000, 1), np.float32)
+
+    @contextmanager
+    def open_slowly(path):
+        try:
+            yield Source(16_000, 1, slow_blocks)
+        finally:
+            is_closed.set()
+
+    monkeypatch.setattr(audio, "open_source", open_slowly)
+    monkeypatch.setattr(audio, "MAX_SECONDS", 0.3)
+    with pytest.raises(AudioError, match="longer than"):
+        list(audio.stream(tmp_path / "a.wav", 22_050, pipelined=True))
+    assert is_closed.is_set()
+    time.sleep(0.1)
+    assert not any(read_after_closing)
 
 
 @settings(max_examples=30)

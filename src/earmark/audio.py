@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,15 +122,19 @@ def _checked(
 ) -> Iterator[Samples]:
     num_samples = 0
     native = _mono(path, name_damage(path, source.blocks(excerpt)), source.sample_rate)
-    if pipelined:
-        native = read_ahead(native)
-    blocks = _resample(native, source.sample_rate, rate)
-    for block in read_ahead(blocks) if pipelined else blocks:
-        num_samples += len(block)
-        if num_samples > MAX_SECONDS * rate:
-            raise AudioError(f"{path}: longer than {MAX_SECONDS / 3600:.0f} hours; cut it up")
-        if len(block):
-            yield block
+    # The threads must have ended when the caller closes the file, however this ends.
+    with ExitStack() as threads:
+        if pipelined:
+            native = threads.enter_context(closing(read_ahead(native)))
+        blocks = _resample(native, source.sample_rate, rate)
+        if pipelined:
+            blocks = threads.enter_context(closing(read_ahead(blocks)))
+        for block in blocks:
+            num_samples += len(block)
+            if num_samples > MAX_SECONDS * rate:
+                raise AudioError(f"{path}: longer than {MAX_SECONDS / 3600:.0f} hours; cut it up")
+            if len(block):
+                yield block
     seconds = num_samples / rate
     if excerpt.end is not None and seconds < excerpt.end - excerpt.start - MIN_SECONDS:
         raise AudioError(

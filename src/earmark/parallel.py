@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -44,12 +44,15 @@ def map_in_order(
                 future.cancel()
 
 
-def read_ahead(items: Iterable[Item], num_items: int = LOOK_AHEAD) -> Iterator[Item]:
+def read_ahead(items: Iterable[Item], num_items: int = LOOK_AHEAD) -> Generator[Item, None, None]:
     """The same items, the next few of which are made in another thread meanwhile.
 
     Args:
         items: What makes them; its error comes where the item would.
         num_items: How many are made ahead.
+
+    Yields:
+        The items. Whoever stops early closes the generator, which waits for the thread.
     """
     end: Any = object()
     iterator = iter(items)
