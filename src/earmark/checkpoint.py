@@ -199,8 +199,8 @@ def _read_facts(path: Path, text: str) -> tuple[ModelCard, dict[str, Any]]:
     try:
         table = json.loads(text)
         if (version := _Format.model_validate(table).format) != FORMAT:
-            mend = "update this one" if version > FORMAT else "train again"
-            age = "a newer" if version > FORMAT else "an older"
+            is_newer = version > FORMAT
+            age, mend = ("a newer", "update this one") if is_newer else ("an older", "train again")
             raise CheckpointError(f"{path}: written by {age} earmark; {mend}")
         facts = _Facts.model_validate(table)
         config = config_from_dict(facts.config, source=str(path))

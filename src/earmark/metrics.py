@@ -274,9 +274,9 @@ def _best_threshold(
     precision, recall, candidates = precision_recall_curve(target, share)
     total = precision + recall
     f1 = 2 * precision * recall / np.where(total > 0, total, 1.0)
-    best = int(f1[:-1].argmax())
-    below = candidates[best - 1] if best else share[share < candidates[best]].max(initial=0.0)
-    return float((candidates[best] + below) / 2)
+    lowest_taken = candidates[f1[:-1].argmax()]
+    highest_left = share[share < lowest_taken].max(initial=0.0)
+    return float((lowest_taken + highest_left) / 2)
 
 
 def _ratios(counts: Int[np.ndarray, "2 2"]) -> dict[str, float | int | None]:

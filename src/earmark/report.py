@@ -186,7 +186,8 @@ def _figures(evaluation: Evaluation) -> Iterable[str]:
             labels[index]: precision_recall_curve(targets[:, index], shares[:, index])[:2]
             for index in shown
         }
-        yield _figure(draw_precision_recall(curves), "Precision and recall of each label.")
+        if curves:
+            yield _figure(draw_precision_recall(curves), "Precision and recall of each label.")
         return
     yield _figure(
         draw_confusion(np.array(scores.confusion), labels), "Confusion matrix: clips by label."
@@ -225,22 +226,20 @@ def _figure(figure: Any, caption: str) -> str:
 
 def _error_table(evaluation: Evaluation) -> str:
     predictions, labels = evaluation.predictions, evaluation.scores.labels
+    judged = zip(predictions.clips, evaluation.chosen, predictions.probabilities, strict=True)
     rows = [
-        (clip.name, join_labels(labels, clip.targets), join_labels(labels, chosen), said)
-        for clip, chosen, said in zip(
-            predictions.clips, evaluation.chosen, _said(evaluation), strict=True
+        (
+            clip.name,
+            join_labels(labels, clip.targets),
+            join_labels(labels, chosen),
+            ";".join(f"{row[index]:.3f}" for index in chosen),
         )
+        for clip, chosen, row in judged
         if chosen != clip.targets
     ]
     if not rows:
         return "<p>None.</p>"
     return _table(("clip", "label", "predicted", "probability"), rows)
-
-
-def _said(evaluation: Evaluation) -> Iterable[str]:
-    """The probabilities of each clip's chosen labels."""
-    for row, chosen in zip(evaluation.predictions.probabilities, evaluation.chosen, strict=True):
-        yield ";".join(f"{row[index]:.3f}" for index in chosen)
 
 
 def _skipped(evaluation: Evaluation) -> str:
