@@ -5,7 +5,6 @@
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from earmark.config import FeatureConfig
 from earmark.features import LogMel, extract
 from earmark.manifest import read_manifest
 from earmark.memory import keep_freed_memory
-from machine import describe_machine
+from machine import describe_machine, peak_megabytes
 
 SECONDS = 3600
 
@@ -65,16 +64,12 @@ def _write_hour(data: Path, path: Path) -> None:
             file.write(np.resize(samples, 30 * 22_050))
 
 
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def _earmark(path: Path) -> tuple[float, float]:
     log_mel = LogMel(FeatureConfig())
     keep_freed_memory()
-    before, started_at = _peak_megabytes(), time.perf_counter()
+    before, started_at = peak_megabytes(), time.perf_counter()
     extract(path, log_mel, pipelined=True)
-    return time.perf_counter() - started_at, _peak_megabytes() - before
+    return time.perf_counter() - started_at, peak_megabytes() - before
 
 
 def _librosa(path: Path) -> tuple[float, float]:
@@ -84,10 +79,10 @@ def _librosa(path: Path) -> tuple[float, float]:
 
     config = FeatureConfig()
     peer.warm_up(config)
-    before, started_at = _peak_megabytes(), time.perf_counter()
+    before, started_at = peak_megabytes(), time.perf_counter()
     waveform, _ = librosa.load(path, sr=config.sample_rate)
     peer.log_mel(waveform, config)
-    return time.perf_counter() - started_at, _peak_megabytes() - before
+    return time.perf_counter() - started_at, peak_megabytes() - before
 
 
 if __name__ == "__main__":

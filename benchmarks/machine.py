@@ -1,8 +1,11 @@
-"""What a benchmark ran on: printed above every table."""
+"""What a benchmark ran on, printed above every table, and what all of them measure with."""
 
 import os
 import platform
+import resource
 import subprocess
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +27,21 @@ def describe_machine(*packages: str) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("earmark", *packages))
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     return f"{day}, commit {commit}, {_processor()}, Python {platform.python_version()}, {versions}"
+
+
+def fastest_seconds(work: Callable[[], object], rounds: int) -> float:
+    """Seconds of the fastest of some rounds of work."""
+    times = []
+    for _ in range(rounds):
+        started_at = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started_at)
+    return min(times)
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _processor() -> str:

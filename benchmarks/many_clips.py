@@ -8,7 +8,6 @@ The clips are noise of two colours, 16 kHz wav. Each size runs in a fresh proces
 import argparse
 import csv
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,7 @@ from earmark.runtime import Runtime, place, start
 from earmark.store import FeatureStore
 from earmark.tasks import BINARY
 from earmark.training import train_epoch
-from machine import describe_machine
+from machine import describe_machine, peak_megabytes
 
 SAMPLE_RATE = 16_000
 CONFIG = Config()
@@ -79,16 +78,16 @@ def _write_clips(folder: Path, num_clips: int) -> None:
 
 
 def _measure(data: Path, root: Path) -> tuple[float, float, float, float]:
-    before = _peak_megabytes()
+    before = peak_megabytes()
     with start("cpu") as runtime:
         manifest = read_manifest(data / "manifest.csv")
         store = FeatureStore(root, CONFIG.features)
         started_at = time.perf_counter()
         prepared = prepare(manifest.recordings, store)
-        prepare_s, prepare_mb = time.perf_counter() - started_at, _peak_megabytes() - before
+        prepare_s, prepare_mb = time.perf_counter() - started_at, peak_megabytes() - before
         clips = usable_clips(manifest, prepared, "train")
         epoch_s = _epoch_seconds(store, clips, runtime)
-    return prepare_s, prepare_mb, epoch_s, _peak_megabytes() - before
+    return prepare_s, prepare_mb, epoch_s, peak_megabytes() - before
 
 
 def _epoch_seconds(store: FeatureStore, clips: list, runtime: Runtime) -> float:
@@ -103,10 +102,6 @@ def _epoch_seconds(store: FeatureStore, clips: list, runtime: Runtime) -> float:
     started_at = time.perf_counter()
     train_epoch(model, optimizer, loader, runtime, make_loss(BINARY))
     return time.perf_counter() - started_at
-
-
-def _peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

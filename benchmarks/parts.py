@@ -11,7 +11,6 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -26,7 +25,7 @@ import soxr
 from earmark.config import FeatureConfig
 from earmark.features import FLOOR, GROUP_FRAMES, hann_window, mel_filterbank
 from earmark.memory import keep_freed_memory
-from machine import describe_machine
+from machine import describe_machine, fastest_seconds
 from prepare import FORMATS, write_clips
 
 SECONDS, CLIPS, ROUNDS = 30, 6, 5
@@ -51,13 +50,7 @@ def main() -> None:
 def _print(title: str, unit: str, parts: dict[str, Callable[[], object]], scale: float) -> None:
     print(f"\n| {title} | {unit} |\n|---|---|")
     for name, part in parts.items():
-        print(f"| {name} | {min(_time(part) for _ in range(ROUNDS)) * scale:.2f} |", flush=True)
-
-
-def _time(work: Callable[[], object]) -> float:
-    started_at = time.perf_counter()
-    work()
-    return time.perf_counter() - started_at
+        print(f"| {name} | {fastest_seconds(part, ROUNDS) * scale:.2f} |", flush=True)
 
 
 def _log_mel_parts() -> dict[str, Callable[[], object]]:

@@ -12,7 +12,6 @@ import os
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import argparse
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from earmark.config import FeatureConfig
 from earmark.features import LogMel, extract, mel_filterbank
 from earmark.manifest import read_manifest
 from earmark.memory import keep_freed_memory
-from machine import describe_machine
+from machine import describe_machine, fastest_seconds
 
 ROUNDS = 5
 
@@ -52,7 +51,9 @@ def main() -> None:
         "all of it": lambda n: (audio.content_hash(paths[n]), extract(paths[n], log_mel)),
     }
     times = {
-        name: min(_time(stage, len(paths)) for _ in range(ROUNDS)) for name, stage in stages.items()
+        name: fastest_seconds(lambda stage=stage: [stage(n) for n in range(len(paths))], ROUNDS)
+        / len(paths)
+        for name, stage in stages.items()
     }
     print(describe_machine("numpy", "scipy", "soundfile", "soxr"))
     duration = sum(one.duration_seconds for one in native) / len(native)
@@ -84,20 +85,13 @@ def _flops(config: FeatureConfig) -> float:
 def _read_speed() -> float:
     """Bytes that one thread reads in a second, from memory."""
     block = np.ones(1 << 26, np.float32)
-    return block.nbytes / min(_time(lambda _: block.max(), 1) for _ in range(ROUNDS))
+    return block.nbytes / fastest_seconds(block.max, ROUNDS)
 
 
 def _multiply_speed() -> float:
     """Floating-point operations a second of the matrix product, on one thread."""
     block = np.ones((2048, 2048), np.float32)
-    return 2 * 2048**3 / min(_time(lambda _: block @ block, 1) for _ in range(ROUNDS))
-
-
-def _time(stage: Callable[[int], object], num_clips: int) -> float:
-    started_at = time.perf_counter()
-    for number in range(num_clips):
-        stage(number)
-    return (time.perf_counter() - started_at) / num_clips
+    return 2 * 2048**3 / fastest_seconds(lambda: block @ block, ROUNDS)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from earmark.runtime import Runtime, place
 from earmark.store import FeatureStore
 from earmark.tasks import BINARY
 from earmark.training import train_epoch
-from machine import describe_machine
+from machine import describe_machine, fastest_seconds
 
 CONFIG = load_config(settings=["train.crop_seconds=30.0"])
 CPU = Runtime(torch.device("cpu"))
@@ -181,14 +181,14 @@ def _bound_seconds() -> float:
     # The first layer's input needs no gradient.
     first = next(one.num_multiply_adds for one in layers if one.num_multiply_adds)
     multiply_adds = 3 * sum(one.num_multiply_adds for one in layers) - first
+    return multiply_adds * multiply_add_seconds()
+
+
+def multiply_add_seconds() -> float:
+    """Seconds of a multiply-add in this machine's matrix product."""
     size = 2048
     left, right = torch.rand(size, size), torch.rand(size, size)
-    times = []
-    for _ in range(8):
-        started_at = time.perf_counter()
-        left @ right
-        times.append(time.perf_counter() - started_at)
-    return multiply_adds / (size**3 / min(times))
+    return fastest_seconds(lambda: left @ right, rounds=8) / size**3
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import argparse
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
 
@@ -25,8 +24,8 @@ from earmark.models import InputShape, summarize
 from earmark.runtime import place
 from earmark.tasks import BINARY
 from earmark.training import train_epoch
-from machine import describe_machine
-from training_epoch import CONFIG, CPU, default_network, prepare_clips
+from machine import describe_machine, fastest_seconds
+from training_epoch import CONFIG, CPU, default_network, multiply_add_seconds, prepare_clips
 
 STAGES = {
     "convolution, forward": ("aten::mkldnn_convolution",),
@@ -95,29 +94,18 @@ def _bounds() -> dict[str, float]:
     layers = summarize(default_network(), InputShape(CONFIG.features.n_mels, crop_frames(CONFIG)))
     costs = [one.num_multiply_adds for one in layers if one.kind == "Conv2d"]
     sizes = [prod(one.output_size) for one in layers if one.kind == "Conv2d"]
-    size, block = 2048, torch.rand(1 << 26)
-    left = torch.rand(size, size)
-    multiply_add_seconds = _fastest(lambda: left @ left) / size**3
-    byte_seconds = _fastest(lambda: torch.neg(block, out=block)) / (2 * 4 * len(block))
+    block = torch.rand(1 << 26)
+    negate_seconds = fastest_seconds(lambda: torch.neg(block, out=block), rounds=8)
+    byte_seconds = negate_seconds / (2 * 4 * len(block))
+    one_seconds = multiply_add_seconds()
     bounds = {
-        "convolution, forward": sum(costs) * multiply_add_seconds,
+        "convolution, forward": sum(costs) * one_seconds,
         # The first layer's input needs no gradient.
-        "convolution, backward": (2 * sum(costs) - costs[0]) * multiply_add_seconds,
+        "convolution, backward": (2 * sum(costs) - costs[0]) * one_seconds,
     }
     for name, passes in PASSES.items():
         bounds[name] = passes * 4 * sum(sizes) * byte_seconds
     return bounds
-
-
-def _fastest(work: Callable[[], object], rounds: int = 8) -> float:
-    times: Sequence[float] = [_time(work) for _ in range(rounds)]
-    return min(times)
-
-
-def _time(work: Callable[[], object]) -> float:
-    started_at = time.perf_counter()
-    work()
-    return time.perf_counter() - started_at
 
 
 if __name__ == "__main__":
