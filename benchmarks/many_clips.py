@@ -23,11 +23,11 @@ from earmark.config import Config
 from earmark.data import AudioDataset, TrainingLoader, choose_window_frames, usable_clips
 from earmark.losses import make_loss
 from earmark.manifest import read_manifest
+from earmark.optimization import Objective, Steps, train_epoch
 from earmark.preparation import prepare
 from earmark.runtime import Runtime, place, start
 from earmark.store import FeatureStore
 from earmark.tasks import BINARY
-from earmark.training import train_epoch
 from machine import describe_machine, peak_megabytes
 
 SAMPLE_RATE = 16_000
@@ -92,15 +92,15 @@ def _measure(data: Path, root: Path) -> tuple[float, float, float, float]:
 
 def _epoch_seconds(store: FeatureStore, clips: list, runtime: Runtime) -> float:
     window_frames = choose_window_frames([store.num_frames(clips[0].key)], CONFIG)
-    dataset = AudioDataset(store, clips, window_frames, crops=CONFIG.train)
+    dataset = AudioDataset(store, clips, window_frames, crops=CONFIG)
     loader = TrainingLoader(dataset, CONFIG.train, runtime)
     torch.manual_seed(0)
     model = ModelCard(CONFIG, ("brown", "white"), window_frames).build()
     place(model, runtime.device)
-    optimizer = torch.optim.AdamW(model.parameters())
+    steps = Steps(model, CONFIG.train)
     loader.set_epoch(1)
     started_at = time.perf_counter()
-    train_epoch(model, optimizer, loader, runtime, make_loss(BINARY))
+    train_epoch(model, steps, loader, Objective(make_loss(BINARY)), runtime)
     return time.perf_counter() - started_at
 
 

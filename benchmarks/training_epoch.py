@@ -28,11 +28,11 @@ from earmark.losses import make_loss
 from earmark.manifest import read_manifest
 from earmark.memory import keep_freed_memory
 from earmark.models import InputShape, summarize
+from earmark.optimization import Objective, Steps, train_epoch
 from earmark.preparation import prepare
 from earmark.runtime import Runtime, place
 from earmark.store import FeatureStore
 from earmark.tasks import BINARY
-from earmark.training import train_epoch
 from machine import describe_machine, fastest_seconds
 
 CONFIG = load_config(settings=["train.crop_seconds=30.0"])
@@ -129,15 +129,15 @@ def default_network() -> nn.Module:
 def _earmark(data: Path, root: Path, epochs: int) -> float:
     keep_freed_memory()
     store, clips = prepare_clips(data, root)
-    dataset = AudioDataset(store, clips, crop_frames(CONFIG), crops=CONFIG.train)
+    dataset = AudioDataset(store, clips, crop_frames(CONFIG), crops=CONFIG)
     loader = TrainingLoader(dataset, CONFIG.train, CPU)
     model = place(default_network(), CPU.device)
-    optimizer = torch.optim.AdamW(model.parameters())
+    steps = Steps(model, CONFIG.train)
     times = []
     for epoch in range(epochs + 1):
         loader.set_epoch(epoch)
         started_at = time.perf_counter()
-        train_epoch(model, optimizer, loader, CPU, make_loss(BINARY))
+        train_epoch(model, steps, loader, Objective(make_loss(BINARY)), CPU)
         times.append(time.perf_counter() - started_at)
     return min(times[1:]) / len(clips)
 

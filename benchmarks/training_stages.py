@@ -21,9 +21,9 @@ from earmark.data import AudioDataset, TrainingLoader, crop_frames
 from earmark.losses import make_loss
 from earmark.memory import keep_freed_memory
 from earmark.models import InputShape, summarize
+from earmark.optimization import Objective, Steps, train_epoch
 from earmark.runtime import place
 from earmark.tasks import BINARY
-from earmark.training import train_epoch
 from machine import describe_machine, fastest_seconds
 from training_epoch import CONFIG, CPU, default_network, multiply_add_seconds, prepare_clips
 
@@ -58,16 +58,16 @@ def main() -> None:
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as root:
         store, clips = prepare_clips(arguments.data, Path(root))
-        dataset = AudioDataset(store, clips, crop_frames(CONFIG), crops=CONFIG.train)
+        dataset = AudioDataset(store, clips, crop_frames(CONFIG), crops=CONFIG)
         loader = TrainingLoader(dataset, CONFIG.train, CPU)
         model = place(default_network(), CPU.device)
-        optimizer = torch.optim.AdamW(model.parameters())
-        loss = make_loss(BINARY)
+        steps = Steps(model, CONFIG.train)
+        objective = Objective(make_loss(BINARY))
         for _ in range(WARM_UP_EPOCHS):
-            train_epoch(model, optimizer, loader, CPU, loss)
+            train_epoch(model, steps, loader, objective, CPU)
         with profile(activities=[ProfilerActivity.CPU]) as profiled:
             started_at = time.perf_counter()
-            train_epoch(model, optimizer, loader, CPU, loss)
+            train_epoch(model, steps, loader, objective, CPU)
             whole = (time.perf_counter() - started_at) / len(clips)
     spent: dict[str, float] = defaultdict(float)
     for event in profiled.key_averages():

@@ -18,6 +18,7 @@ SECTIONS = {
     "features": config.FeatureConfig,
     "model": config.ModelConfig,
     "model.blocks.N": config.ConvBlockConfig,
+    "augment": config.AugmentConfig,
     "train": config.TrainConfig,
     "evaluate": config.EvaluateConfig,
     "predict": config.PredictConfig,

@@ -80,7 +80,7 @@ def test_an_example_is_a_window_with_its_target(store, clips):
 
 def test_crops_follow_the_seed_and_the_epoch(store, clips):
     def crops(seed, epoch):
-        dataset = AudioDataset(store, clips, 100, crops=TrainConfig(seed=seed))
+        dataset = AudioDataset(store, clips, 100, crops=Config(train=TrainConfig(seed=seed)))
         dataset.set_epoch(epoch)
         return dataset.batch(range(len(dataset))).log_mel
 
@@ -90,13 +90,13 @@ def test_crops_follow_the_seed_and_the_epoch(store, clips):
 
 
 def test_long_clips_give_more_crops_up_to_a_limit(store, clips):
-    dataset = AudioDataset(store, clips, 100, crops=TrainConfig(max_crops=4))
+    dataset = AudioDataset(store, clips, 100, crops=Config(train=TrainConfig(max_crops=4)))
     counts = np.bincount(dataset.window_clips)
     assert counts.tolist() == [1, 2, 1, 1, 4]
 
 
 def test_crops_are_whole_stretches_of_their_clip(store, clips):
-    dataset = AudioDataset(store, clips, 100, crops=TrainConfig())
+    dataset = AudioDataset(store, clips, 100, crops=Config(train=TrainConfig()))
     for epoch in range(20):
         dataset.set_epoch(epoch)
         for index, clip in enumerate(dataset.window_clips):
@@ -107,7 +107,7 @@ def test_crops_are_whole_stretches_of_their_clip(store, clips):
 
 
 def test_training_shows_every_window_once_an_epoch_in_another_order(store, clips):
-    dataset = AudioDataset(store, clips, 100, crops=TrainConfig())
+    dataset = AudioDataset(store, clips, 100, crops=Config(train=TrainConfig()))
     loader = TrainingLoader(dataset, TrainConfig(batch_size=4), CPU)
     orders = []
     for epoch in (1, 2, 1):
@@ -120,7 +120,7 @@ def test_training_shows_every_window_once_an_epoch_in_another_order(store, clips
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_processes_share_the_training_windows_evenly(store, clips, world_size):
-    dataset = AudioDataset(store, clips, 100, crops=TrainConfig())
+    dataset = AudioDataset(store, clips, 100, crops=Config(train=TrainConfig()))
     seen = []
     for rank in range(world_size):
         runtime = Runtime(torch.device("cpu"), rank, world_size)

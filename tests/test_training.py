@@ -17,10 +17,11 @@ from earmark.evaluation import evaluate
 from earmark.losses import make_loss
 from earmark.manifest import read_manifest
 from earmark.models import AudioCNN, InputShape
+from earmark.optimization import Objective, Steps, train_epoch
 from earmark.runs import RunFolder
 from earmark.runtime import Runtime
 from earmark.tasks import BINARY
-from earmark.training import EarlyStopping, train, train_epoch
+from earmark.training import EarlyStopping, train
 
 CPU = Runtime(torch.device("cpu"))
 SMALL = (
@@ -210,11 +211,10 @@ def test_one_mean_over_all_windows_not_a_mean_of_batch_means():
         for value in values
     ]
     model = Constant()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    steps = Steps(model, small("train.learning_rate=1e-30").train)
     expected = (3 * math.log(2) + math.log1p(math.exp(10.0))) / 4
-    assert train_epoch(model, optimizer, batches, CPU, make_loss(BINARY)) == pytest.approx(
-        expected, rel=1e-6
-    )
+    objective = Objective(make_loss(BINARY))
+    assert train_epoch(model, steps, batches, objective, CPU) == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_network_can_learn_eight_windows_by_heart():
@@ -222,8 +222,9 @@ def test_a_network_can_learn_eight_windows_by_heart():
     model = AudioCNN(small().model.blocks, InputShape(40, 51))
     targets = torch.eye(2).repeat(4, 1)
     batch = Batch(torch.rand(8, 1, 40, 51), targets, torch.arange(8))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-    losses = [train_epoch(model, optimizer, [batch], CPU, make_loss(BINARY)) for _ in range(150)]
+    steps = Steps(model, small().train)
+    objective = Objective(make_loss(BINARY))
+    losses = [train_epoch(model, steps, [batch], objective, CPU) for _ in range(150)]
     assert losses[0] > 0.5
     assert losses[-1] < 0.01
 

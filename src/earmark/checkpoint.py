@@ -34,6 +34,7 @@ ADJUSTABLE = ("evaluate", "predict")
 _KEY = "earmark"
 _MODEL = "model."
 _OPTIMIZER = "optimizer."
+_AVERAGE = "average."
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,14 @@ class Checkpoint:
         model: Weights and buffers by name.
         optimizer: The optimizer's state by name; empty unless training goes on from here.
         progress: State of the training loop, as plain JSON values.
+        average: Moving average of the weights by name; empty unless training goes on from here.
     """
 
     card: ModelCard
     model: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
     progress: Mapping[str, Any] = field(default_factory=dict)
+    average: Mapping[str, Tensor] = field(default_factory=dict)
 
     def build(self) -> AudioModel:
         """The network with its weights, in evaluation mode, on the CPU.
@@ -121,6 +124,7 @@ class Checkpoint:
         """Writes the file whole."""
         tensors = {_MODEL + name: one for name, one in self.model.items()}
         tensors |= {_OPTIMIZER + name: one for name, one in self.optimizer.items()}
+        tensors |= {_AVERAGE + name: one for name, one in self.average.items()}
         facts = {
             "format": FORMAT,
             "config": self.card.config.to_dict(),
@@ -157,7 +161,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path}: {name} holds values that are not finite; train again")
-    return Checkpoint(card, _strip(tensors, _MODEL), _strip(tensors, _OPTIMIZER), progress)
+    return Checkpoint(
+        card,
+        _strip(tensors, _MODEL),
+        _strip(tensors, _OPTIMIZER),
+        progress,
+        _strip(tensors, _AVERAGE),
+    )
 
 
 def _distinct(labels: list[str]) -> list[str]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from earmark.errors import ConfigError
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 Length = Annotated[int, Field(ge=1, le=65_536)]
 """Samples or windows: far beyond use, and yet an array of that size can be made."""
@@ -128,6 +129,48 @@ class ModelConfig(Section):
     """Probability that a value is dropped before the classifier."""
 
 
+class AugmentConfig(Section):
+    """What chance does to the windows of training; 0 turns each of them off.
+
+    They are applied in the order of this table.
+    """
+
+    stretch: Annotated[float, Field(ge=0, le=4)] = 0.0
+    """Windows are cut up to this much longer or shorter, then brought to one length: 0.25 is from
+    1/1.25 to 1.25 times the length."""
+    roll: Share = 0.0
+    """Windows are rotated in time by up to this share of their length."""
+    gain_db: Annotated[float, Field(ge=0, le=60)] = 0.0
+    """Windows are made louder or softer by up to this many decibels."""
+    filter_db: Annotated[float, Field(ge=0, le=60)] = 0.0
+    """Bands are made louder or softer by up to this many decibels, along a smooth random curve."""
+    noise: Share = 0.0
+    """Share of the windows that get noise of a random colour."""
+    noise_snr_db: Annotated[float, Field(ge=-20, le=60)] = 5.0
+    """Loudest noise, as a signal-to-noise ratio; the softest is 30 dB lower."""
+    mix: Share = 0.0
+    """Share of the windows that are mixed with another one of their batch, targets as well."""
+    mix_alpha: Annotated[float, Field(gt=0, le=100)] = 0.4
+    """Parameters of the beta distribution of the mixing ratio: 1 is uniform, less mixes less."""
+    mix_domain: Literal["decibels", "energy"] = "decibels"
+    """`decibels` mixes the values that the network sees (mixup); `energy` mixes as if both sounded
+    at once, at equal levels before the ratio (between-class mixing); in a multi-label task both
+    then keep all their labels."""
+    style: Share = 0.0
+    """Share of the batches in which each band's mean and deviation are mixed with those of another
+    window."""
+    style_alpha: Annotated[float, Field(gt=0, le=100)] = 0.4
+    """Both parameters of the beta distribution of that mixing ratio."""
+    frequency_masks: Annotated[int, Field(ge=0, le=100)] = 0
+    """Stretches of bands that are blanked out."""
+    frequency_mask_share: Share = 0.2
+    """Widest such stretch, as a share of the bands."""
+    time_masks: Annotated[int, Field(ge=0, le=100)] = 0
+    """Stretches of time that are blanked out."""
+    time_mask_share: Share = 0.2
+    """Longest such stretch, as a share of the window."""
+
+
 class TrainConfig(Section):
     """Training and the splitting of data that come without splits."""
 
@@ -135,8 +178,22 @@ class TrainConfig(Section):
     """Largest number of epochs."""
     batch_size: Length = 32
     """Windows a step, in each process."""
+    accumulate: Length = 1
+    """Batches whose gradients make one step, as one batch of so many times the size would."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Step size of AdamW."""
+    """Step size of AdamW; the highest one of a schedule."""
+    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    """How the step size goes on after warm-up: it stays, or falls to nothing over `train.epochs`
+    along a cosine. `one_cycle` does so too, and lets the momentum fall and rise against it."""
+    warmup: Fraction = 0.0
+    """Share of `train.epochs` in which the step size rises to its highest."""
+    clip_norm: Annotated[float, Field(ge=0)] = 0.0
+    """Longest gradient over all weights; longer ones are shortened. 0 lets all pass."""
+    average_decay: Fraction = 0.0
+    """Share that the moving average of the weights keeps at each step; the average is validated and
+    kept. 0 keeps the weights themselves."""
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    """Numbers in the layers while training; `auto` is bfloat16 where the device has it."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     """Weight decay of AdamW."""
     patience: Positive = 10
@@ -182,6 +239,9 @@ class PredictConfig(Section):
 
     overlap: Fraction = 0.5
     """Share of a window that the next one repeats."""
+    pooling: Literal["mean", "max", "attention"] = "mean"
+    """How the windows of a clip decide: by the mean of their logits, by the surest window, or by a
+    mean in which surer windows weigh more."""
 
 
 class Config(Section):
@@ -189,6 +249,7 @@ class Config(Section):
 
     features: FeatureConfig = FeatureConfig()
     model: ModelConfig = ModelConfig()
+    augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     predict: PredictConfig = PredictConfig()

@@ -6,7 +6,7 @@ take a fixed grid that covers the clip, and the clip's logits are the mean over 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from jaxtyping import Float, Float32, Int, Int64
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from earmark.augment import source_frames
 from earmark.config import Config, TrainConfig
 from earmark.errors import DataError
 from earmark.features import LogMel
@@ -21,11 +22,13 @@ from earmark.manifest import Manifest, Recording
 from earmark.preparation import Prepared, prepare
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore, Frames
-from earmark.tasks import MULTI_LABEL, Task, sampling_shares, target_rows
+from earmark.tasks import BINARY, MULTI_LABEL, Task, sampling_shares, target_rows
 
 EVALUATION_BATCH = 64
 STATISTICS_FRAMES = 1 << 16
 SHORTEST_WINDOW_SECONDS = 1.0
+
+Pooling = Literal["mean", "max", "attention"]
 
 
 class Batch(NamedTuple):
@@ -125,7 +128,8 @@ class AudioDataset(Dataset):
         clips: Which ones.
         window_frames: Length of the windows.
         overlap: Share of a window that the next repeats, on the grid.
-        crops: Draw windows at random, with these settings.
+        crops: Draw windows at random, with these settings; they are longer where the augmentation
+            makes windows from longer stretches.
         num_labels: Size of the vocabulary.
     """
 
@@ -136,19 +140,21 @@ class AudioDataset(Dataset):
         window_frames: int,
         *,
         overlap: float = 0.5,
-        crops: TrainConfig | None = None,
+        crops: Config | None = None,
         num_labels: int = 2,
     ) -> None:
         self.store = store
         self.clips = tuple(clips)
         self.targets = target_rows([clip.targets for clip in clips], num_labels)
-        self.window_frames = window_frames
-        self._crops = crops
+        self.window_frames = (
+            window_frames if crops is None else source_frames(crops.augment, window_frames)
+        )
+        self._crops = None if crops is None else crops.train
         self._lengths = np.array([store.num_frames(clip.key) for clip in clips], np.int64)
         if crops is None:
             grids = [window_starts(int(n), window_frames, overlap) for n in self._lengths]
         else:
-            per_clip = np.clip(np.round(self._lengths / window_frames), 1, crops.max_crops)
+            per_clip = np.clip(np.round(self._lengths / window_frames), 1, crops.train.max_crops)
             grids = [[0] * int(number) for number in per_clip]
         self.window_clips = np.repeat(np.arange(len(grids)), [len(grid) for grid in grids])
         self._starts = np.array([start for grid in grids for start in grid], np.int64)
@@ -295,12 +301,37 @@ def _as_is(batch: Any) -> Any:
 
 
 def clip_logits(
-    window_logits: Float[np.ndarray, "windows outputs"], window_clips: Int[np.ndarray, " windows"]
+    window_logits: Float[np.ndarray, "windows outputs"],
+    window_clips: Int[np.ndarray, " windows"],
+    *,
+    task: Task = BINARY,
+    pooling: Pooling = "mean",
 ) -> Float[np.ndarray, "clips outputs"]:
-    """Logits of each clip: the mean over its windows, summed in float64 and divided once."""
-    counts = np.bincount(window_clips)
-    sums = [np.bincount(window_clips, weights=column) for column in window_logits.T]
-    return np.stack(sums, axis=1) / counts[:, None]
+    """Logits of each clip, from those of its windows.
+
+    The mean is summed in float64 and divided once. ``max`` takes, for each output, the surest
+    window. ``attention`` is a mean weighted by the softmax of the sureness over the windows.
+
+    Args:
+        window_logits: A row a window.
+        window_clips: Number of each window's clip, rising.
+        task: What the labels mean; it tells how sure a window is.
+        pooling: How the windows decide.
+
+    Source:
+        Wang, Li and Metze (2019), A comparison of five multiple instance learning pooling functions
+        for sound event detection with weak labeling, arXiv:1810.09050, table 1: max, average and
+        exponential softmax pooling, here of logits.
+    """
+    firsts = np.searchsorted(window_clips, np.arange(window_clips[-1] + 1))
+    if pooling == "mean":
+        weights = np.ones_like(window_logits)
+    else:
+        sureness = task.sureness(window_logits)
+        sureness = sureness - np.maximum.reduceat(sureness, firsts)[window_clips]
+        weights = (sureness == 0).astype(float) if pooling == "max" else np.exp(sureness)
+    sums = np.add.reduceat(weights * window_logits, firsts)
+    return sums / np.add.reduceat(weights, firsts)
 
 
 def choose_window_frames(lengths: Sequence[int], config: Config) -> int:

@@ -28,7 +28,7 @@ from earmark.preparation import ContentSet, Prepared, Skipped
 from earmark.runs import RunFolder
 from earmark.runtime import Runtime, place
 from earmark.store import FeatureStore, default_root
-from earmark.tasks import BINARY, MULTI_LABEL, Task
+from earmark.tasks import BINARY, MULTI_LABEL
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def join_labels(labels: Sequence[str], indices: Sequence[int]) -> str:
 
 
 def predict_clips(
-    model: nn.Module, loader: OrderedLoader, runtime: Runtime, *, task: Task = BINARY
+    model: nn.Module, loader: OrderedLoader, runtime: Runtime, card: ModelCard
 ) -> Predictions:
     """Judges every clip of a loader; with many processes each does a share of the batches.
 
@@ -89,12 +89,13 @@ def predict_clips(
         model: The network itself, not one wrapped for training; it is put in evaluation mode.
         loader: Windows in order.
         runtime: Where to compute.
-        task: What the labels mean.
+        card: What the labels mean, and how the windows of a clip decide.
 
     Returns:
         The same logits whatever the number of processes.
     """
     windows = loader.windows
+    task = card.task
     num_outputs = task.num_outputs(windows.targets.shape[1])
     logits = torch.zeros(len(windows), num_outputs, dtype=torch.float64)
     model.eval()
@@ -103,8 +104,10 @@ def predict_clips(
             output = model(batch.log_mel.to(runtime.device)).cpu().double()
             logits[batch.windows] = output
     # Each row is written by one process and zero elsewhere, so the sum is exact.
-    logits = runtime.all_sum(logits)
-    return Predictions(windows.clips, clip_logits(logits.numpy(), windows.window_clips), task)
+    logits = runtime.all_sum(logits).numpy()
+    pooling = card.config.predict.pooling
+    pooled = clip_logits(logits, windows.window_clips, task=task, pooling=pooling)
+    return Predictions(windows.clips, pooled, task)
 
 
 def evaluate(
@@ -148,7 +151,7 @@ def evaluate(
         num_labels=len(card.labels),
     )
     model = place(checkpoint.build(), runtime.device)
-    predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime, task=card.task)
+    predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime, card)
     confidence = card.config.evaluate.confidence
     scores = score(predictions, card.labels, thresholds=card.thresholds, confidence=confidence)
     return Evaluation(scores, predictions, card.thresholds, prepared.skipped)

@@ -117,7 +117,11 @@ def make_loaders(
     window_frames = choose_window_frames(lengths, config)
     num_labels = len(manifest.labels)
     training = AudioDataset(
-        store, train_clips, window_frames, crops=config.train, num_labels=num_labels
+        store,
+        train_clips,
+        window_frames,
+        crops=config,
+        num_labels=num_labels,
     )
     if len(training) < runtime.world_size:
         raise TrainingError(

@@ -153,7 +153,12 @@ class Classifier:
                 windows = np.stack([cut_window(frames, start, length) for start in chunk])
                 log_mel = torch.from_numpy(windows).unsqueeze(1).to(self._device)
                 outputs.append(self._model(log_mel).cpu().double().numpy())
-        return clip_logits(np.concatenate(outputs), np.zeros(len(starts), np.int64))
+        return clip_logits(
+            np.concatenate(outputs),
+            np.zeros(len(starts), np.int64),
+            task=self.card.task,
+            pooling=self.card.config.predict.pooling,
+        )
 
 
 def find_audio(paths: Iterable[Path]) -> list[Path]:

@@ -161,5 +161,10 @@ def _identity(config: Config) -> Mapping[str, Any]:
 
 
 def _without_extendable(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    train = {key: value for key, value in table["train"].items() if key not in _EXTENDABLE}
+    # A schedule spans the epochs: with another number of them every step would be another.
+    is_fixed = table["train"]["schedule"] != "constant" or table["train"]["warmup"]
+    kept = ("epochs",) if is_fixed else ()
+    train = {
+        key: value for key, value in table["train"].items() if key not in _EXTENDABLE or key in kept
+    }
     return {**table, "train": train}

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -48,6 +48,17 @@ class Runtime:
         if self.world_size == 1:
             return model
         return DistributedDataParallel(model)
+
+    def gather_gradients(self, model: nn.Module, *, now: bool) -> AbstractContextManager[object]:
+        """Around a backward pass: gradients are averaged over the processes in it, or later.
+
+        Args:
+            model: What `wrap` gave.
+            now: Whether a step follows; otherwise gradients only add up in each process.
+        """
+        if now or not isinstance(model, DistributedDataParallel):
+            return nullcontext()
+        return model.no_sync()
 
     def broadcast_buffers(self, model: nn.Module) -> None:
         """Gives every process the buffers of the first.
@@ -116,6 +127,22 @@ def place(model: Module, device: torch.device) -> Module:
             # would be laid out the slow way.
             parameter.data = parameter.data.to(memory_format=torch.channels_last)
     return model
+
+
+def pick_precision(name: str, device: torch.device) -> torch.dtype:
+    """Type of the numbers in the layers while training.
+
+    Args:
+        name: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor computes with it.
+        device: Where the network is.
+    """
+    if name != "auto":
+        return getattr(torch, name)
+    fast = {
+        "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
+        "cpu": torch.cpu._is_avx512_bf16_supported,
+    }
+    return torch.bfloat16 if fast.get(device.type, bool)() else torch.float32
 
 
 def pick_device(name: str) -> torch.device:

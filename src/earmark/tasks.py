@@ -52,6 +52,12 @@ class Task(ABC):
     ) -> Float64[np.ndarray, " rows"]:
         """Cross-entropy of each row, in nats: what training minimises."""
 
+    @abstractmethod
+    def sureness(
+        self, logits: Float[np.ndarray, "rows outputs"]
+    ) -> Float64[np.ndarray, "rows outputs"]:
+        """How much each row has to say of each output; the windows of a clip are compared by it."""
+
 
 class Binary(Task):
     """One of two labels; the only logit speaks for the second."""
@@ -85,6 +91,12 @@ class Binary(Task):
         """Binary cross-entropy."""
         return _binary_losses(logits[:, 0].astype(np.float64), targets[:, 1])
 
+    def sureness(
+        self, logits: Float[np.ndarray, "rows outputs"]
+    ) -> Float64[np.ndarray, "rows outputs"]:
+        """Distance from the even chance, on either side."""
+        return np.abs(logits.astype(np.float64))
+
 
 class MultiClass(Task):
     """One of many labels; a logit a label, and their softmax."""
@@ -116,6 +128,15 @@ class MultiClass(Task):
         """The cross-entropy with the softmax."""
         return -(targets * log_softmax(logits.astype(np.float64), axis=1)).sum(axis=1)
 
+    def sureness(
+        self, logits: Float[np.ndarray, "rows outputs"]
+    ) -> Float64[np.ndarray, "rows outputs"]:
+        """Logit of the most probable label against all others, the same for every output."""
+        shares = log_softmax(logits.astype(np.float64), axis=1).max(axis=1, keepdims=True)
+        # Rounding may bring a certain label to exactly one.
+        others = np.log(-np.expm1(np.minimum(shares, -1e-12)))
+        return np.broadcast_to(shares - others, logits.shape)
+
 
 class MultiLabel(Task):
     """Any number of labels; a logit a label, each judged by itself."""
@@ -146,6 +167,12 @@ class MultiLabel(Task):
     ) -> Float64[np.ndarray, " rows"]:
         """The mean over the labels of their binary cross-entropies."""
         return _binary_losses(logits.astype(np.float64), targets).mean(axis=1)
+
+    def sureness(
+        self, logits: Float[np.ndarray, "rows outputs"]
+    ) -> Float64[np.ndarray, "rows outputs"]:
+        """The logit itself: a label is there if it is anywhere."""
+        return logits.astype(np.float64)
 
 
 BINARY, MULTI_CLASS, MULTI_LABEL = Binary(), MultiClass(), MultiLabel()

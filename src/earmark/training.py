@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
+from earmark.augment import Augment
 from earmark.checkpoint import (
     Checkpoint,
     ModelCard,
@@ -18,22 +18,22 @@ from earmark.checkpoint import (
     restore_optimizer,
 )
 from earmark.config import Config
-from earmark.data import Batch, crop_frames, prepare_once
-from earmark.errors import TrainingError
+from earmark.data import crop_frames, prepare_once
 from earmark.evaluation import predict_clips
 from earmark.files import write_whole
 from earmark.loaders import Loaders, choose_task, make_loaders
-from earmark.losses import Loss, make_loss
+from earmark.losses import make_loss
 from earmark.manifest import Manifest
 from earmark.metrics import Predictions, choose_thresholds, score
 from earmark.models import AudioModel, count_parameters
+from earmark.optimization import Objective, Steps, require_finite, train_epoch
 from earmark.plots import loss_curve
 from earmark.preparation import Skipped
 from earmark.runs import RunFolder
-from earmark.runtime import Runtime, place, seed_torch
+from earmark.runtime import Runtime, pick_precision, place, seed_torch
 from earmark.splits import with_splits
 from earmark.store import FeatureStore, default_root
-from earmark.tasks import balanced_weights
+from earmark.tasks import MULTI_LABEL, balanced_weights
 
 
 @dataclass
@@ -100,9 +100,15 @@ class _State:
     """Everything that changes from epoch to epoch."""
 
     model: AudioModel
-    optimizer: torch.optim.Optimizer
+    steps: Steps
     stopping: EarlyStopping
     log: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def judged(self) -> nn.Module:
+        """What is validated and kept: the network, or the average of its weights."""
+        average = self.steps.average
+        return self.model if average is None else average.module
 
 
 def train(
@@ -142,7 +148,7 @@ def train(
     learnt_from = (*manifest.split("train"), *manifest.split("validation"))
     prepared = prepare_once(learnt_from, store, runtime)
     loaders = make_loaders(manifest, prepared, store, config, task, runtime)
-    card = ModelCard(config, manifest.labels, loaders.train.windows.window_frames, task)
+    card = ModelCard(config, manifest.labels, loaders.validation.windows.window_frames, task)
     table = manifest.to_csv(prepared.keys)
     folder.refuse_other_data(table, overwrite=overwrite)
     runtime.wait()
@@ -160,14 +166,14 @@ def _start_or_resume(run: RunFolder, card: ModelCard, loaders: Loaders, runtime:
     model = card.build()
     model.input_norm.fit(*(one.float() for one in loaders.train.windows.band_statistics()))
     place(model, runtime.device)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=train.learning_rate, weight_decay=train.weight_decay
-    )
-    state = _State(model, optimizer, EarlyStopping(train.patience, train.min_delta))
+    steps = Steps(model, train)
+    state = _State(model, steps, EarlyStopping(train.patience, train.min_delta))
     if run.last.exists():
         checkpoint = load_checkpoint(run.last)
         model.load_state_dict(dict(checkpoint.model))
-        restore_optimizer(optimizer, checkpoint.optimizer)
+        restore_optimizer(steps.optimizer, checkpoint.optimizer)
+        if steps.average is not None:
+            steps.average.load_state_dict(dict(checkpoint.average))
         state.stopping = EarlyStopping(train.patience, train.min_delta, **checkpoint.progress)
         state.log = run.read_log()[: state.stopping.epoch]
         runtime.reporter.info(f"going on after epoch {state.stopping.epoch} of {run.path}")
@@ -179,7 +185,7 @@ def _run_epochs(
 ) -> None:
     config, reporter, stopping = card.config.train, runtime.reporter, state.stopping
     trained = runtime.wrap(state.model)
-    loss = _make_loss(card, loaders)
+    objective = _make_objective(card, loaders, runtime)
     with reporter.track("training", config.epochs) as task:
         task.advance(stopping.epoch)
         while stopping.epoch < config.epochs and not stopping.should_stop:
@@ -187,10 +193,10 @@ def _run_epochs(
             epoch = stopping.epoch + 1
             loaders.train.set_epoch(epoch)
             seed_torch(config.seed, epoch, runtime.rank)
-            train_loss = train_epoch(trained, state.optimizer, loaders.train, runtime, loss)
-            runtime.broadcast_buffers(state.model)
-            predictions = predict_clips(state.model, loaders.validation, runtime, task=card.task)
-            _require_finite(float(predictions.logits.sum()), "sum of the validation logits")
+            train_loss = train_epoch(trained, state.steps, loaders.train, objective, runtime, epoch)
+            runtime.broadcast_buffers(state.judged)
+            predictions = predict_clips(state.judged, loaders.validation, runtime, card)
+            require_finite(float(predictions.logits.sum()), "sum of the validation logits")
             scores = score(predictions, card.labels)
             is_best = stopping.update(scores.loss)
             line = {
@@ -211,57 +217,16 @@ def _run_epochs(
     runtime.wait()
 
 
-def _make_loss(card: ModelCard, loaders: Loaders) -> Loss:
+def _make_objective(card: ModelCard, loaders: Loaders, runtime: Runtime) -> Objective:
     config, windows = card.config.train, loaders.train.windows
     weights = None
     if config.balance == "weights":
         weights = balanced_weights(card.task, windows.targets[windows.window_clips])
-    return make_loss(card.task, label_weights=weights, label_smoothing=config.label_smoothing)
-
-
-def train_epoch(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loader: Iterable[Batch],
-    runtime: Runtime,
-    loss_function: Loss,
-) -> float:
-    """Trains on every batch once; the mean loss over their windows, in nats.
-
-    Args:
-        model: The network, wrapped for the processes at work; put in training mode.
-        optimizer: Steps once a batch.
-        loader: Batches of windows.
-        runtime: Where to compute.
-        loss_function: What `make_loss` gives.
-
-    Raises:
-        TrainingError: The loss is not finite.
-    """
-    model.train()
-    losses, counts = [], []
-    for batch in loader:
-        targets = batch.targets.to(runtime.device)
-        logits = model(batch.log_mel.to(runtime.device))
-        loss = loss_function(logits, targets)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        # Kept on the device: reading it here would make every step wait for the last.
-        losses.append(loss.detach())
-        counts.append(len(targets))
-    numbers = torch.tensor(counts, dtype=torch.float64)
-    loss_sum = (torch.stack(losses).cpu().double() * numbers).sum()
-    mean = float(runtime.all_sum(loss_sum) / runtime.all_sum(numbers.sum()))
-    _require_finite(mean, "training loss")
-    return mean
-
-
-def _require_finite(value: float, what: str) -> None:
-    if not math.isfinite(value):
-        raise TrainingError(
-            f"the {what} is {value}; lower train.learning_rate (the last good epoch is kept)"
-        )
+    return Objective(
+        make_loss(card.task, label_weights=weights, label_smoothing=config.label_smoothing),
+        Augment(card.config.augment, card.window_frames, union=card.task is MULTI_LABEL),
+        pick_precision(config.precision, runtime.device),
+    )
 
 
 def _describe(line: Mapping[str, Any], *, is_best: bool) -> str:
@@ -275,21 +240,26 @@ def _describe(line: Mapping[str, Any], *, is_best: bool) -> str:
 
 def _save(run: RunFolder, card: ModelCard, state: _State, best: Predictions | None) -> None:
     """Writes the best weights, the log and, last of all, the state to go on from."""
-    weights = state.model.state_dict()
     stopping = state.stopping
     if best is not None:
         chosen = replace(card, chosen_thresholds=choose_thresholds(best))
         scores = score(best, card.labels, thresholds=chosen.thresholds)
         progress = {"epoch": stopping.epoch, "validation": scores.to_dict()}
-        Checkpoint(chosen, weights, progress=progress).save(run.best)
+        Checkpoint(chosen, state.judged.state_dict(), progress=progress).save(run.best)
     run.write_log(state.log)
     progress = {
         "epoch": stopping.epoch,
         "best_epoch": stopping.best_epoch,
         "best_loss": stopping.best_loss,
     }
-    optimizer = flatten_optimizer(state.optimizer)
-    Checkpoint(card, weights, optimizer, progress).save(run.last)
+    average = state.steps.average
+    Checkpoint(
+        card,
+        state.model.state_dict(),
+        flatten_optimizer(state.steps.optimizer),
+        progress,
+        average.state_dict() if average is not None else {},
+    ).save(run.last)
 
 
 def _result(

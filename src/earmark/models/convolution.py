@@ -41,7 +41,9 @@ class Conv2d(nn.Conv2d):
         self, input: Float[Tensor, "batch in_channels bands frames"]
     ) -> Float[Tensor, "batch out_channels _ _"]:
         """The same as `torch.nn.Conv2d`."""
-        if input.device.type == "cpu" and torch.is_grad_enabled():
+        device = input.device.type
+        # Autocast chooses its own types, which the gradients below would not know of.
+        if device == "cpu" and torch.is_grad_enabled() and not torch.is_autocast_enabled(device):
             geometry = (self.stride, self.padding, self.dilation)
             return _Convolution.apply(input, self.weight, self.bias, geometry)
         return super().forward(input)
