@@ -31,6 +31,19 @@ SMALL = (
     "train.batch_size=8",
     "train.learning_rate=0.01",
 )
+EVERYTHING = (
+    "train.epochs=4",
+    "train.schedule=one_cycle",
+    "train.warmup=0.3",
+    "train.average_decay=0.8",
+    "train.clip_norm=1.0",
+    "train.accumulate=2",
+    "train.precision=bfloat16",
+    "augment.stretch=0.2",
+    "augment.gain_db=6.0",
+    "augment.mix=0.5",
+    "augment.time_masks=1",
+)
 LONG = ("train.epochs=30", "train.patience=30")
 RUN_FILES = {
     "config.toml",
@@ -95,10 +108,11 @@ def test_the_seed_is_recorded(run_training, tmp_path):
     assert load_checkpoint(tmp_path / "run").card.config.train.seed == 11
 
 
+@pytest.mark.parametrize("settings", [("train.epochs=4",), EVERYTHING])
 def test_a_run_interrupted_in_an_epoch_goes_on_to_the_same_weights(
-    run_training, tmp_path, monkeypatch
+    run_training, tmp_path, monkeypatch, settings
 ):
-    run_training("whole", "train.epochs=4")
+    run_training("whole", *settings)
     calls = 0
 
     def interrupted(*args, **options):
@@ -111,9 +125,9 @@ def test_a_run_interrupted_in_an_epoch_goes_on_to_the_same_weights(
     with monkeypatch.context() as patch:
         patch.setattr("earmark.training.train_epoch", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            run_training("cut", "train.epochs=4")
+            run_training("cut", *settings)
     assert len(RunFolder(tmp_path / "cut").read_log()) == 2
-    run_training("cut", "train.epochs=4")
+    run_training("cut", *settings)
     for name in ("best.safetensors", "last.safetensors"):
         whole, cut = (tmp_path / folder / name for folder in ("whole", "cut"))
         assert whole.read_bytes() == cut.read_bytes()
