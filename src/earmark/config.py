@@ -232,6 +232,8 @@ class EvaluateConfig(Section):
 
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Level of the intervals."""
+    window_seconds: Annotated[float, Field(gt=0, le=3600)] | None = None
+    """Length of the stretches that are each judged alone as well, without the sound around them."""
 
 
 class PredictConfig(Section):
@@ -264,7 +266,24 @@ class Config(Section):
                 f"train.crop_seconds = {seconds} or raise features.hop_length = "
                 f"{features.hop_length}"
             )
+        self._check_window_seconds()
         return self
+
+    def _check_window_seconds(self) -> None:
+        seconds, features = self.evaluate.window_seconds, self.features
+        if seconds is None:
+            return
+        if self.model.head == "flatten":
+            raise ValueError(
+                f"evaluate.window_seconds = {seconds}: model.head = flatten takes windows of one "
+                "length only; leave it out, or train with model.head = pool"
+            )
+        shortest = (features.win_length + 2 * features.hop_length) / features.sample_rate
+        if seconds < shortest:
+            raise ValueError(
+                f"evaluate.window_seconds = {seconds}: shorter than {shortest:g} s, a window of "
+                "the front end and two steps"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain tables, without those that are not given."""

@@ -149,16 +149,21 @@ class AudioDataset(Dataset):
         self.window_frames = (
             window_frames if crops is None else source_frames(crops.augment, window_frames)
         )
+        self._overlap = overlap
         self._crops = None if crops is None else crops.train
         self._lengths = np.array([store.num_frames(clip.key) for clip in clips], np.int64)
         if crops is None:
-            grids = [window_starts(int(n), window_frames, overlap) for n in self._lengths]
+            grids = [self._starts_of(int(number)) for number in self._lengths]
         else:
             per_clip = np.clip(np.round(self._lengths / window_frames), 1, crops.train.max_crops)
             grids = [[0] * int(number) for number in per_clip]
         self.window_clips = np.repeat(np.arange(len(grids)), [len(grid) for grid in grids])
         self._starts = np.array([start for grid in grids for start in grid], np.int64)
         self.set_epoch(0)
+
+    def _starts_of(self, num_frames: int) -> list[int]:
+        """First frames of a clip's windows on the grid."""
+        return window_starts(num_frames, self.window_frames, self._overlap)
 
     def set_epoch(self, epoch: int) -> None:
         """Draws the random windows of an epoch; the fixed grid stays."""

@@ -3,12 +3,13 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float64
 from torch import nn
 
 from earmark.checkpoint import Checkpoint, ModelCard
@@ -21,29 +22,64 @@ from earmark.data import (
     require_labels,
     usable_clips,
 )
-from earmark.errors import DataError
+from earmark.errors import ConfigError, DataError
 from earmark.manifest import Manifest
 from earmark.metrics import Predictions, Scores, score
 from earmark.preparation import ContentSet, Prepared, Skipped
 from earmark.runs import RunFolder
 from earmark.runtime import Runtime, place
 from earmark.store import FeatureStore, default_root
-from earmark.tasks import BINARY, MULTI_LABEL
+from earmark.stretches import StretchDataset, stretch_grid
+from earmark.tasks import BINARY, MULTI_LABEL, Task
+
+
+@dataclass(frozen=True)
+class WindowScores:
+    """Figures over stretches of the clips, each judged alone by the label of its clip.
+
+    Args:
+        seconds: Length of a stretch.
+        num_windows: How many were judged.
+        num_correct: How many of them rightly.
+        loss: Mean cross-entropy of the task, in nats.
+    """
+
+    seconds: float
+    num_windows: int
+    num_correct: int
+    loss: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the stretches that were judged rightly."""
+        return self.num_correct / self.num_windows
+
+    def to_dict(self) -> dict[str, float | int]:
+        """The figures under the names that ``evaluate --json`` prints."""
+        return {**asdict(self), "accuracy": self.accuracy}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A test: the figures, each clip's prediction, and the recordings that could not be judged."""
+    """A test: the figures, each clip's prediction, and the recordings that could not be judged.
+
+    Where ``evaluate.window_seconds`` is given there are the figures of stretches as well.
+    """
 
     scores: Scores
     predictions: Predictions
     thresholds: tuple[float, ...]
     skipped: tuple[Skipped, ...]
+    windows: WindowScores | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """What ``evaluate --json`` prints."""
-        skipped = [one.to_dict() for one in self.skipped]
-        return {**self.scores.to_dict(), **self._named_thresholds(), "skipped": skipped}
+        return {
+            **self.scores.to_dict(),
+            **self._named_thresholds(),
+            **({"windows": self.windows.to_dict()} if self.windows else {}),
+            "skipped": [one.to_dict() for one in self.skipped],
+        }
 
     def _named_thresholds(self) -> dict[str, Any]:
         task, labels = self.predictions.task, self.scores.labels
@@ -95,7 +131,16 @@ def predict_clips(
         The same logits whatever the number of processes.
     """
     windows = loader.windows
-    task = card.task
+    logits = _window_logits(model, loader, runtime, task=card.task)
+    pooling = card.config.predict.pooling
+    pooled = clip_logits(logits, windows.window_clips, task=card.task, pooling=pooling)
+    return Predictions(windows.clips, pooled, card.task)
+
+
+def _window_logits(
+    model: nn.Module, loader: OrderedLoader, runtime: Runtime, *, task: Task
+) -> Float64[np.ndarray, "windows outputs"]:
+    windows = loader.windows
     num_outputs = task.num_outputs(windows.targets.shape[1])
     logits = torch.zeros(len(windows), num_outputs, dtype=torch.float64)
     model.eval()
@@ -104,10 +149,23 @@ def predict_clips(
             output = model(batch.log_mel.to(runtime.device)).cpu().double()
             logits[batch.windows] = output
     # Each row is written by one process and zero elsewhere, so the sum is exact.
-    logits = runtime.all_sum(logits).numpy()
-    pooling = card.config.predict.pooling
-    pooled = clip_logits(logits, windows.window_clips, task=task, pooling=pooling)
-    return Predictions(windows.clips, pooled, task)
+    return runtime.all_sum(logits).numpy()
+
+
+def _judge_stretches(
+    model: nn.Module, stretches: StretchDataset, card: ModelCard, runtime: Runtime
+) -> WindowScores:
+    """Figures over stretches: each is judged as a clip would be that is no longer than it."""
+    loader = OrderedLoader(stretches, runtime)
+    logits = _window_logits(model, loader, runtime, task=card.task)
+    targets = stretches.targets[stretches.window_clips]
+    chosen = card.task.choose(card.task.probabilities(logits), card.thresholds)
+    return WindowScores(
+        seconds=stretches.seconds,
+        num_windows=len(stretches),
+        num_correct=int((chosen == targets).all(axis=1).sum()),
+        loss=float(card.task.losses(logits, targets).mean()),
+    )
 
 
 def evaluate(
@@ -132,9 +190,11 @@ def evaluate(
 
     Raises:
         DataError: Nothing is left to test on, or test clips were trained on.
+        ConfigError: ``evaluate.window_seconds`` is too short for the network.
     """
     card = checkpoint.card
     _check_labels(manifest, card)
+    require_stretches(card)
     seen = _read_seen(run)
     part = _test_part(manifest, seen, card.labels, runtime)
     store = FeatureStore(store_root or default_root(), card.config.features)
@@ -152,9 +212,28 @@ def evaluate(
     )
     model = place(checkpoint.build(), runtime.device)
     predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime, card)
+    stretched = None
+    if card.config.evaluate.window_seconds is not None:
+        stretches = StretchDataset(store, clips, card.config, num_labels=len(card.labels))
+        stretched = _judge_stretches(model, stretches, card, runtime)
     confidence = card.config.evaluate.confidence
     scores = score(predictions, card.labels, thresholds=card.thresholds, confidence=confidence)
-    return Evaluation(scores, predictions, card.thresholds, prepared.skipped)
+    return Evaluation(scores, predictions, card.thresholds, prepared.skipped, stretched)
+
+
+def require_stretches(card: ModelCard) -> None:
+    """Checks, before any work, that stretches of ``evaluate.window_seconds`` can be judged.
+
+    Raises:
+        ConfigError: The network leaves nothing of them.
+    """
+    config = card.config
+    if config.evaluate.window_seconds is not None:
+        grid = stretch_grid(config.evaluate.window_seconds, config.features)
+        try:
+            replace(card, window_frames=grid.num_frames).build()
+        except ConfigError as error:
+            raise ConfigError(f"evaluate.window_seconds is too short: {error}") from None
 
 
 @dataclass(frozen=True)

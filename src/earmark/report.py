@@ -148,7 +148,19 @@ def _headline(evaluation: Evaluation) -> str:
         f'<div class="headline">{_ranks(scores)}<strong>{scores.accuracy:.1%}</strong> of the test '
         f"clips are {rightly}: {scores.num_correct} of {scores.num_clips}, from "
         f"{scores.num_groups} groups.<br>With so many the true share is likely between {low:.1%} "
-        f"and {high:.1%} (Wilson interval). Log-loss {scores.loss:.4f} nats.{area}</div>"
+        f"and {high:.1%} (Wilson interval). Log-loss {scores.loss:.4f} nats.{area}"
+        f"{_windows(evaluation)}</div>"
+    )
+
+
+def _windows(evaluation: Evaluation) -> str:
+    windows = evaluation.windows
+    if windows is None:
+        return ""
+    return (
+        f"<br>Of the windows of {windows.seconds:g} s, each judged alone, {windows.accuracy:.1%} "
+        f"are judged rightly: {windows.num_correct} of {windows.num_windows}. "
+        f"Log-loss {windows.loss:.4f} nats."
     )
 
 

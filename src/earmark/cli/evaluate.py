@@ -15,7 +15,7 @@ from earmark.cli.options import (
     model_argument,
     store_option,
 )
-from earmark.cli.output import exit_if_skipped, print_scores, read_data
+from earmark.cli.output import exit_if_skipped, print_scores, print_windows, read_data
 
 if TYPE_CHECKING:
     from earmark.runtime import Runtime
@@ -67,5 +67,6 @@ def evaluate(
         click.echo(json.dumps(evaluation.to_dict()))
     else:
         print_scores(evaluation.scores)
+        print_windows(evaluation.windows)
         click.echo(f"Report: {report.absolute()}" if report else "No report: give -o FOLDER")
     exit_if_skipped(evaluation.skipped, runtime.reporter)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from earmark.evaluation import WindowScores
     from earmark.manifest import Manifest
     from earmark.metrics import Scores
     from earmark.prediction import Failure, Prediction
@@ -60,6 +61,15 @@ def print_scores(scores: "Scores") -> None:
         f"Accuracy {scores.accuracy:.1%}: {tally(scores)} from {scores.num_groups} groups, "
         f"interval {low:.1%} to {high:.1%}; log-loss {scores.loss:.4f}"
     )
+
+
+def print_windows(windows: "WindowScores | None") -> None:
+    """Prints the figures of stretches, where there are any."""
+    if windows:
+        click.echo(
+            f"Windows of {windows.seconds:g} s alone: {windows.accuracy:.1%}, "
+            f"{windows.num_correct} of {windows.num_windows}; log-loss {windows.loss:.4f}"
+        )
 
 
 def _ratio(value: float | None) -> str:
