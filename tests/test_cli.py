@@ -318,4 +318,19 @@ def test_the_summary_prints_sizes_parameters_and_multiply_adds(earmark, trained)
     assert "16 x 40 x 251" in result.stdout
     assert "13,665 parameters, 19,888,320 multiply-adds" in result.stdout.replace("\n", " ")
     assert earmark("model", "summary", trained).exit_code == 0
-    assert earmark("model", "list").stdout.split() == ["audio_cnn"]
+
+
+def test_the_list_names_each_architecture_with_its_cost_and_source(earmark):
+    lines = earmark("model", "list").stdout
+    facts = json.loads(earmark("model", "list", "--json").stdout)
+    assert [one["name"] for one in facts] == ["audio_cnn", "bc_resnet", "cp_resnet"]
+    assert facts[0] == {
+        "name": "audio_cnn",
+        "num_parameters": 13_665,
+        "num_multiply_adds": 19_888_320,
+        "source": "the textbook CNN, no paper",
+    }
+    for one in facts:
+        row = next(line for line in lines.splitlines() if one["name"] in line)
+        for fact in (f"{one['num_parameters']:,}", f"{one['num_multiply_adds']:,}", one["source"]):
+            assert fact in row

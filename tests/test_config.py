@@ -61,6 +61,8 @@ CONFIGS = st.builds(
         blocks=st.lists(BLOCKS, min_size=1, max_size=3).map(tuple),
         head=st.sampled_from(["pool", "flatten"]),
         dropout=FRACTIONS,
+        width=st.floats(0, 32, exclude_min=True),
+        rho=st.integers(0, 22),
     ),
     train=st.builds(
         TrainConfig,

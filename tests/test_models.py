@@ -3,9 +3,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from earmark.config import Config, ConvBlockConfig, ModelConfig
+from earmark.checkpoint import Checkpoint, ModelCard, load_checkpoint
+from earmark.config import Config, ConvBlockConfig, ModelConfig, load_config
 from earmark.errors import ConfigError
 from earmark.models import (
     AudioCNN,
@@ -16,18 +17,31 @@ from earmark.models import (
     conv_output_size,
     count_parameters,
     list_models,
+    model_source,
     summarize,
 )
 from earmark.models.convolution import Conv2d
 from earmark.runtime import place
+from earmark.tasks import MULTI_CLASS
 
 SHAPE = InputShape(n_mels=40, num_frames=101)
 
 
 @pytest.fixture(params=list_models())
-def model(request):
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def build(name):
+    """A function that builds the architecture, each time with other weights."""
     torch.manual_seed(0)
-    return build_model(ModelConfig(name=request.param), SHAPE, 3)
+    return lambda shape=SHAPE: build_model(ModelConfig(name=name), shape, 3)
+
+
+@pytest.fixture
+def model(build):
+    return build()
 
 
 def windows(number, shape=SHAPE):
@@ -42,9 +56,82 @@ def test_each_architecture_gives_a_row_of_finite_logits_for_each_window(model):
 
 def test_each_architecture_hands_a_gradient_to_every_parameter(model):
     model.train()(windows(4)).square().sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.abs().sum() > 0, name
+    for path, parameter in model.named_parameters():
+        assert parameter.grad is not None, path
+        assert parameter.grad.abs().sum() > 0, path
+
+
+@pytest.mark.parametrize("num_frames", [47, 101, 1500])
+@pytest.mark.parametrize("n_mels", [40, 41, 64, 80, 97, 128])
+def test_each_architecture_takes_any_number_of_bands_and_frames(build, n_mels, num_frames):
+    model = build(InputShape(n_mels, 101)).eval()
+    with torch.no_grad():
+        logits = model(windows(2, InputShape(n_mels, num_frames)))
+    assert logits.shape == (2, 3)
+    assert logits.isfinite().all()
+
+
+def test_each_architecture_can_learn_eight_windows_by_heart(model):
+    place(model, torch.device("cpu")).train()
+    batch, targets = windows(8) + 40 * torch.rand(8, 1, 40, 1), torch.arange(8) % 3
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for _ in range(60):
+        loss = cross_entropy(model(batch), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.2
+    assert torch.equal(model(batch).argmax(1), targets)
+
+
+def test_a_checkpoint_gives_each_architecture_back(name, tmp_path):
+    config = load_config(settings=[f"model.name={name}"])
+    card = ModelCard(config, ("a", "b", "c"), window_frames=101, task=MULTI_CLASS)
+    model = card.build()
+    model(windows(4))
+    Checkpoint(card, model.state_dict()).save(tmp_path / "model.safetensors")
+    checkpoint = load_checkpoint(tmp_path / "model.safetensors")
+    assert checkpoint.card == card
+    batch = windows(2)
+    assert torch.equal(checkpoint.build()(batch), model.eval()(batch))
+
+
+def test_the_cost_of_each_architecture_leaves_no_parameter_and_no_convolution_out(model):
+    layers = summarize(model, SHAPE)
+    assert sum(layer.num_parameters for layer in layers) == count_parameters(model)
+    working = [layer for layer in layers if layer.kind in ("Conv2d", "Linear")]
+    assert len(working) == sum(isinstance(one, nn.Conv2d | nn.Linear) for one in model.modules())
+    assert all(layer.num_multiply_adds > 0 for layer in working)
+
+
+def test_each_architecture_names_its_source(name):
+    assert model_source(name)
+
+
+SETTINGS = {
+    "blocks": ((ConvBlockConfig(),), "audio_cnn"),
+    "head": ("flatten", "audio_cnn"),
+    "dropout": (0.1, "audio_cnn, bc_resnet, cp_resnet"),
+    "width": (2.0, "bc_resnet, cp_resnet"),
+    "rho": (3, "cp_resnet"),
+}
+"""Each setting, with another value than its default and the architectures that read it."""
+
+
+@pytest.mark.parametrize(("setting", "value", "readers"), [(k, *v) for k, v in SETTINGS.items()])
+def test_a_setting_changes_the_network_or_may_not_be_changed(name, setting, value, readers):
+    config = ModelConfig(name=name, **{setting: value})
+    if name in readers.split(", "):
+        unchanged = build_model(ModelConfig(name=name), SHAPE, 3)
+        assert str(build_model(config, SHAPE, 3)) != str(unchanged)
+    else:
+        expected = f"model.{setting}: {name} does not read it; .* to one that does: {readers}$"
+        with pytest.raises(ConfigError, match=expected):
+            build_model(config, SHAPE, 3)
+
+
+def test_every_setting_but_the_name_is_tried_above():
+    assert {"name", *SETTINGS} == set(ModelConfig.model_fields)
 
 
 def test_in_evaluation_a_row_alone_equals_that_row_in_a_batch(model):
@@ -63,16 +150,16 @@ def test_in_evaluation_the_same_windows_give_the_same_logits(model):
 
 
 def test_in_training_the_batch_matters_and_the_running_statistics_move(model):
-    before = {name: one.clone() for name, one in model.named_buffers() if "running_mean" in name}
+    before = {path: one.clone() for path, one in model.named_buffers() if "running_mean" in path}
     model.train()(windows(4))
     after = dict(model.named_buffers())
     assert before
-    assert all(not torch.equal(one, after[name]) for name, one in before.items())
+    assert all(not torch.equal(one, after[path]) for path, one in before.items())
 
 
-def test_weights_survive_a_round_trip(model):
+def test_weights_survive_a_round_trip(model, build):
     model.eval()
-    twin = build_model(ModelConfig(), SHAPE, 3)
+    twin = build()
     twin.load_state_dict(model.state_dict())
     batch = windows(2)
     assert torch.equal(twin.eval()(batch), model(batch))
@@ -149,7 +236,7 @@ def test_twenty_steps_of_training_go_the_way_of_the_plain_network():
         nn.Flatten(),
         nn.Linear(60, 1),
     )
-    weights = [one for name, one in fast.state_dict().items() if "input_norm" not in name]
+    weights = [one for path, one in fast.state_dict().items() if "input_norm" not in path]
     plain.load_state_dict(dict(zip(plain.state_dict(), weights, strict=True)))
     place(fast, torch.device("cpu"))
     losses: tuple[list[float], list[float]] = [], []
@@ -245,11 +332,30 @@ def test_the_default_network_is_small():
     assert count_parameters(build_model(Config().model, shape, 1)) < 15_000
 
 
-def test_a_placed_network_works_with_channels_as_neighbours(model):
+def test_a_placed_network_works_with_channels_as_neighbours(model, build):
+    layouts = []
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(
+                lambda _layer, _inputs, images: layouts.append(
+                    images.is_contiguous(memory_format=torch.channels_last)
+                )
+            )
+    twin = build().eval()
+    twin.load_state_dict(model.state_dict())
     placed = place(model, torch.device("cpu")).eval()
     batch = windows(2)
-    twin = build_model(ModelConfig(), SHAPE, 3).eval()
-    twin.load_state_dict(model.state_dict())
-    first = placed.blocks[0](placed.input_norm(batch))
-    assert first.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(placed(batch), twin(batch), atol=1e-5, rtol=1e-5)
+    assert layouts
+    assert all(layouts)
+
+
+def test_multiply_adds_of_grouped_convolutions_agree_with_counting_by_hand():
+    layers = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.Conv2d(4, 4, (3, 1), groups=4),
+        nn.Conv2d(4, 6, (1, 5), stride=(1, 2), groups=2),
+    )
+    costs = [one.num_multiply_adds for one in summarize(layers, InputShape(8, 11))]
+    # Outputs of 8 x 11, 6 x 11 and 6 x 4; each reads all, one or two of the channels before it.
+    assert costs == [4 * 8 * 11 * 9, 4 * 6 * 11 * 3, 6 * 6 * 4 * 5 * 2]

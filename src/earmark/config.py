@@ -127,6 +127,10 @@ class ModelConfig(Section):
     the length of its windows."""
     dropout: Fraction = 0.25
     """Probability that a value is dropped before the classifier."""
+    width: Annotated[float, Field(gt=0, le=32)] = 1.0
+    """Channels of `bc_resnet` and `cp_resnet`, as a multiple of their usual ones."""
+    rho: Annotated[int, Field(ge=0, le=22)] = 5
+    """How many convolutions of `cp_resnet`, after its first block, look at neighbours too."""
 
 
 class AugmentConfig(Section):

@@ -1,11 +1,13 @@
 """Commands that tell about networks."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import configured, given, guarded
+from earmark.cli.options import configured, given, guarded, json_option
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -18,11 +20,26 @@ def model() -> None:
 
 
 @model.command("list")
-def list_architectures() -> None:
-    """Names the registered architectures."""
-    from earmark.models import list_models
+@json_option
+def list_architectures(as_json: bool) -> None:
+    """Names the registered architectures, and what each costs at the default settings."""
+    from earmark.config import Config
+    from earmark.data import crop_frames
+    from earmark.models import InputShape, describe_models
+    from earmark.terminal import print_table
 
-    click.echo("\n".join(list_models()))
+    config = Config()
+    shape = InputShape(config.features.n_mels, crop_frames(config))
+    architectures = describe_models(shape)
+    if as_json:
+        click.echo(json.dumps([asdict(one) for one in architectures]))
+        return
+    rows = [
+        (one.name, f"{one.num_parameters:,}", f"{one.num_multiply_adds:,}", one.source)
+        for one in architectures
+    ]
+    title = f"One logit, input 1 x {shape.n_mels} x {shape.num_frames}"
+    print_table(title, ("architecture", "parameters", "multiply-adds", "source"), rows)
 
 
 @model.command("summary")

@@ -163,6 +163,8 @@ def _size_after(blocks: nn.Sequential, shape: InputShape) -> tuple[int, int]:
     return size
 
 
-@register_model("audio_cnn")
+@register_model(
+    "audio_cnn", settings=("blocks", "head", "dropout"), source="the textbook CNN, no paper"
+)
 def _build(config: ModelConfig, shape: InputShape, num_outputs: int) -> AudioModel:
     return AudioCNN(config.blocks, shape, num_outputs, head=config.head, dropout=config.dropout)

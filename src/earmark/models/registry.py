@@ -5,7 +5,7 @@ decibels and gives logits ``(batch, outputs)``; its first layer, ``input_norm``,
 evaluation mode a window's logits do not depend on the batch it is in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -30,18 +30,31 @@ class AudioModel(nn.Module):
 
 
 Builder = Callable[[ModelConfig, InputShape, int], AudioModel]
-_BUILDERS: dict[str, Builder] = {}
 
 
-def register_model(name: str) -> Callable[[Builder], Builder]:
+@dataclass(frozen=True)
+class _Architecture:
+    builder: Builder
+    settings: tuple[str, ...]
+    source: str
+
+
+_ARCHITECTURES: dict[str, _Architecture] = {}
+
+
+def register_model(
+    name: str, *, settings: Sequence[str], source: str
+) -> Callable[[Builder], Builder]:
     """Registers the function that builds an architecture from its settings.
 
     Args:
         name: The name in ``model.name``.
+        settings: The settings of ``model`` that it reads; a change of any other is an error.
+        source: Where the architecture is described, in a few words.
     """
 
     def register(builder: Builder) -> Builder:
-        _BUILDERS[name] = builder
+        _ARCHITECTURES[name] = _Architecture(builder, tuple(settings), source)
         return builder
 
     return register
@@ -49,7 +62,17 @@ def register_model(name: str) -> Callable[[Builder], Builder]:
 
 def list_models() -> list[str]:
     """Names of the registered architectures."""
-    return sorted(_BUILDERS)
+    return sorted(_ARCHITECTURES)
+
+
+def model_source(name: str) -> str:
+    """Where a registered architecture is described, in a few words.
+
+    Example:
+        >>> model_source("bc_resnet")
+        'Kim et al. 2021, arXiv:2106.04140'
+    """
+    return _ARCHITECTURES[name].source
 
 
 def build_model(config: ModelConfig, shape: InputShape, num_outputs: int) -> AudioModel:
@@ -61,9 +84,24 @@ def build_model(config: ModelConfig, shape: InputShape, num_outputs: int) -> Aud
         num_outputs: Logits a window.
 
     Raises:
-        ConfigError: No such architecture, or its layers do not fit the windows.
+        ConfigError: No such architecture, a setting that belongs to another one is changed, or the
+            layers do not fit the windows.
     """
-    if config.name not in _BUILDERS:
+    if config.name not in _ARCHITECTURES:
         known = ", ".join(list_models())
         raise ConfigError(f"model.name: no architecture {config.name!r}; choose one of {known}")
-    return _BUILDERS[config.name](config, shape, num_outputs)
+    architecture = _ARCHITECTURES[config.name]
+    _refuse_unread(config, architecture.settings)
+    return architecture.builder(config, shape, num_outputs)
+
+
+def _refuse_unread(config: ModelConfig, read: Sequence[str]) -> None:
+    """Compares with the defaults: the settings of a trained model are stored whole."""
+    for setting, field in ModelConfig.model_fields.items():
+        if setting in ("name", *read) or getattr(config, setting) == field.default:
+            continue
+        readers = [name for name, one in _ARCHITECTURES.items() if setting in one.settings]
+        raise ConfigError(
+            f"model.{setting}: {config.name} does not read it; leave it out, or set model.name to "
+            f"one that does: {', '.join(sorted(readers))}"
+        )

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from earmark.models.registry import InputShape
+from earmark.config import ModelConfig
+from earmark.models.registry import InputShape, build_model, list_models, model_source
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,16 @@ class LayerSummary:
     output_size: tuple[int, ...]
     num_parameters: int
     num_multiply_adds: int
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """An architecture at its default settings: its cost for one window, and its source."""
+
+    name: str
+    num_parameters: int
+    num_multiply_adds: int
+    source: str
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -50,6 +61,27 @@ def summarize(model: nn.Module, shape: InputShape) -> list[LayerSummary]:
         for hook in hooks:
             hook.remove()
     return layers
+
+
+def describe_models(shape: InputShape, num_outputs: int = 1) -> list[ModelSummary]:
+    """What each registered architecture costs at its default settings.
+
+    Args:
+        shape: Size of the window.
+        num_outputs: Logits a window.
+
+    Example:
+        >>> [one.name for one in describe_models(InputShape(40, 101))]
+        ['audio_cnn', 'bc_resnet', 'cp_resnet']
+    """
+    summaries = []
+    for name in list_models():
+        network = build_model(ModelConfig(name=name), shape, num_outputs)
+        multiply_adds = sum(layer.num_multiply_adds for layer in summarize(network, shape))
+        summaries.append(
+            ModelSummary(name, count_parameters(network), multiply_adds, model_source(name))
+        )
+    return summaries
 
 
 def _note(
