@@ -5,8 +5,8 @@
 
 Only validation data judge: of data with splits the testing part is left out, of data with folds
 those that are not named. What is left is split anew for every seed, by group: 60 % train, 20 % say
-when to stop, 20 % judge, whole and second by second. Every change meets the same splits and seeds as
-the defaults do, so the differences are paired; their intervals are Student's over the seeds.
+when to stop, 20 % judge, whole and second by second. A change meets the splits and seeds that the
+defaults meet, so the differences are paired; their intervals are Student's over the seeds.
 """
 
 import argparse

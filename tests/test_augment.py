@@ -15,6 +15,7 @@ from earmark.augmentations import (
     Mix,
     Noise,
     Roll,
+    Shorten,
     Stretch,
     Style,
     Windows,
@@ -23,6 +24,7 @@ from earmark.config import AugmentConfig
 
 EVERYTHING = AugmentConfig(
     stretch=0.3,
+    shortest=0.5,
     roll=1.0,
     gain_db=6.0,
     filter_db=6.0,
@@ -34,6 +36,7 @@ EVERYTHING = AugmentConfig(
 )
 KINDS = {
     "stretch": Stretch(0.3, 50),
+    "shorten": Shorten(0.3),
     "roll": Roll(0.5),
     "gain": Gain(6.0),
     "filter": Filter(6.0),
@@ -97,10 +100,11 @@ def test_settings_that_are_off_leave_the_batch_alone():
 
 def test_all_at_once_give_windows_of_the_length_that_the_network_gets():
     augment = Augment(EVERYTHING, 50)
-    assert len(augment.augmentations) == 9
+    assert len(augment.augmentations) == 10
     assert source_frames(EVERYTHING, 50) == 65
     after = augment(windows(num_frames=65), np.random.default_rng(0))
-    assert after.log_mel.shape == (6, 1, 40, 50)
+    assert after.log_mel.shape[:3] == (6, 1, 40)
+    assert 25 <= after.log_mel.shape[3] <= 50
     assert after.log_mel.isfinite().all()
 
 
@@ -122,6 +126,19 @@ def test_a_stretch_is_a_linear_map_of_time_within_the_sound(amount, window_frame
     steps = stretched.diff(dim=1)
     expected = ((lengths - 1) / (window_frames - 1))[:, None].clamp(min=0)
     torch.testing.assert_close(steps, expected.expand_as(steps), atol=1e-3, rtol=1e-3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.02, 1.0), st.integers(0, 20))
+def test_a_batch_is_cut_to_one_length_within_its_windows(least, seed):
+    ramp = torch.arange(65.0).expand(4, 1, 3, -1)
+    kind = Shorten(least)
+    batch = Windows(ramp, torch.zeros(4, 2))
+    cut = kind.apply(batch, drawn(kind, batch, seed)).log_mel
+    assert max(1, round(65 * least) - 1) <= cut.shape[3] <= 65
+    assert torch.equal(cut.diff(dim=3), torch.ones_like(cut)[..., 1:])
+    assert cut.min() >= 0
+    assert cut.max() <= 64
 
 
 def test_a_roll_moves_frames_and_keeps_them_all():

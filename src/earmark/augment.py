@@ -15,6 +15,7 @@ from earmark.augmentations import (
     Mix,
     Noise,
     Roll,
+    Shorten,
     Stretch,
     Style,
     Windows,
@@ -43,6 +44,7 @@ class Augment:
         by_energy = config.mix_domain == "energy"
         every = (
             (config.stretch, Stretch(config.stretch, window_frames)),
+            (config.shortest < 1, Shorten(config.shortest)),
             (config.roll, Roll(config.roll)),
             (config.gain_db, Gain(config.gain_db)),
             (config.filter_db, Filter(config.filter_db)),

@@ -87,6 +87,30 @@ class Stretch(Augmentation):
 
 
 @dataclass(frozen=True)
+class Shorten(Augmentation):
+    """Windows of another length in every batch, so that the network learns to judge short ones too.
+
+    Args:
+        least: Smallest share of the window that is left.
+    """
+
+    least: float
+
+    def draw(self, rng: np.random.Generator, shape: BatchShape) -> Drawn:
+        """One share for the batch, even on a logarithmic scale, and where each window begins."""
+        share = np.exp(rng.uniform(math.log(self.least), 0, 1))
+        return _tensors(share=share, starts=rng.uniform(0, 1, shape.num_windows))
+
+    def apply(self, windows: Windows, drawn: Drawn) -> Windows:
+        """Cuts every window at its place."""
+        num_frames = windows.log_mel.shape[3]
+        length = max(1, round(num_frames * float(drawn["share"])))
+        starts = (drawn["starts"] * (num_frames - length)).round().long()
+        places = starts[:, None] + torch.arange(length, device=starts.device)
+        return windows._replace(log_mel=_frames_at(windows.log_mel, places))
+
+
+@dataclass(frozen=True)
 class Roll(Augmentation):
     """Rotation in time: what leaves a window on one side comes back on the other.
 

@@ -142,6 +142,8 @@ class AugmentConfig(Section):
     stretch: Annotated[float, Field(ge=0, le=4)] = 0.0
     """Windows are cut up to this much longer or shorter, then brought to one length: 0.25 is from
     1/1.25 to 1.25 times the length."""
+    shortest: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Batches are cut to a random share of the window, at least this; 1 leaves them whole."""
     roll: Share = 0.0
     """Windows are rotated in time by up to this share of their length."""
     gain_db: Annotated[float, Field(ge=0, le=60)] = 0.0
