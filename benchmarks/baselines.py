@@ -1,4 +1,4 @@
-"""What any network has to beat: the shares of the labels alone, and logistic regression on MFCCs.
+"""What any network has to beat: the most common label, and logistic regression on MFCCs.
 
 ``python benchmarks/baselines.py path/to/data [--window-seconds 1.0]``
 
@@ -108,7 +108,7 @@ def main() -> None:
         print(_describe(examples, turns, arguments.window_seconds), end="\n\n")
         print("| baseline | right | accuracy | 95 % interval | log-loss | mAP |")
         print("|---|---|---|---|---|---|")
-        print(_row("shares of the labels", judge_shares(examples, turns)))
+        print(_row("most common label", judge_shares(examples, turns)))
         scores, chosen, by_fold = judge_regression(examples, turns)
         print(_row("logistic regression on MFCCs", scores))
     except EarmarkError as error:
@@ -208,7 +208,11 @@ def _by_group(
 
 
 def judge_shares(examples: Examples, turns: Sequence[Turn]) -> Scores:
-    """Gives every clip the shares of the labels in training, each counted once more than it is."""
+    """Gives every clip the shares of the labels in training, and so the most common label.
+
+    In a multi-label task each label that most clips have is given. Shares are counted as if one
+    more clip had the label and one more had not.
+    """
     logits = []
     for turn in turns:
         known = examples.targets[turn.train]
@@ -285,7 +289,7 @@ def _row(name: str, scores: Scores) -> str:
     return (
         f"| {name} | {scores.num_correct:,} of {scores.num_clips:,} | {100 * scores.accuracy:.2f} "
         f"| {100 * low:.1f} to {100 * high:.1f} | {scores.loss:.4f} "
-        f"| {'' if precision is None else f'{precision:.4f}'} |"
+        f"| {'-' if precision is None else f'{precision:.4f}'} |"
     )
 
 

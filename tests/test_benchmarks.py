@@ -449,6 +449,6 @@ def test_baselines_print_a_row_each(sound_folder, monkeypatch, capsys):
     rows = [line for line in output.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows] == [
         "| baseline",
-        "| shares of the labels",
+        "| most common label",
         "| logistic regression on MFCCs",
     ]
