@@ -1,0 +1,68 @@
+"""Sound out of Debian packages, with the copyright file of each: free music for `datasets.py`.
+
+``python benchmarks/debian_audio.py path/to/music hyperrogue-music singularity-music``
+
+It needs a Debian system, its package lists (``apt-get update``) and nothing of the administrator.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from earmark.audio import is_audio
+
+
+def main() -> None:
+    """Prints how many files each package gave."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("packages", nargs="+")
+    arguments = parser.parse_args()
+    for package in arguments.packages:
+        if (arguments.out / package).exists():
+            print(f"{package}: already there")
+            continue
+        print(f"{package}: {fetch(package, arguments.out / package)} files", flush=True)
+
+
+def fetch(package: str, folder: Path) -> int:
+    """Downloads a package and keeps its sounds and its copyright file.
+
+    Args:
+        package: Its name.
+        folder: Made last and whole; a sound keeps its path inside the package below it.
+
+    Returns:
+        How many sounds.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{package}.") as temporary:
+        root = Path(temporary)
+        _call(["apt-get", "download", "-q", package], root)
+        (archive,) = root.glob("*.deb")
+        _call(["dpkg", "-x", archive.name, "all"], root)
+        kept = root / "kept"
+        kept.mkdir()
+        sounds = sorted(path for path in (root / "all").rglob("*") if is_audio(path))
+        for path in sounds:
+            target = kept / path.relative_to(root / "all")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        shutil.copyfile(root / "all/usr/share/doc" / package / "copyright", kept / "copyright")
+        kept.rename(folder)
+    return len(sounds)
+
+
+def _call(command: Sequence[str], folder: Path) -> None:
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if result.returncode:
+        said = (result.stderr.strip() or "it said nothing").splitlines()[-1]
+        sys.exit(f"{' '.join(command)}: {said}; is it a name that apt-cache knows?")
+
+
+if __name__ == "__main__":
+    main()
