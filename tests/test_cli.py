@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from earmark import cross_validation
 from earmark.cli import cli
+from earmark.errors import TrainingError
 from earmark.terminal import printable
 
 FAST = (
@@ -45,7 +47,9 @@ def test_help_loads_nothing_heavy():
 
 def test_every_verb_is_in_the_help(earmark):
     text = earmark("--help").output
-    for verb in ("demo", "check", "prepare", "train", "evaluate", "predict", "model"):
+    for verb in (
+        *("demo", "check", "prepare", "train", "cross-validate", "evaluate", "predict", "model"),
+    ):
         assert f"\n  {verb} " in text
 
 
@@ -334,3 +338,74 @@ def test_the_list_names_each_architecture_with_its_cost_and_source(earmark):
         row = next(line for line in lines.splitlines() if one["name"] in line)
         for fact in (f"{one['num_parameters']:,}", f"{one['num_multiply_adds']:,}", one["source"]):
             assert fact in row
+
+
+@pytest.fixture
+def folds_command(tmp_path, flat_folder):
+    return (
+        *("cross-validate", flat_folder, "--folds", "3", "--workers", "1", "--device", "cpu"),
+        *("--set", "model.blocks.0.channels=2", "--set", "train.crop_seconds=0.5"),
+        *("--set", "train.epochs=1", "--set", "evaluate.window_seconds=0.4"),
+    )
+
+
+def test_cross_validation_keeps_its_contract(earmark, tmp_path, folds_command):
+    result = earmark(*folds_command, "--json", "--seeds", "2", "-o", tmp_path / "cv")
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert [(one["seed"], one["fold"]) for one in document["folds"]] == [
+        (seed, fold) for seed in (0, 1) for fold in ("1", "2", "3")
+    ]
+    assert (document["num_clips"], document["num_judgements"]) == (20, 40)
+    assert document["accuracy"] == document["num_correct"] / 40
+    low, high = document["accuracy_interval"]
+    assert low <= document["accuracy"] <= high
+    for error in document["errors"]:
+        assert {"path", "label", "predicted", "probability"} <= set(error)
+    assert sum(one["num_wrong"] for one in document["errors"]) == 40 - document["num_correct"]
+    assert document["windows"]["seconds"] == 0.4
+    assert "seed 1  fold 3  " in result.stderr
+    assert json.loads((tmp_path / "cv" / "result.json").read_text()) == document
+    again = earmark(*folds_command, "--json", "--seeds", "2", "-o", tmp_path / "cv")
+    assert json.loads(again.stdout) == document
+    assert "going on: 6 of 6 folds are done" in again.stderr
+
+
+def test_people_see_every_fold_and_every_error(earmark, folds_command):
+    document = json.loads(earmark(*folds_command, "--json").stdout)
+    text = earmark(*folds_command, "--quiet")
+    assert text.exit_code == 0
+    assert text.stderr == ""
+    for error in document["errors"]:
+        assert error["path"] in text.stdout
+    assert f"{document['num_correct']} of 20 clips from 20 groups, interval" in text.stdout
+    assert "Windows of 0.4 s alone" in text.stdout
+
+
+def test_failed_folds_are_named_and_the_exit_status_is_one(earmark, folds_command, monkeypatch):
+    run = cross_validation.train
+
+    def failing(manifest, *rest, **options):
+        if {one.fold for one in manifest.split("test")} == {"2"}:
+            raise TrainingError("the training loss is nan")
+        return run(manifest, *rest, **options)
+
+    monkeypatch.setattr(cross_validation, "train", failing)
+    result = earmark(*folds_command, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["failed"][0]["fold"] == "2"
+    assert "seed 0  fold 2: the training loss is nan" in result.stderr
+    assert "1 folds failed; they are named above" in result.stderr
+
+
+@pytest.mark.parametrize(("keeps", "told"), [(True, True), (False, False)])
+def test_an_interruption_says_whether_cross_validation_goes_on(
+    earmark, tmp_path, folds_command, monkeypatch, keeps, told
+):
+    def interrupted(job):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("earmark.cross_validation._run", interrupted)
+    result = earmark(*folds_command, *(("-o", tmp_path / "cv") if keeps else ()))
+    assert result.exit_code == 130
+    assert ("the same command goes on from here" in result.stderr) is told

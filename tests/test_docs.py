@@ -136,7 +136,7 @@ def test_toml_blocks_are_configurations(page: Path) -> None:
 
 def test_guide_lists_every_command() -> None:
     assert set(all_commands()) == set(
-        re.findall(r"^\| `earmark ([a-z]+(?: [a-z]+)?)", read(GUIDE), re.M)
+        re.findall(r"^\| `earmark ([a-z-]+(?: [a-z]+)?)", read(GUIDE), re.M)
     )
 
 
@@ -145,9 +145,9 @@ def test_guide_says_where_options_work() -> None:
     rows = re.findall(r"^\| (`--[^|]+)\|([^|]+)\|", read(GUIDE), re.M)
     described = set()
     for options, where in rows:
-        named = set(re.findall(r"`([a-z ]+)`", where))
+        named = set(re.findall(r"`([a-z -]+)`", where))
         expected = set(commands) - named if where.strip().startswith("all but") else named
-        for option in re.findall(r"--[a-z]+", options):
+        for option in re.findall(r"--[a-z-]+", options):
             described.add(option)
             having = {
                 name

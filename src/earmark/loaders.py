@@ -41,6 +41,25 @@ def choose_task(manifest: Manifest, config: TrainConfig, runtime: Runtime) -> Ta
     Raises:
         DataError: There is nothing to tell apart, or a label is missing where it is needed.
     """
+    task = name_task(manifest, config)
+    counts = {
+        split: Counter(label for one in manifest.split(split) for label in one.labels)
+        for split in SPLITS
+    }
+    _check_label_counts(manifest, task, counts, runtime)
+    return task
+
+
+def name_task(manifest: Manifest, config: TrainConfig) -> Task:
+    """The task that the settings name or the data ask for, whatever their splits.
+
+    Args:
+        manifest: The data.
+        config: Which task.
+
+    Raises:
+        DataError: There is nothing to tell apart, or a recording's labels do not fit the task.
+    """
     labels = manifest.labels
     if len(labels) < 2:
         found = f"only the label {labels[0]!r}" if labels else "no label"
@@ -55,11 +74,6 @@ def choose_task(manifest: Manifest, config: TrainConfig, runtime: Runtime) -> Ta
             "train.task=multi_class"
         )
     require_labels(manifest, task)
-    counts = {
-        split: Counter(label for one in manifest.split(split) for label in one.labels)
-        for split in SPLITS
-    }
-    _check_label_counts(manifest, task, counts, runtime)
     return task
 
 

@@ -164,45 +164,55 @@ def _checked(manifest: Manifest, rows: Mapping[str, int]) -> Manifest:
             f"{manifest.source}: {without.name} has no split but others have; fill in every split"
         )
     refuse_group_overlap(manifest)
-    _refuse_sound_overlap(manifest.source, manifest.undivided, "group", rows)
+    refuse_sound_overlap(manifest.source, manifest.undivided, "group", rows)
     if manifest.has_splits:
-        _refuse_sound_overlap(manifest.source, manifest.recordings, "split", rows)
+        refuse_sound_overlap(manifest.source, manifest.recordings, "split", rows)
     return manifest
 
 
-def refuse_group_overlap(manifest: Manifest) -> None:
-    """Checks that no group is in two splits.
+def refuse_group_overlap(manifest: Manifest, part: Literal["split", "fold"] = "split") -> None:
+    """Checks that no group is in two splits, or in two folds.
 
     Raises:
         DataError: With the first groups that are.
     """
-    splits = defaultdict(set)
+    parts = defaultdict(set)
     for one in manifest.recordings:
-        if one.split:
-            splits[one.group].add(one.split)
-    shared = sorted(group for group, names in splits.items() if len(names) > 1)
+        if name := getattr(one, part):
+            parts[one.group].add(name)
+    shared = sorted(group for group, names in parts.items() if len(names) > 1)
     if shared:
         listed = ", ".join(
-            f"{group} ({' and '.join(sorted(splits[group]))})" for group in shared[:3]
+            f"{group} ({' and '.join(sorted(parts[group]))})" for group in shared[:3]
         )
-        mend = "move each group into one split"
+        mend = f"move each group into one {part}"
         if manifest.source.is_dir():
             mend += (
                 "; if these folders are no groups of recordings that belong together, rename them "
                 "or give a manifest with a group column"
             )
         raise DataError(
-            f"{manifest.source}: {len(shared)} groups are in more than one split: {listed}; {mend}"
+            f"{manifest.source}: {len(shared)} groups are in more than one {part}: {listed}; {mend}"
         )
 
 
-def _refuse_sound_overlap(
+def refuse_sound_overlap(
     source: Path,
     recordings: Iterable[Recording],
-    apart: Literal["split", "group"],
-    rows: Mapping[str, int],
+    apart: Literal["split", "fold", "group"],
+    rows: Mapping[str, int] | None = None,
 ) -> None:
-    """Checks that stretches of one file that overlap are in one split, or in one group."""
+    """Checks that stretches of one file that overlap are in one split, fold or group.
+
+    Args:
+        source: The data set, named in the error.
+        recordings: Which ones are compared.
+        apart: What has to be the same.
+        rows: Name of a recording to its row in the manifest, where there is one.
+
+    Raises:
+        DataError: With the first two stretches that are not.
+    """
     files = _Files()
     same = defaultdict(list)
     for one in recordings:

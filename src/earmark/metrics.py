@@ -143,7 +143,9 @@ class Scores:
         }
 
 
-def effective_size(correct: Bool[np.ndarray, " clips"], groups: Sequence[str]) -> float:
+def effective_size(
+    correct: Bool[np.ndarray, " clips"] | Float64[np.ndarray, " clips"], groups: Sequence[str]
+) -> float:
     """How many independent clips would make the accuracy as certain as these clips do.
 
     Clips of one speaker or one piece tend to be right or wrong together. The variance of the
@@ -151,7 +153,8 @@ def effective_size(correct: Bool[np.ndarray, " clips"], groups: Sequence[str]) -
     each group counts as one clip.
 
     Args:
-        correct: Which clips were judged rightly.
+        correct: Which clips were judged rightly, or the share of several judgements of each clip
+            that were right: more judgements of the same clips do not make more clips.
         groups: The group of each clip.
 
     Source:
@@ -216,8 +219,18 @@ def score(
         thresholds: Probabilities from which labels are chosen; the task's own by default.
         confidence: Level of the interval.
     """
+    return score_chosen(predictions, predictions.choose(thresholds), labels, confidence=confidence)
+
+
+def score_chosen(
+    predictions: Predictions,
+    chosen: Bool[np.ndarray, "clips labels"],
+    labels: Sequence[str],
+    *,
+    confidence: float = 0.95,
+) -> Scores:
+    """Figures as of `score`, where ``chosen`` says which labels of each clip were chosen."""
     task, targets = predictions.task, predictions.targets
-    chosen = predictions.choose(thresholds)
     hits = (chosen == targets).all(axis=1)
     correct = int(hits.sum())
     groups = [clip.group or clip.name for clip in predictions.clips]

@@ -30,17 +30,23 @@ def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
         note = f"no validation split: {validation:.0%} of training held for it"
     else:
         return manifest
-    chosen = _assign(manifest.undivided, fractions, config.split_seed)
+    chosen = assign_groups(manifest.undivided, fractions, config.split_seed)
     recordings = tuple(
         replace(one, split=chosen.get(one.group, one.split)) for one in manifest.recordings
     )
     return replace(manifest, recordings=recordings, notes=(*manifest.notes, note))
 
 
-def _assign(
+def assign_groups(
     recordings: Sequence[Recording], fractions: Mapping[str, float], seed: int
 ) -> dict[str, str]:
-    """Group to split: the largest groups first, each to the split that lacks its labels most."""
+    """Group to part: the largest groups first, each to the part that lacks its labels most.
+
+    Args:
+        recordings: What is divided.
+        fractions: Name of a part, a split or a fold, to its share of the recordings.
+        seed: Shuffles groups of one size.
+    """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for one in recordings:
         # Recordings without a label are shared out as if that were one.

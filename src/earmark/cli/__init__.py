@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from earmark.cli.check import check
+from earmark.cli.cross_validate import cross_validate
 from earmark.cli.demo import demo
 from earmark.cli.evaluate import evaluate
 from earmark.cli.model import model
@@ -30,5 +31,5 @@ def cli() -> None:
     """
 
 
-for _command in (demo, check, prepare, train, evaluate, predict, model):
+for _command in (demo, check, prepare, train, cross_validate, evaluate, predict, model):
     cli.add_command(_command)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 READER_GONE = 141
-RESUMABLE = ("demo", "prepare", "train")
+RESUMABLE = ("cross_validate", "demo", "prepare", "train")
 
 Function = Callable[..., Any]
 
@@ -39,7 +39,12 @@ def guarded(function: Function) -> Function:
         try:
             function(*args, reporter=TerminalReporter(quiet=quiet), **options)
         except KeyboardInterrupt:
-            resumable = function.__name__ in RESUMABLE and not options.get("overwrite")
+            resumable = (
+                function.__name__ in RESUMABLE
+                and not options.get("overwrite")
+                # Without a folder nothing is kept to go on from.
+                and options.get("folder", True) is not None
+            )
             how = "; the same command goes on from here" if resumable else ""
             click.echo(f"earmark: interrupted{how}", err=True)
             sys.exit(INTERRUPTED)

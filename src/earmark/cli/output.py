@@ -1,9 +1,9 @@
 """What commands print on standard output."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from earmark.evaluation import WindowScores
     from earmark.manifest import Manifest
     from earmark.metrics import Scores
+    from earmark.pooling import CrossValidation
     from earmark.prediction import Failure, Prediction
     from earmark.preparation import Skipped
     from earmark.progress import Reporter
@@ -70,6 +71,55 @@ def print_windows(windows: "WindowScores | None") -> None:
             f"Windows of {windows.seconds:g} s alone: {windows.accuracy:.1%}, "
             f"{windows.num_correct} of {windows.num_windows}; log-loss {windows.loss:.4f}"
         )
+
+
+def print_cross_validation(found: "CrossValidation") -> None:
+    """Prints a row a fold, every clip that was judged wrongly, and the figures of all folds."""
+    from earmark.terminal import print_table
+
+    facts = found.to_dict()
+    columns = ("seed", "fold", "clips", "right", "accuracy", "loss", "epochs", "seconds")
+    rows = [
+        (
+            *(one["seed"], one["fold"], one["num_clips"], one["num_correct"]),
+            *(f"{one['accuracy']:.1%}", f"{one['loss']:.4f}"),
+            *(one["epochs"], f"{one['elapsed_seconds']:.1f}"),
+        )
+        for one in facts["folds"]
+    ]
+    print_table("", columns, rows)
+    if facts["errors"]:
+        columns = ("file", "label", "predicted", "probability", "seeds")
+        rows = [
+            (
+                *(one["path"], one["label"], one["predicted"] or "-", _ratio(one["probability"])),
+                f"{one['num_wrong']} of {one['num_seeds']}",
+            )
+            for one in facts["errors"]
+        ]
+        print_table("Judged wrongly", columns, rows)
+    _print_pooled(facts)
+    print_windows(found.windows)
+
+
+def _print_pooled(facts: Mapping[str, Any]) -> None:
+    if "map" in facts:
+        click.echo(
+            f"Mean average precision {_ratio(facts['map'])}, lwlrap {_ratio(facts['lwlrap'])}, "
+            f"micro F1 {_ratio(facts['micro_f1'])}"
+        )
+    low, high = facts["accuracy_interval"]
+    clips = f"{facts['num_clips']} clips from {facts['num_groups']} groups"
+    if facts["accuracy_std"] is not None:
+        clips = (
+            f"{facts['num_judgements']} judgements of {clips}, {len(facts['seeds'])} seeds with a "
+            f"standard deviation of {facts['accuracy_std']:.1%}"
+        )
+    click.echo(
+        f"Accuracy {facts['accuracy']:.1%}: {facts['num_correct']} of {clips}, interval "
+        f"{low:.1%} to {high:.1%}; log-loss {facts['loss']:.4f}; mean of the folds "
+        f"{facts['mean_fold_accuracy']:.1%}"
+    )
 
 
 def _ratio(value: float | None) -> str:

@@ -1,0 +1,89 @@
+"""The command that cross-validates."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from earmark.cli.options import (
+    computing,
+    configured,
+    data_argument,
+    guarded,
+    json_option,
+    overwrite_option,
+    seeded,
+    store_option,
+)
+from earmark.cli.output import exit_if_skipped, print_cross_validation
+
+if TYPE_CHECKING:
+    from earmark.config import Config
+    from earmark.runtime import Runtime
+
+
+@click.command()
+@guarded
+@data_argument
+@click.option(
+    "--folds",
+    "num_folds",
+    type=int,
+    metavar="K",
+    help="Folds to draw by group; those of the manifest, or 5.",
+)
+@click.option(
+    "--seeds",
+    "num_seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Networks that judge each clip, each with another seed.",
+)
+@click.option(
+    "--workers",
+    "num_workers",
+    type=click.IntRange(min=1),
+    help="Folds at once; one a processor by default.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder for the results; an interrupted cross-validation in it goes on.",
+)
+@click.option("--keep-models", is_flag=True, help="Keep the run folder of each fold.")
+@overwrite_option
+@store_option
+@computing
+@json_option
+@seeded
+@configured
+def cross_validate(
+    data: Path,
+    as_json: bool,
+    config: "Config",
+    runtime: "Runtime",
+    store_root: Path | None,
+    **plan: Any,
+) -> None:
+    """Tests every recording by networks that were trained without its fold."""
+    from earmark.cross_validation import Plan
+    from earmark.cross_validation import cross_validate as cross_validate_data
+    from earmark.manifest import read_manifest
+
+    found = cross_validate_data(
+        read_manifest(data), config, Plan(**plan), runtime=runtime, store_root=store_root
+    )
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+    else:
+        print_cross_validation(found)
+    if found.failures:
+        runtime.reporter.warn(f"{len(found.failures)} folds failed; they are named above")
+    exit_if_skipped(found.skipped, runtime.reporter)
+    if found.failures:
+        sys.exit(1)

@@ -1,0 +1,140 @@
+"""What a cross-validation keeps on disk, so that an interrupted one goes on."""
+
+import json
+import shutil
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from earmark.config import Config
+from earmark.errors import TrainingError
+from earmark.files import write_whole
+from earmark.runs import RunFolder
+
+_MARK = (
+    "# The settings of an earmark cross-validation; the same command goes on from this folder.\n"
+)
+
+
+@dataclass(frozen=True)
+class FoldFolder:
+    """A folder that `cross_validate` fills.
+
+    ::
+
+        config.toml              all settings; its first line says whose folder this is
+        recordings.csv           every recording with its fold, group and content
+        seedS/foldF.json         what came of a fold, written when it has ended
+        seedS/foldF/             its run folder while it is trained, or for good if models are kept
+        predictions.csv          a row a clip and seed
+        result.json              what ``cross-validate --json`` prints
+
+    Folds are counted from 1 in their natural order, whatever they are called.
+
+    Args:
+        path: The folder; it need not exist.
+    """
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """All settings."""
+        return self.path / "config.toml"
+
+    @property
+    def recordings(self) -> Path:
+        """The table of recordings."""
+        return self.path / "recordings.csv"
+
+    @property
+    def predictions(self) -> Path:
+        """A row a clip and seed."""
+        return self.path / "predictions.csv"
+
+    @property
+    def result(self) -> Path:
+        """All figures."""
+        return self.path / "result.json"
+
+    def run(self, seed: int, number: int) -> RunFolder:
+        """The run folder of a fold."""
+        return RunFolder(self.path / f"seed{seed}" / f"fold{number}")
+
+    def fold_file(self, seed: int, number: int) -> Path:
+        """What came of a fold."""
+        return self.path / f"seed{seed}" / f"fold{number}.json"
+
+    def read_fold(self, seed: int, number: int) -> Mapping[str, Any] | None:
+        """What came of a fold; None when it has not ended."""
+        try:
+            return json.loads(self.fold_file(seed, number).read_text("utf-8", "surrogateescape"))
+        except FileNotFoundError:
+            return None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether earmark made the folder for a cross-validation."""
+        try:
+            return self.config_file.read_text(encoding="utf-8").startswith(_MARK)
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    def _seeds(self) -> list[Path]:
+        return [one for one in self.path.glob("seed*") if one.name[4:].isdigit()]
+
+    def refuse_misuse(self, config: Config, data: Path, *, overwrite: bool) -> None:
+        """Checks, before any work, that the folder may be written to.
+
+        Args:
+            config: Settings of the cross-validation that wants it.
+            data: The data folder or manifest.
+            overwrite: Whether another one there may be replaced.
+
+        Raises:
+            TrainingError: It lies in the data, holds files that are not earmark's, or another
+                cross-validation.
+        """
+        if data.is_dir() and self.path.resolve().is_relative_to(data.resolve()):
+            raise TrainingError(f"{self.path}: lies in the data folder; choose one outside of it")
+        files = (self.config_file, self.recordings, self.predictions, self.result)
+        if not self.is_ours and (any(file.exists() for file in files) or self._seeds()):
+            raise TrainingError(
+                f"{self.path}: holds files that are not those of a cross-validation; choose "
+                "another folder"
+            )
+        if self.is_ours and self._seeds() and not overwrite:
+            stored = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
+            if stored != tomllib.loads(config.to_toml()):
+                raise self._another("settings differ")
+
+    def _another(self, why: str) -> TrainingError:
+        return TrainingError(
+            f"{self.path}: holds another cross-validation ({why}); choose another folder, "
+            "or give --overwrite to start again"
+        )
+
+    def open(self, config: Config, table: str, *, overwrite: bool) -> None:
+        """Writes what identifies the cross-validation.
+
+        Args:
+            config: All settings.
+            table: Text of ``recordings.csv``.
+            overwrite: Whether what another one left is removed first.
+
+        Raises:
+            TrainingError: The folds that are there are of other recordings, or drawn otherwise.
+        """
+        if overwrite and self.is_ours:
+            for seed in self._seeds():
+                shutil.rmtree(seed)
+            self.predictions.unlink(missing_ok=True)
+            self.result.unlink(missing_ok=True)
+        if self._seeds() and self.recordings.exists():
+            if self.recordings.read_text("utf-8", "surrogateescape") != table:
+                raise self._another("the data or the folds differ")
+            return
+        write_whole(self.config_file, _MARK + config.to_toml())
+        write_whole(self.recordings, table)
