@@ -12,6 +12,7 @@ from earmark.cli.model import model
 from earmark.cli.predict import predict
 from earmark.cli.prepare import prepare
 from earmark.cli.train import train
+from earmark.cli.tune import tune
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,5 +31,5 @@ def cli() -> None:
     """
 
 
-for _command in (demo, check, prepare, train, evaluate, predict, model):
+for _command in (demo, check, prepare, train, tune, evaluate, predict, model):
     cli.add_command(_command)

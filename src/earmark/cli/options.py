@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 READER_GONE = 141
-RESUMABLE = ("demo", "prepare", "train")
+RESUMABLE = ("demo", "prepare", "train", "tune")
 
 Function = Callable[..., Any]
 
