@@ -2,8 +2,7 @@
 
 import fcntl
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 
 class FileLock:
@@ -44,16 +43,11 @@ class FileLock:
             self._file.close()
             self._file = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "FileLock":
         self.acquire()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 

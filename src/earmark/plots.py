@@ -123,13 +123,16 @@ def draw_history(
         axes.scatter(x[~done], y[~done], facecolors="none", edgecolors=_GREY, s=22, label="pruned")
     axes.step(x[done], best(y[done]), where="post", color=_ORANGE, label="best so far")
     axes.set(xlabel="trial", ylabel=f"validation {objective}")
-    # One trial that went wrong must not press the others into a line.
-    low, high = np.min(y), np.quantile(y, 0.95)
-    margin = 0.08 * (high - low) or 0.05
-    axes.set_ylim(low - margin, high + margin)
+    if _spreads(values, objective):
+        axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
     return figure
+
+
+def _spreads(values: Sequence[float], objective: str) -> bool:
+    """Whether losses differ so much that only their logarithms tell the better ones apart."""
+    return objective == "loss" and min(values) > 0 and max(values) > 10 * min(values)
 
 
 def draw_importance(shares: Mapping[str, float], objective: str) -> Figure:
@@ -155,7 +158,7 @@ class ParallelAxis:
     """
 
     title: str
-    values: Sequence[float | str]
+    values: Sequence[int | float | str]
     log: bool = False
     order: Sequence[str] = ()
 
@@ -190,7 +193,7 @@ def draw_parallel(
         complete: Whether each was trained to its end; the others are drawn thin and grey.
         objective: ``loss`` or ``accuracy``; the last axis.
     """
-    last = ParallelAxis(f"validation {objective}", values)
+    last = ParallelAxis(f"validation {objective}", values, log=_spreads(values, objective))
     columns = [*settings, last]
     figure, axes = _figure(1.2 + 1.35 * len(columns), 4.8)
     placed = [one.places() for one in columns]

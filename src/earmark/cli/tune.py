@@ -71,7 +71,8 @@ def tune(
     if as_json:
         click.echo(json.dumps(result.to_dict()))
         return
-    print_table("", ("setting", "best"), [(k, v) for k, v in result.best.settings.items()])
+    rows = [(path, json.dumps(value)) for path, value in result.best.settings.items()]
+    print_table("", ("setting", "best"), rows)
     click.echo(
         f"{result.num_trials} trials: {result.num_complete} complete, {result.num_pruned} pruned, "
         f"{result.num_failed} failed. Best: trial {result.best.number}, validation "
