@@ -27,7 +27,8 @@ def test_a_file_that_is_missing_is_held_by_nobody_and_is_not_made(tmp_path):
 def test_a_lock_of_a_killed_process_is_free(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from earmark.locks import FileLock;"
-        "lock = FileLock(Path(sys.argv[1])); lock.acquire(); print('taken', flush=True); time.sleep(60)"
+        "lock = FileLock(Path(sys.argv[1])); lock.acquire();"
+        "print('taken', flush=True); time.sleep(60)"
     )
     path = tmp_path / "lock"
     command = [sys.executable, "-c", code, str(path)]
