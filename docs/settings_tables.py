@@ -24,7 +24,8 @@ SECTIONS = {
     "tune": config.TuneConfig,
     "tune.space.PATH": config.SearchConfig,
 }
-"""Path of a table in the TOML file to the class that checks it; N counts from 0, PATH is that of a setting."""
+"""Path of a table in the TOML file to the class that checks it; N counts from 0, and PATH
+is that of a setting."""
 
 
 def setting_docstrings(section: type[config.Section]) -> dict[str, str]:
