@@ -22,8 +22,11 @@ SECTIONS = {
     "train": config.TrainConfig,
     "evaluate": config.EvaluateConfig,
     "predict": config.PredictConfig,
+    "tune": config.TuneConfig,
+    "tune.space.PATH": config.SearchConfig,
 }
-"""Path of a table in the TOML file to the class that checks it; N counts from 0."""
+"""Path of a table in the TOML file to the class that checks it; N counts from 0, and PATH
+is that of a setting."""
 
 
 def setting_docstrings(section: type[config.Section]) -> dict[str, str]:
@@ -90,13 +93,19 @@ def _type(annotation: Any) -> str:
             one for field in annotation.__metadata__ for one in getattr(field, "metadata", ())
         ]
         return ", ".join([_type(choices[0]), *_limits(limits)])
-    if get_origin(annotation) is tuple and choices[0] is config.ConvBlockConfig:
-        return "list of tables"
+    if get_origin(annotation) is dict:
+        return "table of tables"
+    if get_origin(annotation) is tuple and choices[0] in (config.ConvBlockConfig, Any):
+        return "list of any values" if choices[0] is Any else "list of tables"
     if get_origin(annotation) is tuple:
         return f"one or two: {_type(choices[0])}"
+    if {int, float} <= set(choices):
+        return "number"
     if choices:
         return _type(choices[0])
-    return {int: "whole number", float: "number", str: "text"}[annotation]
+    return {int: "whole number", float: "number", str: "text", bool: "`true` or `false`"}[
+        annotation
+    ]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from earmark.errors import ConfigError
+from earmark.paths import place
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -252,6 +253,68 @@ class PredictConfig(Section):
     mean in which surer windows weigh more."""
 
 
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _as_search(value: Any) -> Any:
+    return {"choices": value} if isinstance(value, list) else value
+
+
+class SearchConfig(Section):
+    """Where one setting is searched: among choices, or from `low` to `high`.
+
+    A list stands for its choices. In a path `*` means every item of a list. A choice that is a
+    table changes what it names and leaves the rest.
+    """
+
+    choices: Annotated[
+        Annotated[tuple[Any, ...], Field(min_length=1)] | None, BeforeValidator(_as_tuple)
+    ] = None
+    """Any values that the setting may take."""
+    low: int | float | None = None
+    """Least value; a whole number searches whole numbers."""
+    high: int | float | None = None
+    """Greatest value."""
+    log: bool = False
+    """Whether equal factors, not equal steps, are equally likely."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "SearchConfig":
+        low, high = self.low, self.high
+        if self.choices is not None:
+            if low is not None or high is not None or self.log:
+                raise ValueError("give choices, or low and high")
+            return self
+        if low is None or high is None:
+            raise ValueError("give choices, or low and high")
+        if type(low) is not type(high):
+            raise ValueError(f"low = {low} and high = {high}: write both with a point or neither")
+        if low >= high:
+            raise ValueError(f"low = {low} is not below high = {high}")
+        if self.log and low <= 0:
+            raise ValueError(f"low = {low} has no logarithm; raise it above 0")
+        return self
+
+
+class TuneConfig(Section):
+    """The search for better settings."""
+
+    trials: Positive = 50
+    """Trials of a study, those of earlier sittings and of all workers included."""
+    objective: Literal["loss", "accuracy"] = "loss"
+    """What makes a trial better on the validation split: a lower log-loss or a higher accuracy."""
+    pruner: Literal["median", "hyperband", "none"] = "median"
+    """What ends a trial that lags behind: `median` when its best is worse than the median of the
+    others after as many epochs; `hyperband` keeps the best third, again and again."""
+    startup_trials: Positive = 10
+    """Trials drawn at random before the sampler learns from them, and before the median prunes."""
+    warmup_epochs: Positive = 5
+    """Epochs of each trial before it can be pruned."""
+    space: dict[str, Annotated[SearchConfig, BeforeValidator(_as_search)]] | None = None
+    """Path of a setting to where it is searched; the default space when it is not given."""
+
+
 class Config(Section):
     """The whole configuration; each field is a table of the TOML file."""
 
@@ -261,6 +324,7 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     predict: PredictConfig = PredictConfig()
+    tune: TuneConfig = TuneConfig()
 
     @model_validator(mode="after")
     def _check(self) -> "Config":
@@ -352,7 +416,7 @@ def override(config: Config, settings: Iterable[str]) -> Config:
         dotted, equals, text = setting.partition("=")
         if not equals or "." not in dotted:
             raise ConfigError(f"--set {setting}: write section.key=value, such as train.epochs=3")
-        _place(table, dotted.strip().split("."), _parse_value(text.strip()), setting)
+        place(table, dotted.strip(), _parse_value(text.strip()), f"--set {setting}")
     return config_from_dict(table, source="--set")
 
 
@@ -361,25 +425,6 @@ def _parse_value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _place(table: dict[str, Any], parts: list[str], value: Any, setting: str) -> None:
-    target: Any = table
-    for part in parts[:-1]:
-        if isinstance(target, list):
-            target = target[_index(target, part, setting)]
-        else:
-            target = target.setdefault(part, {})
-        if not isinstance(target, dict | list):
-            raise ConfigError(f"--set {setting}: {part} is a single value, not a table")
-    last: Any = parts[-1]
-    target[_index(target, last, setting) if isinstance(target, list) else last] = value
-
-
-def _index(items: list[Any], part: str, setting: str) -> int:
-    if not part.isdigit() or int(part) >= len(items):
-        raise ConfigError(f"--set {setting}: {part} is not one of 0 to {len(items) - 1}")
-    return int(part)
 
 
 def _describe(error: Any) -> str:
@@ -396,6 +441,7 @@ def _suggest(location: list[str]) -> str:
     if len(location) == 2:
         known = dict.fromkeys(type(getattr(Config(), location[0])).model_fields)
     elif len(location) > 2:
-        known = dict.fromkeys(ConvBlockConfig.model_fields)
+        section = SearchConfig if location[0] == "tune" else ConvBlockConfig
+        known = dict.fromkeys(section.model_fields)
     close = difflib.get_close_matches(location[-1], known, n=1)
     return f" (did you mean {'.'.join([*location[:-1], close[0]])}?)" if close else ""

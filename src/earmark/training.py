@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ from earmark.runtime import Runtime, pick_precision, place, seed_torch
 from earmark.splits import with_splits
 from earmark.store import FeatureStore, default_root
 from earmark.tasks import MULTI_LABEL, balanced_weights
+
+Watch = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass
@@ -111,7 +113,7 @@ class _State:
         return self.model if average is None else average.module
 
 
-def train(
+def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     manifest: Manifest,
     run: Path,
     config: Config,
@@ -119,6 +121,7 @@ def train(
     runtime: Runtime,
     store_root: Path | None = None,
     overwrite: bool = False,
+    watch: Watch | None = None,
 ) -> TrainingResult:
     """Trains a network and leaves a run folder; an interrupted run goes on where it stopped.
 
@@ -129,6 +132,8 @@ def train(
         runtime: Where to compute.
         store_root: Folder of the feature store; the shared one when it is not given.
         overwrite: Start again in a folder that holds another run.
+        watch: Called with the log line of each epoch once that is saved; what it raises ends the
+            training.
 
     Raises:
         DataError: The data cannot be trained on.
@@ -156,7 +161,7 @@ def train(
         folder.open(config, table, overwrite=overwrite)
     runtime.wait()
     state = _start_or_resume(folder, card, loaders, runtime)
-    _run_epochs(folder, card, state, loaders, runtime)
+    _run_epochs(folder, card, state, loaders, runtime, watch)
     return _result(folder, config, state, prepared.skipped)
 
 
@@ -181,7 +186,12 @@ def _start_or_resume(run: RunFolder, card: ModelCard, loaders: Loaders, runtime:
 
 
 def _run_epochs(
-    run: RunFolder, card: ModelCard, state: _State, loaders: Loaders, runtime: Runtime
+    run: RunFolder,
+    card: ModelCard,
+    state: _State,
+    loaders: Loaders,
+    runtime: Runtime,
+    watch: Watch | None,
 ) -> None:
     config, reporter, stopping = card.config.train, runtime.reporter, state.stopping
     trained = runtime.wrap(state.model)
@@ -212,6 +222,8 @@ def _run_epochs(
             reporter.info(_describe(line, is_best=is_best))
             if runtime.is_main:
                 _save(run, card, state, predictions if is_best else None)
+            if watch is not None:
+                watch(line)
     if runtime.is_main:
         write_whole(run.path / "loss.png", loss_curve(state.log, stopping.best_epoch))
     runtime.wait()

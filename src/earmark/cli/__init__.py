@@ -13,6 +13,7 @@ from earmark.cli.model import model
 from earmark.cli.predict import predict
 from earmark.cli.prepare import prepare
 from earmark.cli.train import train
+from earmark.cli.tune import tune
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,5 +32,5 @@ def cli() -> None:
     """
 
 
-for _command in (demo, check, prepare, train, cross_validate, evaluate, predict, model):
+for _command in (demo, check, prepare, train, tune, cross_validate, evaluate, predict, model):
     cli.add_command(_command)
