@@ -20,7 +20,7 @@ import torch
 
 from earmark.checkpoint import ModelCard
 from earmark.config import Config
-from earmark.data import AudioDataset, TrainingLoader, choose_window_frames, usable_clips
+from earmark.data import AudioDataset, TrainingLoader, usable_clips
 from earmark.losses import make_loss
 from earmark.manifest import read_manifest
 from earmark.optimization import Objective, Steps, train_epoch
@@ -28,6 +28,7 @@ from earmark.preparation import prepare
 from earmark.runtime import Runtime, place, start
 from earmark.store import FeatureStore
 from earmark.tasks import BINARY
+from earmark.windows import choose_window_frames
 from machine import describe_machine, peak_megabytes
 
 SAMPLE_RATE = 16_000

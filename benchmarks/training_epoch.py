@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from earmark.checkpoint import ModelCard
 from earmark.config import load_config
-from earmark.data import AudioDataset, Clip, TrainingLoader, crop_frames, usable_clips
+from earmark.data import AudioDataset, Clip, TrainingLoader, usable_clips
 from earmark.losses import make_loss
 from earmark.manifest import read_manifest
 from earmark.memory import keep_freed_memory
@@ -33,6 +33,7 @@ from earmark.preparation import prepare
 from earmark.runtime import Runtime, place
 from earmark.store import FeatureStore
 from earmark.tasks import BINARY
+from earmark.windows import crop_frames
 from machine import describe_machine, fastest_seconds
 
 CONFIG = load_config(settings=["train.crop_seconds=30.0"])

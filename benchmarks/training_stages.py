@@ -17,13 +17,14 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from earmark.data import AudioDataset, TrainingLoader, crop_frames
+from earmark.data import AudioDataset, TrainingLoader
 from earmark.losses import make_loss
 from earmark.memory import keep_freed_memory
 from earmark.models import InputShape, summarize
 from earmark.optimization import Objective, Steps, train_epoch
 from earmark.runtime import place
 from earmark.tasks import BINARY
+from earmark.windows import crop_frames
 from machine import describe_machine, fastest_seconds
 from training_epoch import CONFIG, CPU, default_network, multiply_add_seconds, prepare_clips
 

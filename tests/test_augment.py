@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.augment import Augment, source_frames
-from earmark.augmentations import (
+from earmark.augment import (
+    Augment,
     BatchShape,
     Filter,
     Gain,
@@ -19,6 +19,7 @@ from earmark.augmentations import (
     Stretch,
     Style,
     Windows,
+    source_frames,
 )
 from earmark.config import AugmentConfig
 

@@ -128,7 +128,7 @@ def test_a_setting_is_parsed_as_toml_or_taken_as_a_bare_word(setting, section, n
 
 def test_a_number_in_the_path_picks_from_a_list():
     blocks = load_config(settings=["model.blocks.1.channels=24"]).model.blocks
-    assert [block.channels for block in blocks] == [16, 24]
+    assert [block.channels for block in blocks] == [16, 24, 24, 28]
 
 
 def test_a_table_in_a_setting_replaces_the_list():
@@ -152,8 +152,8 @@ def test_settings_come_after_the_file_and_the_last_one_wins(tmp_path):
         ("trainn.epochs=3", r"unknown setting trainn \(did you mean train\?\)"),
         ("train.zzz=3", r"unknown setting train.zzz$"),
         ("model.blocks.0.channelz=3", r"did you mean model.blocks.0.channels\?"),
-        ("model.blocks.2.channels=3", "2 is not one of 0 to 1"),
-        ("model.blocks.first.channels=3", "first is not one of 0 to 1"),
+        ("model.blocks.4.channels=3", "4 is not one of 0 to 3"),
+        ("model.blocks.first.channels=3", "first is not one of 0 to 3"),
         ("train.epochs.x=3", "epochs is a single value, not a table"),
         ("train.epochs=3.5", "train.epochs: input should be a valid integer"),
         ("train.epochs='3'", "train.epochs: input should be a valid integer"),

@@ -93,7 +93,7 @@ def test_there_is_a_front_end_for_every_combination_of_its_choices():
             r"train.learning_rat \(did you mean train.learning_rate\?\)",
         ),
         ('"model.blocks.*.chanels"=[4]', r"did you mean model.blocks.0.channels\?"),
-        ('"model.blocks.2.channels"=[4]', "2 is not one of 0 to 1"),
+        ('"model.blocks.4.channels"=[4]', "4 is not one of 0 to 3"),
         ('"train.batch_size"=[8, 0]', r"train.batch_size = 0: .* greater than or equal to 1"),
         ('"train.batch_size"={low=0, high=8}', "train.batch_size = 0: "),
         ('"model.dropout"={low=0.0, high=1.0}', "model.dropout = 1.0: .* less than 1"),

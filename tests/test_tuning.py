@@ -109,7 +109,7 @@ def test_the_best_settings_are_a_configuration_and_their_run_is_kept(run_study, 
     assert best.train.learning_rate == result.best.settings["train.learning_rate"]
     assert best.train.batch_size == result.best.settings["train.batch_size"]
     channels = result.best.settings["model.blocks.*.channels"]
-    assert [block.channels for block in best.model.blocks] == [channels, channels]
+    assert [block.channels for block in best.model.blocks] == [channels] * 4
     assert best.train.crop_seconds == 0.5
     assert best.tune == load_config().tune
     (kept,) = folder.trials.iterdir()
@@ -290,7 +290,7 @@ def test_features_are_computed_for_every_front_end_before_the_trials(run_study, 
     ("space", "message"),
     [
         ('"train.learning_rat"=[0.1]', "did you mean train.learning_rate"),
-        ('"model.blocks.*.kernel_size"=[5, 999]', "kernel_size = 999: "),
+        ('"model.blocks.*.kernel_size"=[3, 999]', "kernel_size = 999: "),
         ('"model.name"=["audio_cnn", "cnn"]', "model.name = cnn: .*no architecture 'cnn'"),
     ],
 )

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from earmark.data import cut_window, window_starts
 from earmark.errors import DataError
+from earmark.windows import cut_window, window_starts
 
 
 class MyDataset(Dataset):

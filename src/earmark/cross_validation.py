@@ -15,22 +15,23 @@ from loky.process_executor import BrokenProcessPool
 
 from earmark.checkpoint import ModelCard, load_checkpoint
 from earmark.config import Config
-from earmark.data import Clip, crop_frames
+from earmark.data import Clip
 from earmark.errors import ConfigError, DataError, EarmarkError, TrainingError
 from earmark.evaluation import evaluate, require_stretches
 from earmark.files import write_whole
+from earmark.fold_figures import CrossValidation, FoldFailure, FoldResult
 from earmark.fold_files import FoldFolder
 from earmark.folds import check_folds, fold_names, hold_out, with_folds
 from earmark.loaders import name_task
 from earmark.manifest import Manifest
 from earmark.memory import keep_freed_memory
 from earmark.parallel import default_num_workers
-from earmark.pooling import CrossValidation, FoldFailure, FoldResult
 from earmark.preparation import ContentSet, prepare
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore, default_root
 from earmark.tasks import Task
 from earmark.training import train
+from earmark.windows import crop_frames
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 

@@ -6,29 +6,26 @@ take a fixed grid that covers the clip, and the clip's logits are the mean over 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from earmark.augment import source_frames
 from earmark.config import Config, TrainConfig
 from earmark.errors import DataError
-from earmark.features import LogMel
 from earmark.manifest import Manifest, Recording
 from earmark.preparation import Prepared, prepare
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore, Frames
-from earmark.tasks import BINARY, MULTI_LABEL, Task, sampling_shares, target_rows
+from earmark.tasks import MULTI_LABEL, Task, sampling_shares, target_rows
+from earmark.windows import cut_window, window_starts
 
 EVALUATION_BATCH = 64
 STATISTICS_FRAMES = 1 << 16
-SHORTEST_WINDOW_SECONDS = 1.0
-
-Pooling = Literal["mean", "max", "attention"]
 
 
 class Batch(NamedTuple):
@@ -86,35 +83,6 @@ def usable_clips(manifest: Manifest, prepared: Prepared, split: str) -> list[Cli
         for one in manifest.split(split)
         if one.name in prepared.keys
     ]
-
-
-def window_starts(num_frames: int, window_frames: int, overlap: float) -> list[int]:
-    """First frames of the windows that cover a clip; the last one ends where the clip ends.
-
-    Args:
-        num_frames: Length of the clip.
-        window_frames: Length of a window.
-        overlap: Share of a window that the next repeats, in [0, 1).
-
-    Example:
-        >>> window_starts(250, 100, 0.5)
-        [0, 50, 100, 150]
-    """
-    if num_frames <= window_frames:
-        return [0]
-    step = max(1, round(window_frames * (1 - overlap)))
-    starts = list(range(0, num_frames - window_frames, step))
-    return [*starts, num_frames - window_frames]
-
-
-def cut_window(
-    frames: Float[np.ndarray, "frames mels"], start: int, window_frames: int
-) -> Float32[np.ndarray, "mels window"]:
-    """One window, bands first; a clip that is shorter is repeated until it fills the window."""
-    window = frames[start : start + window_frames].astype(np.float32)
-    if len(window) < window_frames:
-        window = np.resize(window, (window_frames, window.shape[1]))
-    return window.T
 
 
 class AudioDataset(Dataset):
@@ -303,58 +271,3 @@ class OrderedLoader(DataLoader):
 
 def _as_is(batch: Any) -> Any:
     return batch
-
-
-def clip_logits(
-    window_logits: Float[np.ndarray, "windows outputs"],
-    window_clips: Int[np.ndarray, " windows"],
-    *,
-    task: Task = BINARY,
-    pooling: Pooling = "mean",
-) -> Float[np.ndarray, "clips outputs"]:
-    """Logits of each clip, from those of its windows.
-
-    The mean is summed in float64 and divided once. ``max`` takes, for each output, the surest
-    window. ``attention`` is a mean weighted by the softmax of the sureness over the windows.
-
-    Args:
-        window_logits: A row a window.
-        window_clips: Number of each window's clip, rising.
-        task: What the labels mean; it tells how sure a window is.
-        pooling: How the windows decide.
-
-    Source:
-        Wang, Li and Metze (2019), A comparison of five multiple instance learning pooling functions
-        for sound event detection with weak labeling, arXiv:1810.09050, table 1: max, average and
-        exponential softmax pooling, here of logits.
-    """
-    firsts = np.searchsorted(window_clips, np.arange(window_clips[-1] + 1))
-    if pooling == "mean":
-        weights = np.ones_like(window_logits)
-    else:
-        sureness = task.sureness(window_logits)
-        sureness = sureness - np.maximum.reduceat(sureness, firsts)[window_clips]
-        weights = (sureness == 0).astype(float) if pooling == "max" else np.exp(sureness)
-    sums = np.add.reduceat(weights * window_logits, firsts)
-    return sums / np.add.reduceat(weights, firsts)
-
-
-def choose_window_frames(lengths: Sequence[int], config: Config) -> int:
-    """Length of the windows: ``train.crop_seconds``, or the longest clip when that is shorter.
-
-    Clips that are all shorter than `SHORTEST_WINDOW_SECONDS` are repeated to fill that much.
-
-    Args:
-        lengths: Frames of each training clip.
-        config: All settings.
-    """
-    shortest = LogMel(config.features).num_frames(
-        round(SHORTEST_WINDOW_SECONDS * config.features.sample_rate)
-    )
-    return min(crop_frames(config), max(shortest, *lengths))
-
-
-def crop_frames(config: Config) -> int:
-    """Number of frames of ``train.crop_seconds``."""
-    num_samples = round(config.train.crop_seconds * config.features.sample_rate)
-    return LogMel(config.features).num_frames(num_samples)

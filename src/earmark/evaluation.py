@@ -17,7 +17,6 @@ from earmark.data import (
     AudioDataset,
     Clip,
     OrderedLoader,
-    clip_logits,
     prepare_once,
     require_labels,
     usable_clips,
@@ -31,6 +30,7 @@ from earmark.runtime import Runtime, place
 from earmark.store import FeatureStore, default_root
 from earmark.stretches import StretchDataset, stretch_grid
 from earmark.tasks import BINARY, MULTI_LABEL, Task
+from earmark.windows import clip_logits
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from earmark.data import (
     Clip,
     OrderedLoader,
     TrainingLoader,
-    choose_window_frames,
     require_labels,
     usable_clips,
 )
@@ -20,6 +19,7 @@ from earmark.preparation import ContentSet, Prepared
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore
 from earmark.tasks import BINARY, MULTI_LABEL, TASKS, Task, find_task
+from earmark.windows import choose_window_frames
 
 
 @dataclass(frozen=True)

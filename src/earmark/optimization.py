@@ -12,8 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from earmark.augment import Augment
-from earmark.augmentations import Windows
+from earmark.augment import Augment, Windows
 from earmark.config import TrainConfig
 from earmark.data import Batch
 from earmark.errors import TrainingError

@@ -15,12 +15,13 @@ from torch import nn
 
 from earmark import audio
 from earmark.checkpoint import ModelCard, load_checkpoint
-from earmark.data import EVALUATION_BATCH, clip_logits, cut_window, window_starts
+from earmark.data import EVALUATION_BATCH
 from earmark.errors import AudioError
 from earmark.features import Extracted, LogMel, extract
 from earmark.parallel import map_in_order
 from earmark.runtime import pick_device, place
 from earmark.tasks import BINARY, MULTI_LABEL, Task
+from earmark.windows import clip_logits, cut_window, window_starts
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,12 @@ _DEFAULT: dict[str, Any] = {
     "train.batch_size": [16, 32, 64],
     "train.crop_seconds": [1.0, 2.0, 3.0, 5.0],
     "model.dropout": {"low": 0.0, "high": 0.5},
+    "augment.stretch": [0.0, 0.25, 0.5],
+    "augment.gain_db": [0.0, 6.0, 12.0],
+    "augment.noise": [0.0, 0.5],
+    "augment.mix": [0.0, 0.5],
+    "augment.frequency_masks": [0, 1],
+    "augment.time_masks": [0, 1, 2],
 }
 _DEFAULT_BLOCKS: dict[str, Any] = {
     # However many blocks, a frame of the last one spans 16 frames of the input.
@@ -53,7 +59,7 @@ class SearchSpace:
         {'model.blocks.*.channels': ('8', '16')}
         >>> tried = space.apply({"model.blocks.*.channels": "8"})
         >>> [block.channels for block in tried.model.blocks]
-        [8, 8]
+        [8, 8, 8, 8]
     """
 
     def __init__(self, config: Config) -> None:

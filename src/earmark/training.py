@@ -18,7 +18,7 @@ from earmark.checkpoint import (
     restore_optimizer,
 )
 from earmark.config import Config
-from earmark.data import crop_frames, prepare_once
+from earmark.data import prepare_once
 from earmark.evaluation import predict_clips
 from earmark.files import write_whole
 from earmark.loaders import Loaders, choose_task, make_loaders
@@ -34,6 +34,7 @@ from earmark.runtime import Runtime, pick_precision, place, seed_torch
 from earmark.splits import with_splits
 from earmark.store import FeatureStore, default_root
 from earmark.tasks import MULTI_LABEL, balanced_weights
+from earmark.windows import crop_frames
 
 Watch = Callable[[Mapping[str, Any]], None]
 

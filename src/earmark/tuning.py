@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from earmark.checkpoint import ModelCard
 from earmark.config import Config
-from earmark.data import crop_frames, prepare_once
+from earmark.data import prepare_once
 from earmark.errors import ConfigError, EarmarkError, TrainingError
 from earmark.files import write_whole
 from earmark.loaders import choose_task
@@ -34,6 +34,7 @@ from earmark.splits import with_splits
 from earmark.store import FeatureStore, default_root
 from earmark.studies import StudyFolder
 from earmark.trials import Job, best_trial, ended, num_epochs, open_study, outcome, work
+from earmark.windows import crop_frames
 
 _POLL_SECONDS = 0.5
 _MIN_PICTURED = 4

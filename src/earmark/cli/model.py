@@ -24,9 +24,9 @@ def model() -> None:
 def list_architectures(as_json: bool) -> None:
     """Names the registered architectures, and what each costs at the default settings."""
     from earmark.config import Config
-    from earmark.data import crop_frames
     from earmark.models import InputShape, describe_models
     from earmark.terminal import print_table
+    from earmark.windows import crop_frames
 
     config = Config()
     shape = InputShape(config.features.n_mels, crop_frames(config))
@@ -49,10 +49,10 @@ def list_architectures(as_json: bool) -> None:
 def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
     """Prints size after each layer, parameters and multiply-adds, of MODEL or the settings."""
     from earmark.checkpoint import ModelCard, load_checkpoint
-    from earmark.data import crop_frames
     from earmark.errors import ConfigError
     from earmark.models import InputShape, summarize
     from earmark.terminal import print_table
+    from earmark.windows import crop_frames
 
     if model:
         if given("settings") or given("config_file"):

@@ -9,9 +9,9 @@ import click
 
 if TYPE_CHECKING:
     from earmark.evaluation import WindowScores
+    from earmark.fold_figures import CrossValidation
     from earmark.manifest import Manifest
     from earmark.metrics import Scores
-    from earmark.pooling import CrossValidation
     from earmark.prediction import Failure, Prediction
     from earmark.preparation import Skipped
     from earmark.progress import Reporter

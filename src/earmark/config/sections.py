@@ -1,48 +1,22 @@
-"""All settings: frozen, strict sections, read from TOML and written to it.
+"""The sections of the settings, and the whole that they make."""
 
-A setting that is unknown, of the wrong type or out of range is an error that names its path; all
-mistakes of a file are reported at once.
-"""
-
-import difflib
-import json
-import tomllib
-from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from earmark.errors import ConfigError
-from earmark.paths import place
-
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-Length = Annotated[int, Field(ge=1, le=65_536)]
-"""Samples or windows: far beyond use, and yet an array of that size can be made."""
-Size = Annotated[int, Field(ge=1, le=1024)]
-
-MAX_WINDOW_FRAMES = 1_000_000
-
-
-def _as_pair(value: Any) -> Any:
-    if isinstance(value, int):
-        return value, value
-    return tuple(value) if isinstance(value, list) else value
-
-
-Pair = Annotated[tuple[Size, Size], BeforeValidator(_as_pair)]
-"""One number for both axes, or two: bands first, then frames."""
-Padding = Annotated[int, Field(ge=0, le=1024)]
-PaddingPair = Annotated[tuple[Padding, Padding], BeforeValidator(_as_pair)]
-
-
-class Section(BaseModel):
-    """A part of the configuration."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+from earmark.config.base import (
+    MAX_WINDOW_FRAMES,
+    Fraction,
+    Length,
+    PaddingPair,
+    Pair,
+    Positive,
+    Section,
+    Share,
+    Size,
+)
+from earmark.config.tune import TuneConfig
 
 
 class FeatureConfig(Section):
@@ -119,8 +93,10 @@ class ModelConfig(Section):
     name: str = "audio_cnn"
     """A registered architecture; `earmark model list` names them."""
     blocks: Annotated[tuple[ConvBlockConfig, ...], Field(min_length=1, max_length=64)] = (
-        ConvBlockConfig(channels=16),
-        ConvBlockConfig(channels=32),
+        ConvBlockConfig(channels=16, kernel_size=(5, 5), padding=(2, 2), pool_size=(2, 4)),
+        ConvBlockConfig(channels=20, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 2)),
+        ConvBlockConfig(channels=24, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 2)),
+        ConvBlockConfig(channels=28, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 1)),
     )
     """The convolution blocks in order."""
     head: Literal["pool", "flatten"] = "pool"
@@ -140,18 +116,18 @@ class AugmentConfig(Section):
     They are applied in the order of this table.
     """
 
-    stretch: Annotated[float, Field(ge=0, le=4)] = 0.0
+    stretch: Annotated[float, Field(ge=0, le=4)] = 0.25
     """Windows are cut up to this much longer or shorter, then brought to one length: 0.25 is from
     1/1.25 to 1.25 times the length."""
-    shortest: Annotated[float, Field(gt=0, le=1)] = 1.0
+    shortest: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Batches are cut to a random share of the window, at least this; 1 leaves them whole."""
     roll: Share = 0.0
     """Windows are rotated in time by up to this share of their length."""
-    gain_db: Annotated[float, Field(ge=0, le=60)] = 0.0
+    gain_db: Annotated[float, Field(ge=0, le=60)] = 10.0
     """Windows are made louder or softer by up to this many decibels."""
     filter_db: Annotated[float, Field(ge=0, le=60)] = 0.0
     """Bands are made louder or softer by up to this many decibels, along a smooth random curve."""
-    noise: Share = 0.0
+    noise: Share = 0.5
     """Share of the windows that get noise of a random colour."""
     noise_snr_db: Annotated[float, Field(ge=-20, le=60)] = 5.0
     """Loudest noise, as a signal-to-noise ratio; the softest is 30 dB lower."""
@@ -172,7 +148,7 @@ class AugmentConfig(Section):
     """Stretches of bands that are blanked out."""
     frequency_mask_share: Share = 0.2
     """Widest such stretch, as a share of the bands."""
-    time_masks: Annotated[int, Field(ge=0, le=100)] = 0
+    time_masks: Annotated[int, Field(ge=0, le=100)] = 1
     """Stretches of time that are blanked out."""
     time_mask_share: Share = 0.2
     """Longest such stretch, as a share of the window."""
@@ -187,23 +163,23 @@ class TrainConfig(Section):
     """Windows a step, in each process."""
     accumulate: Length = 1
     """Batches whose gradients make one step, as one batch of so many times the size would."""
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     """Step size of AdamW; the highest one of a schedule."""
-    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    schedule: Literal["constant", "cosine", "one_cycle"] = "cosine"
     """How the step size goes on after warm-up: it stays, or falls to nothing over `train.epochs`
     along a cosine. `one_cycle` does so too, and lets the momentum fall and rise against it."""
-    warmup: Fraction = 0.0
+    warmup: Fraction = 0.1
     """Share of `train.epochs` in which the step size rises to its highest."""
     clip_norm: Annotated[float, Field(ge=0)] = 0.0
     """Longest gradient over all weights; longer ones are shortened. 0 lets all pass."""
-    average_decay: Fraction = 0.0
+    average_decay: Fraction = 0.9
     """Share that the moving average of the weights keeps at each step; the average is validated and
     kept. 0 keeps the weights themselves."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     """Numbers in the layers while training; `auto` is bfloat16 where the device has it."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     """Weight decay of AdamW."""
-    patience: Positive = 10
+    patience: Positive = 30
     """Epochs without a better validation loss before training stops."""
     min_delta: Annotated[float, Field(ge=0)] = 1e-3
     """A validation loss is better when it is lower by more than this."""
@@ -214,9 +190,9 @@ class TrainConfig(Section):
     """How rare labels are helped: by weights in the loss, or by drawing them more often."""
     label_smoothing: Fraction = 0.0
     """Share of each target that is spread over what it is not."""
-    crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 2.0
     """Length of the windows that the network sees; long clips are judged by the mean over them."""
-    max_crops: Annotated[int, Field(ge=1, le=10_000)] = 8
+    max_crops: Annotated[int, Field(ge=1, le=10_000)] = 4
     """Most random windows that one clip gives in an epoch; a long clip gives more than a short."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the weights, the order and the crops."""
@@ -251,68 +227,6 @@ class PredictConfig(Section):
     pooling: Literal["mean", "max", "attention"] = "mean"
     """How the windows of a clip decide: by the mean of their logits, by the surest window, or by a
     mean in which surer windows weigh more."""
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _as_search(value: Any) -> Any:
-    return {"choices": value} if isinstance(value, list) else value
-
-
-class SearchConfig(Section):
-    """Where one setting is searched: among choices, or from `low` to `high`.
-
-    A list stands for its choices. In a path `*` means every item of a list. A choice that is a
-    table changes what it names and leaves the rest.
-    """
-
-    choices: Annotated[
-        Annotated[tuple[Any, ...], Field(min_length=1)] | None, BeforeValidator(_as_tuple)
-    ] = None
-    """Any values that the setting may take."""
-    low: int | float | None = None
-    """Least value; a whole number searches whole numbers."""
-    high: int | float | None = None
-    """Greatest value."""
-    log: bool = False
-    """Whether equal factors, not equal steps, are equally likely."""
-
-    @model_validator(mode="after")
-    def _check(self) -> "SearchConfig":
-        low, high = self.low, self.high
-        if self.choices is not None:
-            if low is not None or high is not None or self.log:
-                raise ValueError("give choices, or low and high")
-            return self
-        if low is None or high is None:
-            raise ValueError("give choices, or low and high")
-        if type(low) is not type(high):
-            raise ValueError(f"low = {low} and high = {high}: write both with a point or neither")
-        if low >= high:
-            raise ValueError(f"low = {low} is not below high = {high}")
-        if self.log and low <= 0:
-            raise ValueError(f"low = {low} has no logarithm; raise it above 0")
-        return self
-
-
-class TuneConfig(Section):
-    """The search for better settings."""
-
-    trials: Positive = 50
-    """Trials of a study, those of earlier sittings and of all workers included."""
-    objective: Literal["loss", "accuracy"] = "loss"
-    """What makes a trial better on the validation split: a lower log-loss or a higher accuracy."""
-    pruner: Literal["median", "hyperband", "none"] = "median"
-    """What ends a trial that lags behind: `median` when its best is worse than the median of the
-    others after as many epochs; `hyperband` keeps the best third, again and again."""
-    startup_trials: Positive = 10
-    """Trials drawn at random before the sampler learns from them, and before the median prunes."""
-    warmup_epochs: Positive = 5
-    """Epochs of each trial before it can be pruned."""
-    space: dict[str, Annotated[SearchConfig, BeforeValidator(_as_search)]] | None = None
-    """Path of a setting to where it is searched; the default space when it is not given."""
 
 
 class Config(Section):
@@ -362,86 +276,3 @@ class Config(Section):
     def to_toml(self) -> str:
         """The settings as TOML text that `load_config` reads back."""
         return tomli_w.dumps(self.to_dict())
-
-
-def config_from_dict(table: dict[str, Any], *, source: str = "configuration") -> Config:
-    """Checks plain tables and freezes them.
-
-    Args:
-        table: Section name to table, as TOML or JSON gives them.
-        source: Named in the error.
-
-    Raises:
-        ConfigError: With every mistake and its path.
-    """
-    try:
-        # Through JSON, so that strict mode takes a TOML array for a tuple; a TOML date has no JSON
-        # form and goes as text, which no setting takes for a number.
-        return Config.model_validate_json(json.dumps(table, default=str))
-    except ValidationError as error:
-        mistakes = "; ".join(_describe(item) for item in error.errors())
-        raise ConfigError(f"{source}: {mistakes}") from None
-
-
-def load_config(path: Path | None = None, settings: Sequence[str] = ()) -> Config:
-    """Reads a TOML file and applies single settings on top.
-
-    Args:
-        path: The file; the defaults when it is not given.
-        settings: Each ``section.key=value``, the value parsed as TOML; a bare word is a string,
-            and a number in the path picks from a list (``model.blocks.0.channels=24``).
-
-    Raises:
-        ConfigError: The file cannot be read, or a setting is wrong.
-
-    Example:
-        >>> load_config(settings=["train.epochs=3"]).train.epochs
-        3
-    """
-    table: dict[str, Any] = {}
-    if path is not None:
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not a TOML file: {error}") from None
-    return override(config_from_dict(table, source=str(path or "configuration")), settings)
-
-
-def override(config: Config, settings: Iterable[str]) -> Config:
-    """A configuration with single settings changed; see `load_config` for their form."""
-    table = config.to_dict()
-    for setting in settings:
-        dotted, equals, text = setting.partition("=")
-        if not equals or "." not in dotted:
-            raise ConfigError(f"--set {setting}: write section.key=value, such as train.epochs=3")
-        place(table, dotted.strip(), _parse_value(text.strip()), f"--set {setting}")
-    return config_from_dict(table, source="--set")
-
-
-def _parse_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _describe(error: Any) -> str:
-    location = [str(part) for part in error["loc"]]
-    path = ".".join(location) or "the configuration"
-    if error["type"] == "extra_forbidden":
-        return f"unknown setting {path}{_suggest(location)}"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{path}: {message[0].lower()}{message[1:]}"
-
-
-def _suggest(location: list[str]) -> str:
-    known = dict.fromkeys(Config.model_fields)
-    if len(location) == 2:
-        known = dict.fromkeys(type(getattr(Config(), location[0])).model_fields)
-    elif len(location) > 2:
-        section = SearchConfig if location[0] == "tune" else ConvBlockConfig
-        known = dict.fromkeys(section.model_fields)
-    close = difflib.get_close_matches(location[-1], known, n=1)
-    return f" (did you mean {'.'.join([*location[:-1], close[0]])}?)" if close else ""

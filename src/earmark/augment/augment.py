@@ -1,25 +1,15 @@
-"""Augmentation: every change that the settings turn on, drawn and then applied to a batch."""
+"""Every augmentation that the settings turn on, drawn and then applied to a batch."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from earmark.augmentations import (
-    Augmentation,
-    BatchShape,
-    Drawn,
-    Filter,
-    Gain,
-    Mask,
-    Mix,
-    Noise,
-    Roll,
-    Shorten,
-    Stretch,
-    Style,
-    Windows,
-)
+from earmark.augment.base import Augmentation, BatchShape, Drawn, Windows
+from earmark.augment.level import Filter, Gain, Noise
+from earmark.augment.masks import Mask
+from earmark.augment.mixing import Mix, Style
+from earmark.augment.time import Roll, Shorten, Stretch
 from earmark.config import AugmentConfig
 
 

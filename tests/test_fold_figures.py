@@ -10,8 +10,8 @@ import pytest
 
 from earmark.data import Clip
 from earmark.evaluation import WindowScores
+from earmark.fold_figures import CrossValidation, FoldFailure, FoldResult
 from earmark.metrics import Predictions, score, wilson_interval
-from earmark.pooling import CrossValidation, FoldFailure, FoldResult
 from earmark.tasks import BINARY, MULTI_LABEL
 
 CLIPS = {f"{n}.wav": Clip(f"{n}.wav", f"key{n}", (n % 2,), f"g{n}") for n in range(6)}

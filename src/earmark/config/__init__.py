@@ -1,0 +1,37 @@
+"""All settings: frozen, strict sections, read from TOML and written to it.
+
+A setting that is unknown, of the wrong type or out of range is an error that names its path; all
+mistakes of a file are reported at once.
+"""
+
+from earmark.config.base import MAX_WINDOW_FRAMES, Section
+from earmark.config.loading import config_from_dict, load_config, override
+from earmark.config.sections import (
+    AugmentConfig,
+    Config,
+    ConvBlockConfig,
+    EvaluateConfig,
+    FeatureConfig,
+    ModelConfig,
+    PredictConfig,
+    TrainConfig,
+)
+from earmark.config.tune import SearchConfig, TuneConfig
+
+__all__ = [
+    "MAX_WINDOW_FRAMES",
+    "AugmentConfig",
+    "Config",
+    "ConvBlockConfig",
+    "EvaluateConfig",
+    "FeatureConfig",
+    "ModelConfig",
+    "PredictConfig",
+    "SearchConfig",
+    "Section",
+    "TrainConfig",
+    "TuneConfig",
+    "config_from_dict",
+    "load_config",
+    "override",
+]

@@ -1,0 +1,32 @@
+"""What every section of the settings is made of: strict, frozen, bounded."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Length = Annotated[int, Field(ge=1, le=65_536)]
+"""Samples or windows: far beyond use, and yet an array of that size can be made."""
+Size = Annotated[int, Field(ge=1, le=1024)]
+
+MAX_WINDOW_FRAMES = 1_000_000
+
+
+def _as_pair(value: Any) -> Any:
+    if isinstance(value, int):
+        return value, value
+    return tuple(value) if isinstance(value, list) else value
+
+
+Pair = Annotated[tuple[Size, Size], BeforeValidator(_as_pair)]
+"""One number for both axes, or two: bands first, then frames."""
+Padding = Annotated[int, Field(ge=0, le=1024)]
+PaddingPair = Annotated[tuple[Padding, Padding], BeforeValidator(_as_pair)]
+
+
+class Section(BaseModel):
+    """A part of the configuration."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)

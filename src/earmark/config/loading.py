@@ -1,0 +1,98 @@
+"""Settings from plain tables, TOML files and single ``section.key=value`` texts."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from earmark.config.sections import Config, ConvBlockConfig
+from earmark.config.tune import SearchConfig
+from earmark.errors import ConfigError
+from earmark.paths import place
+
+
+def config_from_dict(table: dict[str, Any], *, source: str = "configuration") -> Config:
+    """Checks plain tables and freezes them.
+
+    Args:
+        table: Section name to table, as TOML or JSON gives them.
+        source: Named in the error.
+
+    Raises:
+        ConfigError: With every mistake and its path.
+    """
+    try:
+        # Through JSON, so that strict mode takes a TOML array for a tuple; a TOML date has no JSON
+        # form and goes as text, which no setting takes for a number.
+        return Config.model_validate_json(json.dumps(table, default=str))
+    except ValidationError as error:
+        mistakes = "; ".join(_describe(item) for item in error.errors())
+        raise ConfigError(f"{source}: {mistakes}") from None
+
+
+def load_config(path: Path | None = None, settings: Sequence[str] = ()) -> Config:
+    """Reads a TOML file and applies single settings on top.
+
+    Args:
+        path: The file; the defaults when it is not given.
+        settings: Each ``section.key=value``, the value parsed as TOML; a bare word is a string,
+            and a number in the path picks from a list (``model.blocks.0.channels=24``).
+
+    Raises:
+        ConfigError: The file cannot be read, or a setting is wrong.
+
+    Example:
+        >>> load_config(settings=["train.epochs=3"]).train.epochs
+        3
+    """
+    table: dict[str, Any] = {}
+    if path is not None:
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    return override(config_from_dict(table, source=str(path or "configuration")), settings)
+
+
+def override(config: Config, settings: Iterable[str]) -> Config:
+    """A configuration with single settings changed; see `load_config` for their form."""
+    table = config.to_dict()
+    for setting in settings:
+        dotted, equals, text = setting.partition("=")
+        if not equals or "." not in dotted:
+            raise ConfigError(f"--set {setting}: write section.key=value, such as train.epochs=3")
+        place(table, dotted.strip(), _parse_value(text.strip()), f"--set {setting}")
+    return config_from_dict(table, source="--set")
+
+
+def _parse_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _describe(error: Any) -> str:
+    location = [str(part) for part in error["loc"]]
+    path = ".".join(location) or "the configuration"
+    if error["type"] == "extra_forbidden":
+        return f"unknown setting {path}{_suggest(location)}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{path}: {message[0].lower()}{message[1:]}"
+
+
+def _suggest(location: list[str]) -> str:
+    known = dict.fromkeys(Config.model_fields)
+    if len(location) == 2:
+        known = dict.fromkeys(type(getattr(Config(), location[0])).model_fields)
+    elif len(location) > 2:
+        section = SearchConfig if location[0] == "tune" else ConvBlockConfig
+        known = dict.fromkeys(section.model_fields)
+    close = difflib.get_close_matches(location[-1], known, n=1)
+    return f" (did you mean {'.'.join([*location[:-1], close[0]])}?)" if close else ""

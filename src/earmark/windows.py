@@ -1,0 +1,100 @@
+"""Windows of clips: where they lie, how long they are, and what they say together."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int
+
+from earmark.config import Config
+from earmark.features import LogMel
+from earmark.tasks import BINARY, Task
+
+SHORTEST_WINDOW_SECONDS = 1.0
+
+Pooling = Literal["mean", "max", "attention"]
+
+
+def window_starts(num_frames: int, window_frames: int, overlap: float) -> list[int]:
+    """First frames of the windows that cover a clip; the last one ends where the clip ends.
+
+    Args:
+        num_frames: Length of the clip.
+        window_frames: Length of a window.
+        overlap: Share of a window that the next repeats, in [0, 1).
+
+    Example:
+        >>> window_starts(250, 100, 0.5)
+        [0, 50, 100, 150]
+    """
+    if num_frames <= window_frames:
+        return [0]
+    step = max(1, round(window_frames * (1 - overlap)))
+    starts = list(range(0, num_frames - window_frames, step))
+    return [*starts, num_frames - window_frames]
+
+
+def cut_window(
+    frames: Float[np.ndarray, "frames mels"], start: int, window_frames: int
+) -> Float32[np.ndarray, "mels window"]:
+    """One window, bands first; a clip that is shorter is repeated until it fills the window."""
+    window = frames[start : start + window_frames].astype(np.float32)
+    if len(window) < window_frames:
+        window = np.resize(window, (window_frames, window.shape[1]))
+    return window.T
+
+
+def clip_logits(
+    window_logits: Float[np.ndarray, "windows outputs"],
+    window_clips: Int[np.ndarray, " windows"],
+    *,
+    task: Task = BINARY,
+    pooling: Pooling = "mean",
+) -> Float64[np.ndarray, "clips outputs"]:
+    """Logits of each clip, from those of its windows.
+
+    The mean is summed in float64 and divided once. ``max`` takes, for each output, the surest
+    window. ``attention`` is a mean weighted by the softmax of the sureness over the windows.
+
+    Args:
+        window_logits: A row a window.
+        window_clips: Number of each window's clip, rising.
+        task: What the labels mean; it tells how sure a window is.
+        pooling: How the windows decide.
+
+    Source:
+        Wang, Li and Metze (2019), A comparison of five multiple instance learning pooling functions
+        for sound event detection with weak labeling, arXiv:1810.09050, table 1: max, average and
+        exponential softmax pooling, here of logits.
+    """
+    window_logits = window_logits.astype(np.float64)
+    firsts = np.searchsorted(window_clips, np.arange(window_clips[-1] + 1))
+    if pooling == "mean":
+        weights = np.ones_like(window_logits)
+    else:
+        sureness = task.sureness(window_logits)
+        sureness = sureness - np.maximum.reduceat(sureness, firsts)[window_clips]
+        weights = (sureness == 0).astype(float) if pooling == "max" else np.exp(sureness)
+    sums = np.add.reduceat(weights * window_logits, firsts)
+    return sums / np.add.reduceat(weights, firsts)
+
+
+def choose_window_frames(lengths: Sequence[int], config: Config) -> int:
+    """Length of the windows: ``train.crop_seconds``, or the longest clip when that is shorter.
+
+    Clips that are all shorter than `SHORTEST_WINDOW_SECONDS` are repeated to fill that much.
+
+    Args:
+        lengths: Frames of each training clip.
+        config: All settings.
+    """
+    shortest = LogMel(config.features).num_frames(
+        round(SHORTEST_WINDOW_SECONDS * config.features.sample_rate)
+    )
+    return min(crop_frames(config), max(shortest, *lengths))
+
+
+def crop_frames(config: Config) -> int:
+    """Number of frames of ``train.crop_seconds``."""
+    num_samples = round(config.train.crop_seconds * config.features.sample_rate)
+    return LogMel(config.features).num_frames(num_samples)
