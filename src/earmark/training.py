@@ -18,6 +18,7 @@ from earmark.checkpoint import (
     restore_optimizer,
 )
 from earmark.config import Config
+from earmark.errors import ConfigError
 from earmark.data import prepare_once
 from earmark.evaluation import predict_clips
 from earmark.files import write_whole
@@ -155,6 +156,7 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     prepared = prepare_once(learnt_from, store, runtime)
     loaders = make_loaders(manifest, prepared, store, config, task, runtime)
     card = ModelCard(config, manifest.labels, loaders.validation.windows.window_frames, task)
+    _require_short_windows(card)
     table = manifest.to_csv(prepared.keys)
     folder.refuse_other_data(table, overwrite=overwrite)
     runtime.wait()
@@ -164,6 +166,15 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     state = _start_or_resume(folder, card, loaders, runtime)
     _run_epochs(folder, card, state, loaders, runtime, watch)
     return _result(folder, config, state, prepared.skipped)
+
+
+def _require_short_windows(card: ModelCard) -> None:
+    """Checks that the network leaves something of the windows that augmentation cuts short."""
+    shortest = card.config.augment.shortest
+    try:
+        replace(card, window_frames=max(1, math.floor(card.window_frames * shortest))).build()
+    except ConfigError as error:
+        raise ConfigError(f"augment.shortest = {shortest} is too short: {error}") from None
 
 
 def _start_or_resume(run: RunFolder, card: ModelCard, loaders: Loaders, runtime: Runtime) -> _State:

@@ -119,7 +119,7 @@ class AugmentConfig(Section):
     stretch: Annotated[float, Field(ge=0, le=4)] = 0.25
     """Windows are cut up to this much longer or shorter, then brought to one length: 0.25 is from
     1/1.25 to 1.25 times the length."""
-    shortest: Annotated[float, Field(gt=0, le=1)] = 0.5
+    shortest: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Batches are cut to a random share of the window, at least this; 1 leaves them whole."""
     roll: Share = 0.0
     """Windows are rotated in time by up to this share of their length."""
@@ -181,7 +181,7 @@ class TrainConfig(Section):
     """Weight decay of AdamW."""
     patience: Positive = 30
     """Epochs without a better validation loss before training stops."""
-    min_delta: Annotated[float, Field(ge=0)] = 1e-3
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
     """A validation loss is better when it is lower by more than this."""
     task: Literal["auto", "binary", "multi_class", "multi_label"] = "auto"
     """What the labels mean. `auto` goes by the data: a recording with several labels makes them
@@ -190,9 +190,9 @@ class TrainConfig(Section):
     """How rare labels are helped: by weights in the loss, or by drawing them more often."""
     label_smoothing: Fraction = 0.0
     """Share of each target that is spread over what it is not."""
-    crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 2.0
+    crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
     """Length of the windows that the network sees; long clips are judged by the mean over them."""
-    max_crops: Annotated[int, Field(ge=1, le=10_000)] = 4
+    max_crops: Annotated[int, Field(ge=1, le=10_000)] = 8
     """Most random windows that one clip gives in an epoch; a long clip gives more than a short."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the weights, the order and the crops."""
@@ -251,6 +251,11 @@ class Config(Section):
                 f"{features.hop_length}"
             )
         self._check_window_seconds()
+        if self.model.head == "flatten" and self.augment.shortest < 1:
+            raise ValueError(
+                f"augment.shortest = {self.augment.shortest}: model.head = flatten takes windows of "
+                "one length only; leave it out, or train with model.head = pool"
+            )
         return self
 
     def _check_window_seconds(self) -> None:
