@@ -319,8 +319,8 @@ def test_the_summary_of_a_model_takes_no_settings(earmark, trained, tmp_path, op
 
 def test_the_summary_prints_sizes_parameters_and_multiply_adds(earmark, trained):
     result = earmark("model", "summary")
-    assert "16 x 40 x 251" in result.stdout
-    assert "13,665 parameters, 19,888,320 multiply-adds" in result.stdout.replace("\n", " ")
+    assert "16 x 40 x 51" in result.stdout
+    assert "13,969 parameters, 1,857,176 multiply-adds" in result.stdout.replace("\n", " ")
     assert earmark("model", "summary", trained).exit_code == 0
 
 
@@ -330,8 +330,8 @@ def test_the_list_names_each_architecture_with_its_cost_and_source(earmark):
     assert [one["name"] for one in facts] == ["audio_cnn", "bc_resnet", "cp_resnet"]
     assert facts[0] == {
         "name": "audio_cnn",
-        "num_parameters": 13_665,
-        "num_multiply_adds": 19_888_320,
+        "num_parameters": 13_969,
+        "num_multiply_adds": 1_857_176,
         "source": "the textbook CNN, no paper",
     }
     for one in facts:

@@ -69,18 +69,21 @@ def test_a_run_that_never_trained_does_not_claim_its_folder(run_training, tmp_pa
     assert run_training(run).epochs == 2
 
 
-@pytest.mark.parametrize("setting", ["train.schedule=cosine", "train.warmup=0.5"])
-def test_a_schedule_spans_its_epochs_and_cannot_be_given_more(run_training, tmp_path, setting):
-    run_training(tmp_path / "run", setting)
+@pytest.mark.parametrize(
+    "settings", [(), ("train.schedule=constant",), ("train.schedule=cosine", "train.warmup=0.0")]
+)
+def test_a_schedule_spans_its_epochs_and_cannot_be_given_more(run_training, tmp_path, settings):
+    run_training(tmp_path / "run", *settings)
     with pytest.raises(TrainingError, match="settings differ"):
-        run_training(tmp_path / "run", setting, "train.epochs=4")
-    run_training(tmp_path / "run", setting, "train.patience=9")
+        run_training(tmp_path / "run", *settings, "train.epochs=4")
+    run_training(tmp_path / "run", *settings, "train.patience=9")
 
 
 def test_a_finished_run_can_be_given_more_epochs(run_training, tmp_path):
-    run_training(tmp_path / "run", "train.patience=9")
-    longer = run_training(tmp_path / "run", "train.patience=9", "train.epochs=4")
-    at_once = run_training(tmp_path / "whole", "train.patience=9", "train.epochs=4")
+    steady = ("train.schedule=constant", "train.warmup=0.0", "train.patience=9")
+    run_training(tmp_path / "run", *steady)
+    longer = run_training(tmp_path / "run", *steady, "train.epochs=4")
+    at_once = run_training(tmp_path / "whole", *steady, "train.epochs=4")
     assert longer.epochs == 4
     one, two = ((tmp_path / name / "last.safetensors") for name in ("run", "whole"))
     assert load_weights(one) == load_weights(two)

@@ -178,7 +178,8 @@ def train_epoch(
             # Kept on the device: reading it here would make every step wait for the last.
             losses.append(loss.detach())
             counts.append(size)
-        steps.take((epoch - 1 + number / num_steps) / steps.config.epochs)
+        # The middle of the step: at its ends a schedule would waste the first or the last one.
+        steps.take((epoch - 1 + (number + 0.5) / num_steps) / steps.config.epochs)
     numbers = torch.tensor(counts, dtype=torch.float64)
     loss_sum = (torch.stack(losses).cpu().double() * numbers).sum()
     mean = float(runtime.all_sum(loss_sum) / runtime.all_sum(numbers.sum()))

@@ -18,8 +18,8 @@ from earmark.checkpoint import (
     restore_optimizer,
 )
 from earmark.config import Config
-from earmark.errors import ConfigError
 from earmark.data import prepare_once
+from earmark.errors import ConfigError
 from earmark.evaluation import predict_clips
 from earmark.files import write_whole
 from earmark.loaders import Loaders, choose_task, make_loaders

@@ -253,8 +253,8 @@ class Config(Section):
         self._check_window_seconds()
         if self.model.head == "flatten" and self.augment.shortest < 1:
             raise ValueError(
-                f"augment.shortest = {self.augment.shortest}: model.head = flatten takes windows of "
-                "one length only; leave it out, or train with model.head = pool"
+                f"augment.shortest = {self.augment.shortest}: model.head = flatten takes windows "
+                "of one length only; leave it out, or train with model.head = pool"
             )
         return self
 
