@@ -12,7 +12,7 @@ import torch
 from earmark.checkpoint import load_checkpoint
 from earmark.config import load_config
 from earmark.data import Batch
-from earmark.errors import DataError, TrainingError
+from earmark.errors import ConfigError, DataError, TrainingError
 from earmark.evaluation import evaluate
 from earmark.losses import make_loss
 from earmark.manifest import read_manifest
@@ -333,3 +333,13 @@ def test_the_result_has_the_names_that_scripts_rely_on(run_training):
         "skipped",
     }
     assert set(document["validation"]) >= {"loss", "accuracy"}
+
+
+def test_windows_that_would_be_cut_too_short_are_refused_by_name(run_training):
+    with pytest.raises(ConfigError, match=r"augment\.shortest = 0\.1 is too short: model\.blocks"):
+        run_training("run", "augment.shortest=0.1", "train.epochs=1")
+
+
+def test_a_head_of_fixed_length_takes_no_shortened_windows():
+    with pytest.raises(ConfigError, match=r"augment\.shortest = 0\.5: model\.head = flatten"):
+        small("model.head=flatten", "augment.shortest=0.5")
