@@ -192,7 +192,7 @@ class TrainConfig(Section):
     """Share of each target that is spread over what it is not."""
     crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
     """Length of the windows that the network sees; long clips are judged by the mean over them."""
-    max_crops: Annotated[int, Field(ge=1, le=10_000)] = 8
+    max_crops: Annotated[int, Field(ge=1, le=10_000)] = 4
     """Most random windows that one clip gives in an epoch; a long clip gives more than a short."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the weights, the order and the crops."""
@@ -222,7 +222,7 @@ class EvaluateConfig(Section):
 class PredictConfig(Section):
     """How clips longer than a window are judged, in validation, testing and use alike."""
 
-    overlap: Fraction = 0.5
+    overlap: Fraction = 0.0
     """Share of a window that the next one repeats."""
     pooling: Literal["mean", "max", "attention"] = "mean"
     """How the windows of a clip decide: by the mean of their logits, by the surest window, or by a
