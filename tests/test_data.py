@@ -10,6 +10,7 @@ from earmark.windows import window_starts
 
 CPU = Runtime(torch.device("cpu"))
 LENGTHS = (30, 250, 100, 101, 640)
+CROPS = Config(augment=AugmentConfig(stretch=0.0), train=TrainConfig(max_crops=8))
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_crops_are_whole_stretches_of_their_clip(store, clips):
 
 
 def test_training_shows_every_window_once_an_epoch_in_another_order(store, clips):
-    dataset = AudioDataset(store, clips, 100, crops=Config(augment=AugmentConfig(stretch=0.0)))
+    dataset = AudioDataset(store, clips, 100, crops=CROPS)
     loader = TrainingLoader(dataset, TrainConfig(batch_size=4), CPU)
     orders = []
     for epoch in (1, 2, 1):
