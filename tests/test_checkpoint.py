@@ -183,13 +183,13 @@ def test_settings_that_ask_for_a_huge_network_are_refused_before_it_is_made(save
     path, _ = saved
     block = {"channels": 4096, "kernel_size": [1024, 1024], "padding": [1024, 1024]}
     rewrite(path, lambda facts: facts | {"config": {"model": {"blocks": [block, block]}}})
-    build, made_on = ModelCard.build, []
+    build, made_on = ModelCard.network, []
 
     def spy(card):
         made_on.append(torch.get_default_device().type)
         return build(card)
 
-    monkeypatch.setattr(ModelCard, "build", spy)
+    monkeypatch.setattr(ModelCard, "network", spy)
     with pytest.raises(CheckpointError, match="do not fit the settings"):
         load_checkpoint(path).build()
     assert made_on == ["meta"]

@@ -24,6 +24,7 @@ from earmark.folds import hold_out, with_folds
 from earmark.manifest import read_manifest
 from earmark.progress import SilentReporter
 from earmark.runtime import Runtime
+from earmark.tasks import MULTI_LABEL
 from earmark.training import train
 
 FAST = ("model.blocks.0.channels=2", "train.crop_seconds=0.5", "train.epochs=1")
@@ -100,6 +101,47 @@ def test_every_recording_is_judged_once_and_nothing_is_left_behind(
     assert sorted(one.clip.name for one in found.judgements) == names
     assert [one.fold for one in found.results] == ["1", "2", "3"]
     assert list((tmp_path / "temporary").glob("earmark-*")) == []
+
+
+def test_a_fold_of_which_nothing_can_be_used_is_named(validated, small_folder):
+    data = with_folds(read_manifest(small_folder), 4, 0)
+    for one in data.recordings:
+        if one.fold == "3":
+            one.path.write_bytes(b"no sound")
+    with pytest.raises(DataError, match="no recording of fold 3 can be used"):
+        validated(manifest=data, num_folds=None)
+
+
+def test_the_task_is_that_of_all_recordings(validated, small_folder):
+    data = with_folds(read_manifest(small_folder), 3, 0)
+    (small_folder / "both.wav").write_bytes(b"no sound")
+    both = replace(
+        data.recordings[0],
+        path=small_folder / "both.wav",
+        name="both.wav",
+        labels=("music", "speech"),
+        group="both",
+    )
+    found = validated(manifest=replace(data, recordings=(*data.recordings, both)))
+    assert found.task is MULTI_LABEL
+    assert [one.name for one in found.skipped] == ["both.wav"]
+    assert all(len(row) == 2 for _, rows in logits(found).values() for row in rows)
+
+
+def test_a_fold_without_memory_is_named_and_the_others_go_on(validated, monkeypatch):
+    run = cross_validation._run
+
+    def greedy(job):
+        if job.fold == "2":
+            raise MemoryError
+        return run(job)
+
+    monkeypatch.setattr(cross_validation, "_run", greedy)
+    found = validated()
+    assert [(one.fold, one.error.partition(";")[0]) for one in found.failures] == [
+        ("2", "out of memory")
+    ]
+    assert [one.fold for one in found.results] == ["1", "3"]
 
 
 def test_a_fold_is_an_ordinary_run(validated, small_folder, tmp_path):

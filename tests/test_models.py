@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,6 +20,7 @@ from earmark.models import (
     count_parameters,
     list_models,
     model_source,
+    refuse_unread,
     summarize,
 )
 from earmark.models.convolution import Conv2d
@@ -96,6 +99,17 @@ def test_a_checkpoint_gives_each_architecture_back(name, tmp_path):
     assert torch.equal(checkpoint.build()(batch), model.eval()(batch))
 
 
+def test_a_model_outlives_a_change_of_the_defaults(name, tmp_path):
+    """A model file holds every setting, those that its network does not read as well."""
+    unread = "model.rho=3" if name == "audio_cnn" else "model.blocks.0.channels=99"
+    plain = ModelCard(load_config(settings=[f"model.name={name}"]), ("a", "b"), 101)
+    card = replace(plain, config=load_config(settings=[f"model.name={name}", unread]))
+    Checkpoint(card, plain.build().state_dict()).save(tmp_path / "model.safetensors")
+    assert load_checkpoint(tmp_path / "model.safetensors").build()(windows(2)).shape == (2, 1)
+    with pytest.raises(ConfigError, match="does not read it"):
+        card.build()
+
+
 def test_the_cost_of_each_architecture_leaves_no_parameter_and_no_convolution_out(model):
     layers = summarize(model, SHAPE)
     assert sum(layer.num_parameters for layer in layers) == count_parameters(model)
@@ -127,7 +141,7 @@ def test_a_setting_changes_the_network_or_may_not_be_changed(name, setting, valu
     else:
         expected = f"model.{setting}: {name} does not read it; .* to one that does: {readers}$"
         with pytest.raises(ConfigError, match=expected):
-            build_model(config, SHAPE, 3)
+            refuse_unread(config)
 
 
 def test_every_setting_but_the_name_is_tried_above():

@@ -39,6 +39,15 @@ def run_training(tmp_path, sound_folder):
     return run
 
 
+def test_a_run_from_before_there_were_schedules_is_another_run(run_training, tmp_path):
+    run_training(tmp_path / "run")
+    file = tmp_path / "run" / "config.toml"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(one for one in lines if not one.startswith(("schedule", "warmup"))))
+    with pytest.raises(TrainingError, match="settings differ"):
+        run_training(tmp_path / "run")
+
+
 def test_a_run_folder_inside_the_data_is_refused(run_training, sound_folder):
     for path in (sound_folder, sound_folder / "training" / "run"):
         with pytest.raises(TrainingError, match="lies in the data folder"):

@@ -26,6 +26,18 @@ def test_the_default_space_searches_what_matters_most():
     }
 
 
+def test_the_default_space_holds_the_default_settings():
+    table, space = Config().to_dict(), SearchSpace(Config())
+    for path, one in space.dimensions.items():
+        if path.startswith("model.blocks"):
+            continue
+        section, key = path.split(".")
+        value = table[section][key]
+        assert value in one.choices if one.choices else one.low <= value <= one.high, path
+    channels = "-".join(str(block["channels"]) for block in table["model"]["blocks"])
+    assert channels in space.labels["model.blocks"]
+
+
 def test_every_choice_of_blocks_pools_alike_and_keeps_its_kernel_centred():
     space = SearchSpace(Config())
     depths = set()

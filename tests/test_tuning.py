@@ -148,6 +148,9 @@ def test_an_interrupted_trial_is_trained_again_with_its_values(run_study, tmp_pa
     table = rows(tmp_path / "study")
     assert [row["state"] for row in table] == ["complete", "interrupted", "complete", "complete"]
     assert drawn(tmp_path / "study")[1] == drawn(tmp_path / "study")[2]
+    plant([0.5], [0.4], [0.3])
+    run_study(name="whole")
+    assert drawn(tmp_path / "study")[2:] == drawn(tmp_path / "whole")[1:]
     assert [path.name for path in (tmp_path / "study" / "trials").iterdir()] == ["0003"]
 
 

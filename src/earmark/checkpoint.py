@@ -25,7 +25,7 @@ from torch import Tensor
 from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override
 from earmark.errors import CheckpointError, ConfigError
 from earmark.files import write_whole
-from earmark.models import AudioModel, InputShape, build_model
+from earmark.models import AudioModel, InputShape, build_model, refuse_unread
 from earmark.runs import RunFolder
 from earmark.tasks import BINARY, TASKS, Task
 
@@ -61,7 +61,16 @@ class ModelCard:
         return self.chosen_thresholds or self.task.default_thresholds(len(self.labels))
 
     def build(self) -> AudioModel:
-        """The network, with fresh weights."""
+        """The network, with fresh weights, to be trained.
+
+        Raises:
+            ConfigError: A setting does not fit it.
+        """
+        refuse_unread(self.config.model)
+        return self.network()
+
+    def network(self) -> AudioModel:
+        """The network, for weights that are there."""
         shape = InputShape(self.config.features.n_mels, self.window_frames)
         return build_model(self.config.model, shape, self.task.num_outputs(len(self.labels)))
 
@@ -94,8 +103,8 @@ class Checkpoint:
         try:
             # Sizes only, at first: a damaged file may ask for more memory than there is.
             with torch.device("meta"):
-                self.card.build().load_state_dict(weights, assign=True)
-            model = self.card.build()
+                self.card.network().load_state_dict(weights, assign=True)
+            model = self.card.network()
             model.load_state_dict(weights)
         except (RuntimeError, ConfigError) as error:
             reason = str(error).replace("\n", " ")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import loky
 import torch
@@ -104,14 +105,18 @@ def cross_validate(
     with _folder(plan) as folder:
         folder.refuse_misuse(config, manifest.source, overwrite=plan.overwrite)
         prepared = prepare(manifest.recordings, store, reporter=runtime.reporter)
+        folds = fold_names(manifest)
         # Once is enough: no fold has to find out again that a recording cannot be used.
         usable = tuple(one for one in manifest.recordings if one.name in prepared.keys)
         manifest = replace(manifest, recordings=usable)
         if prepared.skipped:
+            _refuse_lost_folds(manifest, parts=folds)
             check_folds(manifest, task, runtime.reporter)
         _refuse_same_sound(manifest, prepared.keys)
         folder.open(config, manifest.to_csv(prepared.keys), overwrite=plan.overwrite)
-        jobs = _jobs(manifest, config, plan, folder, runtime, store.root)
+        # The task is that of all recordings, whatever is left of them in a fold.
+        told = _with_train(config, task=task.name)
+        jobs = _jobs(manifest, told, plan, folder, runtime, store.root)
         results, failures = _run_all(jobs, plan, runtime)
         found = CrossValidation(
             task=task,
@@ -165,6 +170,15 @@ def _folder(plan: Plan) -> Iterator[FoldFolder]:
         yield FoldFolder(Path(path))
 
 
+def _refuse_lost_folds(manifest: Manifest, *, parts: Sequence[str]) -> None:
+    lost = [fold for fold in parts if fold not in fold_names(manifest)]
+    if lost:
+        raise DataError(
+            f"{manifest.source}: no recording of fold {lost[0]} can be used; mend its files, or "
+            "leave the fold out"
+        )
+
+
 def _refuse_same_sound(manifest: Manifest, keys: Mapping[str, str]) -> None:
     shared = []
     for fold in fold_names(manifest):
@@ -194,7 +208,7 @@ def _jobs(
             fold=fold,
             number=number,
             manifest=part,
-            config=_with_seed(config, seed),
+            config=_with_train(config, seed=seed),
             folder=folder,
             keep_models=plan.keep_models,
             device=str(runtime.device),
@@ -205,8 +219,8 @@ def _jobs(
     ]
 
 
-def _with_seed(config: Config, seed: int) -> Config:
-    return config.model_copy(update={"train": config.train.model_copy(update={"seed": seed})})
+def _with_train(config: Config, **settings: Any) -> Config:
+    return config.model_copy(update={"train": config.train.model_copy(update=settings)})
 
 
 def _run_all(
@@ -303,6 +317,8 @@ def _attempt(job: _Job) -> FoldResult | FoldFailure:
         return _run(job)
     except EarmarkError as error:
         return FoldFailure(job.seed, job.fold, str(error))
+    except (MemoryError, torch.OutOfMemoryError):
+        return FoldFailure(job.seed, job.fold, "out of memory; lower train.batch_size")
 
 
 def _run(job: _Job) -> FoldResult:

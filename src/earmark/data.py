@@ -1,7 +1,7 @@
 """Data sets of windows and the three loaders.
 
 A clip is judged by windows of one length. Training draws them at random; validation and testing
-take a fixed grid that covers the clip, and the clip's logits are the mean over its windows.
+take a fixed grid that covers the clip, and `windows.clip_logits` makes the clip's logits of theirs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -107,7 +107,7 @@ class AudioDataset(Dataset):
         clips: Sequence[Clip],
         window_frames: int,
         *,
-        overlap: float = 0.5,
+        overlap: float = 0.0,
         crops: Config | None = None,
         num_labels: int = 2,
     ) -> None:

@@ -171,9 +171,9 @@ def train_epoch(
     for number, group in enumerate(_groups(loader, steps.config.accumulate)):
         group_size = sum(len(batch.targets) for batch in group)
         for batch in group:
-            loss = objective(model, batch, rng, runtime.device)
             size = len(batch.targets)
             with runtime.gather_gradients(model, now=batch is group[-1]):
+                loss = objective(model, batch, rng, runtime.device)
                 (loss * (size / group_size)).backward()
             # Kept on the device: reading it here would make every step wait for the last.
             losses.append(loss.detach())

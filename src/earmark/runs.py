@@ -162,7 +162,8 @@ def _identity(config: Config) -> Mapping[str, Any]:
 
 def _without_extendable(table: Mapping[str, Any]) -> Mapping[str, Any]:
     # A schedule spans the epochs: with another number of them every step would be another.
-    is_fixed = table["train"]["schedule"] != "constant" or table["train"]["warmup"]
+    # The folder may be older than the setting.
+    is_fixed = table["train"].get("schedule") != "constant" or table["train"].get("warmup")
     kept = ("epochs",) if is_fixed else ()
     train = {
         key: value for key, value in table["train"].items() if key not in _EXTENDABLE or key in kept

@@ -50,7 +50,7 @@ class Runtime:
         return DistributedDataParallel(model)
 
     def gather_gradients(self, model: nn.Module, *, now: bool) -> AbstractContextManager[object]:
-        """Around a backward pass: gradients are averaged over the processes in it, or later.
+        """Around both passes of a batch: gradients are averaged over the processes, now or later.
 
         Args:
             model: What `wrap` gave.

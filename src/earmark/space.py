@@ -17,7 +17,7 @@ _DEFAULT: dict[str, Any] = {
     "train.crop_seconds": [1.0, 2.0, 3.0, 5.0],
     "model.dropout": {"low": 0.0, "high": 0.5},
     "augment.stretch": [0.0, 0.25, 0.5],
-    "augment.gain_db": [0.0, 6.0, 12.0],
+    "augment.gain_db": [0.0, 5.0, 10.0],
     "augment.noise": [0.0, 0.5],
     "augment.mix": [0.0, 0.5],
     "augment.frequency_masks": [0, 1],
@@ -32,6 +32,12 @@ _DEFAULT_BLOCKS: dict[str, Any] = {
         ]
         for frame_steps in ((4, 4), (4, 2, 2), (2, 2, 2, 2))
         for width in (16, 32)
+    ]
+    + [
+        [
+            {"channels": channels, "pool_size": [2, step]}
+            for channels, step in ((16, 4), (20, 2), (24, 2), (28, 1))
+        ]
     ],
     "model.blocks.*": [{"kernel_size": 3, "padding": 1}, {"kernel_size": 5, "padding": 2}],
 }

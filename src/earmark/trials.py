@@ -158,10 +158,11 @@ def _next_trial(
     with job.locked():
         _release_dead(job, study)
         trials = study.get_trials(deepcopy=False)
-        if len(ended(trials)) + len(_in(trials, TrialState.RUNNING)) >= tune.trials:
+        num_counted = len(ended(trials)) + len(_in(trials, TrialState.RUNNING))
+        if num_counted >= tune.trials:
             return None
         # Seeded afresh, a study that was interrupted draws what the uninterrupted one would have.
-        seeds = np.random.SeedSequence((job.config.train.seed, len(trials)))
+        seeds = np.random.SeedSequence((job.config.train.seed, num_counted))
         study.sampler = optuna.samplers.TPESampler(
             n_startup_trials=tune.startup_trials,
             seed=int(seeds.generate_state(1)[0]),

@@ -71,7 +71,8 @@ class Noise(Augmentation):
 
     Args:
         share: Share of the windows that get it.
-        loudest_snr_db: Lowest ratio of the window's mean energy to the noise's.
+        loudest_snr_db: Lowest ratio of the window's mean energy to the noise's, before its colour:
+            that has a mean of 0 in decibels, not in energy, and may add some 10 dB.
     """
 
     share: float

@@ -111,9 +111,9 @@ class ModelConfig(Section):
 
 
 class AugmentConfig(Section):
-    """What chance does to the windows of training; 0 turns each of them off.
+    """What chance does to the windows of training, in the order of this table.
 
-    They are applied in the order of this table.
+    0 turns each kind off, and `shortest` is off at 1.
     """
 
     stretch: Annotated[float, Field(ge=0, le=4)] = 0.25
@@ -130,7 +130,8 @@ class AugmentConfig(Section):
     noise: Share = 0.5
     """Share of the windows that get noise of a random colour."""
     noise_snr_db: Annotated[float, Field(ge=-20, le=60)] = 5.0
-    """Loudest noise, as a signal-to-noise ratio; the softest is 30 dB lower."""
+    """Loudest noise, as a signal-to-noise ratio before its colour, which may add some 10 dB; the
+    softest is 30 dB lower."""
     mix: Share = 0.0
     """Share of the windows that are mixed with another one of their batch, targets as well."""
     mix_alpha: Annotated[float, Field(gt=0, le=100)] = 0.4
@@ -160,7 +161,7 @@ class TrainConfig(Section):
     epochs: Positive = 100
     """Largest number of epochs."""
     batch_size: Length = 32
-    """Windows a step, in each process."""
+    """Windows a batch, in each process."""
     accumulate: Length = 1
     """Batches whose gradients make one step, as one batch of so many times the size would."""
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3

@@ -10,6 +10,7 @@ from earmark.models.registry import (
     build_model,
     list_models,
     model_source,
+    refuse_unread,
     register_model,
 )
 from earmark.models.summary import (
@@ -39,6 +40,7 @@ __all__ = [
     "describe_models",
     "list_models",
     "model_source",
+    "refuse_unread",
     "register_model",
     "summarize",
 ]

@@ -84,19 +84,28 @@ def build_model(config: ModelConfig, shape: InputShape, num_outputs: int) -> Aud
         num_outputs: Logits a window.
 
     Raises:
-        ConfigError: No such architecture, a setting that belongs to another one is changed, or the
-            layers do not fit the windows.
+        ConfigError: No such architecture, or its layers do not fit the windows.
     """
-    if config.name not in _ARCHITECTURES:
+    return _find(config.name).builder(config, shape, num_outputs)
+
+
+def _find(name: str) -> _Architecture:
+    if name not in _ARCHITECTURES:
         known = ", ".join(list_models())
-        raise ConfigError(f"model.name: no architecture {config.name!r}; choose one of {known}")
-    architecture = _ARCHITECTURES[config.name]
-    _refuse_unread(config, architecture.settings)
-    return architecture.builder(config, shape, num_outputs)
+        raise ConfigError(f"model.name: no architecture {name!r}; choose one of {known}")
+    return _ARCHITECTURES[name]
 
 
-def _refuse_unread(config: ModelConfig, read: Sequence[str]) -> None:
-    """Compares with the defaults: the settings of a trained model are stored whole."""
+def refuse_unread(config: ModelConfig) -> None:
+    """Checks new settings; those of a trained model may be older than the defaults.
+
+    Args:
+        config: Settings of a network that is to be trained.
+
+    Raises:
+        ConfigError: A setting that the architecture does not read differs from its default.
+    """
+    read = _find(config.name).settings
     for setting, field in ModelConfig.model_fields.items():
         if setting in ("name", *read) or getattr(config, setting) == field.default:
             continue
