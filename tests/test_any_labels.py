@@ -23,6 +23,12 @@ FAST = [
         "train.epochs=25",
         "train.batch_size=8",
         "train.learning_rate=1e-2",
+        "train.schedule=constant",
+        "train.warmup=0.0",
+        "augment.stretch=0.0",
+        "augment.gain_db=0.0",
+        "augment.noise=0.0",
+        "augment.time_masks=0",
     )
 ]
 SPLITS = ("train", "train", "train", "validation", "test")
