@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import loky
 import torch
@@ -23,7 +22,7 @@ from earmark.files import write_whole
 from earmark.fold_figures import CrossValidation, FoldFailure, FoldResult
 from earmark.fold_files import FoldFolder
 from earmark.folds import check_folds, fold_names, hold_out, with_folds
-from earmark.loaders import name_task
+from earmark.loaders import name_task, tell_data
 from earmark.manifest import Manifest
 from earmark.memory import keep_freed_memory
 from earmark.parallel import default_num_workers
@@ -115,7 +114,7 @@ def cross_validate(
         _refuse_same_sound(manifest, prepared.keys)
         folder.open(config, manifest.to_csv(prepared.keys), overwrite=plan.overwrite)
         # The task is that of all recordings, whatever is left of them in a fold.
-        told = _with_train(config, task=task.name)
+        told = config.with_train(task=task.name)
         jobs = _jobs(manifest, told, plan, folder, runtime, store.root)
         results, failures = _run_all(jobs, plan, runtime)
         found = CrossValidation(
@@ -155,9 +154,7 @@ def _divide(
     card.build()
     require_stretches(card)
     runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
-    runtime.reporter.info(f"data: {manifest.summary()}")
-    for note in manifest.notes:
-        runtime.reporter.info(f"note: {note}")
+    tell_data(manifest, runtime.reporter)
     return manifest, task
 
 
@@ -208,7 +205,7 @@ def _jobs(
             fold=fold,
             number=number,
             manifest=part,
-            config=_with_train(config, seed=seed),
+            config=config.with_train(seed=seed),
             folder=folder,
             keep_models=plan.keep_models,
             device=str(runtime.device),
@@ -217,10 +214,6 @@ def _jobs(
         for seed in range(config.train.seed, config.train.seed + plan.num_seeds)
         for number, (fold, part) in enumerate(parts.items(), start=1)
     ]
-
-
-def _with_train(config: Config, **settings: Any) -> Config:
-    return config.model_copy(update={"train": config.train.model_copy(update=settings)})
 
 
 def _run_all(

@@ -16,6 +16,7 @@ from earmark.data import (
 from earmark.errors import DataError, TrainingError
 from earmark.manifest import SPLITS, Manifest
 from earmark.preparation import ContentSet, Prepared
+from earmark.progress import Reporter
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore
 from earmark.tasks import BINARY, MULTI_LABEL, TASKS, Task, find_task
@@ -97,6 +98,13 @@ def _check_label_counts(
             runtime.reporter.warn(
                 f"no {label!r} in the validation split: its threshold stays at 0.5"
             )
+
+
+def tell_data(manifest: Manifest, reporter: Reporter) -> None:
+    """Says how many recordings of which label there are, and what was assumed."""
+    reporter.info(f"data: {manifest.summary()}")
+    for note in manifest.notes:
+        reporter.info(f"note: {note}")
 
 
 def make_loaders(

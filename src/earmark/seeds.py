@@ -60,7 +60,6 @@ def train_seeds(
     """
     results = []
     for seed in range(config.train.seed, config.train.seed + num_seeds):
-        settings = config.train.model_copy(update={"seed": seed})
-        seeded = config.model_copy(update={"train": settings})
+        seeded = config.with_train(seed=seed)
         results.append(train(manifest, folder / f"seed{seed}", seeded, **options))
     return SeedResults(results)

@@ -22,7 +22,7 @@ from earmark.data import prepare_once
 from earmark.errors import ConfigError
 from earmark.evaluation import predict_clips
 from earmark.files import write_whole
-from earmark.loaders import Loaders, choose_task, make_loaders
+from earmark.loaders import Loaders, choose_task, make_loaders, tell_data
 from earmark.losses import make_loss
 from earmark.manifest import Manifest
 from earmark.metrics import Predictions, choose_thresholds, score
@@ -148,9 +148,7 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     # Settings that cannot make a network are told before the features are computed, not after.
     ModelCard(config, manifest.labels, crop_frames(config), task).build()
     runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
-    runtime.reporter.info(f"data: {manifest.summary()}")
-    for note in manifest.notes:
-        runtime.reporter.info(f"note: {note}")
+    tell_data(manifest, runtime.reporter)
     store = FeatureStore(store_root or default_root(), config.features)
     learnt_from = (*manifest.split("train"), *manifest.split("validation"))
     prepared = prepare_once(learnt_from, store, runtime)

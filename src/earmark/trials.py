@@ -218,11 +218,10 @@ def _run_trial(
     try:
         config = space.apply(trial.params)
         # Fixed for all trials, because it goes by all recordings and these are not all.
-        settings = config.train.model_copy(update={"task": job.task})
         result = train(
             job.manifest,
             job.folder.run(trial.number),
-            config.model_copy(update={"train": settings}),
+            config.with_train(task=job.task),
             runtime=runtime,
             store_root=job.store_root,
             watch=watch,

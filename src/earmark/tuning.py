@@ -17,7 +17,7 @@ from earmark.config import Config
 from earmark.data import prepare_once
 from earmark.errors import ConfigError, EarmarkError, TrainingError
 from earmark.files import write_whole
-from earmark.loaders import choose_task
+from earmark.loaders import choose_task, tell_data
 from earmark.manifest import Manifest
 from earmark.parallel import default_num_workers
 from earmark.plots import (
@@ -149,10 +149,10 @@ def _set_up(
         except ConfigError as error:
             raise ConfigError(f"{name}: {error}") from None
     learnt_from = (*manifest.split("train"), *manifest.split("validation"))
-    seen = replace(manifest, recordings=learnt_from, notes=())
-    runtime.reporter.info(f"data: {seen.summary()}")
-    for note in manifest.notes:
-        runtime.reporter.info(f"note: {note}")
+    seen = replace(manifest, recordings=learnt_from)
+    tell_data(seen, runtime.reporter)
+    # Once is enough: no trial has to say it again.
+    seen = replace(seen, notes=())
     keys: dict[str, str] = {}
     for front_end in space.front_ends():
         store = FeatureStore(store_root, front_end.features)

@@ -30,7 +30,6 @@ class Augment:
     """
 
     def __init__(self, config: AugmentConfig, window_frames: int, *, union: bool = False) -> None:
-        self.source_frames = source_frames(config, window_frames)
         by_energy = config.mix_domain == "energy"
         every = (
             (config.stretch, Stretch(config.stretch, window_frames)),

@@ -275,6 +275,10 @@ class Config(Section):
                 "the front end and two steps"
             )
 
+    def with_train(self, **settings: Any) -> "Config":
+        """The same settings but for some of the section ``train``, which are known to be right."""
+        return self.model_copy(update={"train": self.train.model_copy(update=settings)})
+
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain tables, without those that are not given."""
         return self.model_dump(mode="json", exclude_none=True)
