@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
@@ -17,41 +16,15 @@ from earmark.evaluation import Evaluation, join_labels
 from earmark.files import write_whole
 from earmark.metrics import Scores
 from earmark.models import count_parameters
+from earmark.page import html_figure, html_table, render_page, write_page
 from earmark.plots import (
     draw_confusion,
     draw_loss_curve,
     draw_precision_recall,
     draw_roc,
-    to_svg,
 )
 from earmark.runs import RunFolder
 from earmark.tasks import BINARY, MULTI_LABEL
-
-_STYLE = """
-:root { color-scheme: light dark; --card: #f4f5f7; --line: #d5d8dd; --quiet: #5c6470; }
-@media (prefers-color-scheme: dark) {
-  :root { --card: #23262b; --line: #3a3f47; --quiet: #a0a8b4; }
-}
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
-h1 { margin-bottom: 0; }
-h2 { margin-top: 2.5rem; }
-.quiet { color: var(--quiet); }
-.headline { background: var(--card); border-radius: .5rem; padding: 1rem 1.5rem; }
-.headline strong { font-size: 2.5rem; }
-.table { overflow-x: auto; }
-table { border-collapse: collapse; }
-th, td { padding: .3rem .8rem; border-bottom: 1px solid var(--line); text-align: left; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-td:first-child { overflow-wrap: anywhere; }
-.figures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: start; }
-figure { margin: 0; padding: .5rem; background: white; border-radius: .5rem; max-width: 100%;
-  box-sizing: border-box; border: 1px solid var(--line); }
-figure svg { max-width: 100%; height: auto; display: block; }
-figcaption { color: #444; font-size: .9rem; }
-pre { background: var(--card); padding: 1rem; overflow-x: auto; border-radius: .5rem; }
-@media print { details { display: none; } figure { break-inside: avoid; } }
-"""
-
 
 MOST_TITLE_LABELS = 4
 MOST_CURVES = 12
@@ -90,8 +63,7 @@ def write_report(
     write_whole(folder / "predictions.csv", evaluation.to_csv())
     page = folder / "report.html"
     text = render_report(evaluation, checkpoint, origin)
-    # A page must be UTF-8, and the name of a file need not be.
-    write_whole(page, text.encode(errors="backslashreplace"))
+    write_page(page, text)
     return page
 
 
@@ -114,13 +86,7 @@ def render_report(evaluation: Evaluation, checkpoint: Checkpoint, origin: Origin
         "<h2>Model</h2>",
         _model(checkpoint, evaluation),
     ]
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(sections)
-        + "\n</body>\n</html>\n"
-    )
+    return render_page(title, sections)
 
 
 def _list(card: ModelCard) -> str:
@@ -181,7 +147,7 @@ def _class_table(evaluation: Evaluation) -> str:
         (label, *(_ratio(one[name]) for name in columns), one["num_clips"])
         for label, one in evaluation.scores.per_class.items()
     ]
-    return _table(("label", *columns.values(), "clips"), rows)
+    return html_table(("label", *columns.values(), "clips"), rows)
 
 
 def _ratio(value: float | None) -> str:
@@ -199,14 +165,14 @@ def _figures(evaluation: Evaluation) -> Iterable[str]:
             for index in shown
         }
         if curves:
-            yield _figure(draw_precision_recall(curves), "Precision and recall of each label.")
+            yield html_figure(draw_precision_recall(curves), "Precision and recall of each label.")
         return
-    yield _figure(
+    yield html_figure(
         draw_confusion(np.array(scores.confusion), labels), "Confusion matrix: clips by label."
     )
     if scores.roc_auc is not None and evaluation.predictions.task is BINARY:
         false_rate, true_rate, _ = roc_curve(targets[:, 1], evaluation.predictions.logits[:, 0])
-        yield _figure(draw_roc(false_rate, true_rate, labels[1]), f"ROC curve of {labels[1]}.")
+        yield html_figure(draw_roc(false_rate, true_rate, labels[1]), f"ROC curve of {labels[1]}.")
 
 
 def _loss_curve(origin: Origin, checkpoint: Checkpoint) -> str:
@@ -218,7 +184,7 @@ def _loss_curve(origin: Origin, checkpoint: Checkpoint) -> str:
         return "<p>No loss curve: the run's log.jsonl is missing or damaged.</p>"
     epoch = checkpoint.progress.get("epoch")
     figure = draw_loss_curve(log, epoch if isinstance(epoch, int) else None, mark="tested")
-    return _figure(figure, "Loss of training and validation.")
+    return html_figure(figure, "Loss of training and validation.")
 
 
 def _read_losses(run: Path) -> list[dict[str, float]]:
@@ -230,10 +196,6 @@ def _read_losses(run: Path) -> list[dict[str, float]]:
         ]
     except (EarmarkError, OSError, ValueError, LookupError, TypeError):
         return []
-
-
-def _figure(figure: Any, caption: str) -> str:
-    return f"<figure>{to_svg(figure)}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def _error_table(evaluation: Evaluation) -> str:
@@ -251,14 +213,14 @@ def _error_table(evaluation: Evaluation) -> str:
     ]
     if not rows:
         return "<p>None.</p>"
-    return _table(("clip", "label", "predicted", "probability"), rows)
+    return html_table(("clip", "label", "predicted", "probability"), rows)
 
 
 def _skipped(evaluation: Evaluation) -> str:
     if not evaluation.skipped:
         return ""
     rows = [(one.name, one.error) for one in evaluation.skipped]
-    return "<h2>Skipped</h2>" + _table(("clip", "why"), rows)
+    return "<h2>Skipped</h2>" + html_table(("clip", "why"), rows)
 
 
 def _model(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
@@ -282,23 +244,3 @@ def _rule(evaluation: Evaluation) -> str:
         each = (f"{one} {value:.2f}" for one, value in zip(labels, thresholds, strict=True))
         return f"a label is chosen from a probability of {', '.join(each)} (from validation data)"
     return "the most probable label is chosen"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    numeric = [
-        all(str(row[index]).replace(".", "", 1).isdigit() for row in rows)
-        for index in range(len(columns))
-    ]
-    kinds = [' class="number"' if one else "" for one in numeric]
-    head = "".join(
-        f"<th{kind}>{escape(name)}</th>" for kind, name in zip(kinds, columns, strict=True)
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{kind}>{escape(str(cell))}</td>" for kind, cell in zip(kinds, row, strict=True)
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return f'<div class="table"><table><tr>{head}</tr>{body}</table></div>'
