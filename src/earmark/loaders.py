@@ -25,10 +25,14 @@ from earmark.windows import choose_window_frames
 
 @dataclass(frozen=True)
 class Loaders:
-    """Random windows to train on, and every window of the validation split in order."""
+    """Random windows to train on, and every window of the validation split in order, if any.
+
+    The windows that the network gets have ``window_frames`` frames.
+    """
 
     train: TrainingLoader
-    validation: OrderedLoader
+    validation: OrderedLoader | None
+    window_frames: int
 
 
 def choose_task(manifest: Manifest, config: TrainConfig, runtime: Runtime) -> Task:
@@ -47,7 +51,9 @@ def choose_task(manifest: Manifest, config: TrainConfig, runtime: Runtime) -> Ta
         split: Counter(label for one in manifest.split(split) for label in one.labels)
         for split in SPLITS
     }
-    _check_label_counts(manifest, task, counts, runtime)
+    _check_label_counts(manifest, counts)
+    if config.validation:
+        _check_validated(manifest, task, counts["validation"], runtime)
     return task
 
 
@@ -78,9 +84,7 @@ def name_task(manifest: Manifest, config: TrainConfig) -> Task:
     return task
 
 
-def _check_label_counts(
-    manifest: Manifest, task: Task, counts: Mapping[str, Mapping[str, int]], runtime: Runtime
-) -> None:
+def _check_label_counts(manifest: Manifest, counts: Mapping[str, Mapping[str, int]]) -> None:
     for label in manifest.labels:
         present = [split for split in SPLITS if counts[split][label]]
         if present == ["test"]:
@@ -90,14 +94,17 @@ def _check_label_counts(
             )
         if "train" not in present:
             raise DataError(f"{manifest.source}: no {label!r} in the train split; add some")
-        if "validation" not in present:
-            if task is not MULTI_LABEL:
-                raise DataError(
-                    f"{manifest.source}: no {label!r} in the validation split; add some"
-                )
-            runtime.reporter.warn(
-                f"no {label!r} in the validation split: its threshold stays at 0.5"
-            )
+
+
+def _check_validated(
+    manifest: Manifest, task: Task, counts: Mapping[str, int], runtime: Runtime
+) -> None:
+    for label in manifest.labels:
+        if counts[label]:
+            continue
+        if task is not MULTI_LABEL:
+            raise DataError(f"{manifest.source}: no {label!r} in the validation split; add some")
+        runtime.reporter.warn(f"no {label!r} in the validation split: its threshold stays at 0.5")
 
 
 def tell_data(manifest: Manifest, reporter: Reporter) -> None:
@@ -115,26 +122,14 @@ def make_loaders(
     task: Task,
     runtime: Runtime,
 ) -> Loaders:
-    """The loaders of the training and validation splits.
+    """The loaders of the training split and, where it is validated, of the validation split.
 
     Raises:
         DataError: A label has no usable clip in a split that needs it.
         TrainingError: There are fewer windows than processes.
     """
     train_clips = usable_clips(manifest, prepared, "train")
-    trained = ContentSet(clip.key for clip in train_clips)
-    validation_clips = []
-    for clip in usable_clips(manifest, prepared, "validation"):
-        if clip.key in trained:
-            where = "is in the training split too"
-            runtime.reporter.warn(f"left out of validation: {clip.name} {where}")
-        else:
-            validation_clips.append(clip)
     _require_every_label(manifest, "train", train_clips)
-    if task is not MULTI_LABEL:
-        _require_every_label(manifest, "validation", validation_clips)
-    elif not validation_clips:
-        raise DataError(f"{manifest.source}: no usable clip in the validation split; add some")
     lengths = [store.num_frames(clip.key) for clip in train_clips]
     window_frames = choose_window_frames(lengths, config)
     num_labels = len(manifest.labels)
@@ -150,16 +145,32 @@ def make_loaders(
             f"{len(training)} training windows cannot be shared by {runtime.world_size} processes; "
             "start fewer"
         )
-    validation = AudioDataset(
-        store,
-        validation_clips,
-        window_frames,
-        overlap=config.predict.overlap,
-        num_labels=num_labels,
-    )
-    return Loaders(
-        TrainingLoader(training, config.train, runtime), OrderedLoader(validation, runtime)
-    )
+    validation = None
+    if config.train.validation:
+        clips = _validation_clips(manifest, prepared, train_clips, task, runtime)
+        overlap = config.predict.overlap
+        windows = AudioDataset(store, clips, window_frames, overlap=overlap, num_labels=num_labels)
+        validation = OrderedLoader(windows, runtime)
+    return Loaders(TrainingLoader(training, config.train, runtime), validation, window_frames)
+
+
+def _validation_clips(
+    manifest: Manifest, prepared: Prepared, train_clips: list[Clip], task: Task, runtime: Runtime
+) -> list[Clip]:
+    """The clips to validate on, without those whose content is trained on."""
+    trained = ContentSet(clip.key for clip in train_clips)
+    clips = []
+    for clip in usable_clips(manifest, prepared, "validation"):
+        if clip.key in trained:
+            where = "is in the training split too"
+            runtime.reporter.warn(f"left out of validation: {clip.name} {where}")
+        else:
+            clips.append(clip)
+    if task is not MULTI_LABEL:
+        _require_every_label(manifest, "validation", clips)
+    elif not clips:
+        raise DataError(f"{manifest.source}: no usable clip in the validation split; add some")
+    return clips
 
 
 def _require_every_label(manifest: Manifest, split: str, clips: list[Clip]) -> None:

@@ -19,7 +19,7 @@ def loss_curve(log: Sequence[Mapping[str, Any]], best_epoch: int) -> bytes:
     """Training and validation loss over the epochs, as a PNG picture.
 
     Args:
-        log: Lines with ``epoch``, ``train_loss`` and ``val_loss``.
+        log: Lines with ``epoch``, ``train_loss`` and, where it was validated, ``val_loss``.
         best_epoch: Marked in the picture.
     """
     return to_png(draw_loss_curve(log, best_epoch))
@@ -42,7 +42,9 @@ def draw_loss_curve(
         ("train_loss", "training", _BLUE),
         ("val_loss", "validation", _ORANGE),
     ):
-        axes.plot(epochs, [line[key] for line in log], label=label, color=colour, marker=marker)
+        if all(key in line for line in log):
+            values = [line[key] for line in log]
+            axes.plot(epochs, values, label=label, color=colour, marker=marker)
     if epoch is not None:
         axes.axvline(epoch, color=_GREY, linestyle=":", label=f"{mark}: epoch {epoch}")
     axes.set(xlabel="epoch", ylabel="mean loss (nats)")

@@ -1,6 +1,6 @@
 """The test report: one HTML page that opens from disk, without a network."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -191,7 +191,11 @@ def _read_losses(run: Path) -> list[dict[str, float]]:
     """What the curve needs of a run's log; nothing when it cannot be had."""
     try:
         return [
-            {key: float(line[key]) for key in ("epoch", "train_loss", "val_loss")}
+            {
+                key: float(line[key])
+                for key in ("epoch", "train_loss", "val_loss")
+                if key in line or key != "val_loss"
+            }
             for line in RunFolder(run).read_log()
         ]
     except (EarmarkError, OSError, ValueError, LookupError, TypeError):

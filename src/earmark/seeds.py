@@ -32,7 +32,12 @@ class SeedResults:
         return statistics.stdev(self._values(figure)) if len(self.runs) > 1 else None
 
     def _values(self, figure: str) -> list[float]:
-        return [one.validation[figure] for one in self.runs]
+        return [one.validation[figure] for one in self.runs if one.validation]
+
+    @property
+    def were_validated(self) -> bool:
+        """Whether there are validation figures."""
+        return all(one.validation for one in self.runs)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``train --seeds N --json`` prints."""
@@ -41,7 +46,7 @@ class SeedResults:
                 "mean": self.mean(figure),
                 "standard_deviation": self.standard_deviation(figure),
             }
-            for figure in FIGURES
+            for figure in (FIGURES if self.were_validated else ())
         }
         return {"runs": [one.to_dict() for one in self.runs], "validation": summary}
 

@@ -15,11 +15,24 @@ def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
 
     Data without splits are divided by group, stratified by label, with ``config.split_seed``. Data
     with a training and a testing part but no validation get validation recordings from training.
+    Where nothing is to be validated, what was meant for it trains.
 
     Args:
         manifest: As read.
-        config: Fractions and seed.
+        config: Fractions and seed, and whether to validate.
     """
+    divided = _divide(manifest, config)
+    if config.validate:
+        return divided
+    recordings = tuple(
+        replace(one, split="train") if one.split == "validation" else one
+        for one in divided.recordings
+    )
+    notes = (*divided.notes, "train.validation = false: the validation recordings train too")
+    return replace(divided, recordings=recordings, notes=notes)
+
+
+def _divide(manifest: Manifest, config: TrainConfig) -> Manifest:
     if not manifest.has_splits:
         validation, test = config.validation_fraction, config.test_fraction
         fractions = {"train": 1 - validation - test, "validation": validation, "test": test}

@@ -18,7 +18,7 @@ from earmark.checkpoint import (
     restore_optimizer,
 )
 from earmark.config import Config
-from earmark.data import prepare_once
+from earmark.data import OrderedLoader, prepare_once
 from earmark.errors import ConfigError
 from earmark.evaluation import predict_clips
 from earmark.files import write_whole
@@ -55,13 +55,14 @@ class EarlyStopping:
     best_epoch: int = 0
     epoch: int = 0
 
-    def update(self, loss: float) -> bool:
-        """Counts an epoch; whether its loss is the best so far."""
+    def update(self, loss: float | None) -> bool:
+        """Counts an epoch; whether it is the best so far, as the last one without a loss is."""
         self.epoch += 1
-        if loss < self.best_loss - self.min_delta:
+        if loss is None:
+            self.best_epoch = self.epoch
+        elif loss < self.best_loss - self.min_delta:
             self.best_loss, self.best_epoch = loss, self.epoch
-            return True
-        return False
+        return self.best_epoch == self.epoch
 
     @property
     def should_stop(self) -> bool:
@@ -78,7 +79,7 @@ class TrainingResult:
         best_epoch: Epoch of the weights that are kept, counted from 1.
         epochs: Epochs that were trained.
         stopped_early: Whether patience ran out before the largest number of epochs.
-        validation: Figures of the best epoch.
+        validation: Figures of the best epoch; None where nothing was validated.
         num_parameters: Trainable parameters of the network.
         elapsed_seconds: Time spent in the epochs, over all sittings.
         skipped: Recordings that could not be used.
@@ -88,7 +89,7 @@ class TrainingResult:
     best_epoch: int
     epochs: int
     stopped_early: bool
-    validation: dict[str, Any]
+    validation: dict[str, Any] | None
     num_parameters: int
     elapsed_seconds: float
     skipped: tuple[Skipped, ...] = ()
@@ -153,7 +154,7 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     learnt_from = (*manifest.split("train"), *manifest.split("validation"))
     prepared = prepare_once(learnt_from, store, runtime)
     loaders = make_loaders(manifest, prepared, store, config, task, runtime)
-    card = ModelCard(config, manifest.labels, loaders.validation.windows.window_frames, task)
+    card = ModelCard(config, manifest.labels, loaders.window_frames, task)
     _require_short_windows(card)
     table = manifest.to_csv(prepared.keys)
     folder.refuse_other_data(table, overwrite=overwrite)
@@ -215,28 +216,48 @@ def _run_epochs(
             seed_torch(config.seed, epoch, runtime.rank)
             train_loss = train_epoch(trained, state.steps, loaders.train, objective, runtime, epoch)
             runtime.broadcast_buffers(state.judged)
-            predictions = predict_clips(state.judged, loaders.validation, runtime, card)
-            require_finite(float(predictions.logits.sum()), "sum of the validation logits")
-            scores = score(predictions, card.labels)
-            is_best = stopping.update(scores.loss)
+            predictions = _validate(state.judged, loaders.validation, runtime, card)
+            figures = _figures(predictions, card)
+            is_best = stopping.update(figures.get("val_loss"))
             line = {
                 "epoch": epoch,
                 "train_loss": train_loss,
-                "val_loss": scores.loss,
-                "val_accuracy": scores.accuracy,
-                **({"val_map": scores.ranks.mean_average_precision} if scores.ranks else {}),
+                **figures,
                 "elapsed_seconds": round(time.perf_counter() - started_at, 3),
             }
             state.log.append(line)
-            task.advance(note=f"val_loss {scores.loss:.4f}")
+            name = "val_loss" if figures else "train_loss"
+            task.advance(note=f"{name} {line[name]:.4f}")
             reporter.info(_describe(line, is_best=is_best))
             if runtime.is_main:
-                _save(run, card, state, predictions if is_best else None)
+                _save(run, card, state, predictions, is_best=is_best)
             if watch is not None:
                 watch(line)
     if runtime.is_main:
         write_whole(run.path / "loss.png", loss_curve(state.log, stopping.best_epoch))
     runtime.wait()
+
+
+def _validate(
+    model: nn.Module, loader: OrderedLoader | None, runtime: Runtime, card: ModelCard
+) -> Predictions | None:
+    if loader is None:
+        return None
+    predictions = predict_clips(model, loader, runtime, card)
+    require_finite(float(predictions.logits.sum()), "sum of the validation logits")
+    return predictions
+
+
+def _figures(predictions: Predictions | None, card: ModelCard) -> dict[str, Any]:
+    """What a line of the log says of validation."""
+    if predictions is None:
+        return {}
+    scores = score(predictions, card.labels)
+    return {
+        "val_loss": scores.loss,
+        "val_accuracy": scores.accuracy,
+        **({"val_map": scores.ranks.mean_average_precision} if scores.ranks else {}),
+    }
 
 
 def _make_objective(card: ModelCard, loaders: Loaders, runtime: Runtime) -> Objective:
@@ -252,27 +273,35 @@ def _make_objective(card: ModelCard, loaders: Loaders, runtime: Runtime) -> Obje
 
 
 def _describe(line: Mapping[str, Any], *, is_best: bool) -> str:
-    return (
-        f"epoch {line['epoch']:3d}  train_loss {line['train_loss']:.4f}  "
-        f"val_loss {line['val_loss']:.4f}  val_accuracy {line['val_accuracy']:.4f}"
-        + (f"  val_map {line['val_map']:.4f}" if line.get("val_map") is not None else "")
-        + ("  best" if is_best else "")
-    )
+    names = ("train_loss", "val_loss", "val_accuracy", "val_map")
+    figures = (f"  {name} {line[name]:.4f}" for name in names if line.get(name) is not None)
+    best = "  best" if is_best and "val_loss" in line else ""
+    return f"epoch {line['epoch']:3d}" + "".join(figures) + best
 
 
-def _save(run: RunFolder, card: ModelCard, state: _State, best: Predictions | None) -> None:
+def _save(
+    run: RunFolder,
+    card: ModelCard,
+    state: _State,
+    predictions: Predictions | None,
+    *,
+    is_best: bool,
+) -> None:
     """Writes the best weights, the log and, last of all, the state to go on from."""
     stopping = state.stopping
-    if best is not None:
-        chosen = replace(card, chosen_thresholds=choose_thresholds(best))
-        scores = score(best, card.labels, thresholds=chosen.thresholds)
-        progress = {"epoch": stopping.epoch, "validation": scores.to_dict()}
+    if is_best:
+        chosen, validation = card, None
+        if predictions is not None:
+            chosen = replace(card, chosen_thresholds=choose_thresholds(predictions))
+            scores = score(predictions, card.labels, thresholds=chosen.thresholds)
+            validation = scores.to_dict()
+        progress = {"epoch": stopping.epoch, "validation": validation}
         Checkpoint(chosen, state.judged.state_dict(), progress=progress).save(run.best)
     run.write_log(state.log)
     progress = {
         "epoch": stopping.epoch,
         "best_epoch": stopping.best_epoch,
-        "best_loss": stopping.best_loss,
+        **({"best_loss": stopping.best_loss} if predictions is not None else {}),
     }
     average = state.steps.average
     Checkpoint(

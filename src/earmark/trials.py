@@ -226,7 +226,7 @@ def _run_trial(
             store_root=job.store_root,
             watch=watch,
         )
-        value, state = result.validation[objective], TrialState.COMPLETE
+        value, state = (result.validation or {})[objective], TrialState.COMPLETE
     except optuna.TrialPruned:
         pass
     except (ConfigError, TrainingError) as error:

@@ -137,6 +137,8 @@ def _set_up(
     manifest: Manifest, folder: StudyFolder, config: Config, runtime: Runtime, store_root: Path
 ) -> Job:
     """Everything that can be wrong is found, and every feature computed, before the first trial."""
+    if not config.train.validation:
+        raise ConfigError("train.validation = false: tune compares by validation; leave it out")
     manifest = with_splits(manifest, config.train)
     task = choose_task(manifest, config.train, runtime)
     space = SearchSpace(config)

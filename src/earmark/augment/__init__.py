@@ -10,6 +10,7 @@ from earmark.augment.base import Augmentation, BatchShape, Drawn, Windows
 from earmark.augment.level import Filter, Gain, Noise
 from earmark.augment.masks import Mask
 from earmark.augment.mixing import Mix, Style
+from earmark.augment.pitch import Warp
 from earmark.augment.time import Roll, Shorten, Stretch
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Shorten",
     "Stretch",
     "Style",
+    "Warp",
     "Windows",
     "source_frames",
 ]

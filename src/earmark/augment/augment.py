@@ -9,6 +9,7 @@ from earmark.augment.base import Augmentation, BatchShape, Drawn, Windows
 from earmark.augment.level import Filter, Gain, Noise
 from earmark.augment.masks import Mask
 from earmark.augment.mixing import Mix, Style
+from earmark.augment.pitch import Warp
 from earmark.augment.time import Roll, Shorten, Stretch
 from earmark.config import AugmentConfig
 
@@ -35,6 +36,7 @@ class Augment:
             (config.stretch, Stretch(config.stretch, window_frames)),
             (config.shortest < 1, Shorten(config.shortest)),
             (config.roll, Roll(config.roll)),
+            (config.warp, Warp(config.warp)),
             (config.gain_db, Gain(config.gain_db)),
             (config.filter_db, Filter(config.filter_db)),
             (config.noise, Noise(config.noise, config.noise_snr_db)),

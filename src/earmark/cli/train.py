@@ -100,7 +100,7 @@ def train(
     else:
         for result in results.runs:
             _print_result(result)
-        if num_seeds:
+        if num_seeds and results.were_validated:
             _print_summary(results)
         one = results.runs[0].run
         click.echo(f"Run folder: {run}. Test it: earmark evaluate {one} {data}")
@@ -109,11 +109,15 @@ def train(
 
 def _print_result(result: "TrainingResult") -> None:
     figures = result.validation
-    click.echo(
-        f"{result.num_parameters:,} parameters, best epoch {result.best_epoch} of "
-        f"{result.epochs}: validation loss {figures['loss']:.4f}, accuracy "
-        f"{figures['accuracy']:.1%} ({figures['num_correct']} of {figures['num_clips']})"
-    )
+    if figures is None:
+        said = f"{result.epochs} epochs, not validated"
+    else:
+        said = (
+            f"best epoch {result.best_epoch} of {result.epochs}: validation loss "
+            f"{figures['loss']:.4f}, accuracy {figures['accuracy']:.1%} "
+            f"({figures['num_correct']} of {figures['num_clips']})"
+        )
+    click.echo(f"{result.num_parameters:,} parameters, {said}")
 
 
 def _print_summary(results: "SeedResults") -> None:

@@ -123,6 +123,9 @@ class AugmentConfig(Section):
     """Batches are cut to a random share of the window, at least this; 1 leaves them whole."""
     roll: Share = 0.0
     """Windows are rotated in time by up to this share of their length."""
+    warp: Annotated[float, Field(ge=0, le=4)] = 0.0
+    """Bands are moved up or down the mel scale by a factor of up to 1 plus this, as of smaller or
+    larger bodies: 0.1 is from 1/1.1 to 1.1."""
     gain_db: Annotated[float, Field(ge=0, le=60)] = 10.0
     """Windows are made louder or softer by up to this many decibels."""
     filter_db: Annotated[float, Field(ge=0, le=60)] = 0.0
@@ -180,6 +183,9 @@ class TrainConfig(Section):
     """Numbers in the layers while training; `auto` is bfloat16 where the device has it."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     """Weight decay of AdamW."""
+    validation: bool = True
+    """Whether validation recordings are held out. If not, they train too: every epoch is run, the
+    last weights are kept, and thresholds stay at their defaults."""
     patience: Positive = 30
     """Epochs without a better validation loss before training stops."""
     min_delta: Annotated[float, Field(ge=0)] = 0.0
