@@ -44,6 +44,7 @@ CHANGES = {
         "augment.time_masks=0",
     ],
     "roll": ["augment.roll=1.0"],
+    "warp 0.1": ["augment.warp=0.1"],
     "filter 6 dB": ["augment.filter_db=6.0"],
     "mixup": ["augment.mix=0.5"],
     "between-class mixing": ["augment.mix=0.5", "augment.mix_domain=energy", "augment.mix_alpha=1"],

@@ -18,6 +18,7 @@ from earmark.augment import (
     Shorten,
     Stretch,
     Style,
+    Warp,
     Windows,
     source_frames,
 )
@@ -28,6 +29,7 @@ EVERYTHING = AugmentConfig(
     stretch=0.3,
     shortest=0.5,
     roll=1.0,
+    warp=0.2,
     gain_db=6.0,
     filter_db=6.0,
     noise=0.5,
@@ -40,6 +42,7 @@ KINDS = {
     "stretch": Stretch(0.3, 50),
     "shorten": Shorten(0.3),
     "roll": Roll(0.5),
+    "warp": Warp(0.2),
     "gain": Gain(6.0),
     "filter": Filter(6.0),
     "noise": Noise(1.0, 10.0),
@@ -102,7 +105,7 @@ def test_settings_that_are_off_leave_the_batch_alone():
 
 def test_all_at_once_give_windows_of_the_length_that_the_network_gets():
     augment = Augment(EVERYTHING, 50)
-    assert len(augment.augmentations) == 10
+    assert len(augment.augmentations) == 11
     assert source_frames(EVERYTHING, 50) == 65
     after = augment(windows(num_frames=65), np.random.default_rng(0))
     assert after.log_mel.shape[:3] == (6, 1, 40)
@@ -258,3 +261,17 @@ def test_masks_blank_out_whole_stretches_of_one_axis(axis):
     assert (across.int().diff(dim=1).abs().sum(dim=1) <= 2).all()
     means = batch.log_mel.mean(dim=(2, 3), keepdim=True).expand_as(batch.log_mel)
     torch.testing.assert_close(after.log_mel[:, 0][hidden], means[:, 0][hidden])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.05, 4.0), st.integers(1, 80), st.integers(0, 9))
+def test_a_warp_is_a_linear_map_of_the_bands_that_keeps_the_lowest(amount, n_mels, seed):
+    ramp = torch.arange(float(n_mels))[:, None].expand(4, 1, -1, 3)
+    batch = Windows(ramp, torch.zeros(4, 2))
+    choices = drawn(Warp(amount), batch, seed)
+    factors = choices["factors"]
+    assert (factors <= 1 + amount + 1e-5).all()
+    assert (factors >= 1 / (1 + amount) - 1e-5).all()
+    wanted = (torch.arange(n_mels) / factors[:, None]).clamp(max=n_mels - 1)
+    after = Warp(amount).apply(batch, choices).log_mel
+    torch.testing.assert_close(after, wanted[:, None, :, None].expand_as(after))

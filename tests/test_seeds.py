@@ -1,5 +1,6 @@
 """Several seeds: a run folder each, and their mean."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,12 @@ def test_the_mean_and_the_deviation_of_a_sample():
 def test_one_seed_has_no_deviation():
     document = SeedResults([result(0.1)]).to_dict()
     assert document["validation"]["loss"] == {"mean": 0.1, "standard_deviation": None}
+
+
+def test_seeds_without_validation_have_no_figures_of_it():
+    results = SeedResults([replace(result(0.1), validation=None)] * 2)
+    assert not results.were_validated
+    assert results.to_dict()["validation"] == {}
 
 
 def test_runs_differ_in_their_seed_alone_and_are_not_trained_twice(

@@ -109,7 +109,10 @@ def test_the_seed_is_recorded(run_training, tmp_path):
     assert load_checkpoint(tmp_path / "run").card.config.train.seed == 11
 
 
-@pytest.mark.parametrize("settings", [("train.epochs=4",), EVERYTHING])
+UNVALIDATED = ("train.epochs=4", "train.validation=false")
+
+
+@pytest.mark.parametrize("settings", [("train.epochs=4",), EVERYTHING, UNVALIDATED])
 def test_a_run_interrupted_in_an_epoch_goes_on_to_the_same_weights(
     run_training, tmp_path, monkeypatch, settings
 ):
@@ -132,9 +135,39 @@ def test_a_run_interrupted_in_an_epoch_goes_on_to_the_same_weights(
     for name in ("best.safetensors", "last.safetensors"):
         whole, cut = (tmp_path / folder / name for folder in ("whole", "cut"))
         assert whole.read_bytes() == cut.read_bytes()
-    assert [line["val_loss"] for line in RunFolder(tmp_path / "whole").read_log()] == [
-        line["val_loss"] for line in RunFolder(tmp_path / "cut").read_log()
-    ]
+    whole, cut = (
+        [{**line, "elapsed_seconds": 0} for line in RunFolder(tmp_path / folder).read_log()]
+        for folder in ("whole", "cut")
+    )
+    assert whole == cut
+
+
+def test_without_validation_its_recordings_train_and_the_last_weights_are_kept(
+    run_training, tmp_path
+):
+    result = run_training("run", *UNVALIDATED, "train.patience=1")
+    assert (result.validation, result.epochs, result.best_epoch) == (None, 4, 4)
+    assert not result.stopped_early
+    run = RunFolder(tmp_path / "run")
+    assert {row["split"] for row in run.read_recordings()} == {"train", "test"}
+    assert all(set(line) == {"epoch", "train_loss", "elapsed_seconds"} for line in run.read_log())
+    best, last = load_checkpoint(run.best), load_checkpoint(run.last)
+    for name, tensor in best.model.items():
+        assert torch.equal(tensor, last.average[name])
+
+
+def test_without_validation_more_clips_train(run_training, tmp_path):
+    split = {}
+    for name, settings in (("with", ()), ("without", ("train.validation=false",))):
+        run_training(name, "train.epochs=1", *settings)
+        rows = RunFolder(tmp_path / name).read_recordings()
+        split[name] = {
+            part: {one["name"] for one in rows if one["split"] == part}
+            for part in ("train", "validation", "test")
+        }
+    with_it, without = split["with"], split["without"]
+    assert without["train"] == with_it["train"] | with_it["validation"]
+    assert without["test"] == with_it["test"]
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(run_training, tmp_path, sound_folder):

@@ -304,6 +304,11 @@ def test_a_bad_space_is_refused_before_any_work(run_study, tmp_path, space, mess
     assert not (tmp_path / "store").exists()
 
 
+def test_a_study_needs_validation(run_study, tmp_path):
+    with pytest.raises(ConfigError, match=r"train\.validation = false"):
+        run_study("train.validation=false")
+
+
 def test_another_study_in_the_folder_is_refused(run_study, plant, sound_folder, write_clip):
     plant(*[[0.5]] * 3)
     run_study()

@@ -22,7 +22,7 @@ def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
         config: Fractions and seed, and whether to validate.
     """
     divided = _divide(manifest, config)
-    if config.validate:
+    if config.validation:
         return divided
     recordings = tuple(
         replace(one, split="train") if one.split == "validation" else one

@@ -36,9 +36,10 @@ class Warp(Augmentation):
         n_mels = log_mel.shape[2]
         bands = torch.arange(n_mels, device=log_mel.device)
         places = (bands / drawn["factors"][:, None]).clamp(max=n_mels - 1)
-        below = places.floor().long().clamp(max=n_mels - 2)
+        below = places.floor().long().clamp(max=max(n_mels - 2, 0))
+        above = (below + 1).clamp(max=n_mels - 1)
         share = (places - below)[:, None, :, None]
         size = (-1, -1, -1, log_mel.shape[3])
         lower = log_mel.gather(2, below[:, None, :, None].expand(size))
-        upper = log_mel.gather(2, (below + 1)[:, None, :, None].expand(size))
+        upper = log_mel.gather(2, above[:, None, :, None].expand(size))
         return windows._replace(log_mel=torch.lerp(lower, upper, share))
