@@ -153,7 +153,7 @@ def test_without_validation_its_recordings_train_and_the_last_weights_are_kept(
     assert all(set(line) == {"epoch", "train_loss", "elapsed_seconds"} for line in run.read_log())
     best, last = load_checkpoint(run.best), load_checkpoint(run.last)
     for name, tensor in best.model.items():
-        assert torch.equal(tensor, last.average[name])
+        assert torch.equal(tensor, last.average[f"module.{name}"])
 
 
 def test_without_validation_more_clips_train(run_training, tmp_path):
