@@ -2,7 +2,7 @@
 
 ::
 
-    logits ──temperature──▶ probabilities ──thresholds──▶ labels ──silence, min_probability──▶ decision
+    logits ──temperature──▶ probabilities ──thresholds──▶ labels ──silence, doubt──▶ decision
 """
 
 import math
@@ -42,6 +42,10 @@ class Decisions:
         for row in self.chosen:
             yield tuple(map(int, np.flatnonzero(row)))
 
+    def are_right(self, targets: Float[np.ndarray, "clips labels"]) -> Bool[np.ndarray, " clips"]:
+        """Which clips were given all of their labels and no others."""
+        return (self.chosen == targets).all(axis=1)
+
     @property
     def is_decided(self) -> Bool[np.ndarray, " clips"]:
         """Which clips have a decision."""
@@ -56,7 +60,7 @@ class DecisionRule:
         task: What the labels mean.
         thresholds: Calibrated probabilities from which labels are chosen, in the form that the task
             takes.
-        temperature: What logits are divided by, so that probabilities tell how often they are right.
+        temperature: What logits are divided by, so that probabilities can be taken at their word.
         min_probability: A chosen label that is less probable is not given, and a clip that is left
             without any is ``unsure``.
         silence_db: A clip whose loudest frame lies below is ``silence``, in dB of full scale.
@@ -109,8 +113,7 @@ class DecisionRule:
         if levels_db is not None:
             silent = levels_db < self.silence_db
             given[silent] = False
-        reasons: list[Reason | None] = [
-            "silence" if is_silent else "unsure" if is_unsure else None
-            for is_silent, is_unsure in zip(silent, unsure, strict=True)
-        ]
-        return Decisions(probabilities, given, tuple(reasons), confidence)
+        reasons = np.select([silent, np.asarray(unsure)], ["silence", "unsure"], "").tolist()
+        return Decisions(
+            probabilities, given, tuple(reason or None for reason in reasons), confidence
+        )

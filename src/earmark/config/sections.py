@@ -216,6 +216,10 @@ class EvaluateConfig(Section):
 
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Level of the intervals."""
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
+    """How often groups are drawn again for the bootstrap intervals."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of these draws."""
     window_seconds: Annotated[float, Field(gt=0, le=3600)] | None = None
     """Length of the stretches that are each judged alone as well, without the sound around them."""
 
