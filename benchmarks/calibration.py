@@ -55,10 +55,9 @@ def main() -> None:
     parts = [predict(manifest, run, arguments.store) for run in arguments.runs]
     print(describe_machine("torch", "scipy"))
     first = parts[0]
-    print(
-        f"{first.validation.task.title}, {len(parts)} runs, {len(first.validation.clips)} validation "
-        f"and {len(first.test.clips)} test clips\n"
-    )
+    sizes = len(first.validation.clips), len(first.test.clips)
+    title = first.validation.task.title
+    print(f"{title}, {len(parts)} runs, {sizes[0]} validation and {sizes[1]} test clips\n")
     print("| way | log-loss of test clips | deviation | worse than none in |")
     print("|---|---|---|---|")
     plain = np.array([judge(one, no_calibration) for one in parts])
