@@ -12,10 +12,10 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 import earmark
 from earmark.checkpoint import Checkpoint, ModelCard
 from earmark.errors import EarmarkError
-from earmark.evaluation import Evaluation, join_labels
 from earmark.files import write_whole
 from earmark.metrics import Scores
 from earmark.models import count_parameters
+from earmark.outcome import Evaluation, join_labels
 from earmark.page import html_figure, html_table, render_page, write_page
 from earmark.plots import (
     draw_confusion,

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from earmark.augment import Augment
+from earmark.calibration import fit_temperature
 from earmark.checkpoint import (
     Checkpoint,
     ModelCard,
@@ -25,7 +26,7 @@ from earmark.files import write_whole
 from earmark.loaders import Loaders, choose_task, make_loaders, tell_data
 from earmark.losses import make_loss
 from earmark.manifest import Manifest
-from earmark.metrics import Predictions, choose_thresholds, score
+from earmark.metrics import Predictions, choose_thresholds, score, score_chosen
 from earmark.models import AudioModel, count_parameters
 from earmark.optimization import Objective, Steps, require_finite, train_epoch
 from earmark.plots import loss_curve
@@ -292,9 +293,10 @@ def _save(
     if is_best:
         chosen, validation = card, None
         if predictions is not None:
-            chosen = replace(card, chosen_thresholds=choose_thresholds(predictions))
-            scores = score(predictions, card.labels, thresholds=chosen.thresholds)
-            validation = scores.to_dict()
+            chosen = _fit_rule(card, predictions)
+            # The loss is that of the log: what was fitted to these clips is no judge of them.
+            given = chosen.rule.decide(predictions.logits).chosen
+            validation = score_chosen(predictions, given, card.labels).to_dict()
         progress = {"epoch": stopping.epoch, "validation": validation}
         Checkpoint(chosen, state.judged.state_dict(), progress=progress).save(run.best)
     run.write_log(state.log)
@@ -311,6 +313,14 @@ def _save(
         progress,
         average.state_dict() if average is not None else {},
     ).save(run.last)
+
+
+def _fit_rule(card: ModelCard, validation: Predictions) -> ModelCard:
+    """The card with the temperature, and then the thresholds, that validation clips ask for."""
+    temperature = fit_temperature(validation.logits, validation.targets, card.task)
+    calibrated = replace(validation, logits=validation.logits / temperature)
+    thresholds = choose_thresholds(calibrated)
+    return replace(card, chosen_thresholds=thresholds, temperature=temperature)
 
 
 def _result(

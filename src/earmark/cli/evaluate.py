@@ -15,7 +15,7 @@ from earmark.cli.options import (
     model_argument,
     store_option,
 )
-from earmark.cli.output import exit_if_skipped, print_scores, print_windows, read_data
+from earmark.cli.output import exit_if_skipped, print_evaluation, read_data
 
 if TYPE_CHECKING:
     from earmark.runtime import Runtime
@@ -31,20 +31,27 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Folder for predictions.csv and report.html; the run folder by default.",
 )
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    help="Compare with a predictions.csv of another test of the same data.",
+)
 @store_option
 @computing
 @json_option
 @adjusted
-def evaluate(
+def evaluate(  # noqa: PLR0913 - one an option
     model: Path,
     data: Path,
     output: Path | None,
+    baseline: Path | None,
     as_json: bool,
     settings: tuple[str, ...],
     runtime: "Runtime",
     **options: Any,
 ) -> None:
     """Tests a model on the testing split and writes the report."""
+    from earmark.baselines import read_predictions
     from earmark.checkpoint import load_checkpoint
     from earmark.evaluation import evaluate as evaluate_model
     from earmark.report import TEST_SPLIT, UNSEEN, Origin, write_report
@@ -52,11 +59,15 @@ def evaluate(
 
     found = find_run(model)
     run = found.path if found else None
+    # Before the work, and before the report may replace it.
+    stored = read_predictions(baseline) if baseline else None
     checkpoint = load_checkpoint(model).adjust(settings)
     manifest = read_data(data, runtime.reporter)
     evaluation = evaluate_model(checkpoint, manifest, runtime=runtime, run=run, **options)
     if not runtime.is_main:
         return
+    if stored:
+        evaluation = evaluation.with_baseline(stored)
     file = RunFolder(model).best if model.is_dir() else model
     split = TEST_SPLIT if manifest.has_splits else UNSEEN
     # The run folder's report is that of its model; other weights in it need a place of their own.
@@ -66,7 +77,6 @@ def evaluate(
     if as_json:
         click.echo(json.dumps(evaluation.to_dict()))
     else:
-        print_scores(evaluation.scores)
-        print_windows(evaluation.windows)
+        print_evaluation(evaluation)
         click.echo(f"Report: {report.absolute()}" if report else "No report: give -o FOLDER")
     exit_if_skipped(evaluation.skipped, runtime.reporter)
