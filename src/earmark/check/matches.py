@@ -179,12 +179,12 @@ def _compare(
 
 
 def _correlate(
-    one: Float[np.ndarray, " first"], other: Float[np.ndarray, " second"]
+    one: Float[np.ndarray, " samples"], other: Float[np.ndarray, " samples"]
 ) -> Float[np.ndarray, " lags"]:
     size = next_fast_len(len(one) + len(other) + 2 * MOST_LAG, real=True)
     products = irfft(rfft(one, size) * np.conj(rfft(other, size)), size)
     return np.concatenate([products[-MOST_LAG:], products[: MOST_LAG + 1]])
 
 
-def _join(columns: Sequence[UInt32[np.ndarray, " n"]]) -> UInt32[np.ndarray, " all"]:
+def _join(columns: Sequence[np.ndarray]) -> UInt32[np.ndarray, " all"]:
     return np.concatenate([*columns, np.zeros(0, np.uint32)])

@@ -14,15 +14,8 @@ FOLDS = 5
 MOST_CLIPS = 5000
 RESAMPLES = 1000
 CONFIDENCE = 0.99
-FILE_PROPERTIES = (
-    "sample rate",
-    "channels",
-    "codec",
-    "duration",
-    "leading silence",
-    "trailing silence",
-)
-SOUND_PROPERTIES = ("level", "bandwidth", "noise floor")
+FILE_PROPERTIES = ("sample rate", "channels", "codec", "duration")
+SOUND_PROPERTIES = ("leading silence", "trailing silence", "level", "bandwidth", "noise floor")
 
 
 def shortcut_findings(heard: Sequence[tuple[Recording, Facts]]) -> Iterator[Finding]:
@@ -30,8 +23,8 @@ def shortcut_findings(heard: Sequence[tuple[Recording, Facts]]) -> Iterator[Find
 
     A random forest is cross-validated by group. It beats chance when the lower end of a bootstrap
     interval over groups of its accuracy lies above the share of the most common label. Properties
-    of the file are a warning, as none of them is sound; level, bandwidth and noise floor may belong
-    to what is recorded, so they are a note.
+    of the file are a warning, as none of them is sound; silence, level, bandwidth and noise floor may
+    belong to what is recorded, so they are a note.
 
     Args:
         heard: Facts of the recordings; those with one label are used.
@@ -46,7 +39,7 @@ def shortcut_findings(heard: Sequence[tuple[Recording, Facts]]) -> Iterator[Find
     codecs = sorted({facts.codec for _, facts in items})
     rows = np.array([_row(facts, codecs) for _, facts in items])
     names = (*FILE_PROPERTIES, *SOUND_PROPERTIES)
-    for kind, columns in (("warning", slice(0, 6)), ("note", slice(6, 9))):
+    for kind, columns in (("warning", slice(0, 4)), ("note", slice(4, 9))):
         accuracy, low, chance = _score(rows[:, columns], labels, groups)
         if low > chance:
             alone = [
