@@ -60,7 +60,7 @@ def _can_fold(labels: np.ndarray, groups: np.ndarray) -> bool:
     return len(counts) > 1 and min(counts) >= FOLDS
 
 
-def _row(facts: Facts, codecs: list[str]) -> tuple[float, ...]:
+def _row(facts: Facts, codecs: list[str]) -> tuple[float | int, ...]:
     file = (facts.sample_rate, facts.channels, codecs.index(facts.codec), facts.duration_seconds)
     silence = (facts.leading_seconds, facts.trailing_seconds)
     return (*file, *silence, facts.level_db, facts.bandwidth_hz, facts.noise_floor_db)
