@@ -1,4 +1,4 @@
-"""Does `check` find faults? Plants faults of every kind in a copy of clips and counts what is found.
+"""Plants faults of every kind in a copy of clips and counts which of them `check` finds.
 
 ``python benchmarks/planted_faults.py ESC10 --each 20``
 
@@ -14,6 +14,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -24,7 +25,7 @@ from earmark.check import Audit, check
 from earmark.manifest import read_manifest
 from machine import describe_machine
 
-CODECS = {
+CODECS: dict[str, tuple[int, dict[str, Any]]] = {
     "mp3": (24_000, {"format": "MP3", "compression_level": 0.9}),
     "opus": (48_000, {"format": "OGG", "subtype": "OPUS", "compression_level": 0.95}),
     "ogg": (32_000, {"format": "OGG", "subtype": "VORBIS", "compression_level": 0.9}),

@@ -1,4 +1,4 @@
-"""What was heard of each file, kept so that an interrupted or repeated check does not read again."""
+"""What was heard of each file, kept so that a repeated check does not read it again."""
 
 import json
 import sqlite3
