@@ -180,7 +180,7 @@ def _compare(
 
 
 def _correlate(
-    one: Float[np.ndarray, " samples"], other: Float[np.ndarray, " samples"]
+    one: Float[np.ndarray, " first"], other: Float[np.ndarray, " second"]
 ) -> Float[np.ndarray, " lags"]:
     size = next_fast_len(len(one) + len(other) + 2 * MOST_LAG, real=True)
     products = irfft(rfft(one, size) * np.conj(rfft(other, size)), size)

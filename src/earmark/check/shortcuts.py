@@ -23,7 +23,7 @@ def shortcut_findings(heard: Sequence[tuple[Recording, Facts]]) -> Iterator[Find
 
     A random forest is cross-validated by group. It beats chance when the lower end of a bootstrap
     interval of its accuracy over groups lies above the share of the most common label. Properties
-    of the file are a warning, as none of them is sound; silence, level, bandwidth and noise floor may
+    of the file are a warning; silence, level, bandwidth and noise floor may
     belong to what is recorded, so they are a note.
 
     Args:
