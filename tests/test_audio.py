@@ -181,7 +181,7 @@ def test_a_file_is_closed_only_when_no_thread_reads_it_any_more(tmp_path, monkey
     @contextmanager
     def open_slowly(path):
         try:
-            yield Source(16_000, 1, slow_blocks)
+            yield Source(16_000, 1, slow_blocks, "WAV PCM_16")
         finally:
             is_closed.set()
 

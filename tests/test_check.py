@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from earmark.audio import Excerpt
 from earmark.check import SILENT_PEAK, check
+from earmark.check.page import write_audit
 from earmark.manifest import Manifest, Recording, read_manifest
 
 
@@ -24,7 +26,12 @@ def recording(path, label="x", split=None, group=None, **others):
 
 
 def audit(*recordings):
-    return check(Manifest(recordings[0].path.parent, recordings, ("x", "y")))
+    labels = tuple(sorted({label for one in recordings for label in one.labels}))
+    return check(Manifest(recordings[0].path.parent, recordings, labels))
+
+
+def of_kind(found, *kinds):
+    return [one for one in found.findings if one.kind in kinds]
 
 
 @pytest.fixture
@@ -88,7 +95,7 @@ def test_the_same_sound_twice_is_found_whatever_its_format(twins, first, second,
     one, two = (
         recording(path, **known) for path, known in zip(twins, (first, second), strict=True)
     )
-    (finding,) = audit(one, two).findings
+    (finding,) = of_kind(audit(one, two), "duplicate")
     assert (finding.kind, finding.severity) == ("duplicate", severity)
     assert finding.paths == ("one.flac", "two.wav")
     assert message in finding.message
@@ -119,11 +126,16 @@ def test_all_copies_are_in_one_finding(tmp_path, write_clip):
     assert finding.paths == ("a.wav", "b.wav", "c.wav")
 
 
-def test_nearly_the_same_sound_is_no_duplicate(tmp_path, rng):
+def test_nearly_the_same_sound_is_no_exact_duplicate(tmp_path, rng):
     samples = 0.1 * rng.standard_normal(16_000)
     longer = np.append(samples, 0.5)
     paths = [write(tmp_path / "a.wav", samples), write(tmp_path / "b.wav", longer)]
-    assert audit(*map(recording, paths)).findings == ()
+    (finding,) = audit(*map(recording, paths)).findings
+    assert (finding.kind, finding.severity, finding.paths) == (
+        "near_duplicate",
+        "error",
+        ("a.wav", "b.wav"),
+    )
 
 
 def test_only_the_stretch_of_a_recording_is_heard(tmp_path, rng):
@@ -157,3 +169,122 @@ def test_the_audit_as_json_counts_errors_and_warnings(tmp_path, twins):
         ("duplicate", "error", ["one.flac", "two.wav"]),
     ]
     assert all(one["message"] for one in document["findings"])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        ("mp3", {"compression_level": 0.9}),
+        ("opus", {"format": "OGG", "subtype": "OPUS", "compression_level": 0.9}),
+        ("ogg", {"compression_level": 0.9}),
+    ],
+)
+@pytest.mark.parametrize("gain_db", [-20, 6])
+def test_a_copy_through_a_codec_is_found(tmp_path, rng, suffix, options, gain_db):
+    envelope = np.repeat(rng.uniform(0.05, 0.3, 40), 2400)
+    noise = rng.standard_normal(96_000).clip(-3, 3) * 0.5 * envelope
+    write(tmp_path / "a.wav", noise)
+    copy = soxr.resample(noise[700:], 16_000, 24_000) * 10 ** (gain_db / 20)
+    soundfile.write(tmp_path / f"b.{suffix}", copy, 24_000, **options)
+    found = audit(recording(tmp_path / "a.wav", "x"), recording(tmp_path / f"b.{suffix}", "y"))
+    (finding,) = of_kind(found, "near_duplicate")
+    assert (finding.severity, finding.paths) == ("error", ("a.wav", f"b.{suffix}"))
+    assert "from 0.04 s" in finding.message
+
+
+def test_an_excerpt_is_found_and_other_stretches_of_the_noise_are_not(tmp_path, rng):
+    noise = 0.1 * rng.standard_normal(160_000)
+    for name, start, stop in (("a", 0, 80_000), ("b", 30_000, 50_000), ("c", 90_000, 150_000)):
+        write(tmp_path / f"{name}.wav", noise[start:stop])
+    found = audit(*(recording(tmp_path / f"{name}.wav") for name in "abc"))
+    (finding,) = found.findings
+    assert (finding.kind, finding.paths) == ("excerpt", ("a.wav", "b.wav"))
+    assert "from 1.88 s" in finding.message
+
+
+def test_what_was_heard_is_not_read_again(sound_folder, monkeypatch, tmp_path):
+    manifest = read_manifest(sound_folder)
+    first = check(manifest, store_root=tmp_path / "store")
+    monkeypatch.setattr("earmark.check.audit.listen", pytest.fail)
+    assert check(manifest, store_root=tmp_path / "store") == first
+
+
+def noise_in(rng, channels=1):
+    return 0.1 * rng.standard_normal((16_000, channels)).clip(-3, 3)
+
+
+def test_an_offset_a_dead_channel_and_clipping_are_warnings(tmp_path, rng):
+    one, two, three = (noise_in(rng, channels) for channels in (1, 2, 1))
+    two[:, 1] = 0
+    three = np.clip(np.convolve(three[:, 0], np.ones(16)), -0.3, 0.3)
+    for name, samples in (("a", one + 0.1), ("b", two), ("c", three)):
+        write(tmp_path / f"{name}.wav", samples)
+    found = audit(*(recording(tmp_path / f"{name}.wav") for name in "abc"))
+    assert [(one.kind, one.paths, one.severity) for one in found.findings] == [
+        ("dc_offset", ("a.wav",), "warning"),
+        ("dead_channel", ("b.wav",), "warning"),
+        ("clipped", ("c.wav",), "warning"),
+    ]
+
+
+def test_a_header_that_contradicts_itself_is_named(tmp_path, rng):
+    path = write(tmp_path / "a.wav", noise_in(rng))
+    content = bytearray(path.read_bytes())
+    content[24:28] = (8000).to_bytes(4, "little")
+    path.write_bytes(bytes(content))
+    soundfile.write(tmp_path / "b.wav", noise_in(rng), 16_000, format="FLAC")
+    found = audit(recording(path), recording(tmp_path / "b.wav"))
+    assert [one.kind for one in found.findings] == ["header", "header"]
+    assert "claims 32000 bytes a second where its other fields make 16000" in (
+        found.findings[0].message
+    )
+    assert "is called .wav and holds FLAC" in found.findings[1].message
+
+
+def test_the_cause_of_what_is_unreadable_is_one_word(tmp_path, rng):
+    cut = write(tmp_path / "cut.wav", noise_in(rng))
+    cut.write_bytes(cut.read_bytes()[:10_000])
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "text.wav").write_bytes(b"no sound" * 100)
+    write(tmp_path / "short.wav", noise_in(rng)[:400])
+    nan = noise_in(rng)
+    nan[5000] = np.nan
+    soundfile.write(tmp_path / "nan.wav", nan, 16_000, subtype="FLOAT")
+    names = ("cut", "empty", "nan", "short", "text")
+    found = audit(*(recording(tmp_path / f"{name}.wav") for name in names))
+    causes = ["truncated", "empty", "not_finite", "short", "undecodable"]
+    assert [one.cause for one in found.findings] == causes
+    assert {one.kind for one in found.findings} == {"unreadable"}
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_sample_rate_that_tells_the_label_is_a_shortcut(tmp_path, rng, tells):
+    recordings = []
+    for number in range(40):
+        rate = 16_000 if (number % 2 if tells else number % 4 < 2) else 22_050
+        path = tmp_path / f"{number}.wav"
+        soundfile.write(path, noise_in(rng), rate)
+        recordings.append(recording(path, "xy"[number % 2]))
+    found = audit(*recordings)
+    assert len(of_kind(found, "shortcut")) == tells
+    if tells:
+        assert "sample rate by itself of 100%" in of_kind(found, "shortcut")[0].message
+
+
+def test_a_label_that_a_split_lacks_is_a_warning(tmp_path, write_clip):
+    paths = [write_clip(tmp_path / f"{seed}.wav", seed=seed) for seed in range(3)]
+    known = (("x", "train"), ("y", "train"), ("x", "test"))
+    found = audit(
+        *(recording(path, label, split) for path, (label, split) in zip(paths, known, strict=True))
+    )
+    assert [(one.kind, one.message) for one in found.findings] == [
+        ("missing_label", "y is missing from test; move recordings of it there")
+    ]
+
+
+def test_the_page_holds_findings_and_labels_as_text(tmp_path, twins):
+    one, two = (recording(path, label) for path, label in zip(twins, ("<x>", "y"), strict=True))
+    write_audit(tmp_path / "page.html", audit(one, two), "sounds")
+    page = (tmp_path / "page.html").read_text()
+    assert "the same sound has different labels: one.flac, two.wav" in page
+    assert "<td>&lt;x&gt;</td>" in page

@@ -56,7 +56,7 @@ def load(path: Path, sample_rate: int | None = None, excerpt: Excerpt = WHOLE) -
     """
     with open_source(path) as source:
         rate = sample_rate or source.sample_rate
-        blocks = list(_checked(path, source, rate, excerpt))
+        blocks = list(read_mono(path, source, rate, excerpt))
     return Audio(np.concatenate(blocks), rate)
 
 
@@ -87,7 +87,7 @@ def stream(
     """
     with open_source(path) as source:
         rate = sample_rate or source.sample_rate
-        yield from _checked(path, source, rate, excerpt, pipelined=pipelined)
+        yield from read_mono(path, source, rate, excerpt, pipelined=pipelined)
 
 
 def is_audio(path: Path) -> bool:
@@ -113,20 +113,21 @@ def content_hash(path: Path) -> str:
             while block := file.read(HASHED_BYTES):
                 digest.update(block)
     except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
+        raise AudioError(f"{path}: cannot be read: {error.strerror}", "missing") from None
     return digest.hexdigest()
 
 
-def _checked(
+def read_mono(
     path: Path, source: Source, rate: int, excerpt: Excerpt, *, pipelined: bool = False
 ) -> Iterator[Samples]:
+    """What `stream` yields, from a file that is open already."""
     num_samples = 0
     native = _mono(path, name_damage(path, source.blocks(excerpt)), source.sample_rate)
     # The threads must have ended when the caller closes the file, however this ends.
     with ExitStack() as threads:
         if pipelined:
             native = threads.enter_context(closing(read_ahead(native)))
-        blocks = _resample(native, source.sample_rate, rate)
+        blocks = resample(native, source.sample_rate, rate)
         if pipelined:
             blocks = threads.enter_context(closing(read_ahead(blocks)))
         for block in blocks:
@@ -139,12 +140,14 @@ def _checked(
     if excerpt.end is not None and seconds < excerpt.end - excerpt.start - MIN_SECONDS:
         raise AudioError(
             f"{path}{excerpt}: the sound ends after {excerpt.start + seconds:.2f} s; "
-            "correct the end of the excerpt"
+            "correct the end of the excerpt",
+            "short",
         )
     if num_samples < round(MIN_SECONDS * rate):
         raise AudioError(
             f"{path}{excerpt}: lasts {seconds:.3f} s, and at least {MIN_SECONDS} s "
-            "are needed; leave it out"
+            "are needed; leave it out",
+            "short",
         )
 
 
@@ -157,12 +160,15 @@ def _mono(path: Path, blocks: Iterable[np.ndarray], sample_rate: int) -> Iterato
             mono /= np.float32(block.shape[1])
         if not np.isfinite(mono).all():
             at = (num_samples + int(np.argmin(np.isfinite(mono)))) / sample_rate
-            raise AudioError(f"{path}: the sample at {at:.3f} s is not a finite number; mend it")
+            raise AudioError(
+                f"{path}: the sample at {at:.3f} s is not a finite number; mend it", "not_finite"
+            )
         num_samples += len(mono)
         yield np.ascontiguousarray(mono)
 
 
-def _resample(blocks: Iterable[Samples], in_rate: int, out_rate: int) -> Iterator[Samples]:
+def resample(blocks: Iterable[Samples], in_rate: int, out_rate: int) -> Iterator[Samples]:
+    """The same sound at another rate, block by block."""
     if in_rate == out_rate:
         yield from blocks
         return

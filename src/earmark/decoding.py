@@ -43,6 +43,18 @@ AV_EXTENSIONS = frozenset(
     (".m4a", ".m4b", ".aac", ".wma", ".asf", ".webm", ".mp4", ".mka", ".mkv", ".mov")
 )
 
+_FORMATS = {
+    ".wav": {"WAV", "WAVEX", "RF64", "W64"},
+    ".flac": {"FLAC"},
+    ".ogg": {"OGG"},
+    ".oga": {"OGG", "FLAC"},
+    ".opus": {"OGG"},
+    ".mp3": {"MPEG", "MP3"},
+    ".aif": {"AIFF"},
+    ".aiff": {"AIFF"},
+}
+"""What libsndfile calls the content of files so named."""
+
 # A playlist or a network address inside a file must not make the decoder open anything else.
 _AV_OPTIONS = {
     "protocol_whitelist": "file",
@@ -70,11 +82,21 @@ WHOLE = Excerpt()
 
 @dataclass(frozen=True)
 class Source:
-    """An opened file: its rate and a reader of native blocks, (time, channels) each."""
+    """An opened file: its rate and a reader of native blocks, (time, channels) each.
+
+    Args:
+        sample_rate: In Hz.
+        channels: How many.
+        blocks: Decodes an excerpt.
+        codec: Kind of file and coding, such as ``WAV PCM_16``, as the decoder calls them.
+        complaint: What in the header contradicts itself, though the file can be read.
+    """
 
     sample_rate: int
     channels: int
     blocks: Callable[[Excerpt], Iterator[np.ndarray]]
+    codec: str
+    complaint: str | None = None
 
 
 class _SequentialFile(soundfile.SoundFile):
@@ -97,9 +119,11 @@ def open_source(path: Path) -> Iterator[Source]:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
+        raise AudioError(f"{path}: cannot be read: {error.strerror}", "missing") from None
     if size == 0:
-        raise AudioError(f"{path}: the file is empty (0 bytes); replace it or leave it out")
+        raise AudioError(
+            f"{path}: the file is empty (0 bytes); replace it or leave it out", "empty"
+        )
     if is_joined(path):
         with _open_with_av(path) as source:
             yield _limited(path, source)
@@ -119,6 +143,8 @@ def open_source(path: Path) -> Iterator[Source]:
                 file.samplerate,
                 file.channels,
                 lambda excerpt: _soundfile_blocks(path, file, excerpt),
+                f"{file.format} {file.subtype}",
+                _contradiction(path, file),
             ),
         )
 
@@ -127,12 +153,14 @@ def _limited(path: Path, source: Source) -> Source:
     if source.sample_rate not in SAMPLE_RATES:
         raise AudioError(
             f"{path}: claims a sample rate of {source.sample_rate} Hz, outside "
-            f"{SAMPLE_RATES.start} to {SAMPLE_RATES.stop - 1}; mend its header"
+            f"{SAMPLE_RATES.start} to {SAMPLE_RATES.stop - 1}; mend its header",
+            "header",
         )
     if not 1 <= source.channels <= MAX_CHANNELS:
         raise AudioError(
             f"{path}: claims {source.channels} channels, outside 1 to {MAX_CHANNELS}; "
-            "mend its header"
+            "mend its header",
+            "header",
         )
     return source
 
@@ -158,7 +186,8 @@ def _soundfile_blocks(
     if file.frames != _UNKNOWN_LENGTH:
         raise AudioError(
             f"{path}: declares {file.frames / rate:.2f} s but holds only {position / rate:.2f} s; "
-            "the file is damaged or truncated, replace it"
+            "the file is damaged or truncated, replace it",
+            "truncated",
         )
 
 
@@ -206,6 +235,17 @@ def _is_text(path: Path) -> bool:
     return True
 
 
+def _contradiction(path: Path, file: soundfile.SoundFile) -> str | None:
+    """What a header says that cannot be true beside the rest of it."""
+    rates = re.search(r"^ *Bytes/sec *: (\d+) \(should be (\d+)", file.extra_info, re.M)
+    if rates:
+        return f"claims {rates[1]} bytes a second where its other fields make {rates[2]}"
+    named = _FORMATS.get(path.suffix.lower())
+    if named and file.format not in named:
+        return f"is called {path.suffix} and holds {file.format}"
+    return None
+
+
 def _refuse_cut(path: Path, file: soundfile.SoundFile) -> None:
     """Refuses a wav, aiff or au whose end is missing; libsndfile only notes it in its log."""
     sizes = re.search(
@@ -219,7 +259,8 @@ def _refuse_cut(path: Path, file: soundfile.SoundFile) -> None:
     if declared < STREAMED_BYTES and declared_seconds > seconds + MIN_SECONDS:
         raise AudioError(
             f"{path}: declares {declared_seconds:.2f} s but holds only {seconds:.2f} s; "
-            "the file is truncated, replace it"
+            "the file is truncated, replace it",
+            "truncated",
         )
 
 
@@ -241,7 +282,8 @@ def _open_with_av(path: Path) -> Iterator[Source]:
         rate, channels = getattr(stream, "rate", None), getattr(stream, "channels", None)
         if not rate or not channels:
             raise refusal
-        yield Source(rate, channels, lambda excerpt: _av_blocks(container, excerpt))
+        codec = f"{container.format.name.split(',')[0]} {stream.codec_context.name}"
+        yield Source(rate, channels, lambda excerpt: _av_blocks(container, excerpt), codec)
 
 
 def _av_blocks(container: "av.container.InputContainer", excerpt: Excerpt) -> Iterator[np.ndarray]:
@@ -287,5 +329,6 @@ def name_damage(path: Path, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray
         text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
         reason = str(text).removeprefix("Error : ").removesuffix(".")
         raise AudioError(
-            f"{path}: decoding stopped part-way ({reason}); the file is damaged, replace it"
+            f"{path}: decoding stopped part-way ({reason}); the file is damaged, replace it",
+            "damaged",
         ) from None

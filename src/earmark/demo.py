@@ -61,7 +61,7 @@ def demonstrate(
     say = runtime.reporter.info
     with demo_data() as data:
         manifest = read_manifest(data)
-        audit = _check(manifest, runtime) if runtime.is_main else None
+        audit = _check(manifest, runtime, store_root) if runtime.is_main else None
         say("2. prepare: log-mel features into the store")
         store = FeatureStore(store_root or default_root(), config.features)
         prepared = prepare_once(manifest.recordings, store, runtime)
@@ -79,9 +79,9 @@ def demonstrate(
     return Demonstration(audit, evaluation, predictions, report)
 
 
-def _check(manifest: Manifest, runtime: Runtime) -> Audit:
+def _check(manifest: Manifest, runtime: Runtime, store_root: Path | None) -> Audit:
     runtime.reporter.info("1. check: is the data sound?")
-    audit = check(manifest, reporter=runtime.reporter)
+    audit = check(manifest, store_root=store_root, reporter=runtime.reporter)
     runtime.reporter.info(f"   {audit.num_files} files, {len(audit.findings)} findings")
     return audit
 

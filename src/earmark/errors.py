@@ -13,6 +13,8 @@
 Each message is one line: what, where, and how to mend it.
 """
 
+from typing import Literal
+
 
 class EarmarkError(Exception):
     """Base of the tree: the work failed for a reason that the user can act on."""
@@ -30,8 +32,23 @@ class DataError(EarmarkError):
     """A manifest, folder or clip that cannot serve."""
 
 
+AudioFault = Literal[
+    "missing", "empty", "undecodable", "damaged", "truncated", "short", "not_finite", "header"
+]
+"""What is the matter with a file, for programs."""
+
+
 class AudioError(DataError):
-    """A file that cannot be decoded, or whose sound is no use."""
+    """A file that cannot be decoded, or whose sound is no use.
+
+    Args:
+        message: One line for people.
+        fault: One word for programs.
+    """
+
+    def __init__(self, message: str, fault: AudioFault = "undecodable") -> None:
+        super().__init__(message)
+        self.fault: AudioFault = fault
 
 
 class StoreError(DataError):

@@ -187,7 +187,7 @@ class ContentDigests(AbstractContextManager["ContentDigests"]):
         try:
             stat = path.stat()
         except OSError as error:
-            raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
+            raise AudioError(f"{path}: cannot be read: {error.strerror}", "missing") from None
         absolute = str(path.absolute())
         known = self._known.get(absolute)
         if known and (known["size"], known["changed_ns"]) == (stat.st_size, stat.st_mtime_ns):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import data_argument, guarded, json_option
+from earmark.cli.options import data_argument, guarded, json_option, store_option
 from earmark.cli.output import read_data
 
 if TYPE_CHECKING:
@@ -18,20 +18,34 @@ if TYPE_CHECKING:
 @guarded
 @data_argument
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option("-o", "--output", "page", type=click.Path(path_type=Path), help="HTML page to write.")
+@store_option
 @json_option
-def check(data: Path, strict: bool, as_json: bool, reporter: "Reporter") -> None:
-    """Audits a data set: unreadable and silent files, duplicates."""
+def check(
+    data: Path,
+    strict: bool,
+    as_json: bool,
+    page: Path | None,
+    store_root: Path | None,
+    reporter: "Reporter",
+) -> None:
+    """Audits a data set: faulty files, copies, leaks between splits, balance, shortcuts."""
     from earmark.check import check as audit_data
+    from earmark.check.page import write_audit
     from earmark.terminal import print_table
 
     manifest = read_data(data, reporter)
-    audit = audit_data(manifest, reporter=reporter)
+    audit = audit_data(manifest, store_root=store_root, reporter=reporter)
+    if page:
+        write_audit(page, audit, str(data))
     if as_json:
         click.echo(json.dumps(audit.to_dict()))
     else:
         rows = [(one.severity, one.kind, one.message) for one in audit.findings]
         if rows:
             print_table("", ("severity", "kind", "what to do"), rows)
+        for note in audit.notes:
+            click.echo(f"note: {note.message}")
         click.echo(f"{audit.num_files} files ({manifest.summary()}): {len(rows)} findings")
     if audit.num_errors or (strict and audit.findings):
         sys.exit(1)

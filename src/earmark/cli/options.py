@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 READER_GONE = 141
-RESUMABLE = ("cross_validate", "demo", "prepare", "train", "tune")
+RESUMABLE = ("check", "cross_validate", "demo", "prepare", "train", "tune")
 
 Function = Callable[..., Any]
 

@@ -1,0 +1,257 @@
+"""Plants faults of every kind in a copy of clips and counts which of them `check` finds.
+
+``python benchmarks/planted_faults.py ESC10 --each 20``
+
+Everything that is drawn depends on the seed alone. A finding of a planted kind counts as right when
+it names a planted file; what the untouched clips have of themselves is found first and left aside.
+"""
+
+import argparse
+import csv
+import shutil
+import struct
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+
+from earmark.audio import is_audio
+from earmark.check import Audit, check
+from earmark.manifest import read_manifest
+from machine import describe_machine
+
+CODECS: dict[str, tuple[int, dict[str, Any]]] = {
+    "mp3": (24_000, {"format": "MP3", "compression_level": 0.9}),
+    "opus": (48_000, {"format": "OGG", "subtype": "OPUS", "compression_level": 0.95}),
+    "ogg": (32_000, {"format": "OGG", "subtype": "VORBIS", "compression_level": 0.9}),
+    "flac": (16_000, {"format": "FLAC"}),
+    "wav": (8_000, {"format": "WAV"}),
+}
+Plant = Callable[[Path, np.ndarray, int, np.random.Generator], None]
+
+
+def main() -> None:
+    """Prints a row a kind of fault."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--each", type=int, default=20)
+    parser.add_argument("--clips", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(arguments.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clips = sorted(path for path in arguments.data.rglob("*") if is_audio(path))
+        clips = [clips[index] for index in rng.permutation(len(clips))[: arguments.clips]]
+        rows = [_copy(folder, number, path) for number, path in enumerate(clips)]
+        before = _found(_check(folder, rows))
+        planted = _plant_all(folder, rows, arguments.each, rng)
+        found = _found(_check(folder, rows))
+    print(describe_machine("soundfile", "numpy"))
+    print("\n| fault | planted | found | recall | wrong | precision |")
+    print("|---|---|---|---|---|---|")
+    for kind, names in planted.items():
+        hits = names & found[_reported(kind)]
+        wrong = {
+            one
+            for one in found[_reported(kind)] - before[_reported(kind)] - names
+            if not _is_true(one, kind, rows)
+        }
+        precision = len(hits) / max(len(hits) + len(wrong), 1)
+        print(
+            f"| {kind} | {len(names)} | {len(hits)} | {len(hits) / len(names):.3f} "
+            f"| {len(wrong)} | {precision:.3f} |"
+        )
+
+
+def _copy(folder: Path, number: int, path: Path) -> dict[str, str]:
+    name = f"clip{number:03}{path.suffix}"
+    shutil.copyfile(path, folder / name)
+    label = path.parent.name
+    return {"path": name, "label": label, "group": path.stem.split("-")[1]}
+
+
+def _check(folder: Path, rows: list[dict[str, str]]) -> Audit:
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ("path", "label", "group"))
+        writer.writeheader()
+        writer.writerows(rows)
+    return check(read_manifest(folder), store_root=folder / "store")
+
+
+def _found(audit: Audit) -> dict[str, set[frozenset[str]]]:
+    """By kind or cause, the files that a finding names; copies as pairs."""
+    found = defaultdict(set)
+    for one in audit.findings:
+        kind = one.cause or one.kind
+        if kind in {"duplicate", "near_duplicate", "excerpt"}:
+            pairs = {frozenset(pair) for pair in combinations(one.paths, 2)}
+            found["copy"] |= pairs
+            if "different labels" in one.message:
+                found["swapped label"] |= pairs
+        else:
+            found[kind] |= {frozenset(one.paths)}
+    return found
+
+
+def _is_true(names: frozenset[str], kind: str, rows: Sequence[dict[str, str]]) -> bool:
+    """Whether two files come from one source, as two copies of a clip do."""
+    groups = {row["group"] for row in rows if row["path"] in names}
+    return _is_pair(kind) and len(groups) == 1
+
+
+def _reported(kind: str) -> str:
+    return {"swapped label": "swapped label"}.get(kind, "copy" if "copy" in kind else kind)
+
+
+def _plant_all(
+    folder: Path, rows: list[dict[str, str]], each: int, rng: np.random.Generator
+) -> dict[str, set[frozenset[str]]]:
+    planted: dict[str, set[frozenset[str]]] = defaultdict(set)
+    labels = sorted({row["label"] for row in rows})
+    sources = list(rows)
+    for kind, plant in FAULTS.items():
+        for number in range(each):
+            row, samples, rate = _draw(folder, sources, rng)
+            path = folder / f"{kind.replace(' ', '_')}_{number}.wav"
+            plant(path, samples, rate, rng)
+            path = next(folder.glob(f"{path.stem}.*"))
+            others = [one for one in labels if one != row["label"]]
+            swapped = kind == "swapped label"
+            label = others[int(rng.integers(len(others)))] if swapped else row["label"]
+            rows.append({"path": path.name, "label": label, "group": row["group"]})
+            pair = {path.name, row["path"]} if _is_pair(kind) else {path.name}
+            planted[kind].add(frozenset(pair))
+    return planted
+
+
+def _draw(
+    folder: Path, rows: list[dict[str, str]], rng: np.random.Generator
+) -> tuple[dict[str, str], np.ndarray, int]:
+    row = rows[int(rng.integers(len(rows)))]
+    samples, rate = soundfile.read(folder / row["path"], dtype="float32", always_2d=True)
+    return row, samples.mean(axis=1), rate
+
+
+def _is_pair(kind: str) -> bool:
+    return "copy" in kind or kind == "swapped label"
+
+
+def _scaled(samples: np.ndarray, peak: float) -> np.ndarray:
+    return samples * (peak / max(float(np.abs(samples).max()), 1e-9))
+
+
+def _encode(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    """A random codec, rate and gain; the peak stays below full scale."""
+    suffix = str(rng.choice(list(CODECS)))
+    new_rate, options = CODECS[suffix]
+    gain = 10 ** (rng.uniform(-20, 20) / 20)
+    peak = float(np.clip(gain * np.abs(samples).max(), 0.05, 0.9))
+    copy = soxr.resample(_scaled(samples, peak), rate, new_rate)
+    soundfile.write(path.with_suffix(f".{suffix}"), copy, new_rate, **options)
+
+
+def _exact(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+
+
+def _near(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    start = int(rng.integers(rate // 20))
+    _encode(path, samples[start:], rate, rng)
+
+
+def _excerpt(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    """From 1 to 3 seconds around the loudest instant, which silence has no part in."""
+    size = round(rng.uniform(1, 3) * rate)
+    loudest = int(np.argmax(np.convolve(samples**2, np.ones(rate // 10), "same")))
+    start = int(np.clip(loudest - rng.uniform(0.2, 0.8) * size, 0, max(len(samples) - size, 0)))
+    _encode(path, samples[start : start + size], rate, rng)
+
+
+def _unlike(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Noise with the clip's envelope, so that a faulty file is nobody's copy."""
+    envelope = np.sqrt(np.convolve(samples**2, np.ones(4096) / 4096, "same")) + 1e-3
+    noise = rng.standard_normal(len(samples)).clip(-3, 3) * envelope
+    return _scaled(noise, 0.5).astype(np.float32)
+
+
+def _clipped(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    smooth = np.convolve(_unlike(samples, rng), np.hanning(16) / 8, "same")
+    limit = rng.uniform(0.3, 1.0)
+    soundfile.write(path, np.clip(_scaled(smooth, 2 * limit), -limit, limit), rate)
+
+
+def _offset(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    soundfile.write(path, 0.5 * _unlike(samples, rng) + rng.uniform(0.03, 0.3), rate)
+
+
+def _dead(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    pair = np.stack([_unlike(samples, rng), np.zeros(len(samples))], axis=1)
+    soundfile.write(path, pair[:, :: rng.choice([-1, 1])], rate)
+
+
+def _not_finite(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    noise = _unlike(samples, rng)
+    noise[int(rng.integers(len(noise)))] = rng.choice([np.nan, np.inf])
+    soundfile.write(path, noise, rate, subtype="FLOAT")
+
+
+def _silent(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    soundfile.write(path, _scaled(_unlike(samples, rng), 9e-4), rate)
+
+
+def _truncated(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    soundfile.write(path, _unlike(samples, rng), rate)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * rng.uniform(0.2, 0.9))])
+
+
+def _lying(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    """Another sample rate than the bytes a second make, or another format than the name says."""
+    if rng.random() < 0.5:
+        soundfile.write(path, _unlike(samples, rng), rate, format="FLAC")
+        return
+    soundfile.write(path, _unlike(samples, rng), rate)
+    content = bytearray(path.read_bytes())
+    content[24:28] = struct.pack("<I", rate // 2)
+    path.write_bytes(bytes(content))
+
+
+def _short(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    soundfile.write(path, _unlike(samples, rng)[: int(rng.uniform(1, 0.09 * rate))], rate)
+
+
+def _empty(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    path.write_bytes(b"")
+
+
+def _undecodable(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    path.write_bytes(rng.bytes(5000))
+
+
+FAULTS: dict[str, Plant] = {
+    "exact copy": _exact,
+    "near copy": _near,
+    "excerpt copy": _excerpt,
+    "swapped label": _near,
+    "clipped": _clipped,
+    "dc_offset": _offset,
+    "dead_channel": _dead,
+    "not_finite": _not_finite,
+    "silent": _silent,
+    "truncated": _truncated,
+    "header": _lying,
+    "short": _short,
+    "empty": _empty,
+    "undecodable": _undecodable,
+}
+
+
+if __name__ == "__main__":
+    main()

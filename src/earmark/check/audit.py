@@ -1,0 +1,87 @@
+"""The audit of a data set, before anything is learnt from it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from earmark.check.cache import CheckCache, cache_key
+from earmark.check.duplicates import duplicate_findings
+from earmark.check.faults import label_rows, missing_labels, rate_notes, signal_findings
+from earmark.check.findings import Audit, Finding
+from earmark.check.fingerprints import Fingerprint
+from earmark.check.listening import Facts, listen
+from earmark.check.shortcuts import shortcut_findings
+from earmark.errors import AudioError
+from earmark.manifest import Manifest, Recording
+from earmark.parallel import map_in_order
+from earmark.progress import SILENT, Reporter
+from earmark.store import default_root
+
+Heard = tuple[Facts, Fingerprint]
+
+
+def check(
+    manifest: Manifest,
+    *,
+    num_workers: int | None = None,
+    store_root: Path | None = None,
+    reporter: Reporter = SILENT,
+) -> Audit:
+    """Decodes every recording once and tells what is wrong with it and with all together.
+
+    What was heard is kept, so a check that was interrupted or is repeated does not read again what
+    has not changed. Two recordings are duplicates when their decoded samples are the same, so a
+    FLAC and a WAV of one sound are; near-duplicates and excerpts are found by fingerprint.
+
+    Args:
+        manifest: The data, as read.
+        num_workers: Threads; as many as there are processors when it is not given.
+        store_root: Folder of what is kept; the shared one when it is not given.
+        reporter: Told of progress.
+    """
+    findings: list[Finding] = []
+    heard: dict[str, tuple[Recording, Heard]] = {}
+    with (
+        CheckCache(store_root or default_root()) as cache,
+        reporter.track("check", len(manifest)) as task,
+    ):
+        for recording, result in _listen_to_all(manifest, cache, num_workers):
+            task.advance(note=recording.name)
+            if isinstance(result, AudioError):
+                names = (recording.name,)
+                findings.append(
+                    Finding("unreadable", "error", names, str(result), cause=result.fault)
+                )
+                continue
+            heard[recording.name] = recording, result
+            findings.extend(signal_findings(recording, result[0]))
+    facts = {name: result[0] for name, (_, result) in heard.items()}
+    findings += [*duplicate_findings(manifest, heard), *missing_labels(manifest)]
+    known = [(recording, result[0]) for recording, result in heard.values()]
+    shortcuts = list(shortcut_findings(known))
+    findings += [one for one in shortcuts if one.severity != "note"]
+    notes = [*rate_notes(known), *(one for one in shortcuts if one.severity == "note")]
+    rows = label_rows(manifest, facts)
+    return Audit(len(manifest), tuple(findings), tuple(notes), tuple(rows))
+
+
+def _listen_to_all(
+    manifest: Manifest, cache: CheckCache, num_workers: int | None
+) -> Iterator[tuple[Recording, Heard | AudioError]]:
+    """What is known of each recording, read again only where it is not kept."""
+    unknown: list[tuple[Recording, str | None]] = []
+    for recording in manifest.recordings:
+        key = cache_key(recording)
+        kept = cache.get(key) if key else None
+        if kept:
+            yield recording, kept
+        else:
+            unknown.append((recording, key))
+    for (recording, key), future in map_in_order(lambda one: listen(one[0]), unknown, num_workers):
+        try:
+            result = future.result()
+        except AudioError as error:
+            yield recording, error
+            continue
+        if key:
+            cache.put(key, *result)
+        yield recording, result
