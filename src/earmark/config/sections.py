@@ -221,13 +221,21 @@ class EvaluateConfig(Section):
 
 
 class PredictConfig(Section):
-    """How clips longer than a window are judged, in validation, testing and use alike."""
+    """How clips longer than a window are judged, in validation, testing and use alike; and what
+    makes a time line, from `hop_seconds` on."""
 
     overlap: Fraction = 0.0
     """Share of a window that the next one repeats."""
     pooling: Literal["mean", "max", "attention"] = "mean"
     """How the windows of a clip decide: by the mean of their logits, by the surest window, or by a
     mean in which surer windows weigh more."""
+    hop_seconds: Annotated[float, Field(gt=0, le=3600)] = 0.1
+    """Step from one window of a time line, or of a stream, to the next."""
+    smoothing: Literal["viterbi", "median", "none"] = "viterbi"
+    """How the windows of a time line become segments: by the likeliest segments of which none is
+    too short, by the median over neighbours, or each by itself."""
+    min_seconds: Annotated[float, Field(ge=0, le=3600)] = 0.5
+    """Shortest segment of `viterbi`; length of the median of `median`."""
 
 
 class Config(Section):
