@@ -1,7 +1,7 @@
 """What is heard when: probabilities of overlapping windows to labelled segments of a recording.
 
-A window speaks for its middle. The recording is divided at the instants half-way between the middles
-of neighbouring windows; each part is a cell, and what its window says holds in all of it::
+A window speaks for its middle. The recording is divided at the instants half-way between the
+middles of neighbouring windows; each part is a cell, and what its window says holds in all of it::
 
     windows   |-----1-----|
                   |-----2-----|
@@ -12,6 +12,7 @@ Labels that exclude one another share one lane. Labels that may sound at once ha
 which the label is on or off.
 """
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -31,6 +32,7 @@ IMPOSSIBLE = -1e6
 UNDECIDED = -1.0
 """Score of any label in a cell without a decision: a pause too short for a gap is passed over."""
 DECIMALS = 3
+"""Of the instants of a segment, in seconds: what all the formats of files hold."""
 
 Scores = Float64[np.ndarray, "cells lanes states"]
 States = Int[np.ndarray, "cells lanes"]
@@ -141,8 +143,8 @@ def lane_scores(windows: Windows, task: Task, thresholds: Sequence[float]) -> Sc
     """Logarithms of probabilities, less those of the thresholds, so that the highest is chosen.
 
     Returns:
-        Where labels exclude one another, one lane of as many states as labels, and no decision last.
-        Else a lane a label, with the states on and off.
+        Where labels exclude one another, one lane of as many states as labels, and no decision
+        last. Else a lane a label, with the states on and off.
 
     Source:
         Bourlard and Morgan (1994), Connectionist Speech Recognition, section 7.2: posteriors of a
@@ -252,7 +254,7 @@ def _trace(
 def _runs(states: Int[np.ndarray, " cells"]) -> Iterator[tuple[int, int, int]]:
     """First cell, cell after the last, and state, of each run of equal states."""
     edges = [0, *(np.flatnonzero(np.diff(states)) + 1), len(states)]
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges):
         yield int(first), int(last), int(states[first])
 
 

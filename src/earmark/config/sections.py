@@ -221,8 +221,10 @@ class EvaluateConfig(Section):
 
 
 class PredictConfig(Section):
-    """How clips longer than a window are judged, in validation, testing and use alike; and what
-    makes a time line, from `hop_seconds` on."""
+    """How clips longer than a window are judged, in validation, testing and use alike.
+
+    From `hop_seconds` on, how the time lines of recordings are made.
+    """
 
     overlap: Fraction = 0.0
     """Share of a window that the next one repeats."""
