@@ -1,12 +1,15 @@
 from pathlib import Path
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+import soundfile
 import torch
+from hypothesis import given, settings
 
 from earmark.checkpoint import ModelCard
 from earmark.config import load_config
-from earmark.errors import AudioError
+from earmark.errors import AudioError, ConfigError
 from earmark.prediction import Classifier, Failure, find_audio
 from earmark.tasks import BINARY
 
@@ -110,3 +113,73 @@ def test_folders_are_searched_and_files_are_taken_as_they_are(write_clip, tmp_pa
     (tmp_path / "x" / "notes.txt").write_text("no sound")
     loose = tmp_path / "loose.bin"
     assert find_audio([loose, tmp_path / "x"]) == [loose, inner]
+
+
+SOUND = np.random.default_rng(0).normal(0, 0.1, 6 * 16_000).astype(np.float32)
+"""Longer than a group of frames."""
+SHARED = Classifier(CARD.build(), CARD, torch.device("cpu"))
+
+
+def same_windows(some, others):
+    some, others = list(some), list(others)
+    assert [one[:2] for one in some] == [one[:2] for one in others]
+    np.testing.assert_allclose([one[2] for one in some], [one[2] for one in others], atol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    cuts=st.lists(st.integers(0, len(SOUND)), max_size=30).map(sorted),
+    num_samples=st.integers(1600, len(SOUND)),
+    hop_seconds=st.floats(0.05, 3),
+)
+def test_streamed_windows_do_not_depend_on_the_blocks(cuts, num_samples, hop_seconds):
+    blocks = np.split(SOUND[:num_samples], [cut for cut in cuts if cut < num_samples])
+    whole = SHARED.stream([SOUND[:num_samples]], hop_seconds=hop_seconds)
+    same_windows(SHARED.stream(blocks, hop_seconds=hop_seconds), whole)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.98, 1.0, 1.02, 5.97])
+@pytest.mark.parametrize("hop_seconds", [None, 0.25])
+def test_streamed_windows_are_those_of_the_file(classifier, tmp_path, seconds, hop_seconds):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, SOUND[: round(seconds * 16_000)], 16_000, subtype="FLOAT")
+    offline = list(classifier.windows(path, hop_seconds=hop_seconds))
+    blocks = np.array_split(SOUND[: round(seconds * 16_000)], 37)
+    same_windows(classifier.stream(blocks, hop_seconds=hop_seconds), offline)
+    assert offline[0].start_seconds == 0
+    assert seconds - 0.02 < offline[-1].end_seconds <= seconds
+
+
+def test_windows_are_those_that_a_prediction_is_made_from(classifier, write_clip, tmp_path):
+    path = write_clip(tmp_path / "a.wav", seconds=4.6)
+    second = np.array([one.probabilities[1] for one in classifier.windows(path)])
+    pooled = np.log(second / (1 - second)).mean()
+    expected = classifier.predict(path).probabilities["speech"]
+    assert 1 / (1 + np.exp(-pooled)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_streamed_window_comes_as_soon_as_it_was_heard(classifier):
+    heard = 0
+
+    def live():
+        nonlocal heard
+        for block in np.split(SOUND, 100):
+            heard += len(block)
+            yield block
+
+    first = next(classifier.stream(live()))
+    # The last frame reaches half a transform beyond its centre, and a block is 960 samples.
+    assert heard <= first.end_seconds * 16_000 + 512 + 960
+
+
+def test_a_stream_of_another_rate_is_resampled(classifier, tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, SOUND[:30_000], 22_050, subtype="FLOAT")
+    streamed = classifier.stream(np.split(SOUND[:30_000], 30), sample_rate=22_050)
+    same_windows(streamed, classifier.windows(path))
+
+
+@pytest.mark.parametrize("hop_seconds", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_hop_that_is_none_is_refused_at_once(classifier, hop_seconds):
+    with pytest.raises(ConfigError, match="hop_seconds"):
+        classifier.stream([], hop_seconds=hop_seconds)

@@ -2,26 +2,33 @@
 
 import functools
 import itertools
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float16, Float64
+from jaxtyping import Float16, Float32, Float64
 from torch import nn
 
 from earmark import audio
 from earmark.checkpoint import ModelCard, load_checkpoint
 from earmark.data import EVALUATION_BATCH
-from earmark.errors import AudioError
-from earmark.features import Extracted, LogMel, extract
+from earmark.errors import AudioError, ConfigError
+from earmark.features import Extracted, LogMel, extract, round_frames
 from earmark.parallel import map_in_order
 from earmark.runtime import pick_device, place
 from earmark.tasks import BINARY, MULTI_LABEL, Task
-from earmark.windows import clip_logits, cut_window, window_starts
+from earmark.windows import (
+    clip_logits,
+    cut_window,
+    stream_windows,
+    window_starts,
+    window_step,
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,20 @@ class Failure:
         return {"path": str(self.path), "error": self.error}
 
 
+class JudgedWindow(NamedTuple):
+    """What a model says about one window of a sound.
+
+    Args:
+        start_seconds: Where its first frame is centred.
+        end_seconds: Where its last frame is centred; the sound around it is heard, too.
+        probabilities: Of each label, in the order of `Classifier.labels`.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    probabilities: Float64[np.ndarray, " labels"]
+
+
 class Classifier:
     """A trained model, ready for new sound. It owns the front end, labels and thresholds.
 
@@ -107,6 +128,11 @@ class Classifier:
         """The vocabulary."""
         return self.card.labels
 
+    @property
+    def sample_rate(self) -> int:
+        """Rate of the sound that the model hears, in Hz; any other is resampled to it."""
+        return self.card.config.features.sample_rate
+
     def predict(self, path: Path | str) -> Prediction:
         """Judges a whole file by the mean over its windows, as validation and testing do.
 
@@ -133,6 +159,75 @@ class Classifier:
             except AudioError as error:
                 yield Failure(path, str(error))
 
+    def windows(
+        self, path: Path | str, *, hop_seconds: float | None = None
+    ) -> Iterator[JudgedWindow]:
+        """Judges the windows of a file one by one, in a fixed amount of memory.
+
+        A window has the length that the model was trained with, about ``train.crop_seconds``. The
+        windows start at 0 and then every ``hop_seconds``; a last one ends where the sound ends,
+        unless one does already. Sound that is shorter than a window is repeated to fill one.
+
+        Args:
+            path: Any sound file.
+            hop_seconds: From the start of one window to the start of the next, rounded to whole
+                frames; by default as far as ``predict.overlap`` says.
+
+        Raises:
+            AudioError: The file cannot be judged, or ends before its time: the windows before that
+                have come.
+            ConfigError: ``hop_seconds`` is not a positive number.
+        """
+        blocks = audio.stream(Path(path), self.sample_rate, pipelined=True)
+        return self._windows(blocks, self._step_frames(hop_seconds), eager=False)
+
+    def stream(
+        self,
+        blocks: Iterable[np.ndarray],
+        *,
+        sample_rate: int | None = None,
+        hop_seconds: float | None = None,
+    ) -> Iterator[JudgedWindow]:
+        """Judges the windows of sound that is still coming, each as soon as it has been heard.
+
+        They are the windows of `windows`, whatever the sizes of the blocks.
+
+        Args:
+            blocks: Samples in [-1, 1], of any lengths: (time,), or (time, channels). They are
+                asked for one by one, so they may wait for a microphone.
+            sample_rate: Their rate in Hz; the model's own when it is not given.
+            hop_seconds: As for `windows`.
+
+        Raises:
+            AudioError: As `earmark.audio.from_arrays`.
+            ConfigError: ``hop_seconds`` is not a positive number.
+        """
+        mono = audio.from_arrays(blocks, sample_rate or self.sample_rate, self.sample_rate)
+        return self._windows(mono, self._step_frames(hop_seconds), eager=True)
+
+    def _step_frames(self, hop_seconds: float | None) -> int:
+        if hop_seconds is None:
+            return window_step(self.card.window_frames, self.card.config.predict.overlap)
+        # Not "<= 0", which is false for what is not a number.
+        if not 0 < hop_seconds < math.inf:
+            raise ConfigError(f"hop_seconds = {hop_seconds}: give a positive number of seconds")
+        return max(1, round(hop_seconds / self._frame_seconds))
+
+    @property
+    def _frame_seconds(self) -> float:
+        return self.card.config.features.hop_length / self.sample_rate
+
+    def _windows(
+        self, blocks: Iterable[audio.Samples], step_frames: int, *, eager: bool
+    ) -> Iterator[JudgedWindow]:
+        groups = round_frames(self._log_mel.stream(blocks, eager=eager))
+        length = self.card.window_frames
+        for spans, windows in stream_windows(groups, length, step_frames):
+            probabilities = self.card.task.probabilities(self._window_logits(windows))
+            for span, row in zip(spans, probabilities, strict=True):
+                start, end = span[0] * self._frame_seconds, span[-1] * self._frame_seconds
+                yield JudgedWindow(start, end, row)
+
     def _judge(self, path: Path, extracted: Extracted) -> Prediction:
         task = self.card.task
         probabilities = task.probabilities(self._logits(extracted.frames))
@@ -148,18 +243,23 @@ class Classifier:
         length = self.card.window_frames
         starts = window_starts(len(frames), length, self.card.config.predict.overlap)
         outputs = []
-        with torch.inference_mode():
-            for first in range(0, len(starts), EVALUATION_BATCH):
-                chunk = starts[first : first + EVALUATION_BATCH]
-                windows = np.stack([cut_window(frames, start, length) for start in chunk])
-                log_mel = torch.from_numpy(windows).unsqueeze(1).to(self._device)
-                outputs.append(self._model(log_mel).cpu().double().numpy())
+        for first in range(0, len(starts), EVALUATION_BATCH):
+            chunk = starts[first : first + EVALUATION_BATCH]
+            windows = np.stack([cut_window(frames, start, length) for start in chunk])
+            outputs.append(self._window_logits(windows))
         return clip_logits(
             np.concatenate(outputs),
             np.zeros(len(starts), np.int64),
             task=self.card.task,
             pooling=self.card.config.predict.pooling,
         )
+
+    def _window_logits(
+        self, windows: Float32[np.ndarray, "windows mels frames"]
+    ) -> Float64[np.ndarray, "windows outputs"]:
+        with torch.inference_mode():
+            log_mel = torch.from_numpy(windows).unsqueeze(1).to(self._device)
+            return self._model(log_mel).cpu().double().numpy()
 
 
 def find_audio(paths: Iterable[Path]) -> list[Path]:
