@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -10,7 +8,7 @@ from hypothesis import given, settings
 from earmark.checkpoint import ModelCard
 from earmark.config import load_config
 from earmark.errors import AudioError, ConfigError
-from earmark.prediction import Classifier, Failure, find_audio
+from earmark.prediction import Classifier, Failure
 from earmark.tasks import BINARY
 
 CARD = ModelCard(
@@ -89,30 +87,6 @@ def test_files_are_not_decoded_long_before_they_are_asked_for(
 
     next(classifier.predict_many(many()))
     assert len(taken) < 20
-
-
-def test_hidden_files_and_folders_are_left_out_below_a_folder(write_clip, tmp_path):
-    folder = tmp_path / ".home"
-    shown = write_clip(folder / "a.wav")
-    write_clip(folder / ".trash" / "b.wav")
-    write_clip(folder / "deep" / ".c.wav")
-    assert find_audio([folder]) == [shown]
-    named = folder / ".trash" / "b.wav"
-    assert find_audio([named]) == [named]
-
-
-def test_a_file_that_is_named_twice_is_judged_once(write_clip, tmp_path, monkeypatch):
-    first, second = write_clip(tmp_path / "x" / "a.wav"), write_clip(tmp_path / "x" / "b.wav")
-    monkeypatch.chdir(tmp_path)
-    again = Path("x/../x/a.wav")
-    assert find_audio([second, tmp_path / "x", again, second]) == [second, first]
-
-
-def test_folders_are_searched_and_files_are_taken_as_they_are(write_clip, tmp_path):
-    inner = write_clip(tmp_path / "x" / "deep" / "b.WAV")
-    (tmp_path / "x" / "notes.txt").write_text("no sound")
-    loose = tmp_path / "loose.bin"
-    assert find_audio([loose, tmp_path / "x"]) == [loose, inner]
 
 
 SOUND = np.random.default_rng(0).normal(0, 0.1, 6 * 16_000).astype(np.float32)

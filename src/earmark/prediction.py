@@ -3,7 +3,6 @@
 import functools
 import itertools
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,21 +259,3 @@ class Classifier:
         with torch.inference_mode():
             log_mel = torch.from_numpy(windows).unsqueeze(1).to(self._device)
             return self._model(log_mel).cpu().double().numpy()
-
-
-def find_audio(paths: Iterable[Path]) -> list[Path]:
-    """Files as given, and every sound file below the folders that is not hidden; each once."""
-    found: dict[str, Path] = {}
-    for path in paths:
-        for one in _search(path) if path.is_dir() else (path,):
-            found.setdefault(os.path.normpath(one.absolute()), one)
-    return list(found.values())
-
-
-def _search(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if audio.is_audio(path)
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
