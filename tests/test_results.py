@@ -46,6 +46,21 @@ def read(path):
     return pyarrow.parquet.read_table(path).to_pylist()
 
 
+@pytest.fixture
+def look():
+    """Opens a table that is only looked at; the lock is given back as when a process dies."""
+
+    def open_table(path, *, resume=True):
+        table = ResultTable(path, LABELS, FACTS, resume=resume)
+        opened.append(table)
+        return table
+
+    opened = []
+    yield open_table
+    for table in opened:
+        table._lock.release()
+
+
 @pytest.fixture(params=SUFFIXES)
 def path(request, tmp_path):
     return tmp_path / f"results.{request.param}"
@@ -83,10 +98,9 @@ def test_an_interrupted_table_goes_on_and_ends_as_if_it_had_not_been(path, tmp_p
     with pytest.raises(KeyboardInterrupt):
         write(path, rows[:2], stop=True)
     assert not path.exists()
-    again = ResultTable(path, LABELS, FACTS, resume=True)
-    assert again.num_done == 2
-    assert [again.is_done(Path(one["path"])) for one in rows] == [True, True, False, False]
-    again.__exit__()
+    with ResultTable(path, LABELS, FACTS, resume=True) as again:
+        assert again.num_done == 2
+        assert [again.is_done(Path(one["path"])) for one in rows] == [True, True, False, False]
     assert write(path, rows, resume=True).num_failed == 1
     whole = tmp_path / f"whole{path.suffix}"
     write(whole, rows)
@@ -108,21 +122,21 @@ def test_without_resume_a_finished_table_is_replaced(path):
     assert [one["path"] for one in read(path)] == ["1.wav"]
 
 
-def test_a_process_that_dies_loses_a_piece_at_most(path, monkeypatch):
+def test_a_process_that_dies_loses_a_piece_at_most(path, monkeypatch, look):
     monkeypatch.setattr(results, "PIECE_RESULTS", 3)
-    table = ResultTable(path, LABELS, FACTS, resume=False)
+    table = look(path, resume=False)
     for number in range(8):
         table.add(judged(number))
-    table._lock.release()  # As the system does when a process dies.
-    assert ResultTable(path, LABELS, FACTS, resume=True).num_done == 6
+    table._lock.release()
+    assert look(path).num_done == 6
 
 
-def test_a_piece_is_written_when_its_time_has_come(path, monkeypatch):
+def test_a_piece_is_written_when_its_time_has_come(path, monkeypatch, look):
     monkeypatch.setattr(results, "PIECE_SECONDS", -1.0)
-    table = ResultTable(path, LABELS, FACTS, resume=False)
+    table = look(path, resume=False)
     table.add(judged(0))
     table._lock.release()
-    assert ResultTable(path, LABELS, FACTS, resume=True).num_done == 1
+    assert look(path).num_done == 1
 
 
 def test_a_table_that_cannot_be_written_leaves_the_old_one_and_the_pieces(path, monkeypatch):
@@ -151,11 +165,10 @@ def test_pieces_are_not_lost_or_mixed_by_mistake(path):
         write(path, [judged(0)], facts={"model": "2"}, resume=True)
 
 
-def test_only_one_process_writes_a_table(path):
-    table = ResultTable(path, LABELS, FACTS, resume=False)
+def test_only_one_process_writes_a_table(path, look):
+    look(path, resume=False)
     with pytest.raises(DataError, match="another process writes it"):
-        ResultTable(path, LABELS, FACTS, resume=True)
-    table._lock.release()
+        look(path)
 
 
 def test_other_columns_are_refused(tmp_path):
@@ -178,9 +191,9 @@ def test_names_need_not_be_unicode(path):
     assert len(read(path)) == 2
 
 
-def test_a_file_is_remembered_in_eight_bytes(path):
+def test_a_file_is_remembered_in_eight_bytes(path, look):
     write(path, [judged(number) for number in range(50)])
-    table = ResultTable(path, LABELS, FACTS, resume=True)
+    table = look(path)
     assert table._done.dtype == np.uint64
     assert all(table.is_done(Path(f"{number}.wav")) for number in range(50))
     assert not table.is_done(Path("50.wav"))

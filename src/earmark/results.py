@@ -55,11 +55,17 @@ class ResultTable:
         self._lock = FileLock(self._pieces / "lock")
         if not self._lock.acquire(wait=False):
             raise DataError(f"{path}: another process writes it; wait until that has ended")
-        write_whole(self._pieces / _FACTS, json.dumps(dict(facts)))
         self._num_pieces = len(list(self._pieces.glob("*.jsonl")))
         self._waiting: list[Row] = []
         self._flushed_at = time.monotonic()
-        self._done = self._find_done()
+        try:
+            write_whole(self._pieces / _FACTS, json.dumps(dict(facts)))
+            self._done = self._find_done()
+        except BaseException:
+            self._lock.release()
+            if not self._num_pieces:
+                shutil.rmtree(self._pieces)
+            raise
 
     @property
     def num_done(self) -> int:
