@@ -231,6 +231,12 @@ class PredictConfig(Section):
     pooling: Literal["mean", "max", "attention"] = "mean"
     """How the windows of a clip decide: by the mean of their logits, by the surest window, or by a
     mean in which surer windows weigh more."""
+    min_probability: Fraction = 0.0
+    """A label that is less probable than this is not given; a clip that is left without any is
+    `unsure`. At 0 there is none. Validation while training decides on every clip."""
+    silence_db: Annotated[float, Field(ge=-200, le=0)] = -80.0
+    """A clip whose loudest frame lies below this, in dB of full scale, is `silence` and gets no
+    label. The default is the noise of 16-bit sound; -200 lets digital silence have its label."""
     hop_seconds: Annotated[float, Field(gt=0, le=3600)] = 0.1
     """Step from one window of a time line, or of a stream, to the next."""
     smoothing: Literal["viterbi", "median", "none"] = "viterbi"
