@@ -158,8 +158,9 @@ def test_a_recording_of_one_window_has_one_segment():
 
 
 def test_windows_are_gathered_from_an_iterator():
-    rows = [(0.0, 1.0, [0.25, 0.75]), (0.1, 1.1, np.array([0.5, 0.5]))]
+    rows = [(0.0, 1.0, [0.25, 0.75]), (0.1, 1.1, np.array([0.5, 0.5])), (0.2, 1.2, None)]
     windows = collect(iter(rows), 2)
-    np.testing.assert_array_equal(windows.starts, [0.0, 0.1])
-    np.testing.assert_array_equal(windows.probabilities, [[0.25, 0.75], [0.5, 0.5]])
-    assert windows.probabilities.nbytes == 2 * 2 * 4
+    np.testing.assert_array_equal(windows.starts, [0.0, 0.1, 0.2])
+    np.testing.assert_array_equal(windows.probabilities[:2], [[0.25, 0.75], [0.5, 0.5]])
+    assert windows.decided.tolist() == [True, True, False]
+    assert windows.probabilities.nbytes == 3 * 2 * 4

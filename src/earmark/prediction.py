@@ -19,10 +19,11 @@ from earmark.data import EVALUATION_BATCH
 from earmark.decisions import Reason
 from earmark.errors import AudioError, ConfigError
 from earmark.features import Extracted, LogMel, extract, round_frames
-from earmark.levels import peak_level_db
+from earmark.levels import peak_level_db, window_levels_db
 from earmark.parallel import map_in_order
 from earmark.runtime import pick_device, place
 from earmark.tasks import BINARY, MULTI_LABEL, Task
+from earmark.timeline import Segment
 from earmark.windows import (
     clip_logits,
     cut_window,
@@ -43,6 +44,7 @@ class Prediction:
         duration_seconds: Length of the sound.
         task: What the labels mean.
         undecided: Why there is no decision; None where there is one.
+        segments: The time line, where it was asked for.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class Prediction:
     duration_seconds: float
     task: Task = BINARY
     undecided: Reason | None = None
+    segments: tuple[Segment, ...] | None = None
 
     @property
     def label(self) -> str | None:
@@ -63,13 +66,16 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """What ``predict --json`` prints."""
         several = self.task is MULTI_LABEL
-        return {
+        document = {
             "path": str(self.path),
             **({"labels": list(self.labels)} if several else {"label": self.label}),
             **({"undecided": self.undecided} if self.undecided else {}),
             "probabilities": self.probabilities,
             "duration_seconds": self.duration_seconds,
         }
+        if self.segments is not None:
+            document["segments"] = [one.to_dict() for one in self.segments]
+        return document
 
 
 @dataclass(frozen=True)
@@ -90,12 +96,16 @@ class JudgedWindow(NamedTuple):
     Args:
         start_seconds: Where its first frame is centred.
         end_seconds: Where its last frame is centred; the sound around it is heard, too.
-        probabilities: Of each label, in the order of `Classifier.labels`.
+        probabilities: Of each label, in the order of `Classifier.labels`, calibrated.
+        labels: The chosen labels, as for a `Prediction`.
+        undecided: Why there is no decision; None where there is one.
     """
 
     start_seconds: float
     end_seconds: float
     probabilities: Float64[np.ndarray, " labels"]
+    labels: tuple[str, ...]
+    undecided: Reason | None
 
 
 class Classifier:
@@ -230,10 +240,13 @@ class Classifier:
         groups = round_frames(self._log_mel.stream(blocks, eager=eager))
         length = self.card.window_frames
         for spans, windows in stream_windows(groups, length, step_frames):
-            probabilities = self.card.task.probabilities(self._window_logits(windows))
-            for span, row in zip(spans, probabilities, strict=True):
+            levels_db = window_levels_db(windows, self.card.config.features)
+            said = self.card.rule.decide(self._window_logits(windows), levels_db)
+            rows = zip(spans, said.probabilities, said.indices(), said.undecided, strict=True)
+            for span, shares, chosen, undecided in rows:
                 start, end = span[0] * self._frame_seconds, span[-1] * self._frame_seconds
-                yield JudgedWindow(start, end, row)
+                labels = tuple(self.labels[index] for index in chosen)
+                yield JudgedWindow(start, end, shares, labels, undecided)
 
     def _judge(self, path: Path, extracted: Extracted) -> Prediction:
         level_db = peak_level_db(extracted.frames, self.card.config.features)

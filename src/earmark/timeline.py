@@ -79,16 +79,24 @@ class Windows:
         return ~np.isnan(self.probabilities).any(axis=1)
 
 
-def collect(windows: Iterable[tuple[float, float, Sequence[float]]], num_labels: int) -> Windows:
+def collect(
+    windows: Iterable[tuple[float, float, Sequence[float] | None]], num_labels: int
+) -> Windows:
     """Gathers windows as they come; a window takes 16 bytes and 4 a label.
 
     Args:
-        windows: Start and end in seconds, and the probability of each label.
+        windows: Start and end in seconds, and the probability of each label, or None for no
+            decision.
         num_labels: Size of the vocabulary.
     """
     fields = [("start", "f8"), ("end", "f8"), ("probabilities", "f4", (num_labels,))]
+    nothing = (np.nan,) * num_labels
     rows = np.fromiter(
-        ((start, end, tuple(shares)) for start, end, shares in windows), np.dtype(fields)
+        (
+            (start, end, nothing if shares is None else tuple(shares))
+            for start, end, shares in windows
+        ),
+        np.dtype(fields),
     )
     return Windows(rows["start"], rows["end"], rows["probabilities"])
 
