@@ -174,7 +174,9 @@ def test_only_one_process_writes_a_table(path, look):
 def test_other_columns_are_refused(tmp_path):
     for name in ("r.csv", "r.parquet"):
         write(tmp_path / name, [judged(0)])
-        with pytest.raises(DataError, match="its columns are path, label, probability_music"):
+        with pytest.raises(
+            DataError, match="its columns are path, label, undecided, probability_music"
+        ):
             ResultTable(tmp_path / name, ("a", "b"), FACTS, resume=True)
 
 

@@ -80,12 +80,14 @@ def test_the_parts_are_a_data_set(tmp_path, rng, monkeypatch):
     path = write(tmp_path / "radio" / "a.wav", rng, "PCM_16")
     files = split_audio(path, SEGMENTS, tmp_path / "out")
     assert [one.relative_to(tmp_path / "out").as_posix() for one in files] == [
-        "music/radio/a.wav/0.000-0.750.wav",
-        "speech/radio/a.wav/0.500-1.001.wav",
-        "music/radio/a.wav/1.250-2.000.wav",
+        "music/radio__a.wav/0.000-0.750.wav",
+        "speech/radio__a.wav/0.500-1.001.wav",
+        "music/radio__a.wav/1.250-2.000.wav",
     ]
-    labels = {one.path.name: one.labels for one in read_manifest(tmp_path / "out").recordings}
+    recordings = read_manifest(tmp_path / "out").recordings
+    labels = {one.path.name: one.labels for one in recordings}
     assert labels["0.500-1.001.wav"] == ("speech",)
+    assert len({one.group for one in recordings}) == 1
 
 
 @pytest.mark.parametrize("label", ["../up", "a/b", "..", ".hidden", "/root"])

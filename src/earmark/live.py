@@ -74,7 +74,7 @@ class Microphone:
     @property
     def latency_seconds(self) -> float:
         """From the sound to its samples, as the system tells it."""
-        return float(self._stream.latency)
+        return float(np.max(self._stream.latency))
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Samples, as they come, without end."""

@@ -66,7 +66,7 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """What ``predict --json`` prints."""
         several = self.task is MULTI_LABEL
-        document = {
+        document: dict[str, Any] = {
             "path": str(self.path),
             **({"labels": list(self.labels)} if several else {"label": self.label}),
             **({"undecided": self.undecided} if self.undecided else {}),

@@ -55,7 +55,7 @@ def result_format(path: Path) -> ResultFormat:
 def result_columns(labels: Sequence[str]) -> tuple[str, ...]:
     """The columns of a CSV table; a Parquet table has ``segments`` besides."""
     shares = (f"probability_{label}" for label in labels)
-    return ("path", "label", *shares, "duration_seconds", "error")
+    return ("path", "label", "undecided", *shares, "duration_seconds", "error")
 
 
 def plain_name(name: str) -> str:
@@ -70,6 +70,7 @@ def _flat(result: Row, labels: Sequence[str]) -> dict[str, Any]:
     return {
         "path": plain_name(result["path"]),
         "label": result.get("label", joined),
+        "undecided": result.get("undecided"),
         **{f"probability_{label}": shares.get(label) for label in labels},
         "duration_seconds": result.get("duration_seconds"),
         "error": plain_name(result["error"]) if "error" in result else None,
@@ -109,7 +110,7 @@ def _parquet_schema(labels: Sequence[str]) -> Any:
     import pyarrow as pa
 
     texts, numbers = pa.string(), pa.float64()
-    kinds = {"path": texts, "label": texts, "error": texts}
+    kinds = dict.fromkeys(("path", "label", "undecided", "error"), texts)
     segment = {"start": numbers, "end": numbers, "label": texts, "probability": numbers}
     fields = [(name, kinds.get(name, numbers)) for name in result_columns(labels)]
     return pa.schema([*fields, ("segments", pa.list_(pa.struct(segment.items())))])

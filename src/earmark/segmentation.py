@@ -6,7 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from earmark.errors import AudioError
+from earmark.features import LogMel
+from earmark.overview import make_overview
 from earmark.parallel import map_in_order
+from earmark.plots import draw_timeline, to_png, to_svg
 from earmark.prediction import Classifier, Failure, Prediction
 from earmark.tasks import MULTI_LABEL
 from earmark.timeline import collect, find_segments
@@ -63,3 +66,21 @@ def make_timeline(classifier: Classifier, prediction: Prediction) -> Timeline:
     """The segments of a prediction with the lanes that they lie in."""
     lanes = classifier.labels if classifier.card.task is MULTI_LABEL else ()
     return Timeline(prediction.path, prediction.duration_seconds, prediction.segments or (), lanes)
+
+
+def draw_prediction(classifier: Classifier, prediction: Prediction, kind: str) -> bytes | str:
+    """A picture of a recording and its segments; the recording is decoded once more.
+
+    Args:
+        classifier: The model.
+        prediction: With segments.
+        kind: ``png`` or ``svg``.
+
+    Raises:
+        AudioError: The recording cannot be decoded any more.
+    """
+    log_mel = LogMel(classifier.card.config.features)
+    overview = make_overview(prediction.path, log_mel, prediction.duration_seconds)
+    lanes = make_timeline(classifier, prediction).by_lane()
+    figure = draw_timeline(overview, lanes, classifier.labels)
+    return to_png(figure) if kind == "png" else to_svg(figure)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -19,10 +20,16 @@ from earmark.files import open_whole, place_below
 from earmark.timeline import Segment
 
 BLOCK_SAMPLES = 1 << 16
-_EXACT_TYPES = {
-    **dict.fromkeys(("PCM_U8", "PCM_S8", "PCM_16", "PCM_24", "PCM_32"), "int32"),
-    **dict.fromkeys(("ULAW", "ALAW"), "int16"),
-    **dict.fromkeys(("FLOAT", "DOUBLE"), "float64"),
+_EXACT_TYPES: dict[str, Literal["int16", "int32", "float64"]] = {
+    "PCM_U8": "int32",
+    "PCM_S8": "int32",
+    "PCM_16": "int32",
+    "PCM_24": "int32",
+    "PCM_32": "int32",
+    "ULAW": "int16",
+    "ALAW": "int16",
+    "FLOAT": "float64",
+    "DOUBLE": "float64",
 }
 """Encodings whose samples stay the same when they are read as these numbers and written again."""
 
@@ -39,7 +46,9 @@ class _Source:
     blocks: Iterator[np.ndarray]
 
 
-def split_audio(path: Path, segments: Sequence[Segment], folder: Path) -> list[Path]:
+def split_audio(
+    path: Path, segments: Sequence[Segment], folder: Path, name: Path | None = None
+) -> list[Path]:
     """Writes every segment to ``FOLDER/LABEL/RECORDING/START-END.EXT``.
 
     So the folder is one of labels and groups that `earmark.manifest.read_manifest` reads. Tags are
@@ -49,6 +58,7 @@ def split_audio(path: Path, segments: Sequence[Segment], folder: Path) -> list[P
         path: The recording.
         segments: Of the recording; they may overlap.
         folder: Where to write.
+        name: What to call the recording; by default its own path.
 
     Returns:
         The files, in the order of the segments.
@@ -58,7 +68,7 @@ def split_audio(path: Path, segments: Sequence[Segment], folder: Path) -> list[P
     """
     with ExitStack() as opened:
         source = _open_exact(path, opened) or _open_decoded(path, opened)
-        places = [_place(folder, path, one, source.suffix) for one in segments]
+        places = [_place(folder, name or path, one, source.suffix) for one in segments]
         _write_parts(source, segments, places)
     return places
 
@@ -129,4 +139,6 @@ def _open_decoded(path: Path, opened: ExitStack) -> _Source:
 def _place(folder: Path, path: Path, segment: Segment, suffix: str) -> Path:
     """Where a segment goes; a label with a slash or a dot in front must not lead elsewhere."""
     label = segment.label.replace("/", "_").lstrip(".") or "_"
-    return place_below(folder / label, path) / f"{segment.start:.3f}-{segment.end:.3f}{suffix}"
+    # One folder a recording, so that its parts are one group.
+    group = "__".join(place_below(Path(), path).parts)
+    return folder / label / group / f"{segment.start:.3f}-{segment.end:.3f}{suffix}"

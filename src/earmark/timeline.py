@@ -76,11 +76,11 @@ class Windows:
     @property
     def decided(self) -> Bool[np.ndarray, " windows"]:
         """Whether each window says anything."""
-        return ~np.isnan(self.probabilities).any(axis=1)
+        return np.logical_and.reduce(np.isfinite(self.probabilities), axis=1)
 
 
 def collect(
-    windows: Iterable[tuple[float, float, Sequence[float] | None]], num_labels: int
+    windows: Iterable[tuple[float, float, Iterable[float] | None]], num_labels: int
 ) -> Windows:
     """Gathers windows as they come; a window takes 16 bytes and 4 a label.
 

@@ -9,6 +9,7 @@ from earmark.cli.check import check
 from earmark.cli.cross_validate import cross_validate
 from earmark.cli.demo import demo
 from earmark.cli.evaluate import evaluate
+from earmark.cli.listen import listen
 from earmark.cli.model import model
 from earmark.cli.predict import predict
 from earmark.cli.prepare import prepare
@@ -32,5 +33,16 @@ def cli() -> None:
     """
 
 
-for _command in (demo, check, prepare, train, tune, cross_validate, evaluate, predict, model):
+for _command in (
+    demo,
+    check,
+    prepare,
+    train,
+    tune,
+    cross_validate,
+    evaluate,
+    predict,
+    listen,
+    model,
+):
     cli.add_command(_command)

@@ -46,6 +46,8 @@ def guarded(function: Function) -> Function:
                 and options.get("folder", True) is not None
             )
             how = "; the same command goes on from here" if resumable else ""
+            if function.__name__ == "predict" and options.get("output"):
+                how = "; the same command goes on from here with --resume"
             click.echo(f"earmark: interrupted{how}", err=True)
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
