@@ -119,7 +119,8 @@ def test_the_parts_of_recordings_are_cut_out(earmark, model, sounds, tmp_path):
     parts = [one for one in (tmp_path / "parts").rglob("*.wav") if one.is_file()]
     assert len(parts) == num_segments
     total = sum(soundfile.info(one).frames for one in parts)
-    assert total == sum(soundfile.info(one).frames for one in sounds.iterdir())
+    # The instants of segments are rounded to a millisecond.
+    assert total == pytest.approx(sum(soundfile.info(one).frames for one in sounds.iterdir()), abs=32)
 
 
 def test_files_come_from_a_list_or_a_pattern(earmark, model, sounds, tmp_path):
@@ -294,7 +295,8 @@ def test_a_microphone_is_judged_as_the_file_is(earmark, model, sounds, microphon
     assert "a change shows about 0.83 s after it is heard" in result.stderr
     heard = documents(result)
     expected = list(Classifier.load(model, device="cpu").windows(sounds / "3.wav", hop_seconds=0.2))
-    # One window at a time sums in another order than a batch of them. The last one ends where the sound does, and a microphone has no end.
+    # One window at a time sums in another order than a batch of them. The last one ends where the
+    # sound does, and a microphone has no end.
     for line, window in zip(heard, expected, strict=False):
         assert list(line["probabilities"].values()) == pytest.approx(window.probabilities, abs=1e-6)
     assert len(heard) >= len(expected) - 1

@@ -242,7 +242,7 @@ class PredictConfig(Section):
     smoothing: Literal["viterbi", "median", "none"] = "viterbi"
     """How the windows of a time line become segments: by the likeliest segments of which none is
     too short, by the median over neighbours, or each by itself."""
-    min_seconds: Annotated[float, Field(ge=0, le=3600)] = 0.5
+    min_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     """Shortest segment of `viterbi`; length of the median of `median`."""
 
 
