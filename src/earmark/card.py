@@ -11,12 +11,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override
+from earmark.decisions import DecisionRule
 from earmark.errors import CheckpointError, ConfigError
 from earmark.tasks import BINARY, TASKS, Task
 
 METADATA_KEY = "earmark"
 """Of the card in the metadata of a model file."""
-FORMAT = 2
+FORMAT = 3
+OLDEST_FORMAT = 2
+"""Without a temperature, which is then 1."""
 ADJUSTABLE = ("evaluate", "predict")
 
 
@@ -30,6 +33,7 @@ class ModelCard:
         window_frames: Length of the windows that it was trained on.
         task: What the labels mean.
         chosen_thresholds: Probabilities from which labels are chosen; the task's own when empty.
+        temperature: What the logits of clips are divided by to calibrate them; 1 leaves them.
     """
 
     config: Config
@@ -37,11 +41,24 @@ class ModelCard:
     window_frames: int
     task: Task = BINARY
     chosen_thresholds: tuple[float, ...] = ()
+    temperature: float = 1.0
 
     @property
     def thresholds(self) -> tuple[float, ...]:
         """Probabilities from which labels are chosen, in the form that the task takes."""
         return self.chosen_thresholds or self.task.default_thresholds(len(self.labels))
+
+    @property
+    def rule(self) -> DecisionRule:
+        """How the logits of clips become labels."""
+        predict = self.config.predict
+        return DecisionRule(
+            self.task,
+            self.thresholds,
+            self.temperature,
+            min_probability=predict.min_probability,
+            silence_db=predict.silence_db,
+        )
 
     @property
     def num_outputs(self) -> int:
@@ -78,6 +95,7 @@ class ModelCard:
             "window_frames": self.window_frames,
             "task": self.task.name,
             "thresholds": self.thresholds,
+            "temperature": self.temperature,
         }
         return json.dumps({**facts, **more}, sort_keys=True)
 
@@ -104,6 +122,7 @@ class _Facts(_Format):
     window_frames: Annotated[int, Field(ge=1, le=MAX_WINDOW_FRAMES)]
     task: Literal["binary", "multi_class", "multi_label"]
     thresholds: list[Annotated[float, Field(ge=0, le=1)]]
+    temperature: Annotated[float, Field(ge=1e-3, le=1e3)] = 1.0
     progress: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -130,7 +149,8 @@ def read_card(metadata: Mapping[str, str], source: str) -> tuple[ModelCard, dict
         raise CheckpointError(f"{source}: weights without earmark's settings; make it with earmark")
     try:
         table = json.loads(metadata[METADATA_KEY])
-        if (version := _Format.model_validate(table).format) != FORMAT:
+        version = _Format.model_validate(table).format
+        if not OLDEST_FORMAT <= version <= FORMAT:
             is_newer = version > FORMAT
             age, mend = ("a newer", "update this one") if is_newer else ("an older", "train again")
             raise CheckpointError(f"{source}: written by {age} earmark; {mend}")
@@ -144,7 +164,9 @@ def read_card(metadata: Mapping[str, str], source: str) -> tuple[ModelCard, dict
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{source}: earmark's settings are not JSON: {error}") from None
     labels, thresholds = tuple(facts.labels), tuple(facts.thresholds)
-    card = ModelCard(config, labels, facts.window_frames, TASKS[facts.task], thresholds)
+    card = ModelCard(
+        config, labels, facts.window_frames, TASKS[facts.task], thresholds, facts.temperature
+    )
     return card, facts.progress
 
 

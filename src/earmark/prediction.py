@@ -14,8 +14,10 @@ from jaxtyping import Float16, Float64
 
 from earmark import audio
 from earmark.card import ModelCard
+from earmark.decisions import Reason
 from earmark.errors import AudioError, ConfigError
 from earmark.features import Extracted, LogMel, extract, extract_blocks, round_frames
+from earmark.levels import peak_level_db
 from earmark.parallel import map_in_order
 from earmark.ready import find_model
 from earmark.tasks import BINARY, MULTI_LABEL, Task
@@ -39,10 +41,11 @@ class Prediction:
 
     Args:
         path: The file; ``-`` for samples that are in none.
-        labels: The chosen labels: one, except in a multi-label task.
-        probabilities: Label to probability.
+        labels: The chosen labels: one, except in a multi-label task; none without a decision.
+        probabilities: Label to probability, calibrated.
         duration_seconds: Length of the sound.
         task: What the labels mean.
+        undecided: Why there is no decision; None where there is one.
     """
 
     path: Path
@@ -50,11 +53,15 @@ class Prediction:
     probabilities: dict[str, float]
     duration_seconds: float
     task: Task = BINARY
+    undecided: Reason | None = None
 
     @property
-    def label(self) -> str:
-        """The chosen label; several are joined by semicolons, as in a manifest."""
-        return ";".join(self.labels)
+    def label(self) -> str | None:
+        """The chosen label; several are joined by semicolons, as in a manifest.
+
+        None where there is no decision.
+        """
+        return None if self.undecided else ";".join(self.labels)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``predict --json`` prints."""
@@ -62,6 +69,7 @@ class Prediction:
         return {
             "path": str(self.path),
             **({"labels": list(self.labels)} if several else {"label": self.label}),
+            **({"undecided": self.undecided} if self.undecided else {}),
             "probabilities": self.probabilities,
             "duration_seconds": self.duration_seconds,
         }
@@ -85,7 +93,7 @@ class JudgedWindow(NamedTuple):
     Args:
         start_seconds: Where its first frame is centred.
         end_seconds: Where its last frame is centred; the sound around it is heard, too.
-        probabilities: Of each label, in the order of `Classifier.labels`.
+        probabilities: Of each label, calibrated as those of whole sounds, in the order of `Classifier.labels`.
     """
 
     start_seconds: float
@@ -252,18 +260,24 @@ class Classifier:
         groups = round_frames(self._log_mel.stream(blocks, eager=eager))
         length = self.card.window_frames
         for spans, windows in stream_windows(groups, length, step_frames):
-            probabilities = self.card.task.probabilities(self._window_logits(windows))
+            probabilities = self.card.rule.decide(self._window_logits(windows)).probabilities
             for span, row in zip(spans, probabilities, strict=True):
                 start, end = span[0] * self._frame_seconds, span[-1] * self._frame_seconds
                 yield JudgedWindow(start, end, row)
 
     def _judge(self, path: Path, extracted: Extracted) -> Prediction:
-        task = self.card.task
-        probabilities = task.probabilities(self._logits(extracted.frames))
-        chosen = np.flatnonzero(task.choose(probabilities, self.card.thresholds)[0])
-        shares = dict(zip(self.labels, map(float, probabilities[0]), strict=True))
-        labels = tuple(self.labels[index] for index in chosen)
-        return Prediction(path, labels, shares, extracted.duration_seconds, task)
+        level_db = peak_level_db(extracted.frames, self.card.config.features)
+        decided = self.card.rule.decide(self._logits(extracted.frames), np.array([level_db]))
+        (chosen,), (undecided,) = decided.indices(), decided.undecided
+        shares = dict(zip(self.labels, map(float, decided.probabilities[0]), strict=True))
+        return Prediction(
+            path,
+            tuple(self.labels[index] for index in chosen),
+            shares,
+            extracted.duration_seconds,
+            self.card.task,
+            undecided,
+        )
 
     def _logits(
         self, frames: Float16[np.ndarray, "frames mels"]

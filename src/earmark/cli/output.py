@@ -35,9 +35,11 @@ def prediction_row(result: "Prediction | Failure") -> tuple[str, ...]:
     facts = result.to_dict()
     if "error" in facts:
         return facts["path"], "-", "-", "-"
+    seconds = f"{facts['duration_seconds']:.1f}"
+    if "undecided" in facts:
+        return facts["path"], f"- ({facts['undecided']})", "-", seconds
     chosen = facts.get("labels", [facts.get("label")])
     shares = ";".join(f"{facts['probabilities'][label]:.3f}" for label in chosen)
-    seconds = f"{facts['duration_seconds']:.1f}"
     return facts["path"], ";".join(chosen) or "-", shares or "-", seconds
 
 

@@ -228,6 +228,12 @@ class PredictConfig(Section):
     pooling: Literal["mean", "max", "attention"] = "mean"
     """How the windows of a clip decide: by the mean of their logits, by the surest window, or by a
     mean in which surer windows weigh more."""
+    min_probability: Fraction = 0.0
+    """A label that is less probable than this is not given; a clip that is left without any is
+    `unsure`. At 0 there is none. Validation while training decides on every clip."""
+    silence_db: Annotated[float, Field(ge=-200, le=0)] = -80.0
+    """A clip whose loudest frame lies below this, in dB of full scale, is `silence` and gets no
+    label. The default is the noise of 16-bit sound; -200 lets digital silence have its label."""
 
 
 class Config(Section):
