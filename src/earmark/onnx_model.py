@@ -39,11 +39,25 @@ def open_onnx(path: Path, device: str = "auto") -> tuple[ModelCard, WindowLogits
         content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
-    session = start_session(content, str(path))
-    card, _ = read_card(session.get_modelmeta().custom_metadata_map, str(path))
+    return read_onnx(content, str(path))
+
+
+def read_onnx(content: bytes, source: str) -> tuple[ModelCard, WindowLogits]:
+    """The card and the network of an exported model.
+
+    Args:
+        content: The bytes of the file.
+        source: The file, for messages.
+
+    Raises:
+        CheckpointError: It is damaged or not earmark's.
+        ConfigError: The extra ``onnx`` is not installed.
+    """
+    session = start_session(content, source)
+    card, _ = read_card(session.get_modelmeta().custom_metadata_map, source)
     if session.get_inputs()[0].name == WAVEFORM:
-        session = start_session(_inner_network(content, str(path)), str(path))
-    _refuse_misfit(session, card, str(path))
+        session = start_session(_inner_network(content, source), source)
+    _refuse_misfit(session, card, source)
 
     def judge(
         windows: Float32[np.ndarray, "windows mels frames"],

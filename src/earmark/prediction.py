@@ -19,7 +19,7 @@ from earmark.errors import AudioError, ConfigError
 from earmark.features import Extracted, LogMel, extract, extract_blocks, round_frames
 from earmark.levels import peak_level_db
 from earmark.parallel import map_in_order
-from earmark.ready import find_model
+from earmark.shipped import find_model
 from earmark.tasks import BINARY, MULTI_LABEL, Task
 from earmark.windows import (
     EVALUATION_BATCH,
@@ -93,7 +93,8 @@ class JudgedWindow(NamedTuple):
     Args:
         start_seconds: Where its first frame is centred.
         end_seconds: Where its last frame is centred; the sound around it is heard, too.
-        probabilities: Of each label, calibrated as those of whole sounds, in the order of `Classifier.labels`.
+        probabilities: Of each label, calibrated as those of whole sounds are, in the order of
+            `Classifier.labels`.
     """
 
     start_seconds: float
@@ -116,7 +117,7 @@ class Classifier:
         >>> from earmark.config import Config
         >>> card = ModelCard(Config(), ("music", "speech"), window_frames=51)
         >>> classifier = Classifier(card, lambda windows: np.ones((len(windows), 1)))
-        >>> classifier.predict(np.zeros(16_000, np.float32), sample_rate=16_000).label
+        >>> classifier.predict(np.sin(np.arange(44_100.0)), sample_rate=44_100).label
         'speech'
     """
 

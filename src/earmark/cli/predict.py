@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import adjusted, computing, guarded, json_option, model_argument
+from earmark.cli.options import adjusted, guarded, json_option, judging, model_argument
 from earmark.cli.output import PREDICTION_COLUMNS, prediction_row
 
 if TYPE_CHECKING:
     from earmark.prediction import Failure, Prediction
-    from earmark.runtime import Runtime
+    from earmark.progress import Reporter
 
 TABLE_ROWS = 100
 """Most files that are shown as one table; the lines of more are shown as they come."""
@@ -23,7 +23,7 @@ TABLE_ROWS = 100
 @guarded
 @model_argument
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@computing
+@judging
 @json_option
 @adjusted
 def predict(
@@ -31,17 +31,15 @@ def predict(
     paths: tuple[Path, ...],
     as_json: bool,
     settings: tuple[str, ...],
-    runtime: "Runtime",
+    device: str,
+    reporter: "Reporter",
 ) -> None:
     """Labels new files and the sound files below folders."""
     from earmark.prediction import Classifier, Failure, Prediction, find_audio
     from earmark.progress import SILENT
     from earmark.terminal import print_table
 
-    if not runtime.is_main:
-        return
-    classifier = Classifier.load(model, device=runtime.device.type, settings=settings)
-    reporter = runtime.reporter
+    classifier = Classifier.load(model, device=device, settings=settings)
     files = find_audio(paths)
     on_terminal = sys.stdout.isatty()
     as_table = on_terminal and not as_json and len(files) <= TABLE_ROWS
