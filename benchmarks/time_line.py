@@ -106,7 +106,7 @@ def join_tracks(arguments: argparse.Namespace, path: Path) -> list[Event]:
         labels = itertools.cycle(sorted(tracks))
         while end < arguments.seconds:
             label = next(labels)
-            samples, rate = soundfile.read(rng.choice(tracks[label]), dtype="float32")
+            samples, rate = soundfile.read(_pick(tracks[label], rng), dtype="float32")
             if rate != RATE or samples.ndim != 1:
                 raise SystemExit(f"the tracks must be mono of {RATE} Hz")
             length = min(round(rng.uniform(*PIECE_SECONDS) * RATE), len(samples))
@@ -115,6 +115,10 @@ def join_tracks(arguments: argparse.Namespace, path: Path) -> list[Event]:
             events.append((end, end + length / RATE, label))
             end += length / RATE
     return events
+
+
+def _pick(paths: Sequence[Path], rng: np.random.Generator) -> Path:
+    return paths[rng.integers(len(paths))]
 
 
 if __name__ == "__main__":

@@ -120,7 +120,9 @@ def test_the_parts_of_recordings_are_cut_out(earmark, model, sounds, tmp_path):
     assert len(parts) == num_segments
     total = sum(soundfile.info(one).frames for one in parts)
     # The instants of segments are rounded to a millisecond.
-    assert total == pytest.approx(sum(soundfile.info(one).frames for one in sounds.iterdir()), abs=32)
+    assert total == pytest.approx(
+        sum(soundfile.info(one).frames for one in sounds.iterdir()), abs=32
+    )
 
 
 def test_files_come_from_a_list_or_a_pattern(earmark, model, sounds, tmp_path):

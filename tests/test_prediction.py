@@ -5,12 +5,15 @@ import soundfile
 import torch
 from hypothesis import given, settings
 
-from earmark.checkpoint import ModelCard
+from earmark.card import ModelCard
+from earmark.checkpoint import new_network
 from earmark.config import load_config
 from earmark.errors import AudioError, ConfigError
 from earmark.prediction import Classifier, Failure
 from earmark.tasks import BINARY
+from earmark.torch_model import window_logits
 
+CPU = torch.device("cpu")
 CARD = ModelCard(
     load_config(settings=["model.blocks.0.channels=4"]), ("music", "speech"), window_frames=51
 )
@@ -19,7 +22,7 @@ CARD = ModelCard(
 @pytest.fixture
 def classifier():
     torch.manual_seed(0)
-    return Classifier(CARD.build(), CARD, torch.device("cpu"))
+    return Classifier(CARD, window_logits(new_network(CARD), CPU))
 
 
 def test_a_prediction_tells_label_probabilities_and_length(classifier, write_clip, tmp_path):
@@ -60,7 +63,9 @@ def test_the_threshold_of_the_card_decides(write_clip, tmp_path):
     for threshold in (0.0, 1.0):
         torch.manual_seed(0)
         card = ModelCard(CARD.config, CARD.labels, CARD.window_frames, BINARY, (threshold,))
-        labels[threshold] = Classifier(card.build(), card, torch.device("cpu")).predict(path).label
+        labels[threshold] = (
+            Classifier(card, window_logits(new_network(card), CPU)).predict(path).label
+        )
     assert labels == {0.0: "speech", 1.0: "music"}
 
 
@@ -91,7 +96,7 @@ def test_files_are_not_decoded_long_before_they_are_asked_for(
 
 SOUND = np.random.default_rng(0).normal(0, 0.1, 6 * 16_000).astype(np.float32)
 """Longer than a group of frames."""
-SHARED = Classifier(CARD.build(), CARD, torch.device("cpu"))
+SHARED = Classifier(CARD, window_logits(new_network(CARD), CPU))
 
 
 def same_windows(some, others):

@@ -271,16 +271,21 @@ def extract(
         AudioError: As `earmark.audio.stream`.
     """
     sample_rate = log_mel.config.sample_rate
+    return extract_blocks(audio.stream(path, sample_rate, excerpt, pipelined=pipelined), log_mel)
+
+
+def extract_blocks(blocks: Iterable[audio.Samples], log_mel: LogMel) -> Extracted:
+    """The same for sound that comes in blocks, at the rate of the front end."""
     num_samples = 0
 
     def counted() -> Iterator[audio.Samples]:
         nonlocal num_samples
-        for block in audio.stream(path, sample_rate, excerpt, pipelined=pipelined):
+        for block in blocks:
             num_samples += len(block)
             yield block
 
     frames = np.concatenate(list(round_frames(log_mel.stream(counted()))))
-    return Extracted(frames, num_samples / sample_rate)
+    return Extracted(frames, num_samples / log_mel.config.sample_rate)
 
 
 def round_frames(

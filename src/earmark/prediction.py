@@ -9,22 +9,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Float16, Float32, Float64
-from torch import nn
+from jaxtyping import Float16, Float64
 
 from earmark import audio
-from earmark.checkpoint import ModelCard, load_checkpoint
-from earmark.data import EVALUATION_BATCH
+from earmark.card import ModelCard
 from earmark.decisions import Reason
 from earmark.errors import AudioError, ConfigError
-from earmark.features import Extracted, LogMel, extract, round_frames
+from earmark.features import Extracted, LogMel, extract, extract_blocks, round_frames
 from earmark.levels import peak_level_db, window_levels_db
 from earmark.parallel import map_in_order
-from earmark.runtime import pick_device, place
+from earmark.shipped import find_model
 from earmark.tasks import BINARY, MULTI_LABEL, Task
 from earmark.timeline import Segment
 from earmark.windows import (
+    EVALUATION_BATCH,
+    WindowLogits,
     clip_logits,
     cut_window,
     stream_windows,
@@ -32,13 +31,16 @@ from earmark.windows import (
     window_step,
 )
 
+NO_FILE = Path("-")
+"""The path of sound that is in no file."""
+
 
 @dataclass(frozen=True)
 class Prediction:
     """What a model says about a file.
 
     Args:
-        path: The file.
+        path: The file; ``-`` for samples that are in none.
         labels: The chosen labels: one, except in a multi-label task; none without a decision.
         probabilities: Label to probability, calibrated.
         duration_seconds: Length of the sound.
@@ -111,34 +113,50 @@ class JudgedWindow(NamedTuple):
 class Classifier:
     """A trained model, ready for new sound. It owns the front end, labels and thresholds.
 
+    Threads may share it.
+
     Args:
-        model: The network.
-        card: What it needs beside its weights.
-        device: Where to compute.
+        card: What the network needs beside its weights.
+        window_logits: The network.
+
+    Example:
+        >>> import numpy as np
+        >>> from earmark.card import ModelCard
+        >>> from earmark.config import Config
+        >>> card = ModelCard(Config(), ("music", "speech"), window_frames=51)
+        >>> classifier = Classifier(card, lambda windows: np.ones((len(windows), 1)))
+        >>> classifier.predict(np.sin(np.arange(44_100.0)), sample_rate=44_100).label
+        'speech'
     """
 
-    def __init__(self, model: nn.Module, card: ModelCard, device: torch.device) -> None:
+    def __init__(self, card: ModelCard, window_logits: WindowLogits) -> None:
         self.card = card
-        self._model = place(model, device).eval()
-        self._device = device
+        self._window_logits = window_logits
         self._log_mel = LogMel(card.config.features)
 
     @classmethod
     def load(
-        cls, path: Path | str, *, device: str = "auto", settings: Sequence[str] = ()
+        cls, model: Path | str, *, device: str = "auto", settings: Sequence[str] = ()
     ) -> "Classifier":
-        """Opens a run folder or a ``.safetensors`` file.
+        """Opens a model; PyTorch is loaded for one in PyTorch only.
 
         Args:
-            path: The model.
+            model: A run folder, a ``.safetensors`` or ``.onnx`` file, or the name of a model inside
+                the package.
             device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
             settings: Changes to the section ``predict``, such as ``predict.overlap=0.8``.
 
         Raises:
             CheckpointError: It cannot be opened.
+            ConfigError: The device is not at hand, or a setting is wrong.
         """
-        checkpoint = load_checkpoint(Path(path)).adjust(settings)
-        return cls(checkpoint.build(), checkpoint.card, pick_device(device))
+        path = find_model(model)
+        if path.suffix.lower() == ".onnx":
+            from earmark.onnx_model import open_onnx as open_model
+        else:
+            from earmark.torch_model import open_checkpoint as open_model
+        card, window_logits = open_model(path, device)
+        return cls(card.adjust(settings), window_logits)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -150,16 +168,27 @@ class Classifier:
         """Rate of the sound that the model hears, in Hz; any other is resampled to it."""
         return self.card.config.features.sample_rate
 
-    def predict(self, path: Path | str) -> Prediction:
-        """Judges a whole file by the mean over its windows, as validation and testing do.
+    def predict(
+        self, sound: Path | str | np.ndarray, *, sample_rate: int | None = None
+    ) -> Prediction:
+        """Judges a whole sound by the mean over its windows, as validation and testing do.
 
         Args:
-            path: Any sound file.
+            sound: Any sound file; or samples in [-1, 1], (time,) or (time, channels).
+            sample_rate: Rate of samples in Hz, the model's own when it is not given. A file knows
+                its own.
 
         Raises:
-            AudioError: The file cannot be judged.
+            AudioError: The sound cannot be judged.
+            ConfigError: A rate is given for a file.
         """
-        path = Path(path)
+        if isinstance(sound, np.ndarray):
+            rate = self.sample_rate
+            blocks = audio.from_arrays([sound], sample_rate or rate, rate)
+            return self._judge(NO_FILE, extract_blocks(blocks, self._log_mel))
+        if sample_rate is not None:
+            raise ConfigError(f"{sound}: a file knows its sample rate; leave sample_rate out")
+        path = Path(sound)
         return self._judge(path, extract(path, self._log_mel, pipelined=True))
 
     def predict_many(self, paths: Iterable[Path | str]) -> Iterator[Prediction | Failure]:
@@ -279,10 +308,3 @@ class Classifier:
             task=self.card.task,
             pooling=self.card.config.predict.pooling,
         )
-
-    def _window_logits(
-        self, windows: Float32[np.ndarray, "windows mels frames"]
-    ) -> Float64[np.ndarray, "windows outputs"]:
-        with torch.inference_mode():
-            log_mel = torch.from_numpy(windows).unsqueeze(1).to(self._device)
-            return self._model(log_mel).cpu().double().numpy()

@@ -1,6 +1,6 @@
 """Windows of clips: where they lie, how long they are, and what they say together."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,11 @@ from earmark.features import LogMel
 from earmark.tasks import BINARY, Task
 
 SHORTEST_WINDOW_SECONDS = 1.0
+EVALUATION_BATCH = 64
+"""Windows that are judged at once."""
+
+WindowLogits = Callable[[Float32[np.ndarray, "windows mels frames"]], np.ndarray]
+"""A network: log-mel windows in decibels to a row of logits each; safe to call from threads."""
 
 Pooling = Literal["mean", "max", "attention"]
 

@@ -164,7 +164,6 @@ def _judge(
 ) -> "Iterator[Result]":
     """Results under the names that files are shown by, when all of their own files are written."""
     from earmark.prediction import Failure
-    from earmark.segmentation import predict_many_segments
 
     names: dict[Path, Path] = {}
 
@@ -174,21 +173,25 @@ def _judge(
                 names[path] = name
             yield path
 
-    results = (
-        predict_many_segments(classifier, paths())
-        if request.needs_segments
-        else classifier.predict_many(paths())
-    )
+    results: Iterator[Result]
+    if request.needs_segments:
+        # It draws as well, and a label alone should not wait for that to be loaded.
+        from earmark.segmentation import predict_many_segments
+
+        results = predict_many_segments(classifier, paths())
+    else:
+        results = classifier.predict_many(paths())
     for result in results:
         name = names.get(result.path, result.path)
         if isinstance(result, Failure):
             yield Failure(name, result.error.replace(str(result.path), str(name)))
             continue
-        yield _write_files(classifier, result, name, request)
+        named = dataclasses.replace(result, path=name)
+        yield _write_files(classifier, result, named, request) if request.needs_segments else named
 
 
 def _write_files(
-    classifier: "Classifier", result: "Prediction", name: Path, request: Request
+    classifier: "Classifier", result: "Prediction", named: "Prediction", request: Request
 ) -> "Result":
     """Writes what a recording has files for; gives its result, or why its sound failed."""
     from earmark.errors import AudioError
@@ -198,21 +201,20 @@ def _write_files(
     from earmark.splitting import split_audio
     from earmark.timeline_files import FORMATS
 
-    named = dataclasses.replace(result, path=name)
     try:
         if request.segments_to is not None:
             timeline = make_timeline(classifier, named)
             for kind in request.formats or ("csv",):
-                place = place_below(request.segments_to, name)
+                place = place_below(request.segments_to, named.path)
                 if kind in FORMATS:
                     suffix, content = FORMATS[kind].suffix, FORMATS[kind].render(timeline)
                 else:
                     suffix, content = f".{kind}", draw_prediction(classifier, result, kind)
                 write_whole(place.with_name(place.name + suffix), content)
         if request.split_to is not None:
-            split_audio(result.path, result.segments or (), request.split_to, name)
+            split_audio(result.path, result.segments or (), request.split_to, named.path)
     except AudioError as error:
-        return Failure(name, str(error))
+        return Failure(named.path, str(error))
     return named if request.segments else dataclasses.replace(named, segments=None)
 
 
@@ -220,12 +222,13 @@ def _open_table(classifier: "Classifier", request: Request) -> "ResultTable | nu
     from earmark.audio import content_hash
     from earmark.results import ResultTable
     from earmark.runs import RunFolder
+    from earmark.shipped import find_model
 
     if request.output is None:
         return nullcontext()
-    is_run = request.model.is_dir()
+    model = find_model(request.model)
     facts = {
-        "model": content_hash(RunFolder(request.model).best if is_run else request.model),
+        "model": content_hash(RunFolder(model).best if model.is_dir() else model),
         "predict": classifier.card.config.predict.model_dump(mode="json"),
         "segments": request.segments,
     }

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.live import show_windows, tell_latency
-from earmark.cli.options import adjusted, computing, guarded, json_option, model_argument
+from earmark.cli.options import adjusted, guarded, json_option, judging, model_argument
 
 if TYPE_CHECKING:
-    from earmark.runtime import Runtime
+    from earmark.progress import Reporter
 
 
 @click.command()
 @guarded
 @model_argument
 @click.option("--microphone", help="Number or name of an input; the system's choice by default.")
-@computing
+@judging
 @json_option
 @adjusted
 def listen(
@@ -24,18 +24,19 @@ def listen(
     microphone: str | None,
     as_json: bool,
     settings: tuple[str, ...],
-    runtime: "Runtime",
+    device: str,
+    reporter: "Reporter",
 ) -> None:
     """Labels what a microphone hears, as it is heard; Ctrl-C ends it."""
     from earmark.live import Microphone
     from earmark.prediction import Classifier
 
-    classifier = Classifier.load(model, device=runtime.device.type, settings=settings)
-    device = int(microphone) if microphone and microphone.isdigit() else microphone
-    with Microphone(classifier.sample_rate, device) as source:
-        tell_latency(classifier, source.latency_seconds, runtime.reporter)
+    classifier = Classifier.load(model, device=device, settings=settings)
+    number = int(microphone) if microphone and microphone.isdigit() else microphone
+    with Microphone(classifier.sample_rate, number) as source:
+        tell_latency(classifier, source.latency_seconds, reporter)
         try:
             show_windows(classifier, source.blocks(), classifier.sample_rate, as_json=as_json)
         finally:
             if source.num_dropped:
-                runtime.reporter.warn(f"{source.num_dropped} blocks were lost: too much to do")
+                reporter.warn(f"{source.num_dropped} blocks were lost: too much to do")

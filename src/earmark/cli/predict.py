@@ -8,11 +8,11 @@ import click
 
 from earmark.cli.judging import STANDARD_INPUT, Request, find_files, judge_all
 from earmark.cli.live import raw_options, show_stream
-from earmark.cli.options import adjusted, computing, guarded, json_option, model_argument
+from earmark.cli.options import adjusted, guarded, json_option, judging, model_argument
 from earmark.errors import ConfigError
 
 if TYPE_CHECKING:
-    from earmark.runtime import Runtime
+    from earmark.progress import Reporter
 
 FORMATS = ("csv", "json", "audacity", "textgrid", "elan", "rttm", "webvtt", "png", "svg")
 
@@ -37,13 +37,14 @@ _folder = click.Path(path_type=Path)
 @click.option("-o", "--output", type=_folder, help="Table of results: .csv, .jsonl or .parquet.")
 @click.option("--resume", is_flag=True, help="Leave out the files that the table has already.")
 @raw_options
-@computing
+@judging
 @json_option
 @adjusted
 def predict(
     model: Path,
     paths: tuple[Path, ...],
-    runtime: "Runtime",
+    device: str,
+    reporter: "Reporter",
     settings: tuple[str, ...],
     as_json: bool,
     **options: Any,
@@ -59,15 +60,13 @@ def predict(
         raise click.UsageError("Missing argument 'PATHS...'; or give --files-from.")
     if list_file == STANDARD_INPUT and STANDARD_INPUT in paths:
         raise ConfigError("--files-from - and -: standard input is a list or a sound, not both")
-    if not runtime.is_main:
-        return
     if raw_rate is not None:
         if paths != (STANDARD_INPUT,) or list_file is not None or request != Request(model):
             raise ConfigError("--raw: shows standard input alone, as it comes; give - and no more")
-        classifier = Classifier.load(model, device=runtime.device.type, settings=settings)
-        show_stream(classifier, raw_rate, raw_format, as_json=as_json, reporter=runtime.reporter)
+        classifier = Classifier.load(model, device=device, settings=settings)
+        show_stream(classifier, raw_rate, raw_format, as_json=as_json, reporter=reporter)
         return
-    classifier = Classifier.load(model, device=runtime.device.type, settings=settings)
+    classifier = Classifier.load(model, device=device, settings=settings)
     with ExitStack() as opened:
         files = find_files(paths, list_file, opened)
-        judge_all(classifier, files, request, as_json=as_json, reporter=runtime.reporter)
+        judge_all(classifier, files, request, as_json=as_json, reporter=reporter)
