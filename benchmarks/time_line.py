@@ -118,7 +118,7 @@ def join_tracks(arguments: argparse.Namespace, path: Path) -> list[Event]:
 
 
 def _pick(paths: Sequence[Path], rng: np.random.Generator) -> Path:
-    return paths[rng.integers(len(paths))]
+    return paths[int(rng.integers(len(paths)))]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import soundfile
 import torch
 from click.testing import CliRunner
 
-from earmark.checkpoint import Checkpoint, ModelCard
+from earmark.card import ModelCard
+from earmark.checkpoint import Checkpoint, new_network
 from earmark.cli import cli
 from earmark.config import load_config
 from earmark.prediction import Classifier
@@ -39,7 +40,7 @@ def save_model(tmp_path):
         torch.manual_seed(0)
         card = ModelCard(load_config(settings=SETTINGS), ("music", "speech"), 51, **card)
         path = tmp_path / f"{name}.safetensors"
-        Checkpoint(card, card.build().state_dict()).save(path)
+        Checkpoint(card, new_network(card).state_dict()).save(path)
         return path
 
     return save

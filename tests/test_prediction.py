@@ -162,3 +162,14 @@ def test_a_stream_of_another_rate_is_resampled(classifier, tmp_path):
 def test_a_hop_that_is_none_is_refused_at_once(classifier, hop_seconds):
     with pytest.raises(ConfigError, match="hop_seconds"):
         classifier.stream([], hop_seconds=hop_seconds)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 70.0])
+@pytest.mark.parametrize("overlap", [0.0, 0.8])
+def test_a_long_file_is_judged_digit_for_digit_as_a_short_one(
+    write_clip, tmp_path, seconds, overlap
+):
+    card = CARD.adjust([f"predict.overlap={overlap}"])
+    classifier = Classifier(card, window_logits(new_network(card), CPU))
+    path = write_clip(tmp_path / "a.wav", seconds, sample_rate=22_050)
+    assert classifier.predict_long(path) == classifier.predict(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float16, Float64
+from jaxtyping import Float, Float64
 
 from earmark import audio
 from earmark.card import ModelCard
@@ -191,6 +191,34 @@ class Classifier:
         path = Path(sound)
         return self._judge(path, extract(path, self._log_mel, pipelined=True))
 
+    def predict_long(self, path: Path | str) -> Prediction:
+        """As `predict`, digit for digit, in a fixed amount of memory; a short file takes longer.
+
+        Args:
+            path: Any sound file.
+
+        Raises:
+            AudioError: The file cannot be judged.
+        """
+        path, num_samples = Path(path), 0
+
+        def counted() -> Iterator[audio.Samples]:
+            nonlocal num_samples
+            for block in audio.stream(path, self.sample_rate, pipelined=True):
+                num_samples += len(block)
+                yield block
+
+        groups = round_frames(self._log_mel.stream(counted()))
+        found = stream_windows(groups, self.card.window_frames, self._step_frames(None))
+        windows = (window for _, some in found for window in some)
+        logits, levels_db = [], []
+        while batch := list(itertools.islice(windows, EVALUATION_BATCH)):
+            together = np.stack(batch)
+            logits.append(self._window_logits(together))
+            levels_db.append(window_levels_db(together, self.card.config.features).max())
+        seconds = num_samples / self.sample_rate
+        return self._decide(path, np.concatenate(logits), max(levels_db), seconds)
+
     def predict_many(self, paths: Iterable[Path | str]) -> Iterator[Prediction | Failure]:
         """Judges files in order; one that fails is named and the others go on.
 
@@ -278,33 +306,32 @@ class Classifier:
                 yield JudgedWindow(start, end, shares, labels, undecided)
 
     def _judge(self, path: Path, extracted: Extracted) -> Prediction:
-        level_db = peak_level_db(extracted.frames, self.card.config.features)
-        decided = self.card.rule.decide(self._logits(extracted.frames), np.array([level_db]))
-        (chosen,), (undecided,) = decided.indices(), decided.undecided
-        shares = dict(zip(self.labels, map(float, decided.probabilities[0]), strict=True))
-        return Prediction(
-            path,
-            tuple(self.labels[index] for index in chosen),
-            shares,
-            extracted.duration_seconds,
-            self.card.task,
-            undecided,
-        )
-
-    def _logits(
-        self, frames: Float16[np.ndarray, "frames mels"]
-    ) -> Float64[np.ndarray, "1 outputs"]:
-        """Logits of one clip."""
-        length = self.card.window_frames
+        frames, length = extracted.frames, self.card.window_frames
         starts = window_starts(len(frames), length, self.card.config.predict.overlap)
-        outputs = []
+        logits = []
         for first in range(0, len(starts), EVALUATION_BATCH):
             chunk = starts[first : first + EVALUATION_BATCH]
             windows = np.stack([cut_window(frames, start, length) for start in chunk])
-            outputs.append(self._window_logits(windows))
-        return clip_logits(
-            np.concatenate(outputs),
-            np.zeros(len(starts), np.int64),
+            logits.append(self._window_logits(windows))
+        level_db = peak_level_db(frames, self.card.config.features)
+        return self._decide(path, np.concatenate(logits), level_db, extracted.duration_seconds)
+
+    def _decide(
+        self,
+        path: Path,
+        window_logits: Float[np.ndarray, "windows outputs"],
+        level_db: float,
+        duration_seconds: float,
+    ) -> Prediction:
+        """What the windows of one clip say together."""
+        logits = clip_logits(
+            window_logits,
+            np.zeros(len(window_logits), np.int64),
             task=self.card.task,
             pooling=self.card.config.predict.pooling,
         )
+        decided = self.card.rule.decide(logits, np.array([level_db]))
+        (chosen,), (undecided,) = decided.indices(), decided.undecided
+        shares = dict(zip(self.labels, map(float, decided.probabilities[0]), strict=True))
+        labels = tuple(self.labels[index] for index in chosen)
+        return Prediction(path, labels, shares, duration_seconds, self.card.task, undecided)

@@ -19,7 +19,8 @@ from earmark.timeline_files import Timeline
 def predict_segments(classifier: Classifier, path: Path) -> Prediction:
     """Judges a file as a whole, and when what is heard in it.
 
-    The file is decoded twice, because the windows of the time line are other ones.
+    The file is decoded twice, because the windows of the time line are other ones. Memory holds a
+    few bytes a window, and none of the sound.
 
     Args:
         classifier: The model; its section ``predict`` says how far its windows are apart, and how
@@ -30,7 +31,7 @@ def predict_segments(classifier: Classifier, path: Path) -> Prediction:
         AudioError: The file cannot be judged.
     """
     config, labels = classifier.card.config.predict, classifier.labels
-    whole = classifier.predict(path)
+    whole = classifier.predict_long(path)
     judged = classifier.windows(path, hop_seconds=config.hop_seconds)
     windows = collect(
         (
