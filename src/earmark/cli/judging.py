@@ -123,30 +123,13 @@ def judge_all(
     reporter: "Reporter",
 ) -> None:
     """Judges files, shows and keeps what is found, and exits with status 1 if any failed."""
-    from earmark.progress import SILENT
-
     with _open_table(classifier, request) as table:
         if table is not None and table.num_done:
             reporter.info(f"going on: {table.num_done:,} files are judged already")
         remaining = (one for one in files if table is None or not table.is_done(one[1]))
-        counted = list(itertools.islice(remaining, COUNTED_FILES))
-        total = len(counted) if len(counted) < COUNTED_FILES else None
-        shown = _Shown(request, as_json=as_json, num_files=total)
-        # Lines on a terminal would run into a bar there, and they show how far the work is.
-        bars = SILENT if shown.are_lines_on_terminal else reporter
-        num_judged = num_failed = 0
-        with bars.track("predict", total) as task:
-            for result in _judge(classifier, itertools.chain(counted, remaining), request):
-                num_judged += 1
-                task.advance(note=result.path.name)
-                facts = result.to_dict()
-                if "error" in facts:
-                    num_failed += 1
-                    reporter.warn(f"skipped: {facts['error']}")
-                if table is not None:
-                    table.add(facts)
-                shown.add(result)
-        shown.end()
+        num_judged, num_failed = _judge_and_show(
+            classifier, remaining, request, table, as_json=as_json, reporter=reporter
+        )
         if table is not None:
             table.finish()
             num_judged, num_failed = num_judged + table.num_done, table.num_failed
@@ -157,6 +140,39 @@ def judge_all(
             f"{num_failed} files could not be judged" if num_judged else "no sound files found"
         )
         sys.exit(1)
+
+
+def _judge_and_show(
+    classifier: "Classifier",
+    files: Iterator[tuple[Path, Path]],
+    request: Request,
+    table: "ResultTable | None",
+    *,
+    as_json: bool,
+    reporter: "Reporter",
+) -> tuple[int, int]:
+    """How many files were judged, and how many of them failed."""
+    from earmark.progress import SILENT
+
+    counted = list(itertools.islice(files, COUNTED_FILES))
+    total = len(counted) if len(counted) < COUNTED_FILES else None
+    shown = _Shown(request, as_json=as_json, num_files=total)
+    # Lines on a terminal would run into a bar there, and they show how far the work is.
+    bars = SILENT if shown.are_lines_on_terminal else reporter
+    num_judged = num_failed = 0
+    with bars.track("predict", total) as task:
+        for result in _judge(classifier, itertools.chain(counted, files), request):
+            num_judged += 1
+            task.advance(note=result.path.name)
+            facts = result.to_dict()
+            if "error" in facts:
+                num_failed += 1
+                reporter.warn(f"skipped: {facts['error']}")
+            if table is not None:
+                table.add(facts)
+            shown.add(result)
+    shown.end()
+    return num_judged, num_failed
 
 
 def _judge(
