@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -92,6 +94,32 @@ def test_files_are_not_decoded_long_before_they_are_asked_for(
 
     next(classifier.predict_many(many()))
     assert len(taken) < 20
+
+
+def test_samples_are_judged_as_the_file_that_holds_them(classifier, tmp_path, rng):
+    samples = rng.normal(0, 0.1, (50_000, 2)).astype(np.float32)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, samples, 22_050, subtype="FLOAT")
+    from_file, from_samples = (
+        classifier.predict(path),
+        classifier.predict(samples, sample_rate=22_050),
+    )
+    assert from_samples.probabilities == from_file.probabilities
+    assert from_samples.duration_seconds == pytest.approx(50_000 / 22_050, abs=1e-3)
+    own_rate = classifier.predict(samples[:, 0])
+    assert own_rate.duration_seconds == 50_000 / 16_000
+
+
+def test_a_rate_for_a_file_is_refused(classifier, write_clip, tmp_path):
+    with pytest.raises(ConfigError, match="knows its sample rate"):
+        classifier.predict(write_clip(tmp_path / "a.wav"), sample_rate=8000)
+
+
+def test_threads_share_a_classifier(classifier, rng):
+    clips = [rng.normal(0, 0.1, 1600 * length).astype(np.float32) for length in range(1, 41)]
+    expected = [classifier.predict(clip) for clip in clips]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(classifier.predict, clips)) == expected
 
 
 SOUND = np.random.default_rng(0).normal(0, 0.1, 6 * 16_000).astype(np.float32)

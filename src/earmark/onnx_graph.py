@@ -43,15 +43,16 @@ _FRONT_END = """
 front_end (float[batch, samples] {waveform}) => (float[windows, 1, {mels}, {frames}] {log_mel})
 {{
     pads = Constant <value_ints = [0, {half}, 0, {half}]> ()
-    padded = Pad ({waveform}, pads)
+    samples = Cast <to = {float64}> ({waveform})
+    padded = Pad (samples, pads)
     hop = Constant <value_int = {hop}> ()
     length = Constant <value_int = {n_fft}> ()
     spectrum = STFT <onesided = 1> (padded, hop, hann, length)
-    parts = Mul (spectrum, spectrum)
     parts_axis = Constant <value_ints = [3]> ()
-    energy = ReduceSum <keepdims = 0> (parts, parts_axis)
+    energy = ReduceSumSquare <keepdims = 0> (spectrum, parts_axis)
+    single = Cast <to = {float32}> (energy)
     exponent = Constant <value_float = {exponent}> ()
-    power = Pow (energy, exponent)
+    power = Pow (single, exponent)
     bands = MatMul (power, filterbank)
     least = Constant <value_float = {floor}> ()
     audible = Max (bands, least)
@@ -95,8 +96,8 @@ pooling (float[batch, samples] {waveform}, float[windows, {outputs}] {logits}) =
     batch_size = Shape <start = 0, end = 1> ({waveform})
     rest = Constant <value_ints = [-1, {outputs}]> ()
     clips_shape = Concat <axis = 0> (batch_size, rest)
-    single = Reshape ({logits}, clips_shape)
-    of_windows = Cast <to = {float64}> (single)
+    by_clip = Reshape ({logits}, clips_shape)
+    of_windows = Cast <to = {float64}> (by_clip)
     windows_axis = Constant <value_ints = [1]> ()
     {pool}
     temperature = Constant <value = double {{{temperature}}}> ()
@@ -224,35 +225,25 @@ def _network_graph(network: nn.Module, card: ModelCard) -> onnx.GraphProto:
 
 def _surround(network: onnx.GraphProto, card: ModelCard) -> onnx.GraphProto:
     """The graph from waveforms to probabilities around the network."""
-    features = card.config.features
-    front_end, pooling = _front_end(card), _pooling(card)
+    front_end, pooling = front_end_graph(card), pooling_graph(card)
     inner = onnx.compose.add_prefix_graph(
         network, "network/", rename_inputs=False, rename_outputs=False
     )
-    tables = {
-        "hann": hann_window(features.win_length, features.n_fft),
-        "filterbank": mel_filterbank(features).T,
-    }
     return helper.make_graph(
         [*front_end.node, *inner.node, *pooling.node],
         "earmark",
         front_end.input,
         pooling.output,
-        [
-            *inner.initializer,
-            *(
-                numpy_helper.from_array(np.ascontiguousarray(table, np.float32), name)
-                for name, table in tables.items()
-            ),
-        ],
+        [*front_end.initializer, *inner.initializer],
         # So that the network can be taken out again.
         value_info=[*network.input, *network.output],
     )
 
 
-def _front_end(card: ModelCard) -> onnx.GraphProto:
+def front_end_graph(card: ModelCard) -> onnx.GraphProto:
+    """From waveforms of one length to their windows, clip after clip."""
     features = card.config.features
-    return _parse(
+    graph = _parse(
         _FRONT_END,
         {
             "mels": features.n_mels,
@@ -266,9 +257,20 @@ def _front_end(card: ModelCard) -> onnx.GraphProto:
             "step": window_step(card.window_frames, card.config.predict.overlap),
         },
     )
+    hann = hann_window(features.win_length, features.n_fft)
+    filterbank = np.ascontiguousarray(mel_filterbank(features).T, np.float32)
+    # The transform is in float64: rounding errors of two transforms in float32 would add up, and
+    # silent bands hold little else.
+    graph.initializer.append(numpy_helper.from_array(hann.astype(np.float64), "hann"))
+    graph.initializer.append(numpy_helper.from_array(filterbank, "filterbank"))
+    return graph
 
 
-def _pooling(card: ModelCard) -> onnx.GraphProto:
+def pooling_graph(card: ModelCard) -> onnx.GraphProto:
+    """From the logits of windows to the calibrated probabilities of their clips.
+
+    How many clips there are it takes from the waveforms.
+    """
     pooling = card.config.predict.pooling
     pool = _MEAN
     if pooling != "mean":
