@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -147,6 +147,20 @@ def test_a_pause_shorter_than_the_minimum_is_passed_over():
     (whole,) = find(shares)
     assert told([whole]) == [(0.0, 9.9, "speech")]
     assert whole.probability == pytest.approx(0.9)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40),
+    st.sampled_from(["viterbi", "median", "none"]),
+    st.sampled_from([0.2, 0.5, 1.0]),
+)
+@settings(deadline=None)
+def test_every_segment_holds_a_decision(cells, smoothing, min_seconds):
+    shares = speech([share for share, _ in cells])
+    shares[[not decided for _, decided in cells]] = np.nan
+    for one in find(shares, smoothing=smoothing, min_seconds=min_seconds):
+        assert 0 <= one.probability <= 1
+        assert one.start < one.end
 
 
 def test_a_recording_without_any_decision_has_no_segments():

@@ -123,7 +123,7 @@ def find_segments(
         thresholds: Of the model, as for `earmark.tasks.Task.choose`.
         config: How to smooth.
     """
-    edges = cell_edges(windows, duration_seconds)
+    edges, decided = cell_edges(windows, duration_seconds), windows.decided
     scores = lane_scores(windows, task, thresholds)
     num_cells = max(1, round(config.min_seconds / _typical_step(windows, duration_seconds)))
     states = smooth(scores, config.smoothing, num_cells)
@@ -133,10 +133,13 @@ def find_segments(
             index = lane if task is MULTI_LABEL else state
             if (task is MULTI_LABEL and state == 1) or index == len(labels):
                 continue
-            lengths = np.diff(edges[first : last + 1])
-            shares = windows.probabilities[first:last, index]
-            start, end = (round(float(edges[at]), DECIMALS) for at in (first, last))
-            segments.append(Segment(start, end, labels[index], _mean(shares, lengths)))
+            # A median may reach over a pause; a segment holds a decision all the same.
+            weights = np.diff(edges[first : last + 1]) * decided[first:last]
+            if weights.sum() > 0:
+                shares = np.nan_to_num(windows.probabilities[first:last, index])
+                start, end = (round(float(edges[at]), DECIMALS) for at in (first, last))
+                share = float(shares @ weights / weights.sum())
+                segments.append(Segment(start, end, labels[index], share))
     return tuple(sorted(segments, key=lambda one: (one.start, one.end, one.label)))
 
 
@@ -270,10 +273,3 @@ def _typical_step(windows: Windows, duration_seconds: float) -> float:
     """Seconds from one window to the next; all of a recording that is a single window."""
     steps = np.diff(windows.starts)
     return float(np.median(steps)) if len(steps) else duration_seconds
-
-
-def _mean(shares: np.ndarray, lengths: np.ndarray) -> float:
-    """Mean weighted by length, over cells with a decision."""
-    known = ~np.isnan(shares)
-    weights = np.where(known, lengths, 0.0)
-    return float(np.nan_to_num(shares) @ weights / weights.sum())
