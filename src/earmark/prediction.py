@@ -14,7 +14,7 @@ from jaxtyping import Float16, Float64
 
 from earmark import audio
 from earmark.card import ModelCard
-from earmark.decisions import Reason
+from earmark.decisions import Decisions, Reason
 from earmark.errors import AudioError, ConfigError
 from earmark.features import Extracted, LogMel, extract, extract_blocks, round_frames
 from earmark.levels import peak_level_db
@@ -266,9 +266,20 @@ class Classifier:
                 start, end = span[0] * self._frame_seconds, span[-1] * self._frame_seconds
                 yield JudgedWindow(start, end, row)
 
+    def judge_frames(self, frames: Float16[np.ndarray, "frames mels"]) -> Decisions:
+        """Judges a whole sound by its frames, which `earmark.features.extract` gives.
+
+        Args:
+            frames: Log-mel frames of the model's front end.
+
+        Returns:
+            One row.
+        """
+        level_db = peak_level_db(frames, self.card.config.features)
+        return self.card.rule.decide(self._logits(frames), np.array([level_db]))
+
     def _judge(self, path: Path, extracted: Extracted) -> Prediction:
-        level_db = peak_level_db(extracted.frames, self.card.config.features)
-        decided = self.card.rule.decide(self._logits(extracted.frames), np.array([level_db]))
+        decided = self.judge_frames(extracted.frames)
         (chosen,), (undecided,) = decided.indices(), decided.undecided
         shares = dict(zip(self.labels, map(float, decided.probabilities[0]), strict=True))
         return Prediction(
