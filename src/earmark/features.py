@@ -274,11 +274,11 @@ def extract(
     return extract_blocks(audio.stream(path, sample_rate, excerpt, pipelined=pipelined), log_mel)
 
 
-def extract_blocks(blocks: Iterable[audio.Samples], log_mel: LogMel) -> Extracted:
+def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -> Extracted:
     """The same for sound that comes in blocks, at the rate of the front end."""
     num_samples = 0
 
-    def counted() -> Iterator[audio.Samples]:
+    def counted() -> Iterator[np.ndarray]:
         nonlocal num_samples
         for block in blocks:
             num_samples += len(block)

@@ -42,21 +42,24 @@ def open_onnx(path: Path, device: str = "auto") -> tuple[ModelCard, WindowLogits
     return read_onnx(content, str(path))
 
 
-def read_onnx(content: bytes, source: str) -> tuple[ModelCard, WindowLogits]:
+def read_onnx(
+    content: bytes, source: str, num_threads: int | None = None
+) -> tuple[ModelCard, WindowLogits]:
     """The card and the network of an exported model.
 
     Args:
         content: The bytes of the file.
         source: The file, for messages.
+        num_threads: As for `start_session`.
 
     Raises:
         CheckpointError: It is damaged or not earmark's.
         ConfigError: The extra ``onnx`` is not installed.
     """
-    session = start_session(content, source)
+    session = start_session(content, source, num_threads)
     card, _ = read_card(session.get_modelmeta().custom_metadata_map, source)
     if session.get_inputs()[0].name == WAVEFORM:
-        session = start_session(_inner_network(content, source), source)
+        session = start_session(_inner_network(content, source), source, num_threads)
     _refuse_misfit(session, card, source)
 
     def judge(

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float16, Float64
 
 from earmark import audio
 from earmark.card import ModelCard
-from earmark.decisions import Reason
+from earmark.decisions import Decisions, Reason
 from earmark.errors import AudioError, ConfigError
 from earmark.features import Extracted, LogMel, extract, extract_blocks, round_frames
 from earmark.levels import peak_level_db, window_levels_db
@@ -217,7 +217,8 @@ class Classifier:
             logits.append(self._window_logits(together))
             levels_db.append(window_levels_db(together, self.card.config.features).max())
         seconds = num_samples / self.sample_rate
-        return self._decide(path, np.concatenate(logits), max(levels_db), seconds)
+        decided = self._decide(np.concatenate(logits), max(levels_db))
+        return self._tell(path, decided, seconds)
 
     def predict_many(self, paths: Iterable[Path | str]) -> Iterator[Prediction | Failure]:
         """Judges files in order; one that fails is named and the others go on.
@@ -305,24 +306,32 @@ class Classifier:
                 labels = tuple(self.labels[index] for index in chosen)
                 yield JudgedWindow(start, end, shares, labels, undecided)
 
-    def _judge(self, path: Path, extracted: Extracted) -> Prediction:
-        frames, length = extracted.frames, self.card.window_frames
+    def judge_frames(self, frames: Float16[np.ndarray, "frames mels"]) -> Decisions:
+        """Judges a whole sound by its frames, which `earmark.features.extract` gives.
+
+        Args:
+            frames: Log-mel frames of the model's front end.
+
+        Returns:
+            One row.
+        """
+        length = self.card.window_frames
         starts = window_starts(len(frames), length, self.card.config.predict.overlap)
         logits = []
         for first in range(0, len(starts), EVALUATION_BATCH):
             chunk = starts[first : first + EVALUATION_BATCH]
             windows = np.stack([cut_window(frames, start, length) for start in chunk])
             logits.append(self._window_logits(windows))
-        level_db = peak_level_db(frames, self.card.config.features)
-        return self._decide(path, np.concatenate(logits), level_db, extracted.duration_seconds)
+        return self._decide(
+            np.concatenate(logits), peak_level_db(frames, self.card.config.features)
+        )
+
+    def _judge(self, path: Path, extracted: Extracted) -> Prediction:
+        return self._tell(path, self.judge_frames(extracted.frames), extracted.duration_seconds)
 
     def _decide(
-        self,
-        path: Path,
-        window_logits: Float[np.ndarray, "windows outputs"],
-        level_db: float,
-        duration_seconds: float,
-    ) -> Prediction:
+        self, window_logits: Float[np.ndarray, "windows outputs"], level_db: float
+    ) -> Decisions:
         """What the windows of one clip say together."""
         logits = clip_logits(
             window_logits,
@@ -330,7 +339,10 @@ class Classifier:
             task=self.card.task,
             pooling=self.card.config.predict.pooling,
         )
-        decided = self.card.rule.decide(logits, np.array([level_db]))
+        return self.card.rule.decide(logits, np.array([level_db]))
+
+    def _tell(self, path: Path, decided: Decisions, duration_seconds: float) -> Prediction:
+        """A decision on one clip, with names."""
         (chosen,), (undecided,) = decided.indices(), decided.undecided
         shares = dict(zip(self.labels, map(float, decided.probabilities[0]), strict=True))
         labels = tuple(self.labels[index] for index in chosen)

@@ -54,8 +54,9 @@ def export(model: Path, output: Path, as_json: bool, reporter: "Reporter", **opt
     if as_json:
         click.echo(json.dumps(written.to_dict()))
         return
+    parity = written.parity
     click.echo(
         f"{written.path}: {written.num_bytes:,} bytes, takes {written.takes}, opset "
-        f"{written.opset}; the probabilities of {written.num_sounds} sounds differ by at most "
-        f"{written.largest_difference:.1e} from those of PyTorch"
+        f"{written.opset}; the probabilities of {parity.num_sounds} sounds differ by at most "
+        f"{parity.largest_difference:.1e} from those of PyTorch"
     )
