@@ -3,8 +3,9 @@
 ``python benchmarks/cold_start.py path/to/music_speech_subset``
 
 The peer loads the file with librosa and judges it with a network of the same layers, as one would
-write it first; its weights are random, which costs the same. The files and libraries were read
-before, so the disk does not count.
+write it first; its weights are random, which costs the same. ``RUN`` is weights in PyTorch, the two
+``.onnx`` files are the same model, as a graph from the waveform and from log-mel windows. The files
+and libraries were read before, so the disk does not count.
 """
 
 import argparse
@@ -47,20 +48,28 @@ def main() -> None:
     track = read_manifest(arguments.data).recordings[0].path
     with tempfile.TemporaryDirectory() as folder:
         path, run = Path(folder) / "track.wav", Path(folder) / "run"
+        graphs = {takes: Path(folder) / f"{takes}.onnx" for takes in ("waveform", "log-mel")}
         _write_wav(track, path)
         earmark = (sys.executable, "-m", "earmark")
         train = ("train", str(arguments.data), "-o", str(run), "--set", "train.epochs=1", "--quiet")
         subprocess.run([*earmark, *train], check=True, stdout=subprocess.DEVNULL)
+        for takes, graph in graphs.items():
+            export = ("export", str(run), "-o", str(graph), "--input", takes, "--quiet")
+            subprocess.run([*earmark, *export], check=True, stdout=subprocess.DEVNULL)
         commands = {
             "librosa and torch": (sys.executable, "-c", PEER, str(path)),
             "import torch": (sys.executable, "-c", "import torch"),
             "earmark predict RUN FILE": (*earmark, "predict", str(run), str(path)),
+            **{
+                f"earmark predict {graph.name} FILE": (*earmark, "predict", str(graph), str(path))
+                for graph in graphs.values()
+            },
             "earmark --help": (*earmark, "--help"),
             "python -c pass": (sys.executable, "-c", "pass"),
         }
         rounds = [[_time(one) for one in commands.values()] for _ in range(arguments.rounds + 1)]
     medians = np.median(np.array(rounds[1:]), axis=0)
-    print(describe_machine("torch", "librosa", "numpy", "scipy"))
+    print(describe_machine("torch", "librosa", "numpy", "scipy", "onnxruntime"))
     print(f"median of {arguments.rounds} rounds\n")
     print("| command | seconds | times faster than the peer |")
     print("|---|---|---|")

@@ -40,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for extension in ("wav", "mp3"):
             path = Path(folder) / f"hour.{extension}"
-            _write_hour(arguments.data, path)
+            write_sound(arguments.data, path, SECONDS)
             (their_s, their_mb), (our_s, our_mb) = (
                 _run(side, path) for side in ("librosa", "earmark")
             )
@@ -56,10 +56,11 @@ def _run(side: str, path: Path) -> tuple[float, float]:
     return seconds, megabytes
 
 
-def _write_hour(data: Path, path: Path) -> None:
+def write_sound(data: Path, path: Path, seconds: int) -> None:
+    """Writes recordings of a data set end to end, 30 s of each, at 22.05 kHz."""
     paths = [one.path for one in read_manifest(data).recordings]
     with soundfile.SoundFile(path, "w", 22_050, 1) as file:
-        for number in range(SECONDS // 30):
+        for number in range(seconds // 30):
             samples, _ = soundfile.read(paths[number % len(paths)], dtype="float32")
             file.write(np.resize(samples, 30 * 22_050))
 

@@ -18,7 +18,8 @@ import numpy as np
 import soundfile
 import torch
 
-from earmark.checkpoint import ModelCard
+from earmark.card import ModelCard
+from earmark.checkpoint import new_network
 from earmark.config import Config
 from earmark.data import AudioDataset, TrainingLoader, usable_clips
 from earmark.losses import make_loss
@@ -96,7 +97,7 @@ def _epoch_seconds(store: FeatureStore, clips: list, runtime: Runtime) -> float:
     dataset = AudioDataset(store, clips, window_frames, crops=CONFIG)
     loader = TrainingLoader(dataset, CONFIG.train, runtime)
     torch.manual_seed(0)
-    model = ModelCard(CONFIG, ("brown", "white"), window_frames).build()
+    model = new_network(ModelCard(CONFIG, ("brown", "white"), window_frames))
     place(model, runtime.device)
     steps = Steps(model, CONFIG.train)
     loader.set_epoch(1)

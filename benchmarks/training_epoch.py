@@ -21,7 +21,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from earmark.checkpoint import ModelCard
+from earmark.card import ModelCard
+from earmark.checkpoint import new_network
 from earmark.config import load_config
 from earmark.data import AudioDataset, Clip, TrainingLoader, usable_clips
 from earmark.losses import make_loss
@@ -124,7 +125,7 @@ def _plain_network() -> nn.Module:
 def default_network() -> nn.Module:
     """The network of the default settings for whole tracks."""
     torch.manual_seed(0)
-    return ModelCard(CONFIG, LABELS, crop_frames(CONFIG)).build()
+    return new_network(ModelCard(CONFIG, LABELS, crop_frames(CONFIG)))
 
 
 def _earmark(data: Path, root: Path, epochs: int) -> float:

@@ -450,3 +450,28 @@ def test_recordings_joined_end_to_end_are_read_to_the_last(tmp_path, rng, suffix
 def test_a_name_need_not_be_text(tmp_path, write_clip):
     path = write_clip(tmp_path / "a.wav").rename(tmp_path / os.fsdecode(b"caf\xe9.wav"))
     assert audio.load(path).duration_seconds == 1
+
+
+@pytest.mark.parametrize("num_channels", [1, 2, 5])
+def test_arrays_are_treated_as_files_are(tmp_path, rng, num_channels):
+    samples = rng.uniform(-0.5, 0.5, (9000, num_channels)).astype(np.float32)
+    path = write(tmp_path / "a.wav", samples, 22_050, subtype="FLOAT")
+    blocks = np.array_split(samples if num_channels > 1 else samples[:, 0], 7)
+    joined = np.concatenate(list(audio.from_arrays(blocks, 22_050, 16_000)))
+    np.testing.assert_array_equal(joined, audio.load(path, 16_000).samples)
+
+
+@pytest.mark.parametrize(
+    ("block", "rate", "message"),
+    [
+        (np.zeros(9000, np.int16), 16_000, "int16"),
+        (np.zeros((2, 9000)), 16_000, r"\(2, 9000\).*\(time, channels\)"),
+        (np.zeros((9000, 2, 1)), 16_000, "shape"),
+        (np.full(9000, np.nan), 16_000, "not a finite number"),
+        (np.zeros(1599), 16_000, "at least 0.1 s"),
+        (np.zeros(9000), 0, "rate of 0 Hz"),
+    ],
+)
+def test_arrays_that_are_no_sound_are_refused(block, rate, message):
+    with pytest.raises(AudioError, match=message):
+        list(audio.from_arrays([block], rate, 16_000))

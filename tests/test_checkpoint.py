@@ -6,15 +6,17 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from earmark.card import ModelCard
 from earmark.checkpoint import (
     Checkpoint,
-    ModelCard,
     flatten_optimizer,
     load_checkpoint,
+    new_network,
     restore_optimizer,
 )
 from earmark.config import Config, load_config
 from earmark.errors import CheckpointError
+from earmark.models import build_model
 
 CARD = ModelCard(
     load_config(settings=["model.blocks.0.channels=4", "train.seed=7"]),
@@ -27,7 +29,7 @@ CARD = ModelCard(
 @pytest.fixture
 def saved(tmp_path):
     torch.manual_seed(0)
-    model = CARD.build()
+    model = new_network(CARD)
     path = tmp_path / "model.safetensors"
     Checkpoint(CARD, model.state_dict(), progress={"epoch": 3}).save(path)
     return path, model
@@ -63,7 +65,7 @@ def test_the_optimizer_goes_on_as_if_it_had_never_stopped():
 
     def fresh():
         torch.manual_seed(1)
-        model = CARD.build()
+        model = new_network(CARD)
         return model, torch.optim.AdamW(model.parameters(), lr=0.01)
 
     model, optimizer = fresh()
@@ -204,13 +206,13 @@ def test_settings_that_ask_for_a_huge_network_are_refused_before_it_is_made(save
     path, _ = saved
     block = {"channels": 4096, "kernel_size": [1024, 1024], "padding": [1024, 1024]}
     rewrite(path, lambda facts: facts | {"config": {"model": {"blocks": [block, block]}}})
-    build, made_on = ModelCard.network, []
+    made_on = []
 
-    def spy(card):
+    def spy(*args):
         made_on.append(torch.get_default_device().type)
-        return build(card)
+        return build_model(*args)
 
-    monkeypatch.setattr(ModelCard, "network", spy)
+    monkeypatch.setattr("earmark.checkpoint.build_model", spy)
     with pytest.raises(CheckpointError, match="do not fit the settings"):
         load_checkpoint(path).build()
     assert made_on == ["meta"]

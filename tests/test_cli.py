@@ -48,7 +48,8 @@ def test_help_loads_nothing_heavy():
 def test_every_verb_is_in_the_help(earmark):
     text = earmark("--help").output
     for verb in (
-        *("demo", "check", "prepare", "train", "cross-validate", "evaluate", "predict", "model"),
+        *("demo", "check", "prepare", "train", "cross-validate", "evaluate", "predict", "listen"),
+        "model",
     ):
         assert f"\n  {verb} " in text
 
@@ -282,7 +283,7 @@ def test_a_terminal_gets_a_table_unless_there_are_many_files(
     command = ["predict", str(trained), str(sound_folder / "testing"), "--device", "cpu"]
     cli.main(command, standalone_mode=False)
     assert "┃" in capsys.readouterr().out
-    monkeypatch.setattr(sys.modules["earmark.cli.predict"], "TABLE_ROWS", 5)
+    monkeypatch.setattr(sys.modules["earmark.cli.judging"], "TABLE_ROWS", 5)
     cli.main(command, standalone_mode=False)
     assert capsys.readouterr().out.count("\t") == 7 * 3
 

@@ -185,14 +185,31 @@ def test_a_clip_is_treated_alone(rng):
 @given(
     st.lists(st.integers(0, 20_000), min_size=1, max_size=6),
     st.sampled_from([SMALL, SMALL.model_copy(update={"hop_length": 300}), FeatureConfig()]),
+    st.booleans(),
 )
-def test_blocks_of_any_sizes_give_the_whole_bit_for_bit(sizes, config):
+def test_blocks_of_any_sizes_give_the_whole_bit_for_bit(sizes, config, eager):
     rng = np.random.default_rng(sum(sizes))
     waveform = rng.uniform(-1, 1, sum(sizes)).astype(np.float32)
     blocks = np.split(waveform, np.cumsum(sizes)[:-1])
     log_mel = LogMel(config)
-    streamed = np.concatenate(list(log_mel.stream(blocks)))
+    streamed = np.concatenate(list(log_mel.stream(blocks, eager=eager)))
     np.testing.assert_array_equal(streamed.T, log_mel(waveform))
+
+
+def test_an_eager_frame_comes_with_its_last_sample(rng):
+    blocks = np.split(rng.uniform(-1, 1, 60 * SMALL.hop_length), 120)
+    heard = 0
+
+    def live():
+        nonlocal heard
+        for block in blocks:
+            heard += len(block)
+            yield block
+
+    num_frames = 0
+    for frames in LogMel(SMALL).stream(live(), eager=True):
+        num_frames += len(frames)
+        assert heard - SMALL.n_fft // 2 - (num_frames - 1) * SMALL.hop_length < SMALL.hop_length
 
 
 @pytest.mark.parametrize("hop_length", [255, 256, 257, 300])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.files import write_whole
+from earmark.files import open_whole, place_below, write_whole
 
 
 def test_missing_folders_are_made(tmp_path):
@@ -75,3 +75,31 @@ def test_an_interrupted_write_leaves_the_old_file_whole(
         write_whole(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_file_is_made_of_may_fail_and_leaves_the_old_one(tmp_path):
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+
+    def copy():
+        with open_whole(path) as file:
+            file.write(b"new")
+            (tmp_path / "source").open()
+
+    with pytest.raises(FileNotFoundError) as caught:
+        copy()
+    assert caught.value.filename == str(tmp_path / "source")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_of_one_name_have_places_of_their_own(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    out = Path("out")
+    assert place_below(out, Path("a/b.wav")) == place_below(out, tmp_path / "here/a/b.wav")
+    assert place_below(out, Path("a/../b.wav")) == out / "b.wav"
+    paths = [Path("b.wav"), Path("../b.wav"), Path("a/b.wav"), Path("a/b.mp3")]
+    places = [place_below(out, one) for one in paths]
+    assert len(set(places)) == len(paths)
+    assert all(one.is_relative_to(out) and ".." not in one.parts for one in places)

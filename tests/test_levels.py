@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from earmark.config import FeatureConfig
 from earmark.features import LogMel
-from earmark.levels import LOWEST_DB, frame_levels_db, peak_level_db
+from earmark.levels import LOWEST_DB, frame_levels_db, peak_level_db, window_levels_db
 
 CONFIGS = [
     FeatureConfig(),
@@ -73,3 +73,11 @@ def test_the_noise_of_16_bit_sound_is_below_the_level_of_silence_and_faint_sound
     assert steps.any()
     assert peak_level_db(frames_of(steps, config), config) < -80.0
     assert peak_level_db(frames_of(sine(config, -75.0), config), config) > -80.0
+
+
+def test_a_window_is_as_loud_as_its_loudest_frame(rng):
+    config = FeatureConfig()
+    frames = LogMel(config)(rng.normal(0, 0.1, 32_000)).T[:100]
+    windows = np.stack([frames[start : start + 50].T for start in (0, 25, 50)])
+    expected = [peak_level_db(window.T, config) for window in windows]
+    np.testing.assert_allclose(window_levels_db(windows, config), expected)

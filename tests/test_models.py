@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from earmark.checkpoint import Checkpoint, ModelCard, load_checkpoint
+from earmark.card import ModelCard
+from earmark.checkpoint import Checkpoint, load_checkpoint, new_network
 from earmark.config import Config, ConvBlockConfig, ModelConfig, load_config
 from earmark.errors import ConfigError
 from earmark.models import (
@@ -90,7 +91,7 @@ def test_each_architecture_can_learn_eight_windows_by_heart(model):
 def test_a_checkpoint_gives_each_architecture_back(name, tmp_path):
     config = load_config(settings=[f"model.name={name}"])
     card = ModelCard(config, ("a", "b", "c"), window_frames=101, task=MULTI_CLASS)
-    model = card.build()
+    model = new_network(card)
     model(windows(4))
     Checkpoint(card, model.state_dict()).save(tmp_path / "model.safetensors")
     checkpoint = load_checkpoint(tmp_path / "model.safetensors")
@@ -104,10 +105,10 @@ def test_a_model_outlives_a_change_of_the_defaults(name, tmp_path):
     unread = "model.rho=3" if name == "audio_cnn" else "model.blocks.0.channels=99"
     plain = ModelCard(load_config(settings=[f"model.name={name}"]), ("a", "b"), 101)
     card = replace(plain, config=load_config(settings=[f"model.name={name}", unread]))
-    Checkpoint(card, plain.build().state_dict()).save(tmp_path / "model.safetensors")
+    Checkpoint(card, new_network(plain).state_dict()).save(tmp_path / "model.safetensors")
     assert load_checkpoint(tmp_path / "model.safetensors").build()(windows(2)).shape == (2, 1)
     with pytest.raises(ConfigError, match="does not read it"):
-        card.build()
+        new_network(card)
 
 
 def test_the_cost_of_each_architecture_leaves_no_parameter_and_no_convolution_out(model):

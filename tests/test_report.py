@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from earmark.checkpoint import Checkpoint, ModelCard
+from earmark.card import ModelCard
+from earmark.checkpoint import Checkpoint, new_network
 from earmark.config import Config
 from earmark.data import Clip
 from earmark.decisions import DecisionRule
@@ -64,7 +65,7 @@ def evaluation():
 @pytest.fixture
 def checkpoint():
     card = ModelCard(Config(), LABELS, 51)
-    return Checkpoint(card, card.build().state_dict(), progress={"epoch": 2})
+    return Checkpoint(card, new_network(card).state_dict(), progress={"epoch": 2})
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earmark.checkpoint import Checkpoint, ModelCard, load_checkpoint
+from earmark.card import ModelCard
+from earmark.checkpoint import Checkpoint, load_checkpoint, new_network
 from earmark.config import FeatureConfig, load_config
 from earmark.data import Clip
 from earmark.errors import ConfigError
@@ -130,6 +131,6 @@ def test_windows_that_cannot_be_judged_are_refused(settings, message):
 def test_windows_of_which_the_network_leaves_nothing_are_refused():
     config = load_config(settings=["evaluate.window_seconds=0.2"])
     card = ModelCard(config, ("no", "yes"), window_frames=250)
-    checkpoint = Checkpoint(card, card.build().state_dict())
+    checkpoint = Checkpoint(card, new_network(card).state_dict())
     with pytest.raises(ConfigError, match=r"window_seconds is too short: model\.blocks\.1"):
         require_stretches(checkpoint.card)

@@ -1,6 +1,8 @@
 import io
 import sys
 
+from rich.console import Console
+
 from earmark.terminal import TerminalReporter, print_table
 
 
@@ -23,3 +25,11 @@ def test_bars_and_lines_show_names_as_they_are(monkeypatch):
     shown = screen.getvalue()
     assert "[/x]:cat:\\n" in shown
     assert "a\\nb :cat:" in shown
+
+
+def test_a_bar_may_not_know_its_total():
+    reporter = TerminalReporter()
+    reporter._console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    with reporter.track("predict", None) as task:
+        task.advance(3)
+    assert "3/?" in reporter._console.file.getvalue()

@@ -6,7 +6,14 @@ from hypothesis.extra.numpy import arrays
 
 from earmark.config import Config, TrainConfig
 from earmark.tasks import BINARY, MULTI_CLASS, MULTI_LABEL
-from earmark.windows import choose_window_frames, clip_logits, cut_window, window_starts
+from earmark.windows import (
+    choose_window_frames,
+    clip_logits,
+    cut_window,
+    stream_windows,
+    window_starts,
+    window_step,
+)
 
 
 def _share(difference):
@@ -79,3 +86,26 @@ def test_windows_are_as_long_as_asked_unless_every_clip_is_shorter():
     assert choose_window_frames([1000, 20], config) == 251
     assert choose_window_frames([90, 120], config) == 120
     assert choose_window_frames([6], config) == 51
+
+
+@given(
+    group_lengths=st.lists(st.integers(1, 60), min_size=1, max_size=12),
+    window_frames=st.integers(1, 60),
+    overlap=st.sampled_from([0.0, 0.3, 0.5, 0.9]),
+)
+def test_streamed_windows_are_those_of_the_whole_clip(group_lengths, window_frames, overlap):
+    num_frames = sum(group_lengths)
+    frames = np.arange(num_frames, dtype=np.float32)[:, None] * [1.0, -1.0]
+    groups = np.split(frames, np.cumsum(group_lengths)[:-1])
+    step = window_step(window_frames, overlap)
+    batches = list(stream_windows(groups, window_frames, step))
+    spans = [span for spans, _ in batches for span in spans]
+    starts = window_starts(num_frames, window_frames, overlap)
+    assert [span.start for span in spans] == starts
+    assert spans[-1].stop == num_frames
+    expected = [cut_window(frames, start, window_frames) for start in starts]
+    np.testing.assert_array_equal(np.concatenate([windows for _, windows in batches]), expected)
+
+
+def test_no_frames_are_no_windows():
+    assert list(stream_windows([], 5, 5)) == []

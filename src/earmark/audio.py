@@ -13,7 +13,9 @@ from jaxtyping import Float32
 
 from earmark.decoding import (
     AV_EXTENSIONS,
+    MAX_CHANNELS,
     MIN_SECONDS,
+    SAMPLE_RATES,
     SOUNDFILE_EXTENSIONS,
     WHOLE,
     Excerpt,
@@ -90,6 +92,52 @@ def stream(
         yield from read_mono(path, source, rate, excerpt, pipelined=pipelined)
 
 
+def from_arrays(blocks: Iterable[np.ndarray], sample_rate: int, to_rate: int) -> Iterator[Samples]:
+    """Sound that is at hand as arrays, treated as that of files is: averaged, checked, resampled.
+
+    Args:
+        blocks: Samples in [-1, 1], of any lengths: (time,), or (time, channels).
+        sample_rate: Their rate, in Hz.
+        to_rate: Rate to resample to, in Hz.
+
+    Yields:
+        Mono samples.
+
+    Raises:
+        AudioError: The samples are not floating-point numbers, or not finite; there are more
+            channels than `MAX_CHANNELS`; the rate is out of range; or the sound is shorter than
+            `MIN_SECONDS`.
+    """
+    if sample_rate not in SAMPLE_RATES:
+        raise AudioError(
+            f"samples: a rate of {sample_rate} Hz is outside {SAMPLE_RATES.start} to "
+            f"{SAMPLE_RATES.stop - 1}; give the rate of the samples"
+        )
+    num_samples = 0
+    native = _mono("samples", map(_as_channels, blocks), sample_rate)
+    for block in resample(native, sample_rate, to_rate):
+        num_samples += len(block)
+        if len(block):
+            yield block
+    _refuse_short("samples", num_samples, to_rate)
+
+
+def _as_channels(block: np.ndarray) -> np.ndarray:
+    """A block as (time, channels) in float32."""
+    if block.dtype.kind != "f":
+        raise AudioError(
+            f"samples: {block.dtype} instead of floating-point numbers in [-1, 1]; divide by the "
+            "largest value of their type"
+        )
+    channels = block[:, None] if block.ndim == 1 else block
+    if channels.ndim != 2 or not 1 <= channels.shape[1] <= MAX_CHANNELS:
+        raise AudioError(
+            f"samples: an array of shape {block.shape}; give (time,), or (time, channels) with at "
+            f"most {MAX_CHANNELS} channels"
+        )
+    return channels.astype(np.float32, copy=False)
+
+
 def is_audio(path: Path) -> bool:
     """Whether a folder scan takes a file for sound: by its extension, in any case of letters."""
     return (
@@ -143,15 +191,19 @@ def read_mono(
             "correct the end of the excerpt",
             "short",
         )
+    _refuse_short(f"{path}{excerpt}", num_samples, rate)
+
+
+def _refuse_short(name: str, num_samples: int, rate: int) -> None:
     if num_samples < round(MIN_SECONDS * rate):
         raise AudioError(
-            f"{path}{excerpt}: lasts {seconds:.3f} s, and at least {MIN_SECONDS} s "
-            "are needed; leave it out",
+            f"{name}: lasts {num_samples / rate:.3f} s, and at least {MIN_SECONDS} s are needed; "
+            "leave it out",
             "short",
         )
 
 
-def _mono(path: Path, blocks: Iterable[np.ndarray], sample_rate: int) -> Iterator[Samples]:
+def _mono(name: Path | str, blocks: Iterable[np.ndarray], sample_rate: int) -> Iterator[Samples]:
     num_samples = 0
     for block in blocks:
         # A sum of columns: `mean(axis=1)` is many times slower over so few channels.
@@ -161,7 +213,7 @@ def _mono(path: Path, blocks: Iterable[np.ndarray], sample_rate: int) -> Iterato
         if not np.isfinite(mono).all():
             at = (num_samples + int(np.argmin(np.isfinite(mono)))) / sample_rate
             raise AudioError(
-                f"{path}: the sample at {at:.3f} s is not a finite number; mend it", "not_finite"
+                f"{name}: the sample at {at:.3f} s is not a finite number; mend it", "not_finite"
             )
         num_samples += len(mono)
         yield np.ascontiguousarray(mono)

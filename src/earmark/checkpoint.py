@@ -3,93 +3,41 @@
 No code runs when a model is opened, and the same model gives the same bytes.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import torch
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override
-from earmark.decisions import DecisionRule
+from earmark.card import METADATA_KEY, ModelCard, read_card
 from earmark.errors import CheckpointError, ConfigError
 from earmark.files import write_whole
 from earmark.models import AudioModel, InputShape, build_model, refuse_unread
 from earmark.runs import RunFolder
-from earmark.tasks import BINARY, TASKS, Task
 
-FORMAT = 3
-OLDEST_FORMAT = 2
-"""Without a temperature, which is then 1."""
-ADJUSTABLE = ("evaluate", "predict")
-_KEY = "earmark"
 _MODEL = "model."
 _OPTIMIZER = "optimizer."
 _AVERAGE = "average."
 
 
-@dataclass(frozen=True)
-class ModelCard:
-    """What a network needs beside its weights.
+def new_network(card: ModelCard) -> AudioModel:
+    """The network of a card, with fresh weights, to be trained.
 
-    Args:
-        config: All settings that it was trained with.
-        labels: The vocabulary; a binary network's logit speaks for the second.
-        window_frames: Length of the windows that it was trained on.
-        task: What the labels mean.
-        chosen_thresholds: Probabilities from which labels are chosen; the task's own when empty.
-        temperature: What the logits of clips are divided by to calibrate them; 1 leaves them.
+    Raises:
+        ConfigError: A setting does not fit it.
     """
+    refuse_unread(card.config.model)
+    return _network(card)
 
-    config: Config
-    labels: tuple[str, ...]
-    window_frames: int
-    task: Task = BINARY
-    chosen_thresholds: tuple[float, ...] = ()
-    temperature: float = 1.0
 
-    @property
-    def thresholds(self) -> tuple[float, ...]:
-        """Probabilities from which labels are chosen, in the form that the task takes."""
-        return self.chosen_thresholds or self.task.default_thresholds(len(self.labels))
-
-    @property
-    def rule(self) -> DecisionRule:
-        """How the logits of clips become labels."""
-        predict = self.config.predict
-        return DecisionRule(
-            self.task,
-            self.thresholds,
-            self.temperature,
-            min_probability=predict.min_probability,
-            silence_db=predict.silence_db,
-        )
-
-    def build(self) -> AudioModel:
-        """The network, with fresh weights, to be trained.
-
-        Raises:
-            ConfigError: A setting does not fit it.
-        """
-        refuse_unread(self.config.model)
-        return self.network()
-
-    def network(self) -> AudioModel:
-        """The network, for weights that are there."""
-        shape = InputShape(self.config.features.n_mels, self.window_frames)
-        return build_model(self.config.model, shape, self.task.num_outputs(len(self.labels)))
+def _network(card: ModelCard) -> AudioModel:
+    """The network of a card, for weights that are there."""
+    shape = InputShape(card.config.features.n_mels, card.window_frames)
+    return build_model(card.config.model, shape, card.num_outputs)
 
 
 @dataclass(frozen=True)
@@ -120,8 +68,8 @@ class Checkpoint:
         try:
             # Sizes only, at first: a damaged file may ask for more memory than there is.
             with torch.device("meta"):
-                self.card.network().load_state_dict(weights, assign=True)
-            model = self.card.network()
+                _network(self.card).load_state_dict(weights, assign=True)
+            model = _network(self.card)
             model.load_state_dict(weights)
         except (RuntimeError, ConfigError) as error:
             reason = str(error).replace("\n", " ")
@@ -129,41 +77,18 @@ class Checkpoint:
         return model.eval()
 
     def adjust(self, settings: Sequence[str]) -> "Checkpoint":
-        """The same weights with other settings of the sections that may change after training.
-
-        Args:
-            settings: Each ``section.key=value`` of ``evaluate`` or ``predict``.
-
-        Raises:
-            ConfigError: Another section, or a wrong setting.
-        """
-        for setting in settings:
-            if setting.partition(".")[0].strip() not in ADJUSTABLE:
-                raise ConfigError(
-                    f"--set {setting}: a trained model keeps its other settings; only "
-                    f"{' and '.join(ADJUSTABLE)} may change"
-                )
-        card = replace(self.card, config=override(self.card.config, settings))
-        return replace(self, card=card)
+        """The same weights with a card that is adjusted as by `ModelCard.adjust`."""
+        return replace(self, card=self.card.adjust(settings))
 
     def save(self, path: Path) -> None:
         """Writes the file whole."""
         tensors = {_MODEL + name: one for name, one in self.model.items()}
         tensors |= {_OPTIMIZER + name: one for name, one in self.optimizer.items()}
         tensors |= {_AVERAGE + name: one for name, one in self.average.items()}
-        facts = {
-            "format": FORMAT,
-            "config": self.card.config.to_dict(),
-            "labels": self.card.labels,
-            "window_frames": self.card.window_frames,
-            "task": self.card.task.name,
-            "thresholds": self.card.thresholds,
-            "temperature": self.card.temperature,
-            "progress": dict(self.progress),
-        }
         on_cpu = {name: one.detach().cpu().contiguous() for name, one in tensors.items()}
+        text = self.card.to_text(progress=dict(self.progress))
         # One metadata key: the library does not keep the order of several.
-        write_whole(path, save(on_cpu, {_KEY: json.dumps(facts, sort_keys=True)}))
+        write_whole(path, save(on_cpu, {METADATA_KEY: text}))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -176,15 +101,18 @@ def load_checkpoint(path: Path) -> Checkpoint:
         path = RunFolder(path).best
     if not path.is_file():
         raise CheckpointError(f"{path}: no such model; give a run folder or a .safetensors file")
+    if path.suffix.lower() == ".onnx":
+        raise CheckpointError(
+            f"{path}: an ONNX model is for predict alone; give the run folder or the .safetensors "
+            "file that it was exported from"
+        )
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a whole .safetensors file: {error}") from None
-    if _KEY not in metadata:
-        raise CheckpointError(f"{path}: weights without earmark's settings; train it with earmark")
-    card, progress = _read_facts(path, metadata[_KEY])
+    card, progress = read_card(metadata, str(path))
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path}: {name} holds values that are not finite; train again")
@@ -195,71 +123,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
         progress,
         _strip(tensors, _AVERAGE),
     )
-
-
-def _distinct(labels: list[str]) -> list[str]:
-    if len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
-        raise ValueError("at least two distinct labels are needed, none of them empty")
-    return labels
-
-
-class _Format(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    format: Annotated[int, Field(ge=1)]
-
-
-class _Facts(_Format):
-    """What the metadata of a model file say."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    config: dict[str, Any]
-    labels: Annotated[list[str], AfterValidator(_distinct)]
-    window_frames: Annotated[int, Field(ge=1, le=MAX_WINDOW_FRAMES)]
-    task: Literal["binary", "multi_class", "multi_label"]
-    thresholds: list[Annotated[float, Field(ge=0, le=1)]]
-    temperature: Annotated[float, Field(ge=1e-3, le=1e3)] = 1.0
-    progress: dict[str, Any]
-
-    @model_validator(mode="after")
-    def _check(self) -> "_Facts":
-        if self.task == BINARY.name and len(self.labels) != 2:
-            raise ValueError(f"a binary task has two labels, not {len(self.labels)}")
-        needed = len(TASKS[self.task].default_thresholds(len(self.labels)))
-        if len(self.thresholds) != needed:
-            raise ValueError(f"thresholds: {needed} are needed, not {len(self.thresholds)}")
-        return self
-
-
-def _read_facts(path: Path, text: str) -> tuple[ModelCard, dict[str, Any]]:
-    """The card and the state of training, from metadata that nobody vouches for."""
-    try:
-        table = json.loads(text)
-        version = _Format.model_validate(table).format
-        if not OLDEST_FORMAT <= version <= FORMAT:
-            is_newer = version > FORMAT
-            age, mend = ("a newer", "update this one") if is_newer else ("an older", "train again")
-            raise CheckpointError(f"{path}: written by {age} earmark; {mend}")
-        facts = _Facts.model_validate(table)
-        config = config_from_dict(facts.config, source=str(path))
-    except ValidationError as error:
-        mistakes = "; ".join(_describe(item) for item in error.errors())
-        raise CheckpointError(f"{path}: earmark's settings are damaged: {mistakes}") from None
-    except ConfigError as error:
-        raise CheckpointError(str(error)) from None
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: earmark's settings are not JSON: {error}") from None
-    labels, thresholds = tuple(facts.labels), tuple(facts.thresholds)
-    card = ModelCard(
-        config, labels, facts.window_frames, TASKS[facts.task], thresholds, facts.temperature
-    )
-    return card, facts.progress
-
-
-def _describe(mistake: Any) -> str:
-    fact = ".".join(str(part) for part in mistake["loc"]) or "the whole"
-    return f"{fact}: {mistake['msg'].removeprefix('Value error, ')}"
 
 
 def _strip(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

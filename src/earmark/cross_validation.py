@@ -13,7 +13,8 @@ import loky
 import torch
 from loky.process_executor import BrokenProcessPool
 
-from earmark.checkpoint import ModelCard, load_checkpoint
+from earmark.card import ModelCard
+from earmark.checkpoint import load_checkpoint, new_network
 from earmark.config import Config
 from earmark.data import Clip
 from earmark.errors import ConfigError, DataError, EarmarkError, TrainingError
@@ -151,7 +152,7 @@ def _divide(
     task = name_task(manifest, config.train)
     check_folds(manifest, task, runtime.reporter)
     card = ModelCard(config, manifest.labels, crop_frames(config), task)
-    card.build()
+    new_network(card)
     require_stretches(card)
     runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
     tell_data(manifest, runtime.reporter)

@@ -22,9 +22,8 @@ from earmark.preparation import Prepared, prepare
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore, Frames
 from earmark.tasks import MULTI_LABEL, Task, sampling_shares, target_rows
-from earmark.windows import cut_window, window_starts
+from earmark.windows import EVALUATION_BATCH, cut_window, window_starts
 
-EVALUATION_BATCH = 64
 STATISTICS_FRAMES = 1 << 16
 
 

@@ -1,9 +1,6 @@
 """The whole flow on the small data set inside the package."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 
 from earmark.check import Audit, check
@@ -17,6 +14,7 @@ from earmark.prediction import Classifier, Failure, Prediction
 from earmark.report import UNSEEN, Origin, write_report
 from earmark.runs import RunFolder
 from earmark.runtime import Runtime
+from earmark.shipped import demo_data
 from earmark.store import FeatureStore, default_root
 from earmark.training import train
 
@@ -29,13 +27,6 @@ class Demonstration:
     evaluation: Evaluation
     predictions: tuple[Prediction | Failure, ...]
     report: Path
-
-
-@contextmanager
-def demo_data() -> Iterator[Path]:
-    """The folder of the demonstration's data: 130 clips of speech and music with their licences."""
-    with as_file(files("earmark") / "demo_data") as folder:
-        yield folder
 
 
 def demonstrate(

@@ -8,7 +8,8 @@
     │   ├── AudioError     a file that cannot be decoded or is no use
     │   └── StoreError     a feature store that cannot be read or written
     ├── CheckpointError    a model file that cannot be opened or does not fit
-    └── TrainingError      training cannot start or cannot go on
+    ├── TrainingError      training cannot start or cannot go on
+    └── ExportError        an exported model that does not say what the original says
 
 Each message is one line: what, where, and how to mend it.
 """
@@ -61,3 +62,7 @@ class CheckpointError(EarmarkError):
 
 class TrainingError(EarmarkError):
     """Training cannot start or cannot go on."""
+
+
+class ExportError(EarmarkError):
+    """An exported model that does not say what the original says."""

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float64
 from torch import nn
 
-from earmark.checkpoint import Checkpoint, ModelCard
+from earmark.card import ModelCard
+from earmark.checkpoint import Checkpoint, new_network
 from earmark.data import AudioDataset, OrderedLoader, prepare_once
 from earmark.errors import ConfigError
 from earmark.levels import peak_level_db
@@ -153,6 +154,6 @@ def require_stretches(card: ModelCard) -> None:
     if config.evaluate.window_seconds is not None:
         grid = stretch_grid(config.evaluate.window_seconds, config.features)
         try:
-            replace(card, window_frames=grid.num_frames).build()
+            new_network(replace(card, window_frames=grid.num_frames))
         except ConfigError as error:
             raise ConfigError(f"evaluate.window_seconds is too short: {error}") from None

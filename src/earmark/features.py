@@ -135,12 +135,14 @@ class LogMel:
         return np.concatenate(list(self.stream([waveform]))).T
 
     def stream(
-        self, blocks: Iterable[Float[np.ndarray, " _"]]
+        self, blocks: Iterable[Float[np.ndarray, " _"]], *, eager: bool = False
     ) -> Iterator[Float[np.ndarray, "frames mels"]]:
         """Log-mel frames of a clip that comes in blocks of any sizes.
 
         Args:
             blocks: Samples in [-1, 1] at ``config.sample_rate``.
+            eager: Give each frame as soon as its samples are there, for sound that comes as it is
+                heard. It costs more time; the values are the same, bit for bit.
 
         Yields:
             Groups of frames, in order; joined, they are what the whole clip gives, bit for bit.
@@ -150,48 +152,63 @@ class LogMel:
         # The next group starts beyond this one's last sample when hop_length exceeds n_fft.
         needed_samples = max(group_samples, GROUP_FRAMES * hop)
         waiting: list[np.ndarray] = []
-        num_waiting = 0
+        num_waiting = num_given = 0
         for block in blocks:
             if not waiting:
                 waiting, num_waiting = [np.zeros(n_fft // 2, block.dtype)], n_fft // 2
             waiting.append(block)
             num_waiting += len(block)
-            if num_waiting >= needed_samples:
+            if eager or num_waiting >= needed_samples:
                 pending = np.concatenate(waiting)
                 while len(pending) >= needed_samples:
-                    yield self._group(pending[:group_samples])
-                    pending = pending[GROUP_FRAMES * hop :]
+                    yield from self._group(pending[:group_samples], num_given)
+                    pending, num_given = pending[GROUP_FRAMES * hop :], 0
+                if eager:
+                    for frames in self._group(pending[:group_samples], num_given):
+                        yield frames
+                        num_given += len(frames)
                 waiting, num_waiting = [pending], len(pending)
         if not waiting:
             return
         pending = np.concatenate([*waiting, np.zeros(n_fft // 2, waiting[0].dtype)])
         while len(pending) >= n_fft:
-            yield self._group(pending[:group_samples])
-            pending = pending[GROUP_FRAMES * hop :]
+            yield from self._group(pending[:group_samples], num_given)
+            pending, num_given = pending[GROUP_FRAMES * hop :], 0
 
-    def _group(self, samples: np.ndarray) -> np.ndarray:
-        """Frames-major log-mel values of at most `GROUP_FRAMES` frames."""
+    def _group(self, samples: np.ndarray, num_given: int = 0) -> Iterator[np.ndarray]:
+        """Frames-major log-mel values of a group, without the frames that were given before.
+
+        Nothing when there is no other frame.
+        """
         hop, n_fft = self.config.hop_length, self.config.n_fft
+        num_frames = max(0, 1 + (len(samples) - n_fft) // hop)
+        if num_frames <= num_given:
+            return
         tables = self._tables[samples.dtype.char]
         # Overlapping views; numpy's sliding windows check as long as the window takes to apply.
-        num_frames = 1 + (len(samples) - n_fft) // hop
         strides = (hop * samples.itemsize, samples.itemsize)
         frames = np.ndarray((num_frames, n_fft), samples.dtype, samples, strides=strides)
-        spectrum = scipy.fft.rfft(frames * tables.window, axis=1, overwrite_x=True)
+        spectrum = scipy.fft.rfft(frames[num_given:] * tables.window, axis=1, overwrite_x=True)
         # Not abs(): its square root costs more than all of the rest.
         energy = spectrum.real**2
         energy += spectrum.imag**2
         power = self.config.power
         if power != 2.0:
             energy **= power / 2.0
-        mel = np.empty((len(frames), self.config.n_mels), energy.dtype)
+        if len(energy) < GROUP_FRAMES:
+            # A product rounds a row by its place and the size of the matrix, so both are kept.
+            whole = np.zeros((GROUP_FRAMES, energy.shape[1]), energy.dtype)
+            whole[num_given:num_frames] = energy
+            energy = whole
+        mel = np.empty((GROUP_FRAMES, self.config.n_mels), energy.dtype)
         for part in tables.filters:
             np.matmul(energy[:, part.bins], part.weights, out=mel[:, part.bands])
+        mel = mel[num_given:num_frames]
         np.maximum(mel, FLOOR, out=mel)
         # numpy's log is vectorised where its log10 is not.
         decibels = np.log(mel, out=mel)
         decibels *= 20.0 / power / math.log(10.0)
-        return decibels
+        yield decibels
 
     @cached_property
     def _tables(self) -> dict[str, "_Tables"]:
@@ -241,8 +258,8 @@ def extract(
 ) -> Extracted:
     """Log-mel frames of a file, as they are stored and as they are predicted from.
 
-    The sound is decoded and transformed block by block; only the frames are held. They are rounded
-    to float16, by 0.03 dB at most between -128 and 128 dB, for everyone alike.
+    The sound is decoded and transformed block by block; only the frames are held, as
+    `round_frames` gives them.
 
     Args:
         path: Any file that `earmark.audio.stream` reads.
@@ -254,13 +271,25 @@ def extract(
         AudioError: As `earmark.audio.stream`.
     """
     sample_rate = log_mel.config.sample_rate
+    return extract_blocks(audio.stream(path, sample_rate, excerpt, pipelined=pipelined), log_mel)
+
+
+def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -> Extracted:
+    """The same for sound that comes in blocks, at the rate of the front end."""
     num_samples = 0
 
-    def counted() -> Iterator[audio.Samples]:
+    def counted() -> Iterator[np.ndarray]:
         nonlocal num_samples
-        for block in audio.stream(path, sample_rate, excerpt, pipelined=pipelined):
+        for block in blocks:
             num_samples += len(block)
             yield block
 
-    groups = [group.astype(np.float16) for group in log_mel.stream(counted())]
-    return Extracted(np.concatenate(groups), num_samples / sample_rate)
+    frames = np.concatenate(list(round_frames(log_mel.stream(counted()))))
+    return Extracted(frames, num_samples / log_mel.config.sample_rate)
+
+
+def round_frames(
+    groups: Iterable[Float[np.ndarray, "frames mels"]],
+) -> Iterator[Float16[np.ndarray, "frames mels"]]:
+    """Frames as everyone sees them: rounded to float16, by 0.03 dB at most within 128 dB of 0."""
+    return (group.astype(np.float16) for group in groups)

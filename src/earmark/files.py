@@ -1,11 +1,39 @@
 """Files written whole: a reader sees the old file or the new one, never a part."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def open_whole(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file under a temporary name; it is flushed to disk and renamed into place at the end.
+
+    Args:
+        path: Where the file shall stand; missing folders are made.
+
+    Raises:
+        OSError: It cannot be written; the error names the path.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, os.fspath(temporary)):
+            error.filename = os.fspath(path)
+        raise
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Writes a file under a temporary name, flushes it to disk and renames it into place.
+    """Writes a file as `open_whole` does.
 
     Args:
         path: Where the file shall stand; missing folders are made.
@@ -16,16 +44,23 @@ def write_whole(path: Path, content: bytes | str) -> None:
         OSError: It cannot be written; the error names the path.
     """
     data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename = os.fspath(path)
-        raise
+    with open_whole(path) as file:
+        file.write(data)
+
+
+def place_below(folder: Path, path: Path) -> Path:
+    """A place in a folder for what is made of a file.
+
+    Args:
+        folder: The folder.
+        path: The file. Below the working folder its place has the same path as itself, so that
+            equal names are kept apart; elsewhere it has its path from the root.
+
+    Example:
+        >>> place_below(Path("out"), Path("news/today.mp3")).as_posix()
+        'out/news/today.mp3'
+    """
+    absolute = Path(os.path.normpath(path.absolute()))
+    if absolute.is_relative_to(Path.cwd()):
+        return folder / absolute.relative_to(Path.cwd())
+    return folder / absolute.relative_to(absolute.anchor)

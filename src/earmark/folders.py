@@ -49,7 +49,7 @@ def scan(data: Path) -> tuple[list[Sound], list[str]]:
     Raises:
         DataError: The folder cannot be read, or two folders mean the same split.
     """
-    files = {path: path.relative_to(data).parts for path in _walk(data, data, frozenset())}
+    files = {path: path.relative_to(data).parts for path in walk(data)}
     sounds = {path: parts for path, parts in files.items() if is_audio(path)}
     splits = _split_folders(data, sounds.values())
     notes = []
@@ -77,8 +77,18 @@ def _normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def walk(folder: Path) -> Iterator[Path]:
+    """Visible files below a folder, and what cannot be opened, in the order of their paths.
+
+    Links are followed, never back up. Only the folders on the way to a file are held in memory.
+
+    Raises:
+        DataError: The folder itself cannot be read.
+    """
+    return _walk(folder, folder, frozenset())
+
+
 def _walk(folder: Path, data: Path, above: frozenset[Path]) -> Iterator[Path]:
-    """Visible files below a folder, and what cannot be opened; never through a link back up."""
     real = folder.resolve()
     if real in above:
         return

@@ -40,6 +40,15 @@ def peak_level_db(frames: Float[np.ndarray, "frames mels"], config: FeatureConfi
     return float(frame_levels_db(frames, config).max())
 
 
+def window_levels_db(
+    windows: Float[np.ndarray, "windows mels frames"], config: FeatureConfig
+) -> Float64[np.ndarray, " windows"]:
+    """Level of the loudest frame of each window; see `frame_levels_db`."""
+    frames = windows.transpose(0, 2, 1)
+    levels_db = frame_levels_db(frames.reshape(-1, frames.shape[2]), config)
+    return levels_db.reshape(frames.shape[:2]).max(axis=1)
+
+
 @functools.lru_cache(maxsize=4)
 def _band_weights(config: FeatureConfig) -> Float64[np.ndarray, " mels"]:
     """What makes a frame's mean square of the energies of its bands.

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Task(Protocol):
-    """One piece of work with a known number of steps."""
+    """One piece of work, of so many steps."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Counts steps as done and shows a note beside the bar."""
@@ -23,8 +23,8 @@ class Reporter(Protocol):
     def warn(self, message: str) -> None:
         """Shows one line that the user should act on."""
 
-    def track(self, title: str, total: int) -> AbstractContextManager[Task]:
-        """Shows a bar with the time left until the context ends."""
+    def track(self, title: str, total: int | None) -> AbstractContextManager[Task]:
+        """Shows a bar until the context ends, with the time left where the total is known."""
         ...
 
 
@@ -45,7 +45,7 @@ class SilentReporter:
         """Drops the line."""
 
     @contextmanager
-    def track(self, title: str, total: int) -> Iterator[Task]:
+    def track(self, title: str, total: int | None) -> Iterator[Task]:
         """Yields a task that counts nothing."""
         yield SilentTask()
 

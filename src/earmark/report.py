@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 import earmark
-from earmark.checkpoint import Checkpoint, ModelCard
+from earmark.card import ModelCard
+from earmark.checkpoint import Checkpoint
 from earmark.errors import EarmarkError
 from earmark.files import write_whole
 from earmark.metrics import Scores

@@ -67,7 +67,7 @@ class TerminalReporter:
         self._console.print(printable(message), style="yellow", markup=False)
 
     @contextmanager
-    def track(self, title: str, total: int) -> Iterator[Task]:
+    def track(self, title: str, total: int | None) -> Iterator[Task]:
         """Shows a bar on a terminal, and nothing elsewhere, so that logs stay readable."""
         if self._quiet or not self._console.is_terminal:
             yield SilentTask()

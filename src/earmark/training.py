@@ -11,11 +11,12 @@ from torch import nn
 
 from earmark.augment import Augment
 from earmark.calibration import fit_temperature
+from earmark.card import ModelCard
 from earmark.checkpoint import (
     Checkpoint,
-    ModelCard,
     flatten_optimizer,
     load_checkpoint,
+    new_network,
     restore_optimizer,
 )
 from earmark.config import Config
@@ -148,7 +149,7 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     task = choose_task(manifest, config.train, runtime)
     folder.refuse_misuse(config, manifest.source, overwrite=overwrite)
     # Settings that cannot make a network are told before the features are computed, not after.
-    ModelCard(config, manifest.labels, crop_frames(config), task).build()
+    new_network(ModelCard(config, manifest.labels, crop_frames(config), task))
     runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
     tell_data(manifest, runtime.reporter)
     store = FeatureStore(store_root or default_root(), config.features)
@@ -172,7 +173,7 @@ def _require_short_windows(card: ModelCard) -> None:
     """Checks that the network leaves something of the windows that augmentation cuts short."""
     shortest = card.config.augment.shortest
     try:
-        replace(card, window_frames=max(1, math.floor(card.window_frames * shortest))).build()
+        new_network(replace(card, window_frames=max(1, math.floor(card.window_frames * shortest))))
     except ConfigError as error:
         raise ConfigError(f"augment.shortest = {shortest} is too short: {error}") from None
 
@@ -180,7 +181,7 @@ def _require_short_windows(card: ModelCard) -> None:
 def _start_or_resume(run: RunFolder, card: ModelCard, loaders: Loaders, runtime: Runtime) -> _State:
     train = card.config.train
     seed_torch(train.seed)
-    model = card.build()
+    model = new_network(card)
     model.input_norm.fit(*(one.float() for one in loaders.train.windows.band_statistics()))
     place(model, runtime.device)
     steps = Steps(model, train)

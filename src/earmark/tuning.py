@@ -12,7 +12,8 @@ import torch
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial
 
-from earmark.checkpoint import ModelCard
+from earmark.card import ModelCard
+from earmark.checkpoint import new_network
 from earmark.config import Config
 from earmark.data import prepare_once
 from earmark.errors import ConfigError, EarmarkError, TrainingError
@@ -147,7 +148,7 @@ def _set_up(
     folder.refuse_misuse(config, manifest.source)
     for name, corner in space.corners():
         try:
-            ModelCard(corner, manifest.labels, crop_frames(corner), task).build()
+            new_network(ModelCard(corner, manifest.labels, crop_frames(corner), task))
         except ConfigError as error:
             raise ConfigError(f"{name}: {error}") from None
     learnt_from = (*manifest.split("train"), *manifest.split("validation"))

@@ -1,6 +1,6 @@
 """Windows of clips: where they lie, how long they are, and what they say together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,11 @@ from earmark.features import LogMel
 from earmark.tasks import BINARY, Task
 
 SHORTEST_WINDOW_SECONDS = 1.0
+EVALUATION_BATCH = 64
+"""Windows that are judged at once."""
+
+WindowLogits = Callable[[Float32[np.ndarray, "windows mels frames"]], np.ndarray]
+"""A network: log-mel windows in decibels to a row of logits each; safe to call from threads."""
 
 Pooling = Literal["mean", "max", "attention"]
 
@@ -29,9 +34,55 @@ def window_starts(num_frames: int, window_frames: int, overlap: float) -> list[i
     """
     if num_frames <= window_frames:
         return [0]
-    step = max(1, round(window_frames * (1 - overlap)))
+    step = window_step(window_frames, overlap)
     starts = list(range(0, num_frames - window_frames, step))
     return [*starts, num_frames - window_frames]
+
+
+def window_step(window_frames: int, overlap: float) -> int:
+    """Frames from the start of one window to the start of the next.
+
+    Args:
+        window_frames: Length of a window.
+        overlap: Share of a window that the next repeats, in [0, 1).
+    """
+    return max(1, round(window_frames * (1 - overlap)))
+
+
+def stream_windows(
+    groups: Iterable[Float[np.ndarray, "_ mels"]], window_frames: int, step_frames: int
+) -> Iterator[tuple[list[range], Float32[np.ndarray, "windows mels window"]]]:
+    """The windows of a clip whose frames come in groups, as soon as their last frame is there.
+
+    They are those of `window_starts` and `cut_window`; only about a window of frames is held.
+
+    Args:
+        groups: Frames in order.
+        window_frames: Length of a window.
+        step_frames: Frames from the start of one window to the start of the next.
+
+    Yields:
+        Some windows, and the frames of the clip that each is made of.
+    """
+    held: np.ndarray | None = None
+    first_held = start = 0
+    for group in groups:
+        held = group if held is None else np.concatenate([held, group])
+        num_frames = first_held + len(held)
+        if starts := range(start, num_frames - window_frames + 1, step_frames):
+            cut = [cut_window(held, one - first_held, window_frames) for one in starts]
+            yield [range(one, one + window_frames) for one in starts], np.stack(cut)
+            start = starts[-1] + step_frames
+        # The last window ends with the clip, wherever that may be.
+        keep_from = max(first_held, min(start, num_frames - window_frames))
+        first_held, held = keep_from, held[keep_from - first_held :]
+    if held is None:
+        return
+    num_frames = first_held + len(held)
+    last = max(0, num_frames - window_frames)
+    if start == 0 or last > start - step_frames:
+        window = cut_window(held, last - first_held, window_frames)
+        yield [range(last, min(last + window_frames, num_frames))], window[None]
 
 
 def cut_window(

@@ -10,6 +10,8 @@ from earmark.cli.compare import compare
 from earmark.cli.cross_validate import cross_validate
 from earmark.cli.demo import demo
 from earmark.cli.evaluate import evaluate
+from earmark.cli.export import export
+from earmark.cli.listen import listen
 from earmark.cli.model import model
 from earmark.cli.predict import predict
 from earmark.cli.prepare import prepare
@@ -28,21 +30,13 @@ def cli() -> None:
     """Turns a folder of labelled sound into an audio classifier.
 
     DATA is a folder, DATA/LABEL/*.wav or DATA/{training,validation,testing}/LABEL/*.wav, or a CSV,
-    JSON Lines or Parquet manifest with the columns path and label. MODEL is a run folder or a
-    .safetensors file.
+    JSON Lines or Parquet manifest with the columns path and label. MODEL is a run folder, a
+    .safetensors file or, for predict, an .onnx file or the name of a model inside the package.
     """
 
 
 for _command in (
-    demo,
-    check,
-    prepare,
-    train,
-    tune,
-    cross_validate,
-    evaluate,
-    compare,
-    predict,
-    model,
+    *(demo, check, prepare, train, tune, cross_validate, evaluate, compare),
+    *(predict, listen, export, model),
 ):
     cli.add_command(_command)

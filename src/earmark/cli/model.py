@@ -48,7 +48,8 @@ def list_architectures(as_json: bool) -> None:
 @configured
 def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
     """Prints size after each layer, parameters and multiply-adds, of MODEL or the settings."""
-    from earmark.checkpoint import ModelCard, load_checkpoint
+    from earmark.card import ModelCard
+    from earmark.checkpoint import load_checkpoint, new_network
     from earmark.errors import ConfigError
     from earmark.models import InputShape, summarize
     from earmark.terminal import print_table
@@ -61,7 +62,7 @@ def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
         card, network = checkpoint.card, checkpoint.build()
     else:
         card = ModelCard(config, labels=("no", "yes"), window_frames=crop_frames(config))
-        network = card.build()
+        network = new_network(card)
     shape = InputShape(card.config.features.n_mels, card.window_frames)
     layers = summarize(network, shape)
     rows = [

@@ -46,6 +46,8 @@ def guarded(function: Function) -> Function:
                 and options.get("folder", True) is not None
             )
             how = "; the same command goes on from here" if resumable else ""
+            if function.__name__ == "predict" and options.get("output"):
+                how = "; the same command goes on from here with --resume"
             click.echo(f"earmark: interrupted{how}", err=True)
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
@@ -132,16 +134,33 @@ def adjusted(function: Function) -> Function:
     return _set(function)
 
 
+_device = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|mps",
+    help="Where to compute.",
+)
+
+
+def judging(function: Function) -> Function:
+    """Adds --device for a model that is only used, and hands it over; PyTorch may not be needed."""
+
+    @_device
+    @functools.wraps(function)
+    def run(*args: Any, **options: Any) -> None:
+        from earmark.memory import keep_freed_memory
+
+        keep_freed_memory()
+        function(*args, **options)
+
+    return run
+
+
 def computing(function: Function) -> Function:
     """Adds --device and hands over the runtime, which speaks through the reporter."""
 
-    @click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        metavar="auto|cpu|cuda|mps",
-        help="Where to compute.",
-    )
+    @_device
     @functools.wraps(function)
     def run(*args: Any, device: str, reporter: "Reporter", **options: Any) -> None:
         from earmark.runtime import start

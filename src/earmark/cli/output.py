@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from earmark.significance import PairedDifference
 
 PREDICTION_COLUMNS = ("file", "label", "probability", "seconds")
+SEGMENT_COLUMNS = ("file", "start", "end", "label", "probability")
 RATIOS = ("precision", "recall", "f1")
 
 
@@ -43,6 +44,18 @@ def prediction_row(result: "Prediction | Failure") -> tuple[str, ...]:
     chosen = facts.get("labels", [facts.get("label")])
     shares = ";".join(f"{facts['probabilities'][label]:.3f}" for label in chosen)
     return facts["path"], ";".join(chosen) or "-", shares or "-", seconds
+
+
+def segment_rows(result: "Prediction | Failure") -> list[tuple[str, ...]]:
+    """A row a segment of a file in the order of `SEGMENT_COLUMNS`; one of dashes without any."""
+    facts = result.to_dict()
+    return [
+        (
+            *(facts["path"], f"{one['start']:.2f}", f"{one['end']:.2f}"),
+            *(one["label"], f"{one['probability']:.3f}"),
+        )
+        for one in facts.get("segments", ())
+    ] or [(facts["path"], "-", "-", "-", "-")]
 
 
 def print_scores(scores: "Scores") -> None:

@@ -1,79 +1,72 @@
 """The command that labels new files."""
 
-import json
-import sys
-from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from earmark.cli.options import adjusted, computing, guarded, json_option, model_argument
-from earmark.cli.output import PREDICTION_COLUMNS, prediction_row
+from earmark.cli.judging import STANDARD_INPUT, Request, find_files, judge_all
+from earmark.cli.live import raw_options, show_stream
+from earmark.cli.options import adjusted, guarded, json_option, judging, model_argument
+from earmark.errors import ConfigError
 
 if TYPE_CHECKING:
-    from earmark.prediction import Failure, Prediction
-    from earmark.runtime import Runtime
+    from earmark.progress import Reporter
 
-TABLE_ROWS = 100
-"""Most files that are shown as one table; the lines of more are shown as they come."""
+FORMATS = ("csv", "json", "audacity", "textgrid", "elan", "rttm", "webvtt", "png", "svg")
+
+_folder = click.Path(path_type=Path)
 
 
 @click.command()
 @guarded
 @model_argument
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@computing
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--files-from", type=_folder, help="A list of files, one a line; - is stdin.")
+@click.option("--segments", is_flag=True, help="Tell when each label is heard, too.")
+@click.option("--segments-to", type=_folder, help="Folder for a time line of each file.")
+@click.option(
+    "--segments-format",
+    "formats",
+    multiple=True,
+    type=click.Choice(FORMATS),
+    help="What is written there; csv by default.",
+)
+@click.option("--split-audio", "split_to", type=_folder, help="Folder for the parts of each file.")
+@click.option("-o", "--output", type=_folder, help="Table of results: .csv, .jsonl or .parquet.")
+@click.option("--resume", is_flag=True, help="Leave out the files that the table has already.")
+@raw_options
+@judging
 @json_option
 @adjusted
 def predict(
     model: Path,
     paths: tuple[Path, ...],
-    as_json: bool,
+    device: str,
+    reporter: "Reporter",
     settings: tuple[str, ...],
-    runtime: "Runtime",
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Labels new files and the sound files below folders."""
-    from earmark.prediction import Classifier, Failure, Prediction, find_audio
-    from earmark.progress import SILENT
-    from earmark.terminal import print_table
+    """Labels new files: PATHS are files, folders, patterns, or - for standard input."""
+    from earmark.prediction import Classifier
 
-    if not runtime.is_main:
+    raw_rate, raw_format = options.pop("raw_rate"), options.pop("raw_format")
+    list_file = options.pop("files_from")
+    request = Request(model, **options)
+    request.check()
+    if not paths and list_file is None:
+        raise click.UsageError("Missing argument 'PATHS...'; or give --files-from.")
+    if list_file == STANDARD_INPUT and STANDARD_INPUT in paths:
+        raise ConfigError("--files-from - and -: standard input is a list or a sound, not both")
+    if raw_rate is not None:
+        if paths != (STANDARD_INPUT,) or list_file is not None or request != Request(model):
+            raise ConfigError("--raw: shows standard input alone, as it comes; give - and no more")
+        classifier = Classifier.load(model, device=device, settings=settings)
+        show_stream(classifier, raw_rate, raw_format, as_json=as_json, reporter=reporter)
         return
-    classifier = Classifier.load(model, device=runtime.device.type, settings=settings)
-    reporter = runtime.reporter
-    files = find_audio(paths)
-    on_terminal = sys.stdout.isatty()
-    as_table = on_terminal and not as_json and len(files) <= TABLE_ROWS
-    # Lines on a terminal would run into a bar there, and they show how far the work is.
-    bars = SILENT if on_terminal and not as_table else reporter
-    results: list[Prediction | Failure] = []
-    show = results.append if as_table else _line_printer(as_json=as_json)
-    num_failed = 0
-    with bars.track("predict", len(files)) as task:
-        for result in classifier.predict_many(files):
-            task.advance(note=result.path.name)
-            if isinstance(result, Failure):
-                num_failed += 1
-                reporter.warn(f"skipped: {result.error}")
-            show(result)
-    if as_table:
-        print_table("", PREDICTION_COLUMNS, map(prediction_row, results))
-    if not files or num_failed:
-        reporter.warn(
-            f"{num_failed} files could not be judged" if files else "no sound files found"
-        )
-        sys.exit(1)
-
-
-def _line_printer(*, as_json: bool) -> "Callable[[Prediction | Failure], None]":
-    """What prints a line a file: JSON, or cells between tabs below their headings."""
-    from earmark.terminal import printable
-
-    def print_cells(cells: Iterable[str]) -> None:
-        click.echo("\t".join(map(printable, cells)))
-
-    if as_json:
-        return lambda result: click.echo(json.dumps(result.to_dict()))
-    print_cells(PREDICTION_COLUMNS)
-    return lambda result: print_cells(prediction_row(result))
+    classifier = Classifier.load(model, device=device, settings=settings)
+    with ExitStack() as opened:
+        files = find_files(paths, list_file, opened)
+        judge_all(classifier, files, request, as_json=as_json, reporter=reporter)

@@ -231,7 +231,10 @@ class EvaluateConfig(Section):
 
 
 class PredictConfig(Section):
-    """How clips longer than a window are judged, in validation, testing and use alike."""
+    """How clips longer than a window are judged, in validation, testing and use alike.
+
+    From `hop_seconds` on, how the time lines of recordings are made.
+    """
 
     overlap: Fraction = 0.0
     """Share of a window that the next one repeats."""
@@ -244,6 +247,13 @@ class PredictConfig(Section):
     silence_db: Annotated[float, Field(ge=-200, le=0)] = -80.0
     """A clip whose loudest frame lies below this, in dB of full scale, is `silence` and gets no
     label. The default is the noise of 16-bit sound; -200 lets digital silence have its label."""
+    hop_seconds: Annotated[float, Field(gt=0, le=3600)] = 0.1
+    """Step from one window of a time line, or of a stream, to the next."""
+    smoothing: Literal["viterbi", "median", "none"] = "viterbi"
+    """How the windows of a time line become segments: by the likeliest segments of which none is
+    too short, by the median over neighbours, or each by itself."""
+    min_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    """Shortest segment of `viterbi`; length of the median of `median`."""
 
 
 class Config(Section):

@@ -1,0 +1,94 @@
+"""Both exported graphs and PyTorch, side by side: seconds for sounds of several lengths.
+
+``python benchmarks/onnx_graphs.py [--model NAME]``
+
+From samples to probabilities: the graph that takes the waveform; the log-mel graph behind the numpy
+front end, which is what ``predict`` runs; and the same in PyTorch. Weights are random, which costs
+the same. The last column is what running the waveform graph once adds to the most memory that a
+process of its own has held.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from earmark.card import ModelCard
+from earmark.checkpoint import new_network
+from earmark.config import load_config
+from earmark.onnx_graph import build_graph
+from earmark.onnx_model import WAVEFORM, read_onnx, start_session
+from earmark.prediction import Classifier
+from earmark.torch_model import window_logits
+from earmark.windows import crop_frames
+from machine import describe_machine, fastest_seconds, peak_megabytes
+
+SECONDS = (1, 10, 60, 600)
+
+
+def main() -> None:
+    """Prints a row for each length."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="audio_cnn")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.memory:
+        print(_megabytes(Path(arguments.memory[0]), int(arguments.memory[1])))
+        return
+    torch.set_num_threads(arguments.threads)
+    config = load_config(settings=[f"model.name={arguments.model}"])
+    card = ModelCard(config, ("music", "speech"), crop_frames(config))
+    network = new_network(card).eval()
+    whole = build_graph(network, card, "waveform", "").SerializeToString()
+    inner = build_graph(network, card, "log-mel", "").SerializeToString()
+    session = start_session(whole, "waveform", arguments.threads)
+    in_onnx = Classifier(*read_onnx(inner, "log-mel", arguments.threads))
+    in_torch = Classifier(card, window_logits(network, torch.device("cpu")))
+    print(describe_machine("torch", "onnxruntime", "numpy", "scipy"))
+    print(
+        f"{arguments.model}, threads: {arguments.threads}, fastest of {arguments.rounds} rounds\n"
+    )
+    print(
+        "| seconds of sound | waveform graph, ms | log-mel graph, ms | PyTorch, ms | memory, MB |"
+    )
+    print("|---|---|---|---|---|")
+    for seconds in SECONDS:
+        sound = _sound(seconds)
+        work = (
+            partial(session.run, None, {WAVEFORM: sound[None]}),
+            partial(in_onnx.predict, sound),
+            partial(in_torch.predict, sound),
+        )
+        cells = [f"{fastest_seconds(one, arguments.rounds) * 1e3:.1f}" for one in work]
+        print(f"| {seconds} | {' | '.join(cells)} | {_memory_of(whole, seconds)} |")
+
+
+def _sound(seconds: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 0.1, seconds * 16_000).astype(np.float32)
+
+
+def _memory_of(graph: bytes, seconds: int) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.onnx"
+        path.write_bytes(graph)
+        command = (sys.executable, __file__, "--memory", str(path), str(seconds))
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _megabytes(path: Path, seconds: int) -> str:
+    session = start_session(path.read_bytes(), str(path), 1)
+    sound = _sound(seconds)
+    before = peak_megabytes()
+    session.run(None, {WAVEFORM: sound[None]})
+    return f"{peak_megabytes() - before:.0f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""A recording cut up by its labels: a sound file a segment, in one pass over the recording.
+
+WAV, FLAC, AIFF and their like are copied sample by sample in their own encoding. What was
+compressed with loss (mp3, Ogg, Opus, m4a and others) is decoded and written as FLAC of 24 bits: a
+packet of such a file needs the packets before it, so a cut between packets is neither exact nor
+free of clicks.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import soundfile
+
+from earmark.decoding import WHOLE, name_damage, open_source
+from earmark.files import open_whole, place_below
+from earmark.timeline import Segment
+
+BLOCK_SAMPLES = 1 << 16
+_EXACT_TYPES: dict[str, Literal["int16", "int32", "float64"]] = {
+    "PCM_U8": "int32",
+    "PCM_S8": "int32",
+    "PCM_16": "int32",
+    "PCM_24": "int32",
+    "PCM_32": "int32",
+    "ULAW": "int16",
+    "ALAW": "int16",
+    "FLOAT": "float64",
+    "DOUBLE": "float64",
+}
+"""Encodings whose samples stay the same when they are read as these numbers and written again."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A recording that is read once, and how its parts are written."""
+
+    sample_rate: int
+    channels: int
+    format: str
+    subtype: str
+    suffix: str
+    blocks: Iterator[np.ndarray]
+
+
+def split_audio(
+    path: Path, segments: Sequence[Segment], folder: Path, name: Path | None = None
+) -> list[Path]:
+    """Writes every segment to ``FOLDER/LABEL/RECORDING/START-END.EXT``.
+
+    So the folder is one of labels and groups that `earmark.manifest.read_manifest` reads. Tags are
+    not copied. Each file is written whole.
+
+    Args:
+        path: The recording.
+        segments: Of the recording; they may overlap.
+        folder: Where to write.
+        name: What to call the recording; by default its own path.
+
+    Returns:
+        The files, in the order of the segments.
+
+    Raises:
+        AudioError: The recording cannot be decoded.
+    """
+    with ExitStack() as opened:
+        source = _open_exact(path, opened) or _open_decoded(path, opened)
+        places = [_place(folder, name or path, one, source.suffix) for one in segments]
+        _write_parts(source, segments, places)
+    return places
+
+
+def _write_parts(source: _Source, segments: Sequence[Segment], places: Sequence[Path]) -> None:
+    bounds = [
+        (round(one.start * source.sample_rate), round(one.end * source.sample_rate))
+        for one in segments
+    ]
+    waiting = sorted(range(len(segments)), key=lambda at: bounds[at], reverse=True)
+    writing: dict[int, tuple[ExitStack, soundfile.SoundFile]] = {}
+    position = 0
+    with ExitStack() as unfinished:
+        for block in source.blocks:
+            end = position + len(block)
+            while waiting and bounds[waiting[-1]][0] < end:
+                part = waiting.pop()
+                files = unfinished.enter_context(ExitStack())
+                writing[part] = files, _create(places[part], source, files)
+            for part, (files, file) in list(writing.items()):
+                first, last = bounds[part]
+                file.write(block[max(first - position, 0) : last - position])
+                if last <= end:
+                    del writing[part]
+                    files.close()
+            position = end
+
+
+def _create(place: Path, source: _Source, files: ExitStack) -> soundfile.SoundFile:
+    return files.enter_context(
+        soundfile.SoundFile(
+            files.enter_context(open_whole(place)),
+            "w",
+            source.sample_rate,
+            source.channels,
+            source.subtype,
+            format=source.format,
+        )
+    )
+
+
+def _open_exact(path: Path, opened: ExitStack) -> _Source | None:
+    """The samples as they are stored; None where they are not stored as samples."""
+    try:
+        file = opened.enter_context(soundfile.SoundFile(path))
+    except (soundfile.LibsndfileError, TypeError):
+        return None
+    if file.subtype not in _EXACT_TYPES:
+        return None
+    dtype = _EXACT_TYPES[file.subtype]
+
+    def blocks() -> Iterator[np.ndarray]:
+        while len(block := file.read(BLOCK_SAMPLES, dtype=dtype, always_2d=True)):
+            yield block
+
+    return _Source(
+        *(file.samplerate, file.channels, file.format, file.subtype, path.suffix),
+        name_damage(path, blocks()),
+    )
+
+
+def _open_decoded(path: Path, opened: ExitStack) -> _Source:
+    source = opened.enter_context(open_source(path))
+    blocks = name_damage(path, source.blocks(WHOLE))
+    return _Source(source.sample_rate, source.channels, "FLAC", "PCM_24", ".flac", blocks)
+
+
+def _place(folder: Path, path: Path, segment: Segment, suffix: str) -> Path:
+    """Where a segment goes; a label with a slash or a dot in front must not lead elsewhere."""
+    label = segment.label.replace("/", "_").lstrip(".") or "_"
+    # One folder a recording, so that its parts are one group.
+    group = "__".join(place_below(Path(), path).parts)
+    return folder / label / group / f"{segment.start:.3f}-{segment.end:.3f}{suffix}"

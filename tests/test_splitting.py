@@ -1,0 +1,109 @@
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from earmark import audio
+from earmark.errors import AudioError
+from earmark.manifest import read_manifest
+from earmark.splitting import split_audio
+from earmark.timeline import Segment
+
+RATE = 22_050
+SEGMENTS = (
+    Segment(0.0, 0.75, "music", 0.9),
+    Segment(0.5, 1.001, "speech", 0.9),
+    Segment(1.25, 2.0, "music", 0.9),
+)
+
+
+def write(path, rng, subtype, channels=2):
+    samples = rng.uniform(-0.9, 0.9, (2 * RATE, channels))
+    soundfile.write(path, samples, RATE, subtype=subtype)
+    return path
+
+
+def stored(path, subtype):
+    dtype = "float64" if subtype in {"FLOAT", "DOUBLE"} else "int32"
+    return soundfile.read(path, dtype=dtype, always_2d=True)[0]
+
+
+@pytest.mark.parametrize(
+    ("extension", "subtype"),
+    [("wav", kind) for kind in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW")]
+    + [("flac", kind) for kind in ("PCM_S8", "PCM_16", "PCM_24")]
+    + [("aiff", "PCM_16"), ("au", "ALAW"), ("w64", "PCM_24")],
+)
+def test_stored_samples_are_copied_one_by_one(tmp_path, rng, monkeypatch, extension, subtype):
+    monkeypatch.setattr("earmark.splitting.BLOCK_SAMPLES", 1000)
+    path = write(tmp_path / f"a.{extension}", rng, subtype)
+    whole = stored(path, subtype)
+    files = split_audio(path, SEGMENTS, tmp_path / "out")
+    for file, one in zip(files, SEGMENTS, strict=True):
+        info = soundfile.info(file)
+        assert (info.subtype, info.samplerate, info.channels) == (subtype, RATE, 2)
+        expected = whole[round(one.start * RATE) : round(one.end * RATE)]
+        np.testing.assert_array_equal(stored(file, subtype), expected)
+
+
+@pytest.mark.parametrize("extension", ["mp3", "ogg", "opus", "m4a"])
+def test_what_was_compressed_with_loss_becomes_flac(tmp_path, write_clip, extension):
+    path = tmp_path / f"a.{extension}"
+    clip = write_clip(tmp_path / "a.wav", seconds=2.0, sample_rate=48_000)
+    if extension == "m4a":
+        encode(clip, path)
+    else:
+        kinds = {"opus": ("OGG", "OPUS"), "ogg": ("OGG", "VORBIS")}
+        kind, subtype = kinds.get(extension, ("MP3", "MPEG_LAYER_III"))
+        soundfile.write(path, *soundfile.read(clip), format=kind, subtype=subtype)
+    files = split_audio(path, SEGMENTS, tmp_path / "out")
+    for file, one in zip(files, SEGMENTS, strict=True):
+        info = soundfile.info(file)
+        assert (info.format, info.subtype, info.samplerate) == ("FLAC", "PCM_24", 48_000)
+        expected = audio.load(path).samples[round(one.start * 48_000) : round(one.end * 48_000)]
+        np.testing.assert_allclose(soundfile.read(file)[0], expected, atol=2.0**-22)
+
+
+def encode(clip, path):
+    samples, rate = soundfile.read(clip, dtype="float32")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.rate = rate
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            container.mux(packet)
+
+
+def test_the_parts_are_a_data_set(tmp_path, rng, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "radio").mkdir()
+    path = write(tmp_path / "radio" / "a.wav", rng, "PCM_16")
+    files = split_audio(path, SEGMENTS, tmp_path / "out")
+    assert [one.relative_to(tmp_path / "out").as_posix() for one in files] == [
+        "music/radio__a.wav/0.000-0.750.wav",
+        "speech/radio__a.wav/0.500-1.001.wav",
+        "music/radio__a.wav/1.250-2.000.wav",
+    ]
+    recordings = read_manifest(tmp_path / "out").recordings
+    labels = {one.path.name: one.labels for one in recordings}
+    assert labels["0.500-1.001.wav"] == ("speech",)
+    assert len({one.group for one in recordings}) == 1
+
+
+@pytest.mark.parametrize("label", ["../up", "a/b", "..", ".hidden", "/root"])
+def test_no_label_leads_out_of_the_folder(tmp_path, rng, label):
+    path = write(tmp_path / "a.wav", rng, "PCM_16")
+    (file,) = split_audio(path, [Segment(0.0, 1.0, label, 0.9)], tmp_path / "out")
+    place = file.relative_to(tmp_path / "out")
+    assert file.is_file()
+    assert not any(part.startswith(".") for part in place.parts)
+
+
+def test_damage_is_named_and_leaves_no_part_of_a_file(tmp_path, rng):
+    path = write(tmp_path / "a.flac", rng, "PCM_16")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=r"a\.flac: decoding stopped part-way"):
+        split_audio(path, [Segment(0.0, 2.0, "music", 0.9)], tmp_path / "out")
+    assert [one for one in (tmp_path / "out").rglob("*") if one.is_file()] == []
