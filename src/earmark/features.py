@@ -262,5 +262,17 @@ def extract(
             num_samples += len(block)
             yield block
 
-    groups = [group.astype(np.float16) for group in log_mel.stream(counted())]
-    return Extracted(np.concatenate(groups), num_samples / sample_rate)
+    frames = to_frames(log_mel, counted())
+    return Extracted(frames, num_samples / sample_rate)
+
+
+def to_frames(
+    log_mel: LogMel, blocks: Iterable[Float[np.ndarray, " _"]]
+) -> Float16[np.ndarray, "frames mels"]:
+    """Log-mel frames of a sound, rounded as `extract` does.
+
+    Args:
+        log_mel: The front end.
+        blocks: Samples in [-1, 1] at its rate; at least one.
+    """
+    return np.concatenate([group.astype(np.float16) for group in log_mel.stream(blocks)])

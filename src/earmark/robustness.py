@@ -1,0 +1,362 @@
+"""How a model holds up when the sound of the test clips is worse than it was.
+
+A clip is decoded, changed, and goes through the front end again: nothing of it comes from the store.
+Chance depends on the seed and the name of the clip alone, so that clips may come and go.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import threadpoolctl
+
+from earmark import audio
+from earmark.checkpoint import Checkpoint
+from earmark.data import AudioDataset, Clip, HeldFrames, OrderedLoader
+from earmark.degradations import (
+    Samples,
+    add_noise,
+    apply_gain,
+    babble,
+    band_limit,
+    cut_excerpt,
+    overdrive,
+    recode,
+    speech_shaped_noise,
+    white_noise,
+)
+from earmark.errors import AudioError
+from earmark.evaluation import predict_clips
+from earmark.features import LogMel, to_frames
+from earmark.manifest import Recording
+from earmark.metrics import Predictions, effective_size, wilson_interval
+from earmark.parallel import map_in_order
+from earmark.preparation import Skipped
+from earmark.runtime import Runtime, place
+from earmark.store import Frames
+
+LONGEST_SECONDS = 60.0
+NUM_VOICES = 6
+MAX_VOICES = 24
+VOICE_SECONDS = 10.0
+SNRS_DB = (20, 10, 0)
+EXCERPT_SECONDS = (1, 3, 10, 30)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a condition makes a worse sound of.
+
+    Args:
+        samples: Of the clip, at ``sample_rate`` Hz.
+        sample_rate: That of the front end.
+        seeds: Where the chance of this clip starts from.
+        voices: Clips of other groups, for babble.
+    """
+
+    samples: Samples
+    sample_rate: int
+    seeds: tuple[int, ...]
+    voices: Sequence[Samples] = ()
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The same chance for each condition, so that only the condition differs."""
+        return np.random.default_rng(self.seeds)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One way in which sound gets worse.
+
+    Args:
+        name: What people call it.
+        change: Makes the worse sound; None where the condition does not apply to a clip.
+    """
+
+    name: str
+    change: Callable[[Sound], Samples | None]
+
+
+@dataclass(frozen=True)
+class ConditionScores:
+    """Figures under one condition, beside those of the same clips as they are.
+
+    Args:
+        condition: Its name.
+        num_clips: Clips that it applies to.
+        num_groups: Groups that they come from.
+        num_correct: Of them judged rightly.
+        accuracy_interval: Wilson interval, as in `earmark.metrics.Scores`.
+        loss: Mean cross-entropy of the task, in nats.
+        num_lost: Clips that are judged rightly as they are, and wrongly so.
+        num_gained: The other way round.
+    """
+
+    condition: str
+    num_clips: int
+    num_groups: int
+    num_correct: int
+    accuracy_interval: tuple[float, float]
+    loss: float
+    num_lost: int
+    num_gained: int
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the clips that were judged rightly."""
+        return self.num_correct / self.num_clips
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures under the names that ``evaluate --json`` prints."""
+        interval = list(self.accuracy_interval)
+        return {**asdict(self), "accuracy": self.accuracy, "accuracy_interval": interval}
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Figures of each condition; the first is the sound as it is."""
+
+    conditions: tuple[ConditionScores, ...]
+    skipped: tuple[Skipped, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``evaluate --robustness --json`` prints."""
+        return {
+            "conditions": [one.to_dict() for one in self.conditions],
+            "skipped": [one.to_dict() for one in self.skipped],
+        }
+
+
+def list_conditions() -> tuple[Condition, ...]:
+    """Every condition, the unchanged sound first.
+
+    Source:
+        Hirsch and Pearce (2000), The Aurora experimental framework for the performance evaluation of
+        speech recognition systems under noisy conditions, ASR2000: noises, babble among them, at
+        fixed signal-to-noise ratios from 20 dB down, and the band of a telephone.
+
+    Example:
+        >>> [one.name for one in list_conditions()][:2]
+        ['as recorded', 'recorded at 8 kHz']
+    """
+    return (
+        Condition("as recorded", lambda sound: sound.samples),
+        Condition("recorded at 8 kHz", _narrow),
+        *(
+            Condition(f"{title} at {kilobits} kbit/s", functools.partial(_recode, codec, kilobits))
+            for title, codec, kilobits in (
+                ("MP3", "mp3", 48),
+                ("MP3", "mp3", 16),
+                ("Opus", "opus", 24),
+                ("Opus", "opus", 8),
+            )
+        ),
+        Condition("20 dB softer", lambda sound: apply_gain(sound.samples, -20.0)),
+        Condition("20 dB louder", lambda sound: apply_gain(sound.samples, 20.0)),
+        Condition("20 dB louder, cut at full scale", lambda sound: overdrive(sound.samples, 20.0)),
+        *(
+            Condition(f"{title}, {snr_db} dB", functools.partial(_mix, make, snr_db))
+            for title, make in (
+                ("white noise", _white),
+                ("speech-shaped noise", _speech_shaped),
+                ("babble of other clips", _babble),
+            )
+            for snr_db in SNRS_DB
+        ),
+        *(
+            Condition(f"{seconds} s of it", functools.partial(_cut, seconds))
+            for seconds in EXCERPT_SECONDS
+        ),
+    )
+
+
+def _narrow(sound: Sound) -> Samples | None:
+    if sound.sample_rate <= 8000:
+        return None
+    return band_limit(sound.samples, sound.sample_rate, 4000)
+
+
+def _recode(codec: Any, kilobits: int, sound: Sound) -> Samples:
+    return recode(sound.samples, sound.sample_rate, codec, 1000 * kilobits)
+
+
+def _mix(make: Callable[[Sound], Samples | None], snr_db: float, sound: Sound) -> Samples | None:
+    noise = make(sound)
+    return None if noise is None else add_noise(sound.samples, noise, snr_db)
+
+
+def _white(sound: Sound) -> Samples:
+    return white_noise(len(sound.samples), sound.rng)
+
+
+def _speech_shaped(sound: Sound) -> Samples:
+    return speech_shaped_noise(len(sound.samples), sound.sample_rate, sound.rng)
+
+
+def _babble(sound: Sound) -> Samples | None:
+    rng = sound.rng
+    if len(sound.voices) < 2:
+        return None
+    num_voices = min(NUM_VOICES, len(sound.voices))
+    chosen = rng.choice(len(sound.voices), num_voices, replace=False)
+    return babble([sound.voices[index] for index in chosen], len(sound.samples), rng)
+
+
+def _cut(seconds: float, sound: Sound) -> Samples | None:
+    if len(sound.samples) <= seconds * sound.sample_rate:
+        return None
+    return cut_excerpt(sound.samples, sound.sample_rate, seconds, sound.rng)
+
+
+def measure_robustness(
+    checkpoint: Checkpoint,
+    predictions: Predictions,
+    recordings: Mapping[str, Recording],
+    runtime: Runtime,
+    *,
+    seed: int = 0,
+) -> Robustness:
+    """Judges the test clips again under every condition of `list_conditions`.
+
+    Of a clip at most the first `LONGEST_SECONDS` are used, under all conditions alike. A few clips
+    at a time are decoded, so memory does not grow with their number. A clip that cannot be decoded
+    is named and the others go on.
+
+    Args:
+        checkpoint: The model.
+        predictions: Of the test; its clips are judged again.
+        recordings: The recording of each clip, by name.
+        runtime: Where to compute; this process does it alone.
+        seed: Of noise and excerpts.
+    """
+    judge = _Judge(checkpoint, replace(runtime, rank=0, world_size=1))
+    voices = _draw_voices(predictions.clips, recordings, judge.log_mel.config.sample_rate, seed)
+    listen = functools.partial(_listen, recordings, judge.log_mel, voices, seed)
+    clips = predictions.clips
+    tally = _Tally(clips, checkpoint.card.thresholds)
+    skipped = []
+    with (
+        runtime.reporter.track("robustness", len(clips)) as task,
+        threadpoolctl.threadpool_limits(1, "blas"),
+    ):
+        for index, (clip, future) in enumerate(map_in_order(listen, clips)):
+            try:
+                tally.add(index, judge(clip, future.result()))
+            except AudioError as error:
+                skipped.append(Skipped(clip.name, str(error)))
+                runtime.reporter.warn(f"robustness: skipped: {error}")
+            task.advance(note=clip.name)
+    confidence = checkpoint.card.config.evaluate.confidence
+    return Robustness(tuple(tally.scores(confidence)), tuple(skipped))
+
+
+def _listen(
+    recordings: Mapping[str, Recording],
+    log_mel: LogMel,
+    voices: Sequence[tuple[str, Samples]],
+    seed: int,
+    clip: Clip,
+) -> dict[str, Frames]:
+    """Frames of a clip under each condition that applies to it."""
+    sample_rate = log_mel.config.sample_rate
+    recording = recordings[clip.name]
+    samples = _load_start(recording, sample_rate, LONGEST_SECONDS)
+    others = [voice for group, voice in voices if group != (clip.group or clip.name)]
+    digest = hashlib.sha256(clip.name.encode(errors="surrogateescape")).digest()
+    sound = Sound(samples, sample_rate, (seed, int.from_bytes(digest[:8])), others)
+    changed = ((one.name, one.change(sound)) for one in list_conditions())
+    return {name: to_frames(log_mel, [one]) for name, one in changed if one is not None}
+
+
+def _load_start(recording: Recording, sample_rate: int, seconds: float) -> Samples:
+    """The first seconds of a recording, whatever its length."""
+    most = round(seconds * sample_rate)
+    blocks: list[Samples] = []
+    stream = audio.stream(recording.path, sample_rate, recording.excerpt)
+    with closing(stream):
+        for block in stream:
+            blocks.append(block)
+            if sum(map(len, blocks)) >= most:
+                break
+    return np.concatenate(blocks)[:most]
+
+
+def _draw_voices(
+    clips: Sequence[Clip], recordings: Mapping[str, Recording], sample_rate: int, seed: int
+) -> list[tuple[str, Samples]]:
+    """A few clips to babble, one a group, each with its group."""
+    by_group = {clip.group or clip.name: clip for clip in clips}
+    groups = np.random.default_rng(seed).permutation(sorted(by_group))[:MAX_VOICES]
+    voices = []
+    for group in groups.tolist():
+        with suppress(AudioError):
+            recording = recordings[by_group[group].name]
+            voices.append((group, _load_start(recording, sample_rate, VOICE_SECONDS)))
+    return voices
+
+
+class _Judge:
+    """Judges the frames of a clip under all conditions at once, as the test does."""
+
+    def __init__(self, checkpoint: Checkpoint, runtime: Runtime) -> None:
+        self.card = checkpoint.card
+        self.log_mel = LogMel(self.card.config.features)
+        self._model = place(checkpoint.build(), runtime.device)
+        self._runtime = runtime
+
+    def __call__(self, clip: Clip, frames: Mapping[str, Frames]) -> Predictions:
+        """A row a condition, under its name."""
+        card = self.card
+        versions = [replace(clip, name=name, key=name) for name in frames]
+        windows = AudioDataset(
+            HeldFrames(card.config.features, frames),
+            versions,
+            card.window_frames,
+            overlap=card.config.predict.overlap,
+            num_labels=len(card.labels),
+        )
+        loader = OrderedLoader(windows, self._runtime)
+        return predict_clips(self._model, loader, self._runtime, card)
+
+
+class _Tally:
+    """Hits and losses by condition and clip."""
+
+    def __init__(self, clips: Sequence[Clip], thresholds: Sequence[float]) -> None:
+        self._clips = clips
+        self._thresholds = thresholds
+        self._names = [one.name for one in list_conditions()]
+        shape = len(self._names), len(clips)
+        self._hits = np.zeros(shape, bool)
+        self._losses = np.full(shape, np.nan)
+
+    def add(self, index: int, found: Predictions) -> None:
+        """Notes what one clip gave."""
+        targets = found.targets
+        rows = [self._names.index(one.name) for one in found.clips]
+        self._hits[rows, index] = (found.choose(self._thresholds) == targets).all(axis=1)
+        self._losses[rows, index] = found.task.losses(found.logits, targets)
+
+    def scores(self, confidence: float) -> Iterator[ConditionScores]:
+        """Figures of each condition that applied to any clip."""
+        for name, hits, losses in zip(self._names, self._hits, self._losses, strict=True):
+            judged = np.flatnonzero(~np.isnan(losses))
+            if len(judged):
+                groups = [self._clips[index].group or self._clips[index].name for index in judged]
+                right, before = hits[judged], self._hits[0, judged]
+                size = effective_size(right, groups)
+                yield ConditionScores(
+                    condition=name,
+                    num_clips=len(judged),
+                    num_groups=len(set(groups)),
+                    num_correct=int(right.sum()),
+                    accuracy_interval=wilson_interval(float(right.mean()), size, confidence),
+                    loss=float(losses[judged].sum() / len(judged)),
+                    num_lost=int((before & ~right).sum()),
+                    num_gained=int((~before & right).sum()),
+                )
