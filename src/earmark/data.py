@@ -83,6 +83,11 @@ class Clip:
     targets: tuple[int, ...]
     group: str = ""
 
+    @property
+    def group_or_name(self) -> str:
+        """Its group; a clip without one is a group of its own."""
+        return self.group or self.name
+
 
 def require_labels(manifest: Manifest, task: Task) -> None:
     """Refuses recordings whose labels the task does not allow.

@@ -22,8 +22,8 @@ SPEECH_LEVELS_DB = {
 """Mean level of speech in each third of an octave, by its centre in Hz.
 
 Source:
-    Byrne et al. (1994), An international comparison of long-term average speech spectra, JASA 96(4),
-    table II, men and women together.
+    Byrne et al. (1994), An international comparison of long-term average speech spectra, JASA
+    96(4), table II, men and women together.
 """
 
 

@@ -58,6 +58,7 @@ def encode(
     file = io.BytesIO()
     with av.open(file, "w", format=encoder.container) as container:
         stream = container.add_stream(encoder.name, rate=rate, layout="mono")
+        assert isinstance(stream, av.AudioStream)
         stream.bit_rate = bit_rate
         frame = av.AudioFrame.from_ndarray(samples[None], encoder.sample_format, "mono")
         frame.sample_rate = rate

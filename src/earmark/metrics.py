@@ -233,7 +233,7 @@ def score_chosen(
     task, targets = predictions.task, predictions.targets
     hits = (chosen == targets).all(axis=1)
     correct = int(hits.sum())
-    groups = [clip.group or clip.name for clip in predictions.clips]
+    groups = [clip.group_or_name for clip in predictions.clips]
     size = effective_size(hits, groups)
     counts = multilabel_confusion_matrix(targets, chosen)
     per_class = {label: _ratios(counts[index]) for index, label in enumerate(labels)}

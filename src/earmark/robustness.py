@@ -1,13 +1,13 @@
 """How a model holds up when the sound of the test clips is worse than it was.
 
-A clip is decoded, changed, and goes through the front end again: nothing of it comes from the store.
-Chance depends on the seed and the name of the clip alone, so that clips may come and go.
+A clip is decoded, changed, and goes through the front end again: nothing of it comes from the
+store. Chance depends on the seed and the name of the clip alone, so that clips may come and go.
 """
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,19 +16,9 @@ import threadpoolctl
 
 from earmark import audio
 from earmark.checkpoint import Checkpoint
+from earmark.conditions import Sound, list_conditions
 from earmark.data import AudioDataset, Clip, HeldFrames, OrderedLoader
-from earmark.degradations import (
-    Samples,
-    add_noise,
-    apply_gain,
-    babble,
-    band_limit,
-    cut_excerpt,
-    overdrive,
-    recode,
-    speech_shaped_noise,
-    white_noise,
-)
+from earmark.degradations import Samples
 from earmark.errors import AudioError
 from earmark.evaluation import predict_clips
 from earmark.features import LogMel, to_frames
@@ -40,46 +30,8 @@ from earmark.runtime import Runtime, place
 from earmark.store import Frames
 
 LONGEST_SECONDS = 60.0
-NUM_VOICES = 6
 MAX_VOICES = 24
 VOICE_SECONDS = 10.0
-SNRS_DB = (20, 10, 0)
-EXCERPT_SECONDS = (1, 3, 10, 30)
-
-
-@dataclass(frozen=True)
-class Sound:
-    """What a condition makes a worse sound of.
-
-    Args:
-        samples: Of the clip, at ``sample_rate`` Hz.
-        sample_rate: That of the front end.
-        seeds: Where the chance of this clip starts from.
-        voices: Clips of other groups, for babble.
-    """
-
-    samples: Samples
-    sample_rate: int
-    seeds: tuple[int, ...]
-    voices: Sequence[Samples] = ()
-
-    @property
-    def rng(self) -> np.random.Generator:
-        """The same chance for each condition, so that only the condition differs."""
-        return np.random.default_rng(self.seeds)
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One way in which sound gets worse.
-
-    Args:
-        name: What people call it.
-        change: Makes the worse sound; None where the condition does not apply to a clip.
-    """
-
-    name: str
-    change: Callable[[Sound], Samples | None]
 
 
 @dataclass(frozen=True)
@@ -130,87 +82,6 @@ class Robustness:
             "conditions": [one.to_dict() for one in self.conditions],
             "skipped": [one.to_dict() for one in self.skipped],
         }
-
-
-def list_conditions() -> tuple[Condition, ...]:
-    """Every condition, the unchanged sound first.
-
-    Source:
-        Hirsch and Pearce (2000), The Aurora experimental framework for the performance evaluation of
-        speech recognition systems under noisy conditions, ASR2000: noises, babble among them, at
-        fixed signal-to-noise ratios from 20 dB down, and the band of a telephone.
-
-    Example:
-        >>> [one.name for one in list_conditions()][:2]
-        ['as recorded', 'recorded at 8 kHz']
-    """
-    return (
-        Condition("as recorded", lambda sound: sound.samples),
-        Condition("recorded at 8 kHz", _narrow),
-        *(
-            Condition(f"{title} at {kilobits} kbit/s", functools.partial(_recode, codec, kilobits))
-            for title, codec, kilobits in (
-                ("MP3", "mp3", 48),
-                ("MP3", "mp3", 16),
-                ("Opus", "opus", 24),
-                ("Opus", "opus", 8),
-            )
-        ),
-        Condition("20 dB softer", lambda sound: apply_gain(sound.samples, -20.0)),
-        Condition("20 dB louder", lambda sound: apply_gain(sound.samples, 20.0)),
-        Condition("20 dB louder, cut at full scale", lambda sound: overdrive(sound.samples, 20.0)),
-        *(
-            Condition(f"{title}, {snr_db} dB", functools.partial(_mix, make, snr_db))
-            for title, make in (
-                ("white noise", _white),
-                ("speech-shaped noise", _speech_shaped),
-                ("babble of other clips", _babble),
-            )
-            for snr_db in SNRS_DB
-        ),
-        *(
-            Condition(f"{seconds} s of it", functools.partial(_cut, seconds))
-            for seconds in EXCERPT_SECONDS
-        ),
-    )
-
-
-def _narrow(sound: Sound) -> Samples | None:
-    if sound.sample_rate <= 8000:
-        return None
-    return band_limit(sound.samples, sound.sample_rate, 4000)
-
-
-def _recode(codec: Any, kilobits: int, sound: Sound) -> Samples:
-    return recode(sound.samples, sound.sample_rate, codec, 1000 * kilobits)
-
-
-def _mix(make: Callable[[Sound], Samples | None], snr_db: float, sound: Sound) -> Samples | None:
-    noise = make(sound)
-    return None if noise is None else add_noise(sound.samples, noise, snr_db)
-
-
-def _white(sound: Sound) -> Samples:
-    return white_noise(len(sound.samples), sound.rng)
-
-
-def _speech_shaped(sound: Sound) -> Samples:
-    return speech_shaped_noise(len(sound.samples), sound.sample_rate, sound.rng)
-
-
-def _babble(sound: Sound) -> Samples | None:
-    rng = sound.rng
-    if len(sound.voices) < 2:
-        return None
-    num_voices = min(NUM_VOICES, len(sound.voices))
-    chosen = rng.choice(len(sound.voices), num_voices, replace=False)
-    return babble([sound.voices[index] for index in chosen], len(sound.samples), rng)
-
-
-def _cut(seconds: float, sound: Sound) -> Samples | None:
-    if len(sound.samples) <= seconds * sound.sample_rate:
-        return None
-    return cut_excerpt(sound.samples, sound.sample_rate, seconds, sound.rng)
 
 
 def measure_robustness(
@@ -266,7 +137,7 @@ def _listen(
     sample_rate = log_mel.config.sample_rate
     recording = recordings[clip.name]
     samples = _load_start(recording, sample_rate, LONGEST_SECONDS)
-    others = [voice for group, voice in voices if group != (clip.group or clip.name)]
+    others = [voice for group, voice in voices if group != clip.group_or_name]
     digest = hashlib.sha256(clip.name.encode(errors="surrogateescape")).digest()
     sound = Sound(samples, sample_rate, (seed, int.from_bytes(digest[:8])), others)
     changed = ((one.name, one.change(sound)) for one in list_conditions())
@@ -277,12 +148,10 @@ def _load_start(recording: Recording, sample_rate: int, seconds: float) -> Sampl
     """The first seconds of a recording, whatever its length."""
     most = round(seconds * sample_rate)
     blocks: list[Samples] = []
-    stream = audio.stream(recording.path, sample_rate, recording.excerpt)
-    with closing(stream):
-        for block in stream:
-            blocks.append(block)
-            if sum(map(len, blocks)) >= most:
-                break
+    for block in audio.stream(recording.path, sample_rate, recording.excerpt):
+        blocks.append(block)
+        if sum(map(len, blocks)) >= most:
+            break
     return np.concatenate(blocks)[:most]
 
 
@@ -290,7 +159,7 @@ def _draw_voices(
     clips: Sequence[Clip], recordings: Mapping[str, Recording], sample_rate: int, seed: int
 ) -> list[tuple[str, Samples]]:
     """A few clips to babble, one a group, each with its group."""
-    by_group = {clip.group or clip.name: clip for clip in clips}
+    by_group = {clip.group_or_name: clip for clip in clips}
     groups = np.random.default_rng(seed).permutation(sorted(by_group))[:MAX_VOICES]
     voices = []
     for group in groups.tolist():
@@ -345,9 +214,9 @@ class _Tally:
     def scores(self, confidence: float) -> Iterator[ConditionScores]:
         """Figures of each condition that applied to any clip."""
         for name, hits, losses in zip(self._names, self._hits, self._losses, strict=True):
-            judged = np.flatnonzero(~np.isnan(losses))
-            if len(judged):
-                groups = [self._clips[index].group or self._clips[index].name for index in judged]
+            judged = np.flatnonzero(~np.isnan(losses)).tolist()
+            if judged:
+                groups = [self._clips[index].group_or_name for index in judged]
                 right, before = hits[judged], self._hits[0, judged]
                 size = effective_size(right, groups)
                 yield ConditionScores(
