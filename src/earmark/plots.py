@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 _BLUE, _ORANGE, _GREY = "#3b7dd8", "#e07b39", "#8a8a8a"
+_DARK = "#111111"
+"""On light ground, whatever the ground of the page."""
 
 
 def loss_curve(log: Sequence[Mapping[str, Any]], best_epoch: int) -> bytes:
@@ -67,7 +69,7 @@ def draw_confusion(confusion: Int[np.ndarray, "k k"], labels: Sequence[str]) -> 
     for row in ticks:
         for column in ticks:
             count = int(confusion[row, column])
-            colour = "white" if count > confusion.max() / 2 else "black"
+            colour = "white" if count > confusion.max() / 2 else _DARK
             axes.text(column, row, str(count), ha="center", va="center", color=colour)
     return figure
 
@@ -100,6 +102,34 @@ def draw_precision_recall(
     axes.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     for text in axes.legend(frameon=False, fontsize="small").get_texts():
         text.set_parse_math(False)
+    return figure
+
+
+def draw_intervals(
+    names: Sequence[str],
+    shares: Sequence[float],
+    intervals: Sequence[tuple[float, float]],
+    reference: float,
+) -> Figure:
+    """Accuracies with their intervals, one below another.
+
+    Args:
+        names: What each accuracy is of, from top to bottom.
+        shares: The accuracies, from 0 to 1.
+        intervals: Theirs.
+        reference: An accuracy to compare with, drawn as a line.
+    """
+    figure, axes = _figure(5.6, 0.8 + 0.26 * len(names))
+    places = np.arange(len(names))
+    points, ends = np.array(shares), np.array(intervals).T
+    axes.axvline(reference, color=_ORANGE, linestyle="--", linewidth=1)
+    axes.hlines(places, *ends, color=_BLUE, linewidth=2)
+    axes.plot(points, places, "o", color=_BLUE, markersize=5)
+    axes.set_yticks(places, [_shown(name) for name in names], parse_math=False)
+    axes.invert_yaxis()
+    axes.set(xlabel="accuracy", xlim=(-0.02, 1.02))
+    axes.grid(axis="x", color=_GREY, alpha=0.3)
+    axes.tick_params(axis="y", length=0)
     return figure
 
 
@@ -214,7 +244,7 @@ def draw_parallel(
         for height, text in ticks:
             axes.annotate(
                 _shown(text), (column, height), (4, 0), textcoords="offset points", va="center",
-                fontsize="x-small", parse_math=False,
+                fontsize="x-small", parse_math=False, color=_DARK,
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.8},
             )  # fmt: skip
     titles = [one.title.replace(".", ".\n", 1).replace("_", "_\u200b") for one in columns]
@@ -247,10 +277,13 @@ def to_png(figure: Figure) -> bytes:
 
 
 def to_svg(figure: Figure) -> str:
-    """A figure as an SVG element for an HTML page; its text stays text."""
+    """A figure as an SVG element for an HTML page.
+
+    Its text stays text, and what is black has the colour of the text of the page, dark or light.
+    """
     buffer = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": "earmark"}
     with matplotlib.rc_context(settings):
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    return text[text.index("<svg") :].replace("#000000", "currentColor")

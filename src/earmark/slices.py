@@ -67,8 +67,8 @@ def slice_clips(
     """Figures of every slice of at least `MIN_CLIPS` clips, the surely worst first.
 
     They are sorted by the upper end of the interval: a few clips that are all wrong by chance do
-    not come before many that are often wrong. Numbers of more than a few values are cut at quantiles
-    into up to `MAX_BINS` ranges of about as many clips.
+    not come before many that are often wrong. Numbers of more than a few values are cut at
+    quantiles into up to `MAX_BINS` ranges of about as many clips.
 
     Args:
         predictions: Of the test.

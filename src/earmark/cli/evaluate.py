@@ -15,7 +15,13 @@ from earmark.cli.options import (
     model_argument,
     store_option,
 )
-from earmark.cli.output import exit_if_skipped, print_scores, print_windows, read_data
+from earmark.cli.output import (
+    exit_if_skipped,
+    print_examination,
+    print_scores,
+    print_windows,
+    read_data,
+)
 
 if TYPE_CHECKING:
     from earmark.runtime import Runtime
@@ -29,7 +35,12 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Folder for predictions.csv and report.html; the run folder by default.",
+    help="Folder for report.html, model_card.md and predictions.csv; the run folder by default.",
+)
+@click.option(
+    "--robustness",
+    is_flag=True,
+    help="Also judge every clip under worse sound: telephone, codecs, level, noise, excerpts.",
 )
 @store_option
 @computing
@@ -47,9 +58,11 @@ def evaluate(
     """Tests a model on the testing split and writes the report."""
     from earmark.checkpoint import load_checkpoint
     from earmark.evaluation import evaluate as evaluate_model
+    from earmark.examination import examine
     from earmark.report import TEST_SPLIT, UNSEEN, Origin, write_report
     from earmark.runs import RunFolder, find_run
 
+    robustness = options.pop("robustness")
     found = find_run(model)
     run = found.path if found else None
     checkpoint = load_checkpoint(model).adjust(settings)
@@ -57,16 +70,22 @@ def evaluate(
     evaluation = evaluate_model(checkpoint, manifest, runtime=runtime, run=run, **options)
     if not runtime.is_main:
         return
+    examination = examine(
+        evaluation, checkpoint, manifest, runtime=runtime, robustness=robustness, **options
+    )
     file = RunFolder(model).best if model.is_dir() else model
     split = TEST_SPLIT if manifest.has_splits else UNSEEN
     # The run folder's report is that of its model; other weights in it need a place of their own.
     folder = output or (run if found and file == found.best else None)
     origin = Origin(file, str(data), split, run)
-    report = write_report(folder, evaluation, checkpoint, origin) if folder else None
+    report = None
+    if folder:
+        report = write_report(folder, evaluation, checkpoint, origin, examination)
     if as_json:
-        click.echo(json.dumps(evaluation.to_dict()))
+        click.echo(json.dumps({**evaluation.to_dict(), **examination.to_dict()}))
     else:
         print_scores(evaluation.scores)
         print_windows(evaluation.windows)
+        print_examination(examination)
         click.echo(f"Report: {report.absolute()}" if report else "No report: give -o FOLDER")
     exit_if_skipped(evaluation.skipped, runtime.reporter)
