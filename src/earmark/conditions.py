@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from earmark.degradations import (
-    Samples,
+    AnySamples,
     add_noise,
     apply_gain,
     babble,
@@ -21,8 +21,8 @@ from earmark.degradations import (
 from earmark.encoding import Codec
 
 NUM_VOICES = 6
-SNRS_DB = (20, 10, 0)
-EXCERPT_SECONDS = (1, 3, 10, 30)
+SNRS_DB = (20.0, 10.0, 0.0)
+EXCERPT_SECONDS = (1.0, 3.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Sound:
         voices: Clips of other groups, for babble.
     """
 
-    samples: Samples
+    samples: AnySamples
     sample_rate: int
     seeds: tuple[int, ...]
-    voices: Sequence[Samples] = ()
+    voices: Sequence[AnySamples] = ()
 
     @property
     def rng(self) -> np.random.Generator:
@@ -57,7 +57,7 @@ class Condition:
     """
 
     name: str
-    change: Callable[[Sound], Samples | None]
+    change: Callable[[Sound], AnySamples | None]
 
 
 def list_conditions() -> tuple[Condition, ...]:
@@ -88,7 +88,7 @@ def list_conditions() -> tuple[Condition, ...]:
         Condition("20 dB louder", lambda sound: apply_gain(sound.samples, 20.0)),
         Condition("20 dB louder, cut at full scale", lambda sound: overdrive(sound.samples, 20.0)),
         *(
-            Condition(f"{title}, {snr_db} dB", functools.partial(_mix, make, snr_db))
+            Condition(f"{title}, {snr_db:g} dB", functools.partial(_mix, make, snr_db))
             for title, make in (
                 ("white noise", _white),
                 ("speech-shaped noise", _speech_shaped),
@@ -97,36 +97,38 @@ def list_conditions() -> tuple[Condition, ...]:
             for snr_db in SNRS_DB
         ),
         *(
-            Condition(f"{seconds} s of it", functools.partial(_cut, seconds))
+            Condition(f"{seconds:g} s of it", functools.partial(_cut, seconds))
             for seconds in EXCERPT_SECONDS
         ),
     )
 
 
-def _narrow(sound: Sound) -> Samples | None:
+def _narrow(sound: Sound) -> AnySamples | None:
     if sound.sample_rate <= 8000:
         return None
     return band_limit(sound.samples, sound.sample_rate, 4000)
 
 
-def _recode(codec: Codec, kilobits: int, sound: Sound) -> Samples:
+def _recode(codec: Codec, kilobits: int, sound: Sound) -> AnySamples:
     return recode(sound.samples, sound.sample_rate, codec, 1000 * kilobits)
 
 
-def _mix(make: Callable[[Sound], Samples | None], snr_db: float, sound: Sound) -> Samples | None:
+def _mix(
+    make: Callable[[Sound], AnySamples | None], snr_db: float, sound: Sound
+) -> AnySamples | None:
     noise = make(sound)
     return None if noise is None else add_noise(sound.samples, noise, snr_db)
 
 
-def _white(sound: Sound) -> Samples:
+def _white(sound: Sound) -> AnySamples:
     return white_noise(len(sound.samples), sound.rng)
 
 
-def _speech_shaped(sound: Sound) -> Samples:
+def _speech_shaped(sound: Sound) -> AnySamples:
     return speech_shaped_noise(len(sound.samples), sound.sample_rate, sound.rng)
 
 
-def _babble(sound: Sound) -> Samples | None:
+def _babble(sound: Sound) -> AnySamples | None:
     rng = sound.rng
     if len(sound.voices) < 2:
         return None
@@ -135,7 +137,7 @@ def _babble(sound: Sound) -> Samples | None:
     return babble([sound.voices[index] for index in chosen], len(sound.samples), rng)
 
 
-def _cut(seconds: float, sound: Sound) -> Samples | None:
+def _cut(seconds: float, sound: Sound) -> AnySamples | None:
     if len(sound.samples) <= seconds * sound.sample_rate:
         return None
     return cut_excerpt(sound.samples, sound.sample_rate, seconds, sound.rng)

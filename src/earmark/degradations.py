@@ -12,6 +12,8 @@ from jaxtyping import Float32
 from earmark.encoding import Codec, encode
 
 Samples = Float32[np.ndarray, " time"]
+"""Of one length wherever it stands in a signature."""
+AnySamples = Float32[np.ndarray, " _"]
 
 SPEECH_LEVELS_DB = {
     63: 38.6, 80: 43.5, 100: 54.4, 125: 57.7, 160: 56.8, 200: 60.2, 250: 60.3, 315: 59.0,
@@ -108,7 +110,7 @@ def speech_shaped_noise(num_samples: int, sample_rate: int, rng: np.random.Gener
     return scipy.fft.irfft(spectrum * shape, size)[:num_samples].astype(np.float32)
 
 
-def babble(voices: Sequence[Samples], num_samples: int, rng: np.random.Generator) -> Samples:
+def babble(voices: Sequence[AnySamples], num_samples: int, rng: np.random.Generator) -> AnySamples:
     """Several sounds at once, each at the same power and from a random place on, in a loop.
 
     Args:
@@ -126,14 +128,14 @@ def babble(voices: Sequence[Samples], num_samples: int, rng: np.random.Generator
 
 
 def cut_excerpt(
-    waveform: Samples, sample_rate: int, seconds: float, rng: np.random.Generator
-) -> Samples:
+    waveform: AnySamples, sample_rate: int, seconds: float, rng: np.random.Generator
+) -> AnySamples:
     """A stretch from a random place; the whole sound when it is not longer than that."""
     num_samples = round(seconds * sample_rate)
     start = int(rng.integers(max(len(waveform) - num_samples, 0) + 1))
     return waveform[start : start + num_samples]
 
 
-def fit_length(waveform: Samples, num_samples: int) -> Samples:
+def fit_length(waveform: AnySamples, num_samples: int) -> AnySamples:
     """As many samples as asked for: the end is cut off, or silence added."""
     return np.pad(waveform[:num_samples], (0, max(num_samples - len(waveform), 0)))

@@ -24,7 +24,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; p
 a { color: var(--link); }
 h1 { margin-bottom: 0; line-height: 1.2; }
 h2 { margin-top: 2.5rem; padding-top: .5rem; border-top: 1px solid var(--line); }
-h3 { margin: 0 0 .25rem; font-size: 1rem; overflow-wrap: anywhere; }
+h3 { margin: 1.5rem 0 .5rem; }
+h4 { margin: 0 0 .25rem; overflow-wrap: anywhere; }
 p { max-width: 44rem; }
 .quiet { color: var(--quiet); overflow-wrap: anywhere; }
 nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-style: none; }
@@ -40,8 +41,9 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums;
 td:first-child { overflow-wrap: anywhere; min-width: 8rem; }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: start; }
 figure { margin: 0; padding: .5rem; background: var(--card); border-radius: .5rem;
-  max-width: 100%; box-sizing: border-box; }
+  max-width: 100%; width: fit-content; box-sizing: border-box; }
 figure svg { max-width: 100%; height: auto; display: block; }
+figure svg text { fill: currentColor; }
 figcaption { color: var(--quiet); font-size: .9rem; max-width: 36rem; }
 .clips { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(26rem, 100%), 1fr));
   gap: 1rem; }

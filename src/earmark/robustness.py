@@ -18,7 +18,7 @@ from earmark import audio
 from earmark.checkpoint import Checkpoint
 from earmark.conditions import Sound, list_conditions
 from earmark.data import AudioDataset, Clip, HeldFrames, OrderedLoader
-from earmark.degradations import Samples
+from earmark.degradations import AnySamples
 from earmark.errors import AudioError
 from earmark.evaluation import predict_clips
 from earmark.features import LogMel, to_frames
@@ -129,7 +129,7 @@ def measure_robustness(
 def _listen(
     recordings: Mapping[str, Recording],
     log_mel: LogMel,
-    voices: Sequence[tuple[str, Samples]],
+    voices: Sequence[tuple[str, AnySamples]],
     seed: int,
     clip: Clip,
 ) -> dict[str, Frames]:
@@ -144,10 +144,10 @@ def _listen(
     return {name: to_frames(log_mel, [one]) for name, one in changed if one is not None}
 
 
-def _load_start(recording: Recording, sample_rate: int, seconds: float) -> Samples:
+def _load_start(recording: Recording, sample_rate: int, seconds: float) -> AnySamples:
     """The first seconds of a recording, whatever its length."""
     most = round(seconds * sample_rate)
-    blocks: list[Samples] = []
+    blocks: list[AnySamples] = []
     for block in audio.stream(recording.path, sample_rate, recording.excerpt):
         blocks.append(block)
         if sum(map(len, blocks)) >= most:
@@ -157,7 +157,7 @@ def _load_start(recording: Recording, sample_rate: int, seconds: float) -> Sampl
 
 def _draw_voices(
     clips: Sequence[Clip], recordings: Mapping[str, Recording], sample_rate: int, seed: int
-) -> list[tuple[str, Samples]]:
+) -> list[tuple[str, AnySamples]]:
     """A few clips to babble, one a group, each with its group."""
     by_group = {clip.group_or_name: clip for clip in clips}
     groups = np.random.default_rng(seed).permutation(sorted(by_group))[:MAX_VOICES]

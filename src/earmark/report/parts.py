@@ -17,8 +17,8 @@ def render_slices(slices: Sequence[Slice], evaluation: Evaluation) -> str:
     """Accuracy of parts of the clips, the surely worst first."""
     if not slices:
         return (
-            f"<p>None: no two parts of the clips by duration, level, bandwidth, group or column of "
-            f"the manifest, one of at least {MIN_CLIPS} clips.</p>"
+            "<p>Too few clips to tell parts apart by duration, level, bandwidth, group or what "
+            f"else the manifest says: a part needs {MIN_CLIPS}.</p>"
         )
     whole, shown = evaluation.scores.accuracy, slices[:MOST_SLICES]
     below = [one for one in slices if one.accuracy_interval[1] < whole]
