@@ -36,7 +36,7 @@ def test_a_slice_has_the_figures_of_its_clips():
     first, second = sliced(hits, {"room": ["hall"] * 20 + ["studio"] * 20})
     assert (first.column, first.value) == ("room", "hall")
     assert (first.num_clips, first.num_correct, first.accuracy) == (20, 15, 0.75)
-    assert first.accuracy_interval == wilson_interval(0.75, 20, 0.95)
+    assert first.accuracy_interval == wilson_interval(0.75, 20.0, 0.95)
     assert second.accuracy == 1.0
     wrong, right = math.log1p(math.e), math.log1p(1 / math.e)
     assert first.loss == pytest.approx((5 * wrong + 15 * right) / 20)
@@ -75,7 +75,7 @@ def test_clips_of_one_group_count_for_less_but_for_the_group_itself():
     by_group = [one for one in sliced(hits, {GROUP: groups}, groups) if one.num_correct][0]
     assert by_room.num_groups == 2
     assert by_room.accuracy_interval[1] - by_room.accuracy_interval[0] > 0.85
-    assert by_group.accuracy_interval == wilson_interval(1.0, 10, 0.95)
+    assert by_group.accuracy_interval == wilson_interval(1.0, 10.0, 0.95)
 
 
 @settings(max_examples=30)

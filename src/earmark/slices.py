@@ -100,7 +100,7 @@ class _Judged:
         hits = self.hits[members]
         groups = [self.clips[index].group_or_name for index in members]
         # Of one group as such, its clips are independent; of all speakers, one speaker's are not.
-        size = len(members) if column == GROUP else effective_size(hits, groups)
+        size = float(len(members)) if column == GROUP else effective_size(hits, groups)
         return Slice(
             column=column,
             value=value,
