@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from earmark.data import Clip
-from earmark.evaluation import WindowScores
 from earmark.fold_figures import CrossValidation, FoldFailure, FoldResult
-from earmark.metrics import Predictions, score, wilson_interval
+from earmark.intervals import wilson_interval
+from earmark.metrics import Predictions, score
+from earmark.outcome import WindowScores
 from earmark.tasks import BINARY, MULTI_LABEL
 
 CLIPS = {f"{n}.wav": Clip(f"{n}.wav", f"key{n}", (n % 2,), f"g{n}") for n in range(6)}
@@ -23,8 +24,9 @@ def fold(number, seed=0, wrong=(), **facts):
     names = tuple(f"{n}.wav" for n in (2 * number - 2, 2 * number - 1))
     logits = tuple((RIGHT[name] * (-1 if name in wrong else 1),) for name in names)
     num_correct = sum(name not in wrong for name in names)
+    chosen = tuple((int(logit > 0),) for (logit,) in logits)
     return FoldResult(
-        seed, str(number), names, num_correct, logits, (0.5,), 1, 2.5, ({"epoch": 1},), **facts
+        seed, str(number), names, num_correct, logits, chosen, 1, 2.5, ({"epoch": 1},), **facts
     )
 
 
@@ -106,11 +108,11 @@ def test_errors_are_grouped_by_clip_and_the_most_often_wrong_come_first():
     }
 
 
-def test_every_fold_chooses_with_its_own_thresholds():
+def test_every_fold_keeps_the_labels_that_its_test_gave():
     clips = {f"{n}.wav": Clip(f"{n}.wav", f"k{n}", (0, 1)) for n in range(2)}
     results = tuple(
-        FoldResult(0, str(n), (f"{n}.wav",), 1 - n, ((0.5, 1.0),), limits, 1, 1.0, ())
-        for n, limits in enumerate([(0.5, 0.5), (0.9, 0.5)])
+        FoldResult(0, str(n), (f"{n}.wav",), 1 - n, ((0.5, 1.0),), (chosen,), 1, 1.0, ())
+        for n, chosen in enumerate([(0, 1), (1,)])
     )
     found = CrossValidation(MULTI_LABEL, ("music", "speech"), clips, results)
     facts = found.to_dict()
@@ -128,7 +130,7 @@ def test_every_fold_chooses_with_its_own_thresholds():
 
 def test_a_clip_without_any_predicted_label_has_no_probability():
     clips = {"a.wav": Clip("a.wav", "k", (0,))}
-    result = FoldResult(0, "1", ("a.wav",), 0, ((-2.0, -2.0),), (0.5, 0.5), 1, 1.0, ())
+    result = FoldResult(0, "1", ("a.wav",), 0, ((-2.0, -2.0),), ((),), 1, 1.0, ())
     (error,) = CrossValidation(MULTI_LABEL, ("music", "speech"), clips, (result,)).errors()
     assert (error["predicted"], error["probability"]) == ("", None)
 

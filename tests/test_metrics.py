@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
@@ -14,13 +13,7 @@ from sklearn.metrics import (
 )
 
 from earmark.data import Clip
-from earmark.metrics import (
-    Predictions,
-    choose_thresholds,
-    effective_size,
-    score,
-    wilson_interval,
-)
+from earmark.metrics import Predictions, choose_thresholds, score
 from earmark.tasks import BINARY, MULTI_CLASS, MULTI_LABEL
 
 LABELS = ("music", "speech")
@@ -60,15 +53,6 @@ def test_figures_agree_with_scikit_learn(case):
         assert ours["num_clips"] == reference[3][index]
 
 
-@given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_the_wilson_interval_agrees_with_scipy(case):
-    hits, total = case
-    expected = binomtest(hits, total).proportion_ci(0.9, method="wilson")
-    assert wilson_interval(hits / total, float(total), 0.9) == pytest.approx(
-        (expected.low, expected.high)
-    )
-
-
 def test_the_loss_is_finite_where_a_probability_rounds_to_one():
     scores = score(predictions([0, 1], [800.0, -800.0]), LABELS)
     assert scores.loss == pytest.approx(800.0)
@@ -96,17 +80,6 @@ def test_the_json_form_has_the_names_that_scripts_rely_on():
     assert document["confusion_matrix"] == [[1, 0], [1, 1]]
     assert document["labels"] == ["music", "speech"]
     assert set(document) >= {"accuracy", "accuracy_interval", "loss", "per_class"}
-
-
-def test_clips_of_one_group_count_for_less(rng):
-    alone = [f"g{n}" for n in range(200)]
-    correct = np.repeat([True, False], 100)
-    assert effective_size(correct, alone) == 200
-    assert effective_size(correct, ["a"] * 100 + ["b"] * 100) == 1
-    mixed = [f"g{n % 20}" for n in range(200)]
-    assert effective_size(rng.permutation(correct), mixed) > 60
-    assert effective_size(np.ones(200, bool), mixed) == 20
-    assert effective_size(np.ones(200, bool), ["a"] * 200) == 1
 
 
 def test_the_interval_is_wider_when_clips_share_groups():

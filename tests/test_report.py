@@ -8,10 +8,12 @@ import pytest
 from earmark.checkpoint import Checkpoint, ModelCard
 from earmark.config import Config
 from earmark.data import Clip
-from earmark.evaluation import Evaluation
-from earmark.metrics import Predictions, score
+from earmark.decisions import DecisionRule
+from earmark.metrics import Predictions
+from earmark.outcome import Evaluation
 from earmark.preparation import Skipped
 from earmark.report import Origin, write_report
+from earmark.tasks import BINARY
 
 LABELS = ("music & <noise>", "speech")
 ORIGIN = Origin(Path("runs/one/best.safetensors"), "the <data>")
@@ -56,7 +58,7 @@ def evaluation():
     )
     predictions = Predictions(clips, np.array([[-2.0], [1.0], [3.0]]))
     skipped = (Skipped("bad.wav", "bad.wav: the file is empty"),)
-    return Evaluation(score(predictions, LABELS), predictions, (0.5,), skipped)
+    return Evaluation(predictions, LABELS, DecisionRule(BINARY, (0.5,)), skipped=skipped)
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ def test_a_damaged_log_leaves_the_curve_out_and_says_so(tmp_path, evaluation, ch
 def test_a_label_is_shown_as_it_is_written(tmp_path, checkpoint, evaluation, label):
     labels = (label, "speech")
     card = replace(checkpoint.card, labels=labels)
-    evaluation = replace(evaluation, scores=score(evaluation.predictions, labels))
+    evaluation = replace(evaluation, labels=labels)
     page = write_report(tmp_path, evaluation, replace(checkpoint, card=card), ORIGIN)
     shown = label.encode(errors="backslashreplace").decode()
     # In a picture, the ticks of both axes; on the page, the title, a heading and a row besides.
@@ -154,7 +156,7 @@ def test_clips_whose_names_are_not_unicode_are_reported(tmp_path, evaluation, ch
     name = os.fsdecode(b"caf\xe9.wav")
     predictions = evaluation.predictions
     clips = (predictions.clips[0], replace(predictions.clips[1], name=name), predictions.clips[2])
-    evaluation = replace(evaluation, predictions=replace(predictions, clips=clips))
+    evaluation = replace(evaluation, uncalibrated=replace(predictions, clips=clips))
     page = write_report(tmp_path, evaluation, checkpoint, ORIGIN)
     assert b"\ncaf\xe9.wav," in page.with_name("predictions.csv").read_bytes()
     assert "caf\\udce9.wav" in Page(page.read_text()).text

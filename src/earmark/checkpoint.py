@@ -23,13 +23,16 @@ from safetensors.torch import save
 from torch import Tensor
 
 from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override
+from earmark.decisions import DecisionRule
 from earmark.errors import CheckpointError, ConfigError
 from earmark.files import write_whole
 from earmark.models import AudioModel, InputShape, build_model, refuse_unread
 from earmark.runs import RunFolder
 from earmark.tasks import BINARY, TASKS, Task
 
-FORMAT = 2
+FORMAT = 3
+OLDEST_FORMAT = 2
+"""Without a temperature, which is then 1."""
 ADJUSTABLE = ("evaluate", "predict")
 _KEY = "earmark"
 _MODEL = "model."
@@ -47,6 +50,7 @@ class ModelCard:
         window_frames: Length of the windows that it was trained on.
         task: What the labels mean.
         chosen_thresholds: Probabilities from which labels are chosen; the task's own when empty.
+        temperature: What the logits of clips are divided by to calibrate them; 1 leaves them.
     """
 
     config: Config
@@ -54,11 +58,24 @@ class ModelCard:
     window_frames: int
     task: Task = BINARY
     chosen_thresholds: tuple[float, ...] = ()
+    temperature: float = 1.0
 
     @property
     def thresholds(self) -> tuple[float, ...]:
         """Probabilities from which labels are chosen, in the form that the task takes."""
         return self.chosen_thresholds or self.task.default_thresholds(len(self.labels))
+
+    @property
+    def rule(self) -> DecisionRule:
+        """How the logits of clips become labels."""
+        predict = self.config.predict
+        return DecisionRule(
+            self.task,
+            self.thresholds,
+            self.temperature,
+            min_probability=predict.min_probability,
+            silence_db=predict.silence_db,
+        )
 
     def build(self) -> AudioModel:
         """The network, with fresh weights, to be trained.
@@ -141,6 +158,7 @@ class Checkpoint:
             "window_frames": self.card.window_frames,
             "task": self.card.task.name,
             "thresholds": self.card.thresholds,
+            "temperature": self.card.temperature,
             "progress": dict(self.progress),
         }
         on_cpu = {name: one.detach().cpu().contiguous() for name, one in tensors.items()}
@@ -201,6 +219,7 @@ class _Facts(_Format):
     window_frames: Annotated[int, Field(ge=1, le=MAX_WINDOW_FRAMES)]
     task: Literal["binary", "multi_class", "multi_label"]
     thresholds: list[Annotated[float, Field(ge=0, le=1)]]
+    temperature: Annotated[float, Field(ge=1e-3, le=1e3)] = 1.0
     progress: dict[str, Any]
 
     @model_validator(mode="after")
@@ -217,7 +236,8 @@ def _read_facts(path: Path, text: str) -> tuple[ModelCard, dict[str, Any]]:
     """The card and the state of training, from metadata that nobody vouches for."""
     try:
         table = json.loads(text)
-        if (version := _Format.model_validate(table).format) != FORMAT:
+        version = _Format.model_validate(table).format
+        if not OLDEST_FORMAT <= version <= FORMAT:
             is_newer = version > FORMAT
             age, mend = ("a newer", "update this one") if is_newer else ("an older", "train again")
             raise CheckpointError(f"{path}: written by {age} earmark; {mend}")
@@ -231,7 +251,9 @@ def _read_facts(path: Path, text: str) -> tuple[ModelCard, dict[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: earmark's settings are not JSON: {error}") from None
     labels, thresholds = tuple(facts.labels), tuple(facts.thresholds)
-    card = ModelCard(config, labels, facts.window_frames, TASKS[facts.task], thresholds)
+    card = ModelCard(
+        config, labels, facts.window_frames, TASKS[facts.task], thresholds, facts.temperature
+    )
     return card, facts.progress
 
 

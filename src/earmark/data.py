@@ -210,6 +210,11 @@ class AudioDataset(Dataset):
         targets = torch.from_numpy(self.targets[clips]).float()
         return Batch(log_mel, targets, torch.tensor(chosen))
 
+    def frames(self, index: int) -> Frames:
+        """The frames of a window as they are stored; fewer than it is long where the clip ends."""
+        start = self._starts[index]
+        return self._frames(int(self.window_clips[index]))[start : start + self.window_frames]
+
     def _frames(self, clip: int) -> Frames:
         return self.store[self.clips[clip].key]
 

@@ -10,9 +10,10 @@ from earmark.check import Audit, check
 from earmark.checkpoint import load_checkpoint
 from earmark.config import Config
 from earmark.data import prepare_once
-from earmark.evaluation import Evaluation, evaluate
+from earmark.evaluation import evaluate
 from earmark.examination import examine
 from earmark.manifest import Manifest, read_manifest
+from earmark.outcome import Evaluation
 from earmark.prediction import Classifier, Failure, Prediction
 from earmark.report import UNSEEN, Origin, write_report
 from earmark.runs import RunFolder

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from earmark.checkpoint import Checkpoint
-from earmark.evaluation import Evaluation
 from earmark.examples import Example, ExampleMaker, Judged, choose_examples, rank_clips
 from earmark.manifest import Manifest
+from earmark.outcome import Evaluation
 from earmark.robustness import Robustness, measure_robustness
 from earmark.runtime import Runtime
 from earmark.slices import Slice, describe_clips, slice_clips
@@ -81,7 +81,7 @@ def examine(
     if robustness:
         found = measure_robustness(checkpoint, predictions, recordings, runtime)
     return Examination(
-        slices=slice_clips(predictions, evaluation.thresholds, columns, config.evaluate.confidence),
+        slices=slice_clips(evaluation, columns),
         ranked=tuple(ranked),
         worst=examples[0],
         surest=examples[1],

@@ -15,10 +15,11 @@ from earmark.checkpoint import Checkpoint
 from earmark.data import AudioDataset, Clip, OrderedLoader
 from earmark.encoding import encode
 from earmark.errors import AudioError
-from earmark.evaluation import Evaluation, join_labels, window_logits
+from earmark.evaluation import window_logits
 from earmark.explanation import blank_windows, integrated_gradients
 from earmark.manifest import Recording
 from earmark.metrics import Predictions
+from earmark.outcome import Evaluation, join_labels
 from earmark.runtime import Runtime, place
 from earmark.store import FeatureStore, Frames
 from earmark.tasks import BINARY, MULTI_LABEL, target_rows

@@ -13,16 +13,11 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from earmark.data import Clip
-from earmark.evaluation import WindowScores, join_labels
-from earmark.metrics import (
-    Predictions,
-    Scores,
-    effective_size,
-    score_chosen,
-    wilson_interval,
-)
+from earmark.intervals import effective_size, wilson_interval
+from earmark.metrics import Predictions, Scores, score_chosen
+from earmark.outcome import WindowScores, join_labels
 from earmark.preparation import Skipped
-from earmark.tasks import Task
+from earmark.tasks import Task, target_rows
 
 
 @dataclass(frozen=True)
@@ -34,8 +29,8 @@ class FoldResult:
         fold: The fold that tested.
         clips: Names of its clips.
         num_correct: How many of them were judged rightly.
-        logits: A row a clip.
-        thresholds: Probabilities from which labels are chosen, in the form that the task takes.
+        logits: A row a clip, calibrated.
+        chosen: Indices of the labels that each clip was given.
         best_epoch: Epoch of the weights that were tested, counted from 1.
         elapsed_seconds: Time spent in the epochs.
         log: A line an epoch, as in ``log.jsonl``.
@@ -47,7 +42,7 @@ class FoldResult:
     clips: tuple[str, ...]
     num_correct: int
     logits: tuple[tuple[float, ...], ...]
-    thresholds: tuple[float, ...]
+    chosen: tuple[tuple[int, ...], ...]
     best_epoch: int
     elapsed_seconds: float
     log: tuple[Mapping[str, Any], ...]
@@ -64,7 +59,7 @@ class FoldResult:
         typed: dict[str, Any] = {
             "clips": tuple(table["clips"]),
             "logits": tuple(map(tuple, table["logits"])),
-            "thresholds": tuple(table["thresholds"]),
+            "chosen": tuple(map(tuple, table["chosen"])),
             "log": tuple(table["log"]),
             "windows": None if windows is None else WindowScores(**windows),
         }
@@ -134,7 +129,7 @@ class CrossValidation:
     def predictions(
         self, results: Sequence[FoldResult]
     ) -> tuple[Predictions, Bool[np.ndarray, "clips labels"]]:
-        """The predictions of folds put together, and the labels chosen by each fold's thresholds.
+        """The predictions of folds put together, and the labels that each fold's test gave.
 
         Args:
             results: Of one seed, or a clip would be there twice.
@@ -145,10 +140,11 @@ class CrossValidation:
             )
             for one in results
         ]
-        chosen = [part.choose(one.thresholds) for part, one in zip(parts, results, strict=True)]
+        chosen = [indices for one in results for indices in one.chosen]
         clips = tuple(clip for part in parts for clip in part.clips)
         logits = np.concatenate([part.logits for part in parts])
-        return Predictions(clips, logits, self.task), np.concatenate(chosen)
+        rows = target_rows(chosen, len(self.labels)).astype(bool)
+        return Predictions(clips, logits, self.task), rows
 
     def score(self, results: Sequence[FoldResult]) -> Scores:
         """The figures of folds put together."""

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int
-from scipy.special import ndtri
 from sklearn.metrics import (
     average_precision_score,
     confusion_matrix,
@@ -17,6 +16,7 @@ from sklearn.metrics import (
 )
 
 from earmark.data import Clip
+from earmark.intervals import effective_size, wilson_interval
 from earmark.tasks import BINARY, MULTI_LABEL, Task, target_rows
 
 Ratio = float | None
@@ -101,8 +101,8 @@ class Scores:
         macro_f1: Mean of the labels' F1, over those that have one.
         per_class: Label to precision, recall, F1 and number of clips; a ratio without a
             denominator is None. A multi-label task has the average precision as well.
-        confusion: A row a label, a column a predicted label; in a multi-label task one such matrix
-            of absence and presence for each label.
+        confusion: A row a label, a column a predicted label, without clips that were given none; in
+            a multi-label task one matrix of absence and presence for each label.
         ranks: Figures of a multi-label task.
     """
 
@@ -143,67 +143,6 @@ class Scores:
         }
 
 
-def effective_size(
-    correct: Bool[np.ndarray, " clips"] | Float64[np.ndarray, " clips"], groups: Sequence[str]
-) -> float:
-    """How many independent clips would make the accuracy as certain as these clips do.
-
-    Clips of one speaker or one piece tend to be right or wrong together. The variance of the
-    accuracy is estimated between groups; where all clips are right, or all wrong, it cannot be, and
-    each group counts as one clip.
-
-    Args:
-        correct: Which clips were judged rightly, or the share of several judgements of each clip
-            that were right: more judgements of the same clips do not make more clips.
-        groups: The group of each clip.
-
-    Source:
-        Korn and Graubard (1998), Confidence intervals for proportions with small expected number of
-        positive counts estimated from survey data, Survey Methodology 24, section 2.
-
-    Example:
-        >>> effective_size(np.array([True, True, False, False]), ["a", "a", "b", "b"])
-        1.0
-    """
-    names, numbers = np.unique(groups, return_inverse=True)
-    num_clips, num_groups = len(correct), len(names)
-    share = correct.mean()
-    if num_groups == num_clips:
-        return float(num_clips)
-    if num_groups == 1 or share in (0.0, 1.0):
-        return float(num_groups)
-    deviations = np.bincount(numbers, weights=correct - share)
-    variance = num_groups / (num_groups - 1) * (deviations**2).sum() / num_clips**2
-    if variance == 0:
-        return float(num_clips)
-    return float(np.clip(share * (1 - share) / variance, 1.0, num_clips))
-
-
-def wilson_interval(share: float, num_trials: float, confidence: float) -> tuple[float, float]:
-    """Interval of a proportion.
-
-    Args:
-        share: Share of successes.
-        num_trials: Number of independent trials; it need not be whole.
-        confidence: Level, such as 0.95.
-
-    Source:
-        Wilson (1927), Probable inference, the law of succession, and statistical inference,
-        JASA 22, equation 8; recommended by Brown, Cai and DasGupta (2001), Statistical Science 16.
-
-    Example:
-        >>> [round(float(bound), 3) for bound in wilson_interval(15 / 16, 16.0, 0.95)]
-        [0.717, 0.989]
-    """
-    z = float(ndtri(0.5 + confidence / 2))
-    centre = share + z * z / (2 * num_trials)
-    half = z * np.sqrt(share * (1 - share) / num_trials + z * z / (4 * num_trials**2))
-    scale = 1 + z * z / num_trials
-    low = 0.0 if share == 0 else float((centre - half) / scale)
-    high = 1.0 if share == 1 else float((centre + half) / scale)
-    return low, high
-
-
 def score(
     predictions: Predictions,
     labels: Sequence[str],
@@ -232,6 +171,7 @@ def score_chosen(
     """Figures as of `score`, where ``chosen`` says which labels of each clip were chosen."""
     task, targets = predictions.task, predictions.targets
     hits = (chosen == targets).all(axis=1)
+    is_given = chosen.any(axis=1)
     correct = int(hits.sum())
     groups = [clip.group_or_name for clip in predictions.clips]
     size = effective_size(hits, groups)
@@ -245,7 +185,8 @@ def score_chosen(
         confusion = counts
     else:
         classes = range(len(labels))
-        confusion = confusion_matrix(targets.argmax(axis=1), chosen.argmax(axis=1), labels=classes)
+        pairs = targets[is_given].argmax(axis=1), chosen[is_given].argmax(axis=1)
+        confusion = confusion_matrix(*pairs, labels=classes)
     return Scores(
         task=task.name,
         labels=tuple(labels),

@@ -16,8 +16,10 @@ from torch import nn
 from earmark import audio
 from earmark.checkpoint import ModelCard, load_checkpoint
 from earmark.data import EVALUATION_BATCH
+from earmark.decisions import Reason
 from earmark.errors import AudioError
 from earmark.features import Extracted, LogMel, extract
+from earmark.levels import peak_level_db
 from earmark.parallel import map_in_order
 from earmark.runtime import pick_device, place
 from earmark.tasks import BINARY, MULTI_LABEL, Task
@@ -30,10 +32,11 @@ class Prediction:
 
     Args:
         path: The file.
-        labels: The chosen labels: one, except in a multi-label task.
-        probabilities: Label to probability.
+        labels: The chosen labels: one, except in a multi-label task; none without a decision.
+        probabilities: Label to probability, calibrated.
         duration_seconds: Length of the sound.
         task: What the labels mean.
+        undecided: Why there is no decision; None where there is one.
     """
 
     path: Path
@@ -41,11 +44,15 @@ class Prediction:
     probabilities: dict[str, float]
     duration_seconds: float
     task: Task = BINARY
+    undecided: Reason | None = None
 
     @property
-    def label(self) -> str:
-        """The chosen label; several are joined by semicolons, as in a manifest."""
-        return ";".join(self.labels)
+    def label(self) -> str | None:
+        """The chosen label; several are joined by semicolons, as in a manifest.
+
+        None where there is no decision.
+        """
+        return None if self.undecided else ";".join(self.labels)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``predict --json`` prints."""
@@ -53,6 +60,7 @@ class Prediction:
         return {
             "path": str(self.path),
             **({"labels": list(self.labels)} if several else {"label": self.label}),
+            **({"undecided": self.undecided} if self.undecided else {}),
             "probabilities": self.probabilities,
             "duration_seconds": self.duration_seconds,
         }
@@ -134,12 +142,18 @@ class Classifier:
                 yield Failure(path, str(error))
 
     def _judge(self, path: Path, extracted: Extracted) -> Prediction:
-        task = self.card.task
-        probabilities = task.probabilities(self._logits(extracted.frames))
-        chosen = np.flatnonzero(task.choose(probabilities, self.card.thresholds)[0])
-        shares = dict(zip(self.labels, map(float, probabilities[0]), strict=True))
-        labels = tuple(self.labels[index] for index in chosen)
-        return Prediction(path, labels, shares, extracted.duration_seconds, task)
+        level_db = peak_level_db(extracted.frames, self.card.config.features)
+        decided = self.card.rule.decide(self._logits(extracted.frames), np.array([level_db]))
+        (chosen,), (undecided,) = decided.indices(), decided.undecided
+        shares = dict(zip(self.labels, map(float, decided.probabilities[0]), strict=True))
+        return Prediction(
+            path,
+            tuple(self.labels[index] for index in chosen),
+            shares,
+            extracted.duration_seconds,
+            self.card.task,
+            undecided,
+        )
 
     def _logits(
         self, frames: Float16[np.ndarray, "frames mels"]

@@ -15,15 +15,17 @@ import numpy as np
 import threadpoolctl
 
 from earmark import audio
-from earmark.checkpoint import Checkpoint
+from earmark.checkpoint import Checkpoint, ModelCard
 from earmark.conditions import Sound, list_conditions
 from earmark.data import AudioDataset, Clip, HeldFrames, OrderedLoader
 from earmark.degradations import AnySamples
 from earmark.errors import AudioError
 from earmark.evaluation import predict_clips
 from earmark.features import LogMel, to_frames
+from earmark.intervals import effective_size, wilson_interval
+from earmark.levels import peak_level_db
 from earmark.manifest import Recording
-from earmark.metrics import Predictions, effective_size, wilson_interval
+from earmark.metrics import Predictions
 from earmark.parallel import map_in_order
 from earmark.preparation import Skipped
 from earmark.runtime import Runtime, place
@@ -109,7 +111,7 @@ def measure_robustness(
     voices = _draw_voices(predictions.clips, recordings, judge.log_mel.config.sample_rate, seed)
     listen = functools.partial(_listen, recordings, judge.log_mel, voices, seed)
     clips = predictions.clips
-    tally = _Tally(clips, checkpoint.card.thresholds)
+    tally = _Tally(clips, checkpoint.card)
     skipped = []
     with (
         runtime.reporter.track("robustness", len(clips)) as task,
@@ -117,7 +119,8 @@ def measure_robustness(
     ):
         for index, (clip, future) in enumerate(map_in_order(listen, clips)):
             try:
-                tally.add(index, judge(clip, future.result()))
+                frames = future.result()
+                tally.add(index, judge(clip, frames), frames)
             except AudioError as error:
                 skipped.append(Skipped(clip.name, str(error)))
                 runtime.reporter.warn(f"robustness: skipped: {error}")
@@ -196,20 +199,22 @@ class _Judge:
 class _Tally:
     """Hits and losses by condition and clip."""
 
-    def __init__(self, clips: Sequence[Clip], thresholds: Sequence[float]) -> None:
+    def __init__(self, clips: Sequence[Clip], card: ModelCard) -> None:
         self._clips = clips
-        self._thresholds = thresholds
+        self._card = card
         self._names = [one.name for one in list_conditions()]
         shape = len(self._names), len(clips)
         self._hits = np.zeros(shape, bool)
         self._losses = np.full(shape, np.nan)
 
-    def add(self, index: int, found: Predictions) -> None:
-        """Notes what one clip gave."""
-        targets = found.targets
+    def add(self, index: int, found: Predictions, frames: Mapping[str, Frames]) -> None:
+        """Notes what one clip gave under each condition that applied to it."""
+        rule, targets = self._card.rule, found.targets
+        features = self._card.config.features
+        levels_db = np.array([peak_level_db(frames[one.key], features) for one in found.clips])
         rows = [self._names.index(one.name) for one in found.clips]
-        self._hits[rows, index] = (found.choose(self._thresholds) == targets).all(axis=1)
-        self._losses[rows, index] = found.task.losses(found.logits, targets)
+        self._hits[rows, index] = rule.decide(found.logits, levels_db).are_right(targets)
+        self._losses[rows, index] = found.task.losses(rule.calibrate(found.logits), targets)
 
     def scores(self, confidence: float) -> Iterator[ConditionScores]:
         """Figures of each condition that applied to any clip."""

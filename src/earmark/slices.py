@@ -13,8 +13,9 @@ from jaxtyping import Bool, Float64
 from earmark.config import FeatureConfig
 from earmark.data import Clip
 from earmark.features import hann_window, hz_to_mel, mel_filterbank, mel_to_hz
+from earmark.intervals import effective_size, wilson_interval
 from earmark.manifest import Recording
-from earmark.metrics import Predictions, effective_size, wilson_interval
+from earmark.outcome import Evaluation
 from earmark.store import FeatureStore, Frames
 
 MIN_CLIPS = 10
@@ -61,9 +62,7 @@ class Slice:
         return {**asdict(self), "accuracy": self.accuracy, "accuracy_interval": interval}
 
 
-def slice_clips(
-    predictions: Predictions, thresholds: Sequence[float], columns: Columns, confidence: float
-) -> tuple[Slice, ...]:
+def slice_clips(evaluation: Evaluation, columns: Columns) -> tuple[Slice, ...]:
     """Figures of every slice of at least `MIN_CLIPS` clips, the surely worst first.
 
     They are sorted by the upper end of the interval: a few clips that are all wrong by chance do
@@ -71,14 +70,12 @@ def slice_clips(
     quantiles into up to `MAX_BINS` ranges of about as many clips.
 
     Args:
-        predictions: Of the test.
-        thresholds: Probabilities from which labels are chosen.
+        evaluation: The test.
         columns: A value a clip, or None where it is not known.
-        confidence: Level of the intervals.
     """
-    targets = predictions.targets
-    hits = (predictions.choose(thresholds) == targets).all(axis=1)
-    judged = _Judged(hits, predictions.task.losses(predictions.logits, targets), predictions.clips)
+    predictions, confidence = evaluation.predictions, evaluation.settings.confidence
+    losses = predictions.task.losses(predictions.logits, predictions.targets)
+    judged = _Judged(evaluation.right, losses, predictions.clips)
     slices = [
         judged.score(column, value, members, confidence)
         for column, values in columns.items()

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from earmark.augment import Augment
+from earmark.calibration import fit_temperature
 from earmark.checkpoint import (
     Checkpoint,
     ModelCard,
@@ -25,7 +26,7 @@ from earmark.files import write_whole
 from earmark.loaders import Loaders, choose_task, make_loaders, tell_data
 from earmark.losses import make_loss
 from earmark.manifest import Manifest
-from earmark.metrics import Predictions, choose_thresholds, score
+from earmark.metrics import Predictions, choose_thresholds, score, score_chosen
 from earmark.models import AudioModel, count_parameters
 from earmark.optimization import Objective, Steps, require_finite, train_epoch
 from earmark.plots import loss_curve
@@ -264,10 +265,11 @@ def _save(run: RunFolder, card: ModelCard, state: _State, best: Predictions | No
     """Writes the best weights, the log and, last of all, the state to go on from."""
     stopping = state.stopping
     if best is not None:
-        chosen = replace(card, chosen_thresholds=choose_thresholds(best))
-        scores = score(best, card.labels, thresholds=chosen.thresholds)
+        fitted = _fit_rule(card, best)
+        # The loss is that of the log: what was fitted to these clips is no judge of them.
+        scores = score_chosen(best, fitted.rule.decide(best.logits).chosen, card.labels)
         progress = {"epoch": stopping.epoch, "validation": scores.to_dict()}
-        Checkpoint(chosen, state.judged.state_dict(), progress=progress).save(run.best)
+        Checkpoint(fitted, state.judged.state_dict(), progress=progress).save(run.best)
     run.write_log(state.log)
     progress = {
         "epoch": stopping.epoch,
@@ -282,6 +284,14 @@ def _save(run: RunFolder, card: ModelCard, state: _State, best: Predictions | No
         progress,
         average.state_dict() if average is not None else {},
     ).save(run.last)
+
+
+def _fit_rule(card: ModelCard, validation: Predictions) -> ModelCard:
+    """The card with the temperature, and then the thresholds, that validation clips ask for."""
+    temperature = fit_temperature(validation.logits, validation.targets, card.task)
+    calibrated = replace(validation, logits=validation.logits / temperature)
+    thresholds = choose_thresholds(calibrated)
+    return replace(card, chosen_thresholds=thresholds, temperature=temperature)
 
 
 def _result(

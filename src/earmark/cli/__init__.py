@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from earmark.cli.check import check
+from earmark.cli.compare import compare
 from earmark.cli.cross_validate import cross_validate
 from earmark.cli.demo import demo
 from earmark.cli.evaluate import evaluate
@@ -32,5 +33,16 @@ def cli() -> None:
     """
 
 
-for _command in (demo, check, prepare, train, tune, cross_validate, evaluate, predict, model):
+for _command in (
+    demo,
+    check,
+    prepare,
+    train,
+    tune,
+    cross_validate,
+    evaluate,
+    compare,
+    predict,
+    model,
+):
     cli.add_command(_command)

@@ -17,9 +17,8 @@ from earmark.cli.options import (
 )
 from earmark.cli.output import (
     exit_if_skipped,
+    print_evaluation,
     print_examination,
-    print_scores,
-    print_windows,
     read_data,
 )
 
@@ -42,34 +41,45 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also judge every clip under worse sound: telephone, codecs, level, noise, excerpts.",
 )
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    help="Compare with a predictions.csv of another test of the same data.",
+)
 @store_option
 @computing
 @json_option
 @adjusted
-def evaluate(
+def evaluate(  # noqa: PLR0913 - one an option
     model: Path,
     data: Path,
     output: Path | None,
+    baseline: Path | None,
+    robustness: bool,
     as_json: bool,
     settings: tuple[str, ...],
     runtime: "Runtime",
     **options: Any,
 ) -> None:
     """Tests a model on the testing split and writes the report."""
+    from earmark.baselines import read_predictions
     from earmark.checkpoint import load_checkpoint
     from earmark.evaluation import evaluate as evaluate_model
     from earmark.examination import examine
     from earmark.report import TEST_SPLIT, UNSEEN, Origin, write_report
     from earmark.runs import RunFolder, find_run
 
-    robustness = options.pop("robustness")
     found = find_run(model)
     run = found.path if found else None
+    # Before the work, and before the report may replace it.
+    stored = read_predictions(baseline) if baseline else None
     checkpoint = load_checkpoint(model).adjust(settings)
     manifest = read_data(data, runtime.reporter)
     evaluation = evaluate_model(checkpoint, manifest, runtime=runtime, run=run, **options)
     if not runtime.is_main:
         return
+    if stored:
+        evaluation = evaluation.with_baseline(stored)
     examination = examine(
         evaluation, checkpoint, manifest, runtime=runtime, robustness=robustness, **options
     )
@@ -84,8 +94,7 @@ def evaluate(
     if as_json:
         click.echo(json.dumps({**evaluation.to_dict(), **examination.to_dict()}))
     else:
-        print_scores(evaluation.scores)
-        print_windows(evaluation.windows)
+        print_evaluation(evaluation)
         print_examination(examination)
         click.echo(f"Report: {report.absolute()}" if report else "No report: give -o FOLDER")
     exit_if_skipped(evaluation.skipped, runtime.reporter)

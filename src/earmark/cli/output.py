@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from earmark.evaluation import WindowScores
+    from earmark.comparison import Comparison
     from earmark.examination import Examination
     from earmark.fold_figures import CrossValidation
     from earmark.manifest import Manifest
     from earmark.metrics import Scores
+    from earmark.outcome import Evaluation, WindowScores
     from earmark.prediction import Failure, Prediction
     from earmark.preparation import Skipped
     from earmark.progress import Reporter
+    from earmark.significance import PairedDifference
 
 PREDICTION_COLUMNS = ("file", "label", "probability", "seconds")
 RATIOS = ("precision", "recall", "f1")
@@ -36,9 +38,11 @@ def prediction_row(result: "Prediction | Failure") -> tuple[str, ...]:
     facts = result.to_dict()
     if "error" in facts:
         return facts["path"], "-", "-", "-"
+    seconds = f"{facts['duration_seconds']:.1f}"
+    if "undecided" in facts:
+        return facts["path"], f"- ({facts['undecided']})", "-", seconds
     chosen = facts.get("labels", [facts.get("label")])
     shares = ";".join(f"{facts['probabilities'][label]:.3f}" for label in chosen)
-    seconds = f"{facts['duration_seconds']:.1f}"
     return facts["path"], ";".join(chosen) or "-", shares or "-", seconds
 
 
@@ -58,11 +62,63 @@ def print_scores(scores: "Scores") -> None:
             f"Mean average precision {_ratio(ranks.mean_average_precision)}, lwlrap "
             f"{_ratio(ranks.lwlrap)}, micro F1 {_ratio(ranks.micro_f1)}"
         )
+    _print_headline(scores)
+
+
+def _print_headline(scores: "Scores") -> None:
     low, high = scores.accuracy_interval
     click.echo(
         f"Accuracy {scores.accuracy:.1%}: {tally(scores)} from {scores.num_groups} groups, "
         f"interval {low:.1%} to {high:.1%}; log-loss {scores.loss:.4f}"
     )
+
+
+def print_evaluation(evaluation: "Evaluation") -> None:
+    """Prints a test for people: its figures and what they are to be compared with."""
+    print_scores(evaluation.scores)
+    print_windows(evaluation.windows)
+    before, after = evaluation.calibrations
+    click.echo(
+        f"Temperature {evaluation.rule.temperature:.3g}: calibration error {after.ece:.3f} (before {before.ece:.3f}), Brier score {after.brier:.3f} (before {before.brier:.3f})"
+    )
+    coverage = evaluation.coverage
+    if coverage.num_silent or coverage.num_unsure:
+        click.echo(
+            f"No decision on {coverage.num_silent} silent and {coverage.num_unsure} unsure clips; "
+            f"of the other {coverage.num_decided}, {coverage.num_correct} are right"
+        )
+    majority = evaluation.majority
+    print_difference(f"always {';'.join(majority.labels) or 'no label'}", majority.paired)
+    if evaluation.baseline:
+        print_difference(str(evaluation.baseline.path), evaluation.baseline.paired)
+
+
+def print_difference(other: str, paired: "PairedDifference") -> None:
+    """Prints how much more often one judge is right than another, and whether it may be chance."""
+    interval = "none"
+    if paired.interval:
+        interval = " to ".join(f"{end:+.1%}" for end in paired.interval)
+    click.echo(
+        f"Against {other}: {paired.num_correct[0]} and {paired.num_correct[1]} of "
+        f"{paired.num_clips} right, difference {paired.difference:+.1%}, interval {interval}, "
+        f"McNemar p {paired.test.p_value:.2g}"
+    )
+
+
+def print_comparison(found: "Comparison", models: tuple[str, str]) -> None:
+    """Prints the clips on which two models differ, their figures, and the difference."""
+    from earmark.terminal import print_table
+
+    rows = [
+        (one["path"], one["label"], one["first"] or "-", one["second"] or "-")
+        for one in found.differing
+    ]
+    if rows:
+        print_table("Judged differently", ("file", "label", *models), rows)
+    for model, test in zip(models, (found.first, found.second), strict=True):
+        click.echo(model)
+        _print_headline(test.scores)
+    print_difference("the other model", found.paired)
 
 
 def print_windows(windows: "WindowScores | None") -> None:

@@ -216,6 +216,10 @@ class EvaluateConfig(Section):
 
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Level of the intervals."""
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
+    """How often groups are drawn again for the bootstrap intervals."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of these draws."""
     window_seconds: Annotated[float, Field(gt=0, le=3600)] | None = None
     """Length of the stretches that are each judged alone as well, without the sound around them."""
 
@@ -228,6 +232,12 @@ class PredictConfig(Section):
     pooling: Literal["mean", "max", "attention"] = "mean"
     """How the windows of a clip decide: by the mean of their logits, by the surest window, or by a
     mean in which surer windows weigh more."""
+    min_probability: Fraction = 0.0
+    """A label that is less probable than this is not given; a clip that is left without any is
+    `unsure`. At 0 there is none. Validation while training decides on every clip."""
+    silence_db: Annotated[float, Field(ge=-200, le=0)] = -80.0
+    """A clip whose loudest frame lies below this, in dB of full scale, is `silence` and gets no
+    label. The default is the noise of 16-bit sound; -200 lets digital silence have its label."""
 
 
 class Config(Section):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import earmark
 from earmark.checkpoint import Checkpoint, ModelCard
-from earmark.evaluation import Evaluation
 from earmark.examination import Examination
 from earmark.examples import rank_clips
 from earmark.files import write_whole
+from earmark.outcome import Evaluation
 from earmark.page import html_contents, html_heading, render_page, write_page
 from earmark.report.clips import render_errors, render_examples, render_skipped
 from earmark.report.figures import render_labels, render_pictures

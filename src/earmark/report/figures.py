@@ -8,7 +8,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from earmark.checkpoint import Checkpoint
 from earmark.errors import EarmarkError
-from earmark.evaluation import Evaluation
+from earmark.outcome import Evaluation
 from earmark.page import html_figure, html_table
 from earmark.plots import (
     draw_confusion,

@@ -1,7 +1,7 @@
 """The first lines of the report: how good the model is, and how sure that is."""
 
-from earmark.evaluation import Evaluation
 from earmark.metrics import Ratio, Scores
+from earmark.outcome import Evaluation
 from earmark.tasks import MULTI_LABEL
 
 

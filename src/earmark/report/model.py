@@ -3,8 +3,8 @@
 from html import escape
 
 from earmark.checkpoint import Checkpoint
-from earmark.evaluation import Evaluation
 from earmark.models import count_parameters
+from earmark.outcome import Evaluation
 from earmark.tasks import BINARY, MULTI_LABEL
 
 

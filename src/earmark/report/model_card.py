@@ -11,9 +11,9 @@ from pathlib import Path
 import earmark
 from earmark.checkpoint import Checkpoint
 from earmark.errors import EarmarkError
-from earmark.evaluation import Evaluation
 from earmark.examination import Examination
 from earmark.models import count_parameters
+from earmark.outcome import Evaluation
 from earmark.report.model import describe_rule
 from earmark.report.origin import Origin
 from earmark.runs import RunFolder

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from earmark.evaluation import Evaluation
+from earmark.outcome import Evaluation
 from earmark.page import html_figure, html_table
 from earmark.plots import draw_intervals
 from earmark.robustness import LONGEST_SECONDS, ConditionScores, Robustness

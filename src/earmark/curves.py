@@ -1,0 +1,87 @@
+"""Curves of a label over all thresholds, and of the accuracy over all shares of clips decided."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
+from sklearn.metrics import roc_curve as sklearn_roc_curve
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of a curve and the figure that sums it up.
+
+    Args:
+        x: Along the abscissa.
+        y: Along the ordinate.
+        area: Area under the curve, as the function that made it defines it.
+    """
+
+    x: Float64[np.ndarray, " points"]
+    y: Float64[np.ndarray, " points"]
+    area: float
+
+
+def roc_curve(
+    target: Float64[np.ndarray, " clips"], score: Float64[np.ndarray, " clips"]
+) -> Curve | None:
+    """False positive rate to true positive rate; None unless the label is both there and not.
+
+    Args:
+        target: 1 for the clips that have the label.
+        score: Anything that rises with its probability.
+    """
+    if not 0 < target.sum() < len(target):
+        return None
+    false_rate, true_rate, _ = sklearn_roc_curve(target, score)
+    return Curve(false_rate, true_rate, float(roc_auc_score(target, score)))
+
+
+def recall_precision_curve(
+    target: Float64[np.ndarray, " clips"], score: Float64[np.ndarray, " clips"]
+) -> Curve | None:
+    """Recall to precision; None for a label that does not occur. The area is average precision.
+
+    Args:
+        target: 1 for the clips that have the label.
+        score: Anything that rises with its probability.
+
+    Source:
+        Davis and Goadrich (2006), The relationship between precision-recall and ROC curves, ICML,
+        for why the area is a sum of steps.
+    """
+    if not target.any():
+        return None
+    precision, recall, _ = precision_recall_curve(target, score)
+    return Curve(recall, precision, float(average_precision_score(target, score)))
+
+
+def coverage_curve(
+    confidence: Float64[np.ndarray, " clips"], right: Bool[np.ndarray, " clips"]
+) -> Curve:
+    """Share of the clips that are decided, the surest first, to the accuracy over these.
+
+    Clips of equal confidence are decided together. The area is the mean accuracy over all numbers
+    of decided clips, one minus the area under the risk-coverage curve.
+
+    Args:
+        confidence: How sure each choice is.
+        right: Which choices are right.
+
+    Source:
+        Geifman and El-Yaniv (2017), Selective classification for deep neural networks,
+        arXiv:1705.08500.
+
+    Example:
+        >>> curve = coverage_curve(np.array([0.9, 0.6, 0.8]), np.array([True, False, True]))
+        >>> curve.x.round(2).tolist(), curve.y.round(2).tolist()
+        ([0.33, 0.67, 1.0], [1.0, 1.0, 0.67])
+    """
+    order = np.argsort(-confidence, kind="stable")
+    ordered = confidence[order]
+    last_of_equals = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
+    counts = last_of_equals + 1
+    accuracy = np.cumsum(right[order])[last_of_equals] / counts
+    steps = np.diff(counts, prepend=0) / len(ordered)
+    return Curve(counts / len(ordered), accuracy, float((accuracy * steps).sum()))
