@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 
 from earmark.config import FeatureConfig
 from earmark.data import Clip
+from earmark.decisions import DecisionRule
 from earmark.degradations import apply_gain, band_limit, white_noise
 from earmark.features import LogMel, to_frames
+from earmark.intervals import wilson_interval
 from earmark.manifest import Recording
-from earmark.metrics import Predictions, wilson_interval
+from earmark.metrics import Predictions
+from earmark.outcome import Evaluation
 from earmark.slices import GROUP, MAX_BINS, MIN_CLIPS, SoundMeter, describe_clips, slice_clips
 from earmark.store import FeatureStore
+from earmark.tasks import BINARY
 
 
 def judged(hits, groups=None):
@@ -28,7 +32,8 @@ def judged(hits, groups=None):
 
 
 def sliced(hits, columns, groups=None):
-    return slice_clips(judged(hits, groups), (0.5,), columns, 0.95)
+    rule = DecisionRule(BINARY, (0.5,))
+    return slice_clips(Evaluation(judged(hits, groups), ("x", "y"), rule), columns)
 
 
 def test_a_slice_has_the_figures_of_its_clips():
@@ -72,7 +77,7 @@ def test_clips_of_one_group_count_for_less_but_for_the_group_itself():
     groups = ["a"] * 10 + ["b"] * 10 + ["c"] * 10 + ["d"] * 10
     rooms = ["x"] * 20 + ["y"] * 20
     by_room = sliced(hits, {"room": rooms}, groups)[0]
-    by_group = [one for one in sliced(hits, {GROUP: groups}, groups) if one.num_correct][0]
+    by_group = next(one for one in sliced(hits, {GROUP: groups}, groups) if one.num_correct)
     assert by_room.num_groups == 2
     assert by_room.accuracy_interval[1] - by_room.accuracy_interval[0] > 0.85
     assert by_group.accuracy_interval == wilson_interval(1.0, 10.0, 0.95)

@@ -13,6 +13,7 @@ from earmark import audio
 from earmark.audio import MIN_SECONDS, Excerpt
 from earmark.checkpoint import Checkpoint
 from earmark.data import AudioDataset, Clip, OrderedLoader
+from earmark.decisions import Reason
 from earmark.encoding import encode
 from earmark.errors import AudioError
 from earmark.evaluation import window_logits
@@ -39,9 +40,11 @@ class Judged:
         index: Its place among the test clips.
         name: Its name.
         label: Its labels, joined as in a manifest.
-        predicted: The labels that were chosen, joined alike.
-        probability: Of the label that was chosen, or of the surest one where none was.
+        predicted: The labels that it was given, joined alike.
+        probability: Of the surest label that it was given, or of the surest of all.
         loss: Cross-entropy of the task, in nats.
+        is_right: Whether it was given its labels and no others.
+        undecided: Why it was given none, where there is no decision.
     """
 
     index: int
@@ -50,11 +53,8 @@ class Judged:
     predicted: str
     probability: float
     loss: float
-
-    @property
-    def is_right(self) -> bool:
-        """Whether its labels were chosen and no others."""
-        return self.label == self.predicted
+    is_right: bool
+    undecided: Reason | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """What ``evaluate --json`` prints of a clip with a large loss."""
@@ -78,7 +78,8 @@ class Example:
         frames: Its log-mel frames.
         shares: What each of their values adds to ``score``, bands first.
         question: What the score speaks for, such as ``speech rather than music``.
-        score: Mean over the windows of the stretch of the logits that the question is about.
+        score: Mean over the windows of the stretch of the calibrated log-odds that the question is
+            about.
         blank_score: The score of a window in which each band has its mean over the training data.
         sound: The stretch as an MP3 file; None when it cannot be decoded.
         error: Why it cannot.
@@ -98,9 +99,13 @@ class Example:
 
 def rank_clips(evaluation: Evaluation) -> list[Judged]:
     """Every test clip, the one with the largest loss first."""
-    predictions, labels = evaluation.predictions, evaluation.scores.labels
-    losses = predictions.task.losses(predictions.logits, predictions.targets)
-    rows = zip(predictions.clips, evaluation.chosen, predictions.probabilities, losses, strict=True)
+    predictions, labels = evaluation.predictions, evaluation.labels
+    rows = zip(
+        *(predictions.clips, evaluation.chosen, predictions.probabilities),
+        predictions.task.losses(predictions.logits, predictions.targets),
+        *(evaluation.right, evaluation.decisions.undecided),
+        strict=True,
+    )
     judged = [
         Judged(
             index=index,
@@ -109,8 +114,10 @@ def rank_clips(evaluation: Evaluation) -> list[Judged]:
             predicted=join_labels(labels, chosen),
             probability=float(shares[list(chosen)].max() if chosen else shares.max()),
             loss=float(loss),
+            is_right=bool(is_right),
+            undecided=undecided,
         )
-        for index, (clip, chosen, shares, loss) in enumerate(rows)
+        for index, (clip, chosen, shares, loss, is_right, undecided) in enumerate(rows)
     ]
     return sorted(judged, key=lambda one: -one.loss)
 
@@ -163,7 +170,7 @@ class ExampleMaker:
 
         Args:
             judged: The clip.
-            predictions: Those of the test.
+            predictions: Those of the test, calibrated.
         """
         clip = predictions.clips[judged.index]
         weights, question = self._ask(clip, predictions.logits[judged.index])
@@ -191,22 +198,22 @@ class ExampleMaker:
     def _ask(
         self, clip: Clip, logits: Float64[np.ndarray, " outputs"]
     ) -> tuple[Float64[np.ndarray, " outputs"], str]:
-        """What each logit counts, and the question: why what was chosen, and not the next best?"""
+        """What each logit counts, and the question: why what is chosen, and not the next best?"""
         task, labels = self._card.task, self._card.labels
         chosen = task.choose(task.probabilities(logits[None]), self._card.thresholds)[0]
-        weights = np.zeros(len(logits))
+        weights, unit = np.zeros(len(logits)), 1.0 / self._card.rule.temperature
         if task is MULTI_LABEL:
             one = _costliest(clip, logits)
-            weights[one] = 1.0 if chosen[one] else -1.0
+            weights[one] = unit if chosen[one] else -unit
             return weights, labels[one] if chosen[one] else f"no {labels[one]}"
         first = int(chosen.argmax())
         if task is BINARY:
-            weights[0] = 1.0 if first else -1.0
+            weights[0] = unit if first else -unit
             return weights, f"{labels[first]} rather than {labels[1 - first]}"
         (right,) = clip.targets
         others = np.where(np.arange(len(logits)) == first, -np.inf, logits)
         other = int(others.argmax()) if right == first else right
-        weights[first], weights[other] = 1.0, -1.0
+        weights[first], weights[other] = unit, -unit
         return weights, f"{labels[first]} rather than {labels[other]}"
 
     def _find_stretch(

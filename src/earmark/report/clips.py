@@ -5,11 +5,11 @@ from html import escape
 
 import torch
 
-from earmark.clip_plots import draw_example
 from earmark.config import FeatureConfig
 from earmark.examples import Example, Judged
 from earmark.explanation import sum_tiles
 from earmark.page import html_figure, html_player, html_table
+from earmark.plots import draw_example
 from earmark.preparation import Skipped
 
 TILE_SECONDS = 0.1
@@ -56,6 +56,11 @@ def _card(example: Example, config: FeatureConfig) -> str:
         else f"all of its {example.duration_seconds:.1f} s"
     )
     verdict = "right" if judged.is_right else "wrong"
+    said = (
+        f"no decision ({judged.undecided})"
+        if judged.undecided
+        else f"predicted {judged.predicted or 'none'}"
+    )
     caption = f"{place[0].upper()}{place[1:]}. Score for {example.question}: {example.score:+.2f}"
     frames = max(1, round(TILE_SECONDS * config.sample_rate / config.hop_length))
     tiles = sum_tiles(
@@ -68,9 +73,9 @@ def _card(example: Example, config: FeatureConfig) -> str:
     )
     return (
         f'<article class="clip"><h4>{escape(judged.name)}</h4>'
-        f"<p>{verdict}: label {escape(judged.label or 'none')}, predicted "
-        f"{escape(judged.predicted or 'none')} with {judged.probability:.3f}; "
-        f"log-loss {judged.loss:.3f}</p>{_player(example, place)}{figure}</article>"
+        f"<p>{verdict}: label {escape(judged.label or 'none')}, {escape(said)} with "
+        f"{judged.probability:.3f}; log-loss {judged.loss:.3f}</p>"
+        f"{_player(example, place)}{figure}</article>"
     )
 
 
@@ -86,7 +91,13 @@ def render_errors(ranked: Sequence[Judged]) -> str:
     if not wrong:
         return "<p>None.</p>"
     rows = [
-        (one.name, one.label, one.predicted, f"{one.probability:.3f}", f"{one.loss:.3f}")
+        (
+            one.name,
+            one.label,
+            one.predicted or one.undecided or "–",
+            f"{one.probability:.3f}",
+            f"{one.loss:.3f}",
+        )
         for one in wrong[:MOST_ROWS]
     ]
     table = html_table(("clip", "label", "predicted", "probability", "log-loss"), rows)

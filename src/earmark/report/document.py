@@ -13,12 +13,14 @@ from earmark.files import write_whole
 from earmark.outcome import Evaluation
 from earmark.page import html_contents, html_heading, render_page, write_page
 from earmark.report.clips import render_errors, render_examples, render_skipped
-from earmark.report.figures import render_labels, render_pictures
 from earmark.report.headline import render_headline
+from earmark.report.labels import render_curves, render_labels
 from earmark.report.model import render_model
 from earmark.report.model_card import render_model_card
 from earmark.report.origin import Origin
 from earmark.report.parts import render_robustness, render_slices
+from earmark.report.training import render_losses
+from earmark.report.trust import render_calibration, render_comparisons, render_coverage
 from earmark.tasks import MULTI_LABEL
 
 MOST_TITLE_LABELS = 4
@@ -58,10 +60,14 @@ def render_report(
     title = f"{_list(checkpoint.card)}: test report"
     sections = [
         ("Labels", render_labels(evaluation)),
-        ("Pictures", render_pictures(evaluation, checkpoint, origin)),
+        ("Curves", render_curves(evaluation)),
+        ("Comparisons", render_comparisons(evaluation)),
+        ("Calibration", render_calibration(evaluation)),
+        ("Coverage", render_coverage(evaluation)),
         *_examined(evaluation, checkpoint, examination),
         ("Errors", render_errors(rank_clips(evaluation))),
         *([("Skipped", render_skipped(evaluation.skipped))] if evaluation.skipped else []),
+        ("Training", render_losses(origin, checkpoint)),
         ("Model", render_model(checkpoint, evaluation)),
     ]
     return render_page(

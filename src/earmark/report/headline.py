@@ -1,7 +1,10 @@
 """The first lines of the report: how good the model is, and how sure that is."""
 
-from earmark.metrics import Ratio, Scores
+from html import escape
+
+from earmark.metrics import Scores
 from earmark.outcome import Evaluation
+from earmark.report.words import show_interval, show_ratio
 from earmark.tasks import MULTI_LABEL
 
 
@@ -16,9 +19,18 @@ def render_headline(evaluation: Evaluation) -> str:
         f'<div class="headline">{_ranks(scores)}<strong>{scores.accuracy:.1%}</strong> of the test '
         f"clips are {rightly}: {scores.num_correct} of {scores.num_clips}, from "
         f"{scores.num_groups} groups.<br>With so many the true share is likely between {low:.1%} "
-        f"and {high:.1%} (Wilson interval). Log-loss {scores.loss:.4f} nats.{area}"
-        f"{_windows(evaluation)}</div>"
+        f"and {high:.1%} (Wilson interval). {_majority(evaluation)}"
+        f"<br>Log-loss {scores.loss:.4f} nats (bootstrap interval "
+        f"{show_interval(evaluation.intervals['loss'])}).{area}{_windows(evaluation)}</div>"
     )
+
+
+def _majority(evaluation: Evaluation) -> str:
+    """What the simplest of all judges would reach."""
+    majority = evaluation.majority
+    given = escape(" and ".join(majority.labels) or "no label")
+    share = majority.paired.num_correct[1] / majority.paired.num_clips
+    return f"Who always says <i>{given}</i> is right in {share:.1%}."
 
 
 def _windows(evaluation: Evaluation) -> str:
@@ -40,8 +52,3 @@ def _ranks(scores: Scores) -> str:
         f"lwlrap {show_ratio(scores.ranks.lwlrap)}, micro F1 "
         f"{show_ratio(scores.ranks.micro_f1)}.<br>"
     )
-
-
-def show_ratio(value: Ratio) -> str:
-    """A share with three digits, or a dash where there is none."""
-    return "–" if value is None else f"{value:.3f}"

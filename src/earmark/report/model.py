@@ -5,6 +5,7 @@ from html import escape
 from earmark.checkpoint import Checkpoint
 from earmark.models import count_parameters
 from earmark.outcome import Evaluation
+from earmark.report.trust import render_provenance
 from earmark.tasks import BINARY, MULTI_LABEL
 
 
@@ -16,6 +17,7 @@ def render_model(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
     return (
         f"<p>{escape(card.config.model.name)} with {parameters:,} parameters; "
         f"{escape(describe_rule(evaluation))}.</p>"
+        f"{render_provenance(evaluation)}"
         f"<details><summary>All settings</summary><pre>{settings}</pre></details>"
     )
 
