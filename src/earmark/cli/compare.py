@@ -37,9 +37,9 @@ def compare(
     from earmark.comparison import compare as compare_models
 
     models = options.pop("first"), options.pop("second")
-    contenders = [_open(model, settings) for model in models]
+    first, second = (_open(model, settings) for model in models)
     manifest = read_data(data, runtime.reporter)
-    found = compare_models(*contenders, manifest, runtime=runtime, **options)
+    found = compare_models(first, second, manifest, runtime=runtime, **options)
     if not runtime.is_main:
         return
     if as_json:

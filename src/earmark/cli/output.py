@@ -79,7 +79,8 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     print_windows(evaluation.windows)
     before, after = evaluation.calibrations
     click.echo(
-        f"Temperature {evaluation.rule.temperature:.3g}: calibration error {after.ece:.3f} (before {before.ece:.3f}), Brier score {after.brier:.3f} (before {before.brier:.3f})"
+        f"Calibration error {after.ece:.3f}, Brier score {after.brier:.3f}, at a temperature of "
+        f"{evaluation.rule.temperature:.3g}; {before.ece:.3f} and {before.brier:.3f} without it"
     )
     coverage = evaluation.coverage
     if coverage.num_silent or coverage.num_unsure:
