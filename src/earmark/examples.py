@@ -236,7 +236,7 @@ class ExampleMaker:
         self,
         windows: Float32[np.ndarray, "windows mels frames"],
         weights: Float64[np.ndarray, " outputs"],
-    ) -> tuple[Float64[np.ndarray, "mels frames"], float, float]:
+    ) -> tuple[Float64[np.ndarray, "mels all_frames"], float, float]:
         """Shares of all values side by side, the mean score, and that of a blank window."""
         device = self._runtime.device
         log_mel = torch.from_numpy(windows).unsqueeze(1).to(device)
