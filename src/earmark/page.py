@@ -62,6 +62,7 @@ pre { background: var(--card); padding: 1rem; overflow-x: auto; border-radius: .
   body { font-size: 10pt; padding: 0; max-width: none; }
   .table { overflow: visible; }
   table { font-size: 8.5pt; }
+  th, td, td.number { padding: .2rem .4rem; white-space: normal; }
   figure, .clip, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
 }

@@ -22,7 +22,7 @@ def render_labels(evaluation: Evaluation) -> str:
     for label, figures in evaluation.scores.per_class.items():
         intervals = evaluation.class_intervals[label]
         ratios = [
-            f"{show_ratio(figures[name])} ({show_interval(intervals[name], '.2f')})"
+            f"{show_ratio(figures[name])}\u00a0({show_interval(intervals[name], '.2f')})"
             for name in RATIOS
         ]
         areas = [
@@ -34,7 +34,8 @@ def render_labels(evaluation: Evaluation) -> str:
     columns = ("label", "precision", "recall", "F1", "ROC area", "average precision", "clips")
     return (
         f"<p>In brackets: {settings.confidence:.0%} bootstrap intervals; groups were drawn again "
-        f"{settings.resamples:,} times.</p>" + html_table(columns, rows)
+        f"{settings.resamples:,} times. One from 1 to 1 says that no error was among these clips, "
+        f"not that there is none.</p>" + html_table(columns, rows)
     )
 
 

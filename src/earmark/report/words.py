@@ -10,5 +10,7 @@ def show_ratio(value: Ratio) -> str:
 
 
 def show_interval(interval: Interval | None, form: str = ".3f") -> str:
-    """Both ends of an interval, or that there is none."""
-    return "none" if interval is None else " to ".join(format(end, form) for end in interval)
+    """Both ends of an interval, or that there is none; it is not broken over lines."""
+    if interval is None:
+        return "none"
+    return f"{{:{form}}}\u00a0to\u00a0{{:{form}}}".format(*interval)
