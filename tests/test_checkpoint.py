@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -125,6 +126,25 @@ def test_untouched_facts_are_taken(saved):
     assert load_checkpoint(path).card == CARD
 
 
+def test_a_model_from_before_there_was_a_temperature_keeps_its_logits(saved):
+    path, _ = saved
+    rewrite(
+        path,
+        lambda facts: (
+            {key: one for key, one in facts.items() if key != "temperature"} | {"format": 2}
+        ),
+    )
+    assert load_checkpoint(path).card == CARD
+    assert CARD.rule.temperature == 1.0
+
+
+def test_the_temperature_is_kept(saved):
+    path, model = saved
+    card = replace(CARD, temperature=2.5)
+    Checkpoint(card, model.state_dict()).save(path)
+    assert load_checkpoint(path).card.rule.temperature == 2.5
+
+
 def test_a_label_need_not_be_unicode(saved):
     path, model = saved
     card = ModelCard(CARD.config, ("music", "caf\udce9"), CARD.window_frames)
@@ -161,6 +181,7 @@ def test_metadata_that_are_no_facts_are_refused(saved, text, message):
         *(("labels", value) for value in (5, "ab", ["a", "a"], [1, 2], ["a"], [], ["a", ""], None)),
         *(("window_frames", value) for value in ("60", 60.0, -1, 0, 10**10, True, None)),
         *(("thresholds", [value]) for value in ("x", float("nan"), 7, -0.1, None)),
+        *(("temperature", value) for value in (0, -1.0, 1e9, "x", float("nan"), None)),
         ("thresholds", []),
         ("thresholds", [0.5, 0.5]),
         *(("task", value) for value in ("ternary", 7, None)),

@@ -1,4 +1,4 @@
-"""Stored predictions, in the form that `evaluate` writes, to compare a test with."""
+"""What a test is compared with: the commonest labels, and stored predictions."""
 
 import csv
 from collections.abc import Mapping
@@ -68,6 +68,32 @@ class BaselineComparison:
             **self.paired.to_dict(),
             "missing": list(self.missing),
             "num_unused": self.num_unused,
+        }
+
+
+@dataclass(frozen=True)
+class Majority:
+    """A judge who gives every clip the commonest labels.
+
+    Args:
+        labels: Those labels.
+        is_from_training: Whether training recordings chose them; or else the test's own did, for
+            want of a run folder.
+        paired: The model against this judge.
+    """
+
+    labels: tuple[str, ...]
+    is_from_training: bool
+    paired: PairedDifference
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures under the names that ``evaluate --json`` prints."""
+        return {
+            "labels": list(self.labels),
+            "from": "training" if self.is_from_training else "test",
+            "num_correct": self.paired.num_correct[1],
+            "accuracy": self.paired.num_correct[1] / self.paired.num_clips,
+            **self.paired.to_dict(),
         }
 
 

@@ -14,18 +14,19 @@ from jaxtyping import Bool, Float64
 from earmark.baselines import (
     PREDICTION_COLUMNS,
     BaselineComparison,
+    Majority,
     PredictionTable,
     compare_stored,
 )
 from earmark.calibration import Calibration, brier_scores, measure_calibration
 from earmark.config import EvaluateConfig
-from earmark.curves import Curve, coverage_curve, recall_precision_curve, roc_curve
+from earmark.curves import Coverage, Curve, coverage_curve, recall_precision_curve, roc_curve
 from earmark.decisions import DecisionRule, Decisions
 from earmark.intervals import GroupBootstrap, Interval
 from earmark.metrics import Predictions, Scores, score_chosen
 from earmark.preparation import Skipped
 from earmark.provenance import Provenance
-from earmark.significance import PairedDifference, compare_paired
+from earmark.significance import compare_paired
 from earmark.tasks import BINARY, MULTI_LABEL, target_rows
 
 RATIOS = ("precision", "recall", "f1")
@@ -55,67 +56,6 @@ class WindowScores:
     def to_dict(self) -> dict[str, float | int]:
         """The figures under the names that ``evaluate --json`` prints."""
         return {**asdict(self), "accuracy": self.accuracy}
-
-
-@dataclass(frozen=True)
-class Majority:
-    """A judge who gives every clip the commonest labels.
-
-    Args:
-        labels: Those labels.
-        is_from_training: Whether training recordings chose them; or else the test's own did, for
-            want of a run folder.
-        paired: The model against this judge.
-    """
-
-    labels: tuple[str, ...]
-    is_from_training: bool
-    paired: PairedDifference
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures under the names that ``evaluate --json`` prints."""
-        return {
-            "labels": list(self.labels),
-            "from": "training" if self.is_from_training else "test",
-            "num_correct": self.paired.num_correct[1],
-            "accuracy": self.paired.num_correct[1] / self.paired.num_clips,
-            **self.paired.to_dict(),
-        }
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How many clips have a decision, and how good the decisions are.
-
-    Args:
-        num_clips: All clips.
-        num_silent: Those without a decision because they are silence.
-        num_unsure: Those without one because no label is probable enough.
-        num_correct: Those that have a decision, and a right one.
-        curve: Share decided, if the surest came first, to the accuracy of these decisions.
-    """
-
-    num_clips: int
-    num_silent: int
-    num_unsure: int
-    num_correct: int
-    curve: Curve
-
-    @property
-    def num_decided(self) -> int:
-        """How many clips have a decision."""
-        return self.num_clips - self.num_silent - self.num_unsure
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures under the names that ``evaluate --json`` prints."""
-        return {
-            "num_decided": self.num_decided,
-            "num_silent": self.num_silent,
-            "num_unsure": self.num_unsure,
-            "coverage": self.num_decided / self.num_clips,
-            "accuracy": self.num_correct / self.num_decided if self.num_decided else None,
-            "risk_coverage_area": 1.0 - self.curve.area,
-        }
 
 
 @dataclass(frozen=True)

@@ -108,12 +108,13 @@ def _window_seconds(checkpoint: Checkpoint) -> float:
 
 
 def _use(checkpoint: Checkpoint) -> str:
-    several = checkpoint.card.task is MULTI_LABEL
+    several, rule = checkpoint.card.task is MULTI_LABEL, checkpoint.card.rule
     kind = "any of these labels" if several else "one of these labels"
+    doubt = f", or no label is {rule.min_probability:g} probable" if rule.min_probability else ""
     return (
-        f"To give recordings like those of the test {kind}. Every recording gets "
-        f"{'a probability for each' if several else 'one of them, also if none fits'}. Other uses, "
-        f"and uses to keep away from: {UNKNOWN.lower()}\n"
+        f"To give recordings like those of the test {kind}. A recording gets none where it is "
+        f"silence (below {rule.silence_db:g} dBFS){doubt}; a sound of another kind may get one all "
+        f"the same. Other uses, and uses to keep away from: {UNKNOWN.lower()}\n"
     )
 
 
@@ -147,7 +148,8 @@ def _testing(evaluation: Evaluation, origin: Origin) -> str:
     skipped = len(evaluation.skipped)
     left = f" {skipped} more could not be judged." if skipped else ""
     return (
-        f"{scores.num_clips} recordings from {scores.num_groups} groups of {_plain(origin.data)} "
+        f"{scores.num_clips} recordings from {scores.num_groups} groups of "
+        f"{_plain(Path(origin.data).name)} "
         f"({origin.split}).{left}\n"
     )
 
