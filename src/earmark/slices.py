@@ -75,9 +75,9 @@ def slice_clips(evaluation: Evaluation, columns: Columns) -> tuple[Slice, ...]:
     """
     predictions, confidence = evaluation.predictions, evaluation.settings.confidence
     losses = predictions.task.losses(predictions.logits, predictions.targets)
-    judged = _Judged(evaluation.right, losses, predictions.clips)
+    outcomes = _Outcomes(evaluation.right, losses, predictions.clips)
     slices = [
-        judged.score(column, value, members, confidence)
+        outcomes.score(column, value, members, confidence)
         for column, values in columns.items()
         for value, members in _divide(values, is_name=column == GROUP)
     ]
@@ -85,7 +85,7 @@ def slice_clips(evaluation: Evaluation, columns: Columns) -> tuple[Slice, ...]:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Outcomes:
     """What became of each clip."""
 
     hits: Bool[np.ndarray, " clips"]
