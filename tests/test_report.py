@@ -66,7 +66,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def evaluation():
     names = ("a.wav", "b<b>.wav", "c.wav")
     clips = tuple(
@@ -77,15 +77,15 @@ def evaluation():
     return Evaluation(predictions, LABELS, DecisionRule(BINARY, (0.5,)), skipped=skipped)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def checkpoint():
     card = ModelCard(Config(), LABELS, 51)
     return Checkpoint(card, card.build().state_dict(), progress={"epoch": 2})
 
 
-@pytest.fixture
-def page(tmp_path, evaluation, checkpoint):
-    return write_report(tmp_path / "out", evaluation, checkpoint, ORIGIN)
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, evaluation, checkpoint):
+    return write_report(tmp_path_factory.mktemp("page"), evaluation, checkpoint, ORIGIN)
 
 
 def test_the_page_is_well_formed_and_needs_no_network(page):

@@ -23,6 +23,7 @@ from earmark.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from earmark.runs import RunFolder
     from earmark.runtime import Runtime
 
 
@@ -67,7 +68,7 @@ def evaluate(  # noqa: PLR0913 - one an option
     from earmark.evaluation import evaluate as evaluate_model
     from earmark.examination import examine
     from earmark.report import TEST_SPLIT, UNSEEN, Origin, write_report
-    from earmark.runs import RunFolder, find_run
+    from earmark.runs import find_run
 
     found = find_run(model)
     run = found.path if found else None
@@ -83,13 +84,10 @@ def evaluate(  # noqa: PLR0913 - one an option
     examination = examine(
         evaluation, checkpoint, manifest, runtime=runtime, robustness=robustness, **options
     )
-    file = RunFolder(model).best if model.is_dir() else model
-    split = TEST_SPLIT if manifest.has_splits else UNSEEN
-    # The run folder's report is that of its model; other weights in it need a place of their own.
-    folder = output or (run if found and file == found.best else None)
-    origin = Origin(file, str(data), split, run)
+    file, folder = _find_place(model, output, found)
     report = None
     if folder:
+        origin = Origin(file, str(data), TEST_SPLIT if manifest.has_splits else UNSEEN, run)
         report = write_report(folder, evaluation, checkpoint, origin, examination)
     if as_json:
         click.echo(json.dumps({**evaluation.to_dict(), **examination.to_dict()}))
@@ -98,3 +96,14 @@ def evaluate(  # noqa: PLR0913 - one an option
         print_examination(examination)
         click.echo(f"Report: {report.absolute()}" if report else "No report: give -o FOLDER")
     exit_if_skipped(evaluation.skipped, runtime.reporter)
+
+
+def _find_place(
+    model: Path, output: Path | None, found: "RunFolder | None"
+) -> tuple[Path, Path | None]:
+    """The file of a model, and the folder for its report, if there is one."""
+    from earmark.runs import RunFolder
+
+    file = RunFolder(model).best if model.is_dir() else model
+    # The run folder's report is that of its model; other weights in it need a place of their own.
+    return file, output or (found.path if found and file == found.best else None)
