@@ -2,11 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
 import pytest
 import soundfile
+import torch
+
+from earmark.checkpoint import Checkpoint, ModelCard
+from earmark.config import Config
+from earmark.evaluation import evaluate
+from earmark.manifest import read_manifest
+from earmark.runtime import Runtime
 
 Kind = Literal["tone", "noise", "silence"]
 WriteClip = Callable[..., Path]
@@ -80,3 +88,38 @@ def flat_folder(tmp_path: Path, write_clip: WriteClip) -> Path:
             path = folder / label / f"{label}_{index}.wav"
             write_clip(path, 0.8 + 0.08 * index, kind=kind, seed=seed)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tested(tmp_path_factory: pytest.TempPathFactory, write_clip: WriteClip) -> SimpleNamespace:
+    """A test of a network with random weights: evaluation, checkpoint, manifest and store.
+
+    There are 12 clips: of 0.6 s, of 1.2 s and one of 12 s, of two labels and six groups. Two of
+    them are excerpts of one file, and every one has a room.
+    """
+    folder = tmp_path_factory.mktemp("tested")
+    rows = ["path,label,split,group,start,end,room"]
+    for index in range(10):
+        seconds = 12.0 if index == 9 else 0.6 + 0.6 * (index % 2)
+        kind = "tone" if index % 2 else "noise"
+        write_clip(folder / f"{index}.wav", seconds, kind=kind, seed=index)
+        rows.append(f"{index}.wav,{kind},test,g{index // 2},,,{'hall' if index < 4 else 'studio'}")
+    write_clip(folder / "both.wav", 5.0, kind="noise", seed=99)
+    rows += [f"both.wav,noise,test,both,{start},{start + 2.0},hall" for start in (0.0, 2.5)]
+    (folder / "data.csv").write_text("\n".join(rows) + "\n")
+    manifest = read_manifest(folder / "data.csv")
+    torch.manual_seed(0)
+    card = ModelCard(Config(), manifest.labels, 51)
+    model = card.build()
+    model.input_norm.fit(torch.full((40,), -30.0), torch.full((40,), 20.0))
+    checkpoint = Checkpoint(card, model.state_dict(), progress={"epoch": 2})
+    here, store_root = Runtime(torch.device("cpu")), folder / "store"
+    found = evaluate(checkpoint, manifest, runtime=here, store_root=store_root)
+    return SimpleNamespace(
+        evaluation=found,
+        checkpoint=checkpoint,
+        manifest=manifest,
+        recordings={one.name: one for one in manifest.recordings},
+        runtime=here,
+        store_root=store_root,
+    )

@@ -1,23 +1,33 @@
 import os
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from earmark.baselines import read_predictions
 from earmark.card import ModelCard
 from earmark.checkpoint import Checkpoint, new_network
 from earmark.config import Config
 from earmark.data import Clip
 from earmark.decisions import DecisionRule
+from earmark.examination import examine
+from earmark.examples import Judged
 from earmark.metrics import Predictions
 from earmark.outcome import Evaluation
 from earmark.preparation import Skipped
 from earmark.report import Origin, write_report
-from earmark.tasks import BINARY
+from earmark.report.clips import render_errors, render_examples
+from earmark.report.parts import render_slices
+from earmark.robustness import ConditionScores, Robustness
+from earmark.slices import Slice
+from earmark.tasks import BINARY, MULTI_CLASS, MULTI_LABEL
 
 LABELS = ("music & <noise>", "speech")
 ORIGIN = Origin(Path("runs/one/best.safetensors"), "the <data>")
+CONDITION = ConditionScores("as recorded", 12, 6, 6, (0.2, 0.8), 0.7, 0, 0)
 VOID = {"meta", "link", "br", "img"}
 
 
@@ -25,12 +35,20 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.open, self.addresses, self.text, self.tags = [], [], "", []
+        self.labels, self.links, self.anchors = [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         if tag not in VOID:
             self.open.append(tag)
+        found = dict(attrs)
+        if tag in ("svg", "audio", "nav", "img"):
+            self.labels.append(found.get("aria-label"))
+        if (address := found.get("href", "")).startswith("#") and tag == "a":
+            self.links.append(address[1:])
+        if tag == "h2":
+            self.anchors.append(found["id"])
         self.addresses += [
             value
             for name, value in attrs
@@ -49,10 +67,8 @@ class Page(HTMLParser):
         self.text += data
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def evaluation():
-    import numpy as np
-
     names = ("a.wav", "b<b>.wav", "c.wav")
     clips = tuple(
         Clip(name, name, (target,)) for name, target in zip(names, (0, 0, 1), strict=True)
@@ -62,15 +78,15 @@ def evaluation():
     return Evaluation(predictions, LABELS, DecisionRule(BINARY, (0.5,)), skipped=skipped)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def checkpoint():
     card = ModelCard(Config(), LABELS, 51)
     return Checkpoint(card, new_network(card).state_dict(), progress={"epoch": 2})
 
 
-@pytest.fixture
-def page(tmp_path, evaluation, checkpoint):
-    return write_report(tmp_path / "out", evaluation, checkpoint, ORIGIN)
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, evaluation, checkpoint):
+    return write_report(tmp_path_factory.mktemp("page"), evaluation, checkpoint, ORIGIN)
 
 
 def test_the_page_is_well_formed_and_needs_no_network(page):
@@ -91,7 +107,11 @@ def test_the_page_tells_the_figures_the_errors_and_what_was_skipped(page, evalua
 
 
 def test_the_page_shows_the_confusion_matrix_and_the_curves(page):
-    assert Page(page.read_text()).tags.count("svg") == 2
+    labels = [one for one in Page(page.read_text()).labels if one]
+    assert [one.split(":")[0].split(",")[0] for one in labels] == [
+        "Contents", "Confusion matrix", "ROC curves", "Precision over recall",
+        "Reliability", "Accuracy over coverage; the area under it is 0.889.",
+    ]  # fmt: skip
 
 
 def test_the_page_names_the_model_the_data_and_the_split(page):
@@ -114,7 +134,7 @@ def test_the_losses_of_the_models_run_mark_the_epoch_of_the_tested_weights(
 ):
     page = write_report(tmp_path / "out", evaluation, checkpoint, replace(ORIGIN, run=run))
     parsed = Page(page.read_text())
-    assert parsed.tags.count("svg") == 3
+    assert "Loss of training and validation." in parsed.labels
     assert "tested: epoch 2" in parsed.text
     assert "best: epoch" not in parsed.text
 
@@ -138,7 +158,7 @@ def test_a_damaged_log_leaves_the_curve_out_and_says_so(tmp_path, evaluation, ch
         (run / "log.jsonl").write_bytes(log)
     page = write_report(tmp_path, evaluation, checkpoint, replace(ORIGIN, run=run))
     parsed = Page(page.read_text())
-    assert parsed.tags.count("svg") == 2
+    assert "Loss of training and validation." not in parsed.labels
     assert "No loss curve: the run's log.jsonl is missing or damaged." in parsed.text
 
 
@@ -165,3 +185,128 @@ def test_clips_whose_names_are_not_unicode_are_reported(tmp_path, evaluation, ch
 
 def test_predictions_are_written_beside_the_page(page, evaluation):
     assert page.with_name("predictions.csv").read_text() == evaluation.to_csv()
+
+
+@pytest.fixture(scope="module")
+def examined(tested):
+    return examine(
+        tested.evaluation,
+        tested.checkpoint,
+        tested.manifest,
+        runtime=tested.runtime,
+        store_root=tested.store_root,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tested, examined, tmp_path_factory):
+    """A page with every section, as text."""
+    folder = tmp_path_factory.mktemp("report")
+    worse = Robustness(
+        (CONDITION, replace(CONDITION, condition="noise & <hum>", num_correct=3)), ()
+    )
+    examined = replace(examined, robustness=worse)
+    page = write_report(folder, tested.evaluation, tested.checkpoint, ORIGIN, examined)
+    return page.read_text()
+
+
+def test_a_page_with_sound_and_pictures_needs_no_network(whole):
+    parsed = Page(whole)
+    assert parsed.open == []
+    assert all(one.startswith("data:") for one in parsed.addresses)
+    assert not {"script", "link", "iframe", "object", "embed"} & set(parsed.tags)
+    assert not re.search(r"url\((?!#)|@import|srcset|(src|href)=[\"']?(https?:)?//", whole)
+
+
+def test_every_picture_and_player_is_told_in_words(whole):
+    parsed = Page(whole)
+    assert parsed.tags.count("audio") == 10
+    assert parsed.tags.count("svg") >= 15
+    assert len(parsed.labels) == parsed.tags.count("svg") + parsed.tags.count("audio") + 1
+    assert all(parsed.labels)
+
+
+def test_the_contents_lead_to_every_section(whole):
+    parsed = Page(whole)
+    assert parsed.links == parsed.anchors
+    assert {"parts-of-the-data", "worse-sound", "clips", "errors", "model"} <= set(parsed.anchors)
+
+
+def test_the_size_of_the_page_is_bounded(whole):
+    assert len(whole) < 3_000_000
+
+
+def test_the_page_tells_conditions_and_clips(whole, examined):
+    text = Page(whole).text
+    assert "noise & <hum>" in text
+    assert examined.worst[0].judged.name in text
+    assert "All of its 0.6 s. Score for" in text
+
+
+def test_the_worst_part_is_named_first(tested):
+    worse = Slice("room", "hall <1>", 40, 40, 4, (0.05, 0.2), 2.0)
+    fine = Slice("room", "studio", 40, 40, 39, (0.8, 1.0), 0.1)
+    text = render_slices((worse, fine), tested.evaluation)
+    first = Page(f"<p>{text}</p>").text
+    assert "Worse than the whole" in first
+    assert first.index("hall <1>, 4 of 40") < first.index("studio")
+    assert "No part is surely worse" in render_slices((fine,), tested.evaluation)
+    assert "Too few clips" in render_slices((), tested.evaluation)
+
+
+def test_very_many_errors_are_cut_and_counted():
+    wrong = [Judged(n, f"{n}.wav", "a", "b", 0.5, 1.0, is_right=False) for n in range(1234)]
+    page = Page(render_errors(wrong))
+    assert page.tags.count("tr") == 1 + 200
+    assert "And 1,034 more; predictions.csv holds every clip." in page.text
+
+
+def test_a_clip_that_cannot_be_heard_says_why(tested, examined):
+    silent = replace(examined.worst[0], sound=None, error="gone.wav: no <such> file")
+    page = Page(render_examples([silent], [], tested.checkpoint.card.config.features))
+    assert "audio" not in page.tags
+    assert "Not to be heard: gone.wav: no <such> file" in page.text
+
+
+def test_clips_without_a_decision_are_shown(tested, checkpoint, tmp_path):
+    evaluation = tested.evaluation
+    unsure = replace(evaluation, rule=replace(evaluation.rule, min_probability=0.99))
+    page = write_report(tmp_path, unsure, tested.checkpoint, ORIGIN)
+    text = Page(page.read_text()).text
+    assert "12 of 12 clips have no decision: 0 are silence" in text
+    assert "12 unsure (below a probability of 0.99)" in text
+
+
+def test_many_labels_make_a_page(tmp_path):
+    labels = tuple(f"label {index}" for index in range(60))
+    rng = np.random.default_rng(0)
+    clips = tuple(Clip(f"{n}.wav", f"{n}", (n % 60,)) for n in range(120))
+    card = ModelCard(Config(), labels, 51, MULTI_CLASS)
+    predictions = Predictions(clips, rng.normal(size=(120, 60)), MULTI_CLASS)
+    model = Checkpoint(card, card.build().state_dict())
+    page = write_report(tmp_path, Evaluation(predictions, labels, card.rule), model, ORIGIN)
+    parsed = Page(page.read_text())
+    assert parsed.open == []
+    # Beyond forty labels no confusion matrix can be read, nor beyond twelve curves.
+    assert not any(one.startswith("Confusion") for one in parsed.labels)
+    assert len(re.findall(r"label \d+ 0\.\d{3}", parsed.text)) == 24
+
+
+def test_several_labels_at_once_make_a_page(tmp_path):
+    labels = ("a", "b", "c")
+    clips = tuple(Clip(f"{n}.wav", f"{n}", targets) for n, targets in enumerate([(), (0,), (0, 2)]))
+    card = ModelCard(Config(), labels, 51, MULTI_LABEL)
+    logits = np.array([[-1.0, -2, -1], [2, -1, 1], [1, -1, 2]])
+    evaluation = Evaluation(Predictions(clips, logits, MULTI_LABEL), labels, card.rule)
+    model = Checkpoint(card, card.build().state_dict())
+    parsed = Page(write_report(tmp_path, evaluation, model, ORIGIN).read_text())
+    assert "with every label and no other: 2 of 3" in parsed.text
+    assert "mean average precision" in parsed.text
+
+
+def test_a_stored_baseline_is_compared(tmp_path, evaluation, checkpoint):
+    stored = tmp_path / "other.csv"
+    stored.write_text(evaluation.to_csv())
+    compared = evaluation.with_baseline(read_predictions(stored))
+    page = write_report(tmp_path / "out", compared, checkpoint, ORIGIN)
+    assert str(stored) in Page(page.read_text()).text

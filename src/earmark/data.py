@@ -4,9 +4,9 @@ A clip is judged by windows of one length. Training draws them at random; valida
 take a fixed grid that covers the clip, and `windows.clip_logits` makes the clip's logits of theirs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from earmark.augment import source_frames
-from earmark.config import Config, TrainConfig
+from earmark.config import Config, FeatureConfig, TrainConfig
 from earmark.errors import DataError
 from earmark.manifest import Manifest, Recording
 from earmark.preparation import Prepared, prepare
@@ -35,6 +35,44 @@ class Batch(NamedTuple):
     windows: Int64[Tensor, " batch"]
 
 
+@runtime_checkable
+class FrameSource(Protocol):
+    """Where frames come from: a `FeatureStore`, or anything that is read like one."""
+
+    @property
+    def config(self) -> FeatureConfig:
+        """Settings of the front end that they come from."""
+        ...
+
+    def __getitem__(self, key: str) -> Frames:
+        """The frames of a clip."""
+        ...
+
+    def num_frames(self, key: str) -> int:
+        """Number of frames of a clip."""
+        ...
+
+
+@dataclass(frozen=True)
+class HeldFrames:
+    """Frames that are in memory, by key.
+
+    Args:
+        config: Settings of the front end that they come from.
+        frames: Key to frames.
+    """
+
+    config: FeatureConfig
+    frames: Mapping[str, Frames]
+
+    def __getitem__(self, key: str) -> Frames:
+        return self.frames[key]
+
+    def num_frames(self, key: str) -> int:
+        """Number of frames of a clip."""
+        return len(self.frames[key])
+
+
 @dataclass(frozen=True)
 class Clip:
     """A usable recording: its name, the key of its features, its labels' indices and its group."""
@@ -43,6 +81,11 @@ class Clip:
     key: str
     targets: tuple[int, ...]
     group: str = ""
+
+    @property
+    def group_or_name(self) -> str:
+        """Its group; a clip without one is a group of its own."""
+        return self.group or self.name
 
 
 def require_labels(manifest: Manifest, task: Task) -> None:
@@ -102,7 +145,7 @@ class AudioDataset(Dataset):
 
     def __init__(
         self,
-        store: FeatureStore,
+        store: FrameSource,
         clips: Sequence[Clip],
         window_frames: int,
         *,

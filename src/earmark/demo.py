@@ -8,6 +8,7 @@ from earmark.checkpoint import load_checkpoint
 from earmark.config import Config
 from earmark.data import prepare_once
 from earmark.evaluation import evaluate
+from earmark.examination import examine
 from earmark.manifest import Manifest, read_manifest
 from earmark.outcome import Evaluation
 from earmark.prediction import Classifier, Failure, Prediction
@@ -65,7 +66,10 @@ def demonstrate(
         if audit is None:
             return None
         origin = Origin(RunFolder(run).best, "the data inside earmark", UNSEEN, run)
-        report = write_report(run, evaluation, checkpoint, origin)
+        examination = examine(
+            evaluation, checkpoint, manifest, runtime=runtime, store_root=store_root
+        )
+        report = write_report(run, evaluation, checkpoint, origin, examination)
         predictions = _predict(run, data, evaluation, runtime)
     return Demonstration(audit, evaluation, predictions, report)
 

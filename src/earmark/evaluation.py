@@ -40,15 +40,23 @@ def predict_clips(
         The same logits whatever the number of processes.
     """
     windows = loader.windows
-    logits = _window_logits(model, loader, runtime, task=card.task)
+    logits = window_logits(model, loader, runtime, task=card.task)
     pooling = card.config.predict.pooling
     pooled = clip_logits(logits, windows.window_clips, task=card.task, pooling=pooling)
     return Predictions(windows.clips, pooled, card.task)
 
 
-def _window_logits(
+def window_logits(
     model: nn.Module, loader: OrderedLoader, runtime: Runtime, *, task: Task
 ) -> Float64[np.ndarray, "windows outputs"]:
+    """Logits of every window of a loader; with many processes each does a share of the batches.
+
+    Args:
+        model: As for `predict_clips`.
+        loader: Windows in order.
+        runtime: Where to compute.
+        task: What the logits mean.
+    """
     windows = loader.windows
     num_outputs = task.num_outputs(windows.targets.shape[1])
     logits = torch.zeros(len(windows), num_outputs, dtype=torch.float64)
@@ -66,7 +74,7 @@ def _judge_stretches(
 ) -> WindowScores:
     """Figures over stretches: each is judged as a clip would be that is no longer than it."""
     loader = OrderedLoader(stretches, runtime)
-    logits = _window_logits(model, loader, runtime, task=card.task)
+    logits = window_logits(model, loader, runtime, task=card.task)
     targets = stretches.targets[stretches.window_clips]
     levels_db = np.array(
         [

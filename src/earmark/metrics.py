@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int
 from sklearn.metrics import (
     average_precision_score,
-    confusion_matrix,
     label_ranking_average_precision_score,
     multilabel_confusion_matrix,
     precision_recall_curve,
@@ -171,9 +170,8 @@ def score_chosen(
     """Figures as of `score`, where ``chosen`` says which labels of each clip were chosen."""
     task, targets = predictions.task, predictions.targets
     hits = (chosen == targets).all(axis=1)
-    is_given = chosen.any(axis=1)
     correct = int(hits.sum())
-    groups = [clip.group or clip.name for clip in predictions.clips]
+    groups = [clip.group_or_name for clip in predictions.clips]
     size = effective_size(hits, groups)
     counts = multilabel_confusion_matrix(targets, chosen)
     per_class = {label: _ratios(counts[index]) for index, label in enumerate(labels)}
@@ -184,9 +182,8 @@ def score_chosen(
             per_class[label]["average_precision"] = _average_precision(target, share)
         confusion = counts
     else:
-        classes = range(len(labels))
-        pairs = targets[is_given].argmax(axis=1), chosen[is_given].argmax(axis=1)
-        confusion = confusion_matrix(*pairs, labels=classes)
+        # Rows have one label each; of clips without a decision nothing is counted.
+        confusion = targets.T.astype(int) @ chosen.astype(int)
     return Scores(
         task=task.name,
         labels=tuple(labels),

@@ -148,7 +148,7 @@ class Evaluation:
     @property
     def draws(self) -> GroupBootstrap:
         """Groups of the test, drawn again."""
-        names = [clip.group or clip.name for clip in self.predictions.clips]
+        names = [clip.group_or_name for clip in self.predictions.clips]
         settings = self.settings
         return GroupBootstrap(names, settings.resamples, settings.seed, settings.confidence)
 

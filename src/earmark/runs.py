@@ -31,6 +31,7 @@ class RunFolder:
         loss.png            the loss curve
         predictions.csv     of the last test
         report.html         of the last test
+        model_card.md       of the last test
 
     Args:
         path: The folder; it need not exist.
@@ -72,7 +73,7 @@ class RunFolder:
             return False
 
     def _results(self) -> tuple[Path, ...]:
-        names = ("loss.png", "predictions.csv", "report.html")
+        names = ("loss.png", "predictions.csv", "report.html", "model_card.md")
         return (self.last, self.best, self.log, *(self.path / name for name in names))
 
     def refuse_misuse(self, config: Config, data: Path, *, overwrite: bool) -> None:

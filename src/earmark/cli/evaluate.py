@@ -15,9 +15,15 @@ from earmark.cli.options import (
     model_argument,
     store_option,
 )
-from earmark.cli.output import exit_if_skipped, print_evaluation, read_data
+from earmark.cli.output import (
+    exit_if_skipped,
+    print_evaluation,
+    print_examination,
+    read_data,
+)
 
 if TYPE_CHECKING:
+    from earmark.runs import RunFolder
     from earmark.runtime import Runtime
 
 
@@ -29,7 +35,12 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Folder for predictions.csv and report.html; the run folder by default.",
+    help="Folder for report.html, model_card.md and predictions.csv; the run folder by default.",
+)
+@click.option(
+    "--robustness",
+    is_flag=True,
+    help="Also judge every clip under worse sound: telephone, codecs, level, noise, excerpts.",
 )
 @click.option(
     "--baseline",
@@ -45,6 +56,7 @@ def evaluate(  # noqa: PLR0913 - one an option
     data: Path,
     output: Path | None,
     baseline: Path | None,
+    robustness: bool,
     as_json: bool,
     settings: tuple[str, ...],
     runtime: "Runtime",
@@ -54,8 +66,9 @@ def evaluate(  # noqa: PLR0913 - one an option
     from earmark.baselines import read_predictions
     from earmark.checkpoint import load_checkpoint
     from earmark.evaluation import evaluate as evaluate_model
+    from earmark.examination import examine
     from earmark.report import TEST_SPLIT, UNSEEN, Origin, write_report
-    from earmark.runs import RunFolder, find_run
+    from earmark.runs import find_run
 
     found = find_run(model)
     run = found.path if found else None
@@ -68,15 +81,29 @@ def evaluate(  # noqa: PLR0913 - one an option
         return
     if stored:
         evaluation = evaluation.with_baseline(stored)
-    file = RunFolder(model).best if model.is_dir() else model
-    split = TEST_SPLIT if manifest.has_splits else UNSEEN
-    # The run folder's report is that of its model; other weights in it need a place of their own.
-    folder = output or (run if found and file == found.best else None)
-    origin = Origin(file, str(data), split, run)
-    report = write_report(folder, evaluation, checkpoint, origin) if folder else None
+    examination = examine(
+        evaluation, checkpoint, manifest, runtime=runtime, robustness=robustness, **options
+    )
+    file, folder = _find_place(model, output, found)
+    report = None
+    if folder:
+        origin = Origin(file, str(data), TEST_SPLIT if manifest.has_splits else UNSEEN, run)
+        report = write_report(folder, evaluation, checkpoint, origin, examination)
     if as_json:
-        click.echo(json.dumps(evaluation.to_dict()))
+        click.echo(json.dumps({**evaluation.to_dict(), **examination.to_dict()}))
     else:
         print_evaluation(evaluation)
+        print_examination(examination)
         click.echo(f"Report: {report.absolute()}" if report else "No report: give -o FOLDER")
     exit_if_skipped(evaluation.skipped, runtime.reporter)
+
+
+def _find_place(
+    model: Path, output: Path | None, found: "RunFolder | None"
+) -> tuple[Path, Path | None]:
+    """The file of a model, and the folder for its report, if there is one."""
+    from earmark.runs import RunFolder
+
+    file = RunFolder(model).best if model.is_dir() else model
+    # The run folder's report is that of its model; other weights in it need a place of their own.
+    return file, output or (found.path if found and file == found.best else None)

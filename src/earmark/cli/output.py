@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from earmark.comparison import Comparison
+    from earmark.examination import Examination
     from earmark.fold_figures import CrossValidation
     from earmark.manifest import Manifest
     from earmark.metrics import Scores
@@ -140,6 +141,30 @@ def print_windows(windows: "WindowScores | None") -> None:
         click.echo(
             f"Windows of {windows.seconds:g} s alone: {windows.accuracy:.1%}, "
             f"{windows.num_correct} of {windows.num_windows}; log-loss {windows.loss:.4f}"
+        )
+
+
+def print_examination(examination: "Examination") -> None:
+    """Prints the part of the clips that is surely the worst, and the figures under worse sound."""
+    from earmark.terminal import print_table
+
+    if examination.robustness:
+        rows = [
+            (
+                *(one.condition, one.num_clips, f"{one.accuracy:.1%}"),
+                " to ".join(f"{bound:.1%}" for bound in one.accuracy_interval),
+                *(one.num_lost, one.num_gained),
+            )
+            for one in examination.robustness.conditions
+        ]
+        columns = ("sound", "clips", "accuracy", "interval", "lost", "gained")
+        print_table("", columns, rows)
+    if examination.slices:
+        worst = examination.slices[0]
+        low, high = worst.accuracy_interval
+        click.echo(
+            f"Lowest part: {worst.column} {worst.value}, {worst.num_correct} of "
+            f"{worst.num_clips}, interval {low:.1%} to {high:.1%}"
         )
 
 

@@ -1,0 +1,46 @@
+"""What pictures are drawn on, without a display and without global state, and what they become."""
+
+import io
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY = "#3b7dd8", "#e07b39", "#8a8a8a"
+DARK = "#111111"
+"""On light ground, whatever the ground of the page."""
+
+
+def shown(label: str) -> str:
+    """A label as fonts take it: what is not Unicode, from the name of a folder, is escaped."""
+    return label.encode(errors="backslashreplace").decode()
+
+
+def new_figure(width_inches: float, height_inches: float) -> tuple[Figure, Any]:
+    """A figure with one pair of axes."""
+    figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def to_png(figure: Figure) -> bytes:
+    """A figure as a PNG picture."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()
+
+
+def to_svg(figure: Figure) -> str:
+    """A figure as an SVG element for an HTML page.
+
+    Its text stays text, and what is black has the colour of the text of the page, dark or light.
+    """
+    buffer = io.StringIO()
+    settings = {"svg.fonttype": "none", "svg.hashsalt": "earmark"}
+    with matplotlib.rc_context(settings):
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :].replace("#000000", "currentColor")

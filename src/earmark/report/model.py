@@ -1,0 +1,34 @@
+"""The section of the report on the model."""
+
+from html import escape
+
+from earmark.checkpoint import Checkpoint
+from earmark.models import count_parameters
+from earmark.outcome import Evaluation
+from earmark.report.trust import render_provenance
+from earmark.tasks import BINARY, MULTI_LABEL
+
+
+def render_model(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
+    """Its size, its rule and its settings."""
+    card = checkpoint.card
+    parameters = count_parameters(checkpoint.build())
+    settings = escape(card.config.to_toml())
+    return (
+        f"<p>{escape(card.config.model.name)} with {parameters:,} parameters; "
+        f"{escape(describe_rule(evaluation))}.</p>"
+        f"{render_provenance(evaluation)}"
+        f"<details><summary>All settings</summary><pre>{settings}</pre></details>"
+    )
+
+
+def describe_rule(evaluation: Evaluation) -> str:
+    """How a label is chosen."""
+    labels, thresholds = evaluation.scores.labels, evaluation.thresholds
+    task = evaluation.predictions.task
+    if task is BINARY:
+        return f"a clip is {labels[1]} from a probability of {thresholds[0]:g}"
+    if task is MULTI_LABEL:
+        each = (f"{one} {value:.2f}" for one, value in zip(labels, thresholds, strict=True))
+        return f"a label is chosen from a probability of {', '.join(each)} (from validation data)"
+    return "the most probable label is chosen"

@@ -1,0 +1,216 @@
+"""Accuracy on parts of the test clips: by what is known of them and by how they sound."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+from jaxtyping import Bool, Float64
+
+from earmark.config import FeatureConfig
+from earmark.data import Clip
+from earmark.features import hann_window, hz_to_mel, mel_filterbank, mel_to_hz
+from earmark.intervals import effective_size, wilson_interval
+from earmark.manifest import Recording
+from earmark.outcome import Evaluation
+from earmark.store import FeatureStore, Frames
+
+MIN_CLIPS = 10
+"""A slice of fewer clips would say hardly anything; none is made."""
+MAX_BINS = 4
+BANDWIDTH_RANGE_DB = 60.0
+GROUP = "group"
+
+Value = float | str
+Columns = Mapping[str, Sequence[Value | None]]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Figures over the clips that share something.
+
+    Args:
+        column: What they share: a column of the manifest, or a property of the sound.
+        value: Its value, or its range.
+        num_clips: How many there are.
+        num_groups: Groups that they come from.
+        num_correct: How many were judged rightly.
+        accuracy_interval: Wilson interval over the effective number of clips, as in
+            `earmark.metrics.Scores`; over all clips where the slice is one group.
+        loss: Mean cross-entropy of the task, in nats.
+    """
+
+    column: str
+    value: str
+    num_clips: int
+    num_groups: int
+    num_correct: int
+    accuracy_interval: tuple[float, float]
+    loss: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the clips that were judged rightly."""
+        return self.num_correct / self.num_clips
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures under the names that ``evaluate --json`` prints."""
+        interval = list(self.accuracy_interval)
+        return {**asdict(self), "accuracy": self.accuracy, "accuracy_interval": interval}
+
+
+def slice_clips(evaluation: Evaluation, columns: Columns) -> tuple[Slice, ...]:
+    """Figures of every slice of at least `MIN_CLIPS` clips, the surely worst first.
+
+    They are sorted by the upper end of the interval: a few clips that are all wrong by chance do
+    not come before many that are often wrong. Numbers of more than a few values are cut at
+    quantiles into up to `MAX_BINS` ranges of about as many clips.
+
+    Args:
+        evaluation: The test.
+        columns: A value a clip, or None where it is not known.
+    """
+    predictions, confidence = evaluation.predictions, evaluation.settings.confidence
+    losses = predictions.task.losses(predictions.logits, predictions.targets)
+    outcomes = _Outcomes(evaluation.right, losses, predictions.clips)
+    slices = [
+        outcomes.score(column, value, members, confidence)
+        for column, values in columns.items()
+        for value, members in _divide(values, is_name=column == GROUP)
+    ]
+    return tuple(sorted(slices, key=lambda one: (one.accuracy_interval[1], one.accuracy)))
+
+
+@dataclass(frozen=True)
+class _Outcomes:
+    """What became of each clip."""
+
+    hits: Bool[np.ndarray, " clips"]
+    losses: Float64[np.ndarray, " clips"]
+    clips: tuple[Clip, ...]
+
+    def score(self, column: str, value: str, members: list[int], confidence: float) -> Slice:
+        """Figures of a slice."""
+        hits = self.hits[members]
+        groups = [self.clips[index].group_or_name for index in members]
+        # Of one group as such, its clips are independent; of all speakers, one speaker's are not.
+        size = float(len(members)) if column == GROUP else effective_size(hits, groups)
+        return Slice(
+            column=column,
+            value=value,
+            num_clips=len(members),
+            num_groups=len(set(groups)),
+            num_correct=int(hits.sum()),
+            accuracy_interval=wilson_interval(float(hits.mean()), size, confidence),
+            loss=float(self.losses[members].sum() / len(members)),
+        )
+
+
+def _divide(values: Sequence[Value | None], *, is_name: bool) -> Iterator[tuple[str, list[int]]]:
+    """Values or ranges with the clips that have them, where there are at least two such parts."""
+    known = [(index, value) for index, value in enumerate(values) if value not in (None, "")]
+    numbers = [math.nan if is_name else _number(value) for _, value in known]
+    if len(set(numbers)) > MAX_BINS and not any(map(math.isnan, numbers)):
+        names = _ranges(np.array(numbers))
+    else:
+        names = [f"{value:g}" if isinstance(value, float) else value for _, value in known]
+    parts: dict[str, list[int]] = {}
+    for (index, _), name in zip(known, names, strict=True):
+        parts.setdefault(name, []).append(index)
+    if len(parts) > 1:
+        yield from ((name, members) for name, members in parts.items() if len(members) >= MIN_CLIPS)
+
+
+def _number(value: Value | None) -> float:
+    try:
+        number = float(value or 0.0)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _ranges(numbers: Float64[np.ndarray, " clips"]) -> list[str]:
+    """The range between quantiles in which each number lies."""
+    num_bins = max(1, min(MAX_BINS, len(numbers) // MIN_CLIPS))
+    edges = np.unique(np.quantile(numbers, np.linspace(0, 1, num_bins + 1)))
+    places = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, max(len(edges) - 2, 0))
+    texts = [f"{edge:.4g}" for edge in edges]
+    return [f"{texts[place]} to {texts[min(place + 1, len(edges) - 1)]}" for place in places]
+
+
+def describe_clips(
+    clips: Sequence[Clip], recordings: Mapping[str, Recording], store: FeatureStore
+) -> dict[str, list[Value | None]]:
+    """What is known of each clip: how it sounds, its group, and every other manifest column.
+
+    The frames are read one clip at a time.
+
+    Args:
+        clips: The test clips; their frames are stored.
+        recordings: The recording of each clip, by name.
+        store: Where the frames are.
+    """
+    meter = SoundMeter(store.config)
+    columns: dict[str, list[Value | None]] = {
+        "duration (s)": [],
+        "level (dBFS)": [],
+        "bandwidth (Hz)": [],
+    }
+    for clip in clips:
+        frames = store[clip.key]
+        for column, value in zip(columns, meter(frames), strict=True):
+            columns[column].append(value)
+    if Counter(clip.group_or_name for clip in clips).most_common(1)[0][1] > 1:
+        columns[GROUP] = [clip.group_or_name for clip in clips]
+    extra = dict.fromkeys(name for clip in clips for name in recordings[clip.name].extra)
+    for name in extra:
+        # A column of the manifest may have the name of one of ours.
+        title = name if name not in columns else f"{name} (manifest)"
+        columns[title] = [recordings[clip.name].extra.get(name) for clip in clips]
+    return columns
+
+
+class SoundMeter:
+    """Length, level and bandwidth of sound, from its log-mel frames.
+
+    Args:
+        config: The front end.
+    """
+
+    def __init__(self, config: FeatureConfig) -> None:
+        filterbank = mel_filterbank(config)
+        num_bins = filterbank.shape[1]
+        # Weights by which the overlapping bands add up to the plain spectrum.
+        self._shares, _ = scipy.optimize.nnls(filterbank.T, np.ones(num_bins))
+        self._widths = self._shares * filterbank.sum(axis=1)
+        low, high = hz_to_mel(np.array([config.f_min, config.top_frequency]), config.mel_scale)
+        self._tops_hz = mel_to_hz(np.linspace(low, high, config.n_mels + 2), config.mel_scale)[2:]
+        window = hann_window(config.win_length, config.n_fft)
+        # Half of the spectrum of a frame sums to the mean square times half of this (Parseval).
+        self._full_scale = config.n_fft * float((window**2).sum()) / 2.0
+        self._step_seconds = config.hop_length / config.sample_rate
+
+    def __call__(self, frames: Frames) -> tuple[float, float, float]:
+        """Seconds, to the step of the front end; level in dB of full scale; bandwidth in Hz.
+
+        The level is that of the mean square, 0 dB for a square wave at full scale, as far as it
+        lies in the bands. The bandwidth is the upper edge of the highest band whose mean power by
+        hertz is within `BANDWIDTH_RANGE_DB` of the strongest. Both are exact for energies
+        (``features.power`` of 2) and near otherwise.
+
+        Args:
+            frames: Of a whole clip.
+        """
+        energy = np.zeros(frames.shape[1])
+        for first in range(0, len(frames), 1 << 16):
+            decibels = frames[first : first + (1 << 16)].astype(np.float64)
+            energy += (10.0 ** (decibels / 10.0)).sum(axis=0)
+        power = self._shares * energy / len(frames)
+        density = 10.0 * np.log10(np.maximum(power, 1e-30) / np.maximum(self._widths, 1e-9))
+        audible = np.flatnonzero(density >= density.max() - BANDWIDTH_RANGE_DB)
+        level = 10.0 * math.log10(max(power.sum() / self._full_scale, 1e-12))
+        seconds = (len(frames) - 1) * self._step_seconds
+        return seconds, level, float(self._tops_hz[audible[-1]])

@@ -1,0 +1,89 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from earmark.examination import Examination
+from earmark.report import Origin, render_model_card
+from earmark.report.model_card import UNKNOWN
+from earmark.robustness import ConditionScores, Robustness
+from earmark.slices import Slice
+
+ORIGIN = Origin(Path("runs/rooms: #1/best.safetensors"), 'data/my "rooms".csv')
+
+
+def split(card):
+    empty, front_matter, text = card.split("---\n", 2)
+    assert empty == ""
+    return yaml.safe_load(front_matter), text
+
+
+@pytest.fixture
+def card(tested):
+    return render_model_card(tested.evaluation, tested.checkpoint, ORIGIN)
+
+
+def test_the_front_matter_has_the_fields_of_the_hub(card, tested):
+    facts, _ = split(card)
+    assert facts["library_name"] == "earmark"
+    assert facts["pipeline_tag"] == "audio-classification"
+    assert "binary" in facts["tags"]
+    (index,) = facts["model-index"]
+    assert index["name"] == "rooms: #1"
+    (result,) = index["results"]
+    assert result["dataset"]["name"] == 'my "rooms".csv'
+    values = {one["type"]: one["value"] for one in result["metrics"]}
+    assert values["accuracy"] == pytest.approx(tested.evaluation.scores.accuracy, abs=1e-6)
+    assert set(values) == set(facts["metrics"])
+
+
+def test_nothing_is_made_up(card):
+    facts, text = split(card)
+    assert "license" not in facts
+    assert "datasets" not in facts
+    assert "language" not in facts
+    for title in ("Training data", "Licence"):
+        assert f"## {title}\n\n{UNKNOWN}" in text
+    assert text.count("not stated") + text.count(UNKNOWN) >= 4
+
+
+def test_every_section_is_there_with_the_figures_of_the_report(card, tested):
+    _, text = split(card)
+    for title in ("Intended use", "Training data", "Test data", "Metrics", "Limits", "Licence"):
+        assert f"\n## {title}\n" in text
+    scores = tested.evaluation.scores
+    assert f"({scores.num_correct} of {scores.num_clips})" in text
+    assert f"{scores.accuracy_interval[0]:.1%} to {scores.accuracy_interval[1]:.1%}" in text
+
+
+def test_the_run_tells_what_was_trained_on(tested, tmp_path):
+    (tmp_path / "recordings.csv").write_text(
+        "name,label,split,fold,group,start,end,key\n"
+        "a,noise,train,,a,,,k1\nb,tone,train,,b,,,k2\nc,tone,validation,,c,,,k3\n"
+        "d,tone,train,,d,,,\ne,tone,test,,e,,,\n"
+    )
+    origin = replace(ORIGIN, run=tmp_path)
+    text = render_model_card(tested.evaluation, tested.checkpoint, origin)
+    assert "- training: 2 recordings (noise 1, tone 1)\n" in text
+    assert "- validation: 1 recordings (tone 1)\n" in text
+
+
+def test_limits_name_bad_parts_and_worse_sound(tested):
+    worse = Slice("room", "hall|1", 40, 40, 4, (0.05, 0.2), 2.0)
+    noise = ConditionScores("white noise, 0 dB", 12, 6, 3, (0.1, 0.5), 1.0, 4, 1)
+    examination = Examination((worse,), (), (), (), Robustness((noise,), ()))
+    text = render_model_card(tested.evaluation, tested.checkpoint, ORIGIN, examination)
+    assert "Worse than the whole: room hall\\|1, 10.0% (5.0% to 20.0%) of 40 recordings." in text
+    assert "white noise, 0 dB: accuracy 25.0% (3 of 12)." in text
+    assert "was not tried" not in text
+
+
+def test_labels_cannot_break_the_text(tested):
+    labels = ("a | b *c*\n# d", "caf\udce9")
+    evaluation = replace(tested.evaluation, labels=labels)
+    checkpoint = replace(tested.checkpoint, card=replace(tested.checkpoint.card, labels=labels))
+    text = render_model_card(evaluation, checkpoint, ORIGIN)
+    text.encode()
+    assert "| a \\| b \\*c\\* \\# d |" in text
+    assert "\n# d" not in text
