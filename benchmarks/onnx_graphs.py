@@ -4,16 +4,11 @@
 
 From samples to probabilities: the graph that takes the waveform; the log-mel graph behind the numpy
 front end, which is what ``predict`` runs; and the same in PyTorch. Weights are random, which costs
-the same. The last column is what running the waveform graph once adds to the most memory that a
-process of its own has held.
+the same.
 """
 
 import argparse
-import subprocess
-import sys
-import tempfile
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +21,7 @@ from earmark.onnx_model import WAVEFORM, read_onnx, start_session
 from earmark.prediction import Classifier
 from earmark.torch_model import window_logits
 from earmark.windows import crop_frames
-from machine import describe_machine, fastest_seconds, peak_megabytes
+from machine import describe_machine, fastest_seconds
 
 SECONDS = (1, 10, 60, 600)
 
@@ -37,11 +32,7 @@ def main() -> None:
     parser.add_argument("--model", default="audio_cnn")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.memory:
-        print(_megabytes(Path(arguments.memory[0]), int(arguments.memory[1])))
-        return
     torch.set_num_threads(arguments.threads)
     config = load_config(settings=[f"model.name={arguments.model}"])
     card = ModelCard(config, ("music", "speech"), crop_frames(config))
@@ -55,10 +46,8 @@ def main() -> None:
     print(
         f"{arguments.model}, threads: {arguments.threads}, fastest of {arguments.rounds} rounds\n"
     )
-    print(
-        "| seconds of sound | waveform graph, ms | log-mel graph, ms | PyTorch, ms | memory, MB |"
-    )
-    print("|---|---|---|---|---|")
+    print("| seconds of sound | waveform graph, ms | log-mel graph, ms | PyTorch, ms |")
+    print("|---|---|---|---|")
     for seconds in SECONDS:
         sound = _sound(seconds)
         work = (
@@ -67,27 +56,11 @@ def main() -> None:
             partial(in_torch.predict, sound),
         )
         cells = [f"{fastest_seconds(one, arguments.rounds) * 1e3:.1f}" for one in work]
-        print(f"| {seconds} | {' | '.join(cells)} | {_memory_of(whole, seconds)} |")
+        print(f"| {seconds} | {' | '.join(cells)} |")
 
 
 def _sound(seconds: int) -> np.ndarray:
     return np.random.default_rng(0).normal(0, 0.1, seconds * 16_000).astype(np.float32)
-
-
-def _memory_of(graph: bytes, seconds: int) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "graph.onnx"
-        path.write_bytes(graph)
-        command = (sys.executable, __file__, "--memory", str(path), str(seconds))
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def _megabytes(path: Path, seconds: int) -> str:
-    session = start_session(path.read_bytes(), str(path), 1)
-    sound = _sound(seconds)
-    before = peak_megabytes()
-    session.run(None, {WAVEFORM: sound[None]})
-    return f"{peak_megabytes() - before:.0f}"
 
 
 if __name__ == "__main__":

@@ -50,14 +50,13 @@ front_end (float[batch, samples] {waveform}) => (float[windows, 1, {mels}, {fram
     spectrum = STFT <onesided = 1> (padded, hop, hann, length)
     parts_axis = Constant <value_ints = [3]> ()
     energy = ReduceSumSquare <keepdims = 0> (spectrum, parts_axis)
-    single = Cast <to = {float32}> (energy)
-    exponent = Constant <value_float = {exponent}> ()
-    power = Pow (single, exponent)
+    exponent = Constant <value = double {{{exponent}}}> ()
+    power = Pow (energy, exponent)
     bands = MatMul (power, filterbank)
-    least = Constant <value_float = {floor}> ()
+    least = Constant <value = double {{{floor}}}> ()
     audible = Max (bands, least)
     logarithm = Log (audible)
-    scale = Constant <value_float = {scale}> ()
+    scale = Constant <value = double {{{scale}}}> ()
     decibels = Mul (logarithm, scale)
     rounded = Cast <to = {float16}> (decibels)
     frames = Cast <to = {float32}> (rounded)
@@ -258,11 +257,11 @@ def front_end_graph(card: ModelCard) -> onnx.GraphProto:
         },
     )
     hann = hann_window(features.win_length, features.n_fft)
-    filterbank = np.ascontiguousarray(mel_filterbank(features).T, np.float32)
-    # The transform is in float64: rounding errors of two transforms in float32 would add up, and
-    # silent bands hold little else.
-    graph.initializer.append(numpy_helper.from_array(hann.astype(np.float64), "hann"))
-    graph.initializer.append(numpy_helper.from_array(filterbank, "filterbank"))
+    # In float64: rounding errors of two transforms in float32 would add up, and soft bands hold
+    # little else.
+    for name, table in {"hann": hann, "filterbank": mel_filterbank(features).T}.items():
+        values = np.ascontiguousarray(table, np.float64)
+        graph.initializer.append(numpy_helper.from_array(values, name))
     return graph
 
 
