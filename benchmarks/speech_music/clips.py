@@ -1,0 +1,179 @@
+"""Clips of speech, music, both and neither, with their manifest, for `earmark train`.
+
+``PYTHONPATH=benchmarks python -m speech_music.clips PACKAGES LIBRISPEECH OUT``
+
+Short recordings of one voice are joined, without their silences, to clips of `CLIP_SECONDS`; long
+recordings of music give a few stretches. Each clip passes through a channel of its own, and all are
+equally loud. Most mixing is left to training, which adds windows as energies (`augment.mix`); a few
+clips of both are mixed here, at known levels, above all to validate by.
+"""
+
+import argparse
+import io
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from datasets import Row, write_manifest
+from earmark import audio
+from earmark.errors import AudioError, EarmarkError
+from earmark.files import write_whole
+from earmark.parallel import map_in_order
+from speech_music.channels import SAMPLE_RATE, Samples, pass_through
+from speech_music.sources import Voice, find_voices
+
+CLIP_SECONDS, PAUSE_SECONDS = 12.0, (0.05, 0.3)
+MAX_CLIPS = {"speech": 40, "music": 4, "": 60}
+"""Most clips of one voice, one piece or one collection."""
+LEVEL_DB = -26.0
+"""RMS of every clip below full scale."""
+QUIET_DB, BLOCK_SECONDS = -35.0, 0.05
+"""Blocks that are softer than the loudest by more than this are silence."""
+SILENCES, MIXTURES = 60, {"train": 300, "validation": 240}
+DIFFERENCE_RANGE_DB = (-12.0, 18.0)
+"""Speech above music, in the clips of both."""
+
+
+def main() -> None:
+    """Writes the clips and the manifest, and prints how much of what there is."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("packages", type=Path, help="from debian_audio.py")
+    parser.add_argument("librispeech", type=Path)
+    parser.add_argument("out", type=Path)
+    arguments = parser.parse_args()
+    try:
+        voices = find_voices(arguments.packages, arguments.librispeech)
+    except EarmarkError as error:
+        sys.exit(f"{parser.prog}: {error}")
+    rows = [
+        row
+        for _, future in map_in_order(lambda voice: _render(voice, arguments.out), voices, 2)
+        for row in future.result()
+    ]
+    rows += list(_mixtures(rows, arguments.out)) + list(_silences(arguments.out))
+    write_manifest(arguments.out / "manifest.csv", rows)
+    for split in ("train", "validation"):
+        for label in ("speech", "music", "music;speech", ""):
+            found = [row for row in rows if (row["split"], row["label"]) == (split, label)]
+            hours = len(found) * CLIP_SECONDS / 3600
+            groups = len({row["group"] for row in found})
+            print(f"{split:10} {label or 'neither':12} {hours:.2f} h of {groups} groups")
+
+
+def _render(voice: Voice, out: Path) -> list[Row]:
+    rng = np.random.default_rng(zlib.crc32(voice.group.encode()))
+    label = ";".join(voice.labels)
+    make = _stretches if label == "music" else _joined
+    rows = []
+    for number, clip in enumerate(make(voice, MAX_CLIPS[label], rng)):
+        path = out / "clips" / f"{voice.group.replace('/', '_')}_{number:02d}.flac"
+        _write(path, pass_through(_at_level(clip), rng))
+        rows.append({"path": path, "label": label, "split": voice.split, "group": voice.group})
+    return rows
+
+
+def _joined(voice: Voice, number: int, rng: np.random.Generator) -> Iterator[Samples]:
+    """Clips of many short recordings end to end, in random order."""
+    length = round(CLIP_SECONDS * SAMPLE_RATE)
+    parts: list[Samples] = []
+    for index in rng.permutation(len(voice.files)):
+        sound = _without_silence(_load(voice.files[index]))
+        pause = np.zeros(round(rng.uniform(*PAUSE_SECONDS) * SAMPLE_RATE), np.float32)
+        parts += [sound, pause] if len(sound) else []
+        while sum(map(len, parts)) >= length and number:
+            whole = np.concatenate(parts)
+            yield whole[:length]
+            parts, number = [whole[length:]], number - 1
+        if not number:
+            return
+    rest = np.concatenate([np.zeros(0, np.float32), *parts])
+    if len(rest) >= 2 * SAMPLE_RATE:
+        yield rest
+
+
+def _stretches(voice: Voice, number: int, rng: np.random.Generator) -> Iterator[Samples]:
+    """Clips from all over each long recording; a shorter one is one clip."""
+    length = round(CLIP_SECONDS * SAMPLE_RATE)
+    for path in voice.files:
+        samples = _load(path)
+        count = min(number, max(1, len(samples) // length))
+        for first in np.linspace(0, max(0, len(samples) - length), count + 2)[1:-1]:
+            clip = _without_silence(samples[round(first) : round(first) + length])
+            if len(clip) >= SAMPLE_RATE:
+                yield clip
+
+
+def _load(path: Path) -> Samples:
+    try:
+        samples = audio.load(path, SAMPLE_RATE).samples
+    except AudioError as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return np.zeros(0, np.float32)
+    return _at_level(samples)
+
+
+def _without_silence(samples: Samples) -> Samples:
+    """The blocks that are not much softer than the loudest."""
+    length = round(BLOCK_SECONDS * SAMPLE_RATE)
+    blocks = samples[: len(samples) // length * length].reshape(-1, length)
+    if not len(blocks):
+        return samples[:0]
+    energy = np.mean(blocks**2, axis=1)
+    return blocks[energy > energy.max() * 10 ** (QUIET_DB / 10)].ravel()
+
+
+def _at_level(samples: Samples) -> Samples:
+    rms = np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
+    return (samples * (10 ** (LEVEL_DB / 20) / max(rms, 1e-6))).astype(np.float32)
+
+
+def _mixtures(rows: Sequence[Row], out: Path) -> Iterator[Row]:
+    """Clips of both, of voices and pieces of one split."""
+    rng = np.random.default_rng(0)
+    for split, count in MIXTURES.items():
+        kinds = {
+            label: [row for row in rows if (row["split"], row["label"]) == (split, label)]
+            for label in ("speech", "music")
+        }
+        for number in range(count):
+            speech, music = (kinds[label][rng.integers(len(kinds[label]))] for label in kinds)
+            sounds = [soundfile.read(str(row["path"]), dtype="float32")[0] for row in (speech, music)]
+            length = min(map(len, sounds))
+            difference_db = rng.uniform(*DIFFERENCE_RANGE_DB)
+            clip = sounds[0][:length] * 10 ** (difference_db / 20) + sounds[1][:length]
+            path = out / "clips" / f"both_{split}_{number:03d}.flac"
+            _write(path, _at_level(clip))
+            group = f"{speech['group']} over {music['group']}"
+            yield {"path": path, "label": "music;speech", "split": split, "group": group}
+
+
+def _silences(out: Path) -> Iterator[Row]:
+    """Clips of next to nothing: noise of any colour, some of it softer than a recorder's."""
+    length = round(CLIP_SECONDS * SAMPLE_RATE)
+    for number in range(SILENCES):
+        rng = np.random.default_rng((1, number))
+        spectrum = np.fft.rfft(rng.standard_normal(length))
+        frequencies = np.maximum(np.fft.rfftfreq(length, 1 / SAMPLE_RATE), 20.0)
+        noise = np.fft.irfft(spectrum * frequencies ** -rng.uniform(0.0, 1.5), length)
+        level_db = rng.uniform(-110.0, -20.0)
+        noise *= 10 ** (level_db / 20) / np.sqrt(np.mean(noise**2))
+        path = out / "clips" / f"silence_{number:02d}.flac"
+        _write(path, noise.astype(np.float32))
+        split = "train" if number % 4 else "validation"
+        yield {"path": path, "label": "", "split": split, "group": f"silence {number}"}
+
+
+def _write(path: Path, samples: Samples) -> None:
+    content = io.BytesIO()
+    peak = max(1.0, float(np.abs(samples).max()))
+    soundfile.write(content, samples / peak, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content.getvalue())
+
+
+if __name__ == "__main__":
+    main()
