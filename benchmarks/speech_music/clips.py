@@ -26,13 +26,14 @@ from earmark.parallel import map_in_order
 from speech_music.channels import SAMPLE_RATE, Samples, pass_through
 from speech_music.sources import Voice, find_voices
 
-CLIP_SECONDS, PAUSE_SECONDS = 12.0, (0.05, 0.3)
+CLIP_SECONDS, PAUSE_SECONDS = 12.0, (0.0, 0.1)
 MAX_CLIPS = {"speech": 40, "music": 4, "": 60}
 """Most clips of one voice, one piece or one collection."""
 LEVEL_DB = -26.0
 """RMS of every clip below full scale."""
-QUIET_DB, BLOCK_SECONDS = -35.0, 0.05
-"""Blocks that are softer than the loudest by more than this are silence."""
+QUIET_DB, BLOCK_SECONDS, KEPT_BLOCKS = -35.0, 0.05, 4
+"""Blocks that are softer than the loudest by more than this are silence, and so many of them are
+kept before and after what is louder: pauses belong to speech."""
 SILENCES, MIXTURES = 60, {"train": 300, "validation": 240}
 DIFFERENCE_RANGE_DB = (-12.0, 18.0)
 """Speech above music, in the clips of both."""
@@ -117,13 +118,15 @@ def _load(path: Path) -> Samples:
 
 
 def _without_silence(samples: Samples) -> Samples:
-    """The blocks that are not much softer than the loudest."""
+    """The blocks that are not much softer than the loudest, and their neighbours."""
     length = round(BLOCK_SECONDS * SAMPLE_RATE)
     blocks = samples[: len(samples) // length * length].reshape(-1, length)
     if not len(blocks):
         return samples[:0]
     energy = np.mean(blocks**2, axis=1)
-    return blocks[energy > energy.max() * 10 ** (QUIET_DB / 10)].ravel()
+    is_loud = energy > energy.max() * 10 ** (QUIET_DB / 10)
+    near = np.convolve(is_loud, np.ones(2 * KEPT_BLOCKS + 1), mode="same")[: len(blocks)]
+    return blocks[near > 0].ravel()
 
 
 def _at_level(samples: Samples) -> Samples:
