@@ -78,6 +78,5 @@ CODECS: tuple[Channel, ...] = (
     lambda samples: encode(samples, 8_000, format="WAV", subtype="ULAW"),
     lambda samples: encode(samples, 16_000, format="MP3", compression_level=0.9),
     lambda samples: encode(samples, 16_000, format="OGG", subtype="VORBIS", compression_level=1.0),
-    lambda samples: encode(samples, 16_000, format="OGG", subtype="OPUS", compression_level=0.95),
 )
-"""Mobile telephone, telephone, and three that the web uses, at low rates."""
+"""Mobile telephone, telephone, and two that the web uses, at low rates."""

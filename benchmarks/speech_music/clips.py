@@ -16,10 +16,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy.ndimage
 import soundfile
 
 from datasets import Row, write_manifest
 from earmark import audio
+from earmark.decoding import WHOLE, Excerpt
 from earmark.errors import AudioError, EarmarkError
 from earmark.files import write_whole
 from earmark.parallel import map_in_order
@@ -98,19 +100,20 @@ def _joined(voice: Voice, number: int, rng: np.random.Generator) -> Iterator[Sam
 
 def _stretches(voice: Voice, number: int, rng: np.random.Generator) -> Iterator[Samples]:
     """Clips from all over each long recording; a shorter one is one clip."""
-    length = round(CLIP_SECONDS * SAMPLE_RATE)
     for path in voice.files:
-        samples = _load(path)
-        count = min(number, max(1, len(samples) // length))
-        for first in np.linspace(0, max(0, len(samples) - length), count + 2)[1:-1]:
-            clip = _without_silence(samples[round(first) : round(first) + length])
+        duration = soundfile.info(path).duration
+        count = min(number, max(1, int(duration / CLIP_SECONDS)))
+        room = max(0.0, duration - CLIP_SECONDS)
+        for start in np.linspace(0.0, room, count + 2)[1:-1]:
+            excerpt = Excerpt(float(start), float(start) + CLIP_SECONDS if room else None)
+            clip = _without_silence(_load(path, excerpt))
             if len(clip) >= SAMPLE_RATE:
                 yield clip
 
 
-def _load(path: Path) -> Samples:
+def _load(path: Path, excerpt: Excerpt = WHOLE) -> Samples:
     try:
-        samples = audio.load(path, SAMPLE_RATE).samples
+        samples = audio.load(path, SAMPLE_RATE, excerpt).samples
     except AudioError as error:
         print(f"left out: {error}", file=sys.stderr)
         return np.zeros(0, np.float32)
@@ -125,8 +128,7 @@ def _without_silence(samples: Samples) -> Samples:
         return samples[:0]
     energy = np.mean(blocks**2, axis=1)
     is_loud = energy > energy.max() * 10 ** (QUIET_DB / 10)
-    near = np.convolve(is_loud, np.ones(2 * KEPT_BLOCKS + 1), mode="same")[: len(blocks)]
-    return blocks[near > 0].ravel()
+    return blocks[scipy.ndimage.binary_dilation(is_loud, iterations=KEPT_BLOCKS)].ravel()
 
 
 def _at_level(samples: Samples) -> Samples:
