@@ -1,4 +1,7 @@
-"""The recordings that the model is trained on, as `sources.toml` lists them."""
+"""The recordings that the model is trained on, as `sources.toml` lists them.
+
+``PYTHONPATH=benchmarks python -m speech_music.sources`` prints the names of the packages.
+"""
 
 import re
 import tomllib
@@ -88,3 +91,7 @@ def _readers(folder: Path) -> Iterator[Voice]:
         is_kept = zlib.crc32(reader.encode()) % VALIDATION_READERS == 0
         split = "validation" if is_kept else "train"
         yield Voice(f"librispeech/{reader}", ("speech",), split, tuple(files))
+
+
+if __name__ == "__main__":
+    print(" ".join(dict.fromkeys(source["package"] for source in read_sources())))
