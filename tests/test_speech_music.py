@@ -111,7 +111,9 @@ def test_clips_are_equally_loud_and_no_source_is_in_two_splits(sources, monkeypa
     call(monkeypatch, clips, sources / "packages", sources / "readers", out)
     assert "music;speech" in capsys.readouterr().out
     manifest = read_manifest(out / "manifest.csv")
-    groups = {split: {one.group for one in manifest.split(split)} for split in ("train", "validation")}
+    groups = {
+        split: {one.group for one in manifest.split(split)} for split in ("train", "validation")
+    }
     assert not groups["train"] & groups["validation"]
     for one in manifest.recordings:
         if one.labels:

@@ -1,4 +1,4 @@
-"""What the scripts of the peers share; it needs nothing but Python, since each has its own packages.
+"""What the scripts of the peers share; nothing but Python, since each has packages of its own.
 
 A script judges every wav file below a folder and writes a row a file: its path below the folder,
 how much speaks for speech, how much for music, and the seconds that it took from file to scores.

@@ -10,11 +10,10 @@ from pathlib import Path
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import numpy as np
+from common import Judge, judge_files
 from inaSpeechSegmenter import Segmenter
 from inaSpeechSegmenter.features import media2feats
 from inaSpeechSegmenter.segmenter import _get_patches
-
-from common import Judge, judge_files
 
 
 def _load() -> Judge:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from common import Judge, judge_files
+
 from earmark.prediction import Classifier
 
 

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pyAudioAnalysis
-from pyAudioAnalysis.audioTrainTest import file_classification
-
 from common import Judge, judge_files
+from pyAudioAnalysis.audioTrainTest import file_classification
 
 MODEL = Path(pyAudioAnalysis.__file__).parent / "data/models/knnSM"
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from silero_vad import load_silero_vad
-
 from common import Judge, judge_files
+from silero_vad import load_silero_vad
 
 SAMPLE_RATE = 16_000
 
@@ -17,7 +16,9 @@ def _load() -> Judge:
 
     def judge(path: Path) -> tuple[float, float]:
         with wave.open(str(path)) as file:
-            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16) / np.float32(2**15)
+            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16) / np.float32(
+                2**15
+            )
         model.reset_states()
         speech = model.audio_forward(torch.from_numpy(samples)[None], sr=SAMPLE_RATE)
         share = float(np.mean(speech.numpy()))

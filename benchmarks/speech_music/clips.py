@@ -146,7 +146,9 @@ def _mixtures(rows: Sequence[Row], out: Path) -> Iterator[Row]:
         }
         for number in range(count):
             speech, music = (kinds[label][rng.integers(len(kinds[label]))] for label in kinds)
-            sounds = [soundfile.read(str(row["path"]), dtype="float32")[0] for row in (speech, music)]
+            sounds = [
+                soundfile.read(str(row["path"]), dtype="float32")[0] for row in (speech, music)
+            ]
             length = min(map(len, sounds))
             difference_db = rng.uniform(*DIFFERENCE_RANGE_DB)
             clip = sounds[0][:length] * 10 ** (difference_db / 20) + sounds[1][:length]

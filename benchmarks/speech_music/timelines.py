@@ -3,9 +3,9 @@
 ``PYTHONPATH=benchmarks python -m speech_music.timelines CLIPS OUT``
 
 Stretches of speech, of music, of speech over music and of silence follow one another at drawn
-lengths. ``OUT/events.csv`` says what is where: a row a stretch and label, ``path, start, end, label``
-in seconds, and ``difference_db``, how far the speech is above the music. A row whose label is empty
-is silence, in which nothing is to be found.
+lengths. ``OUT/events.csv`` says what is where: a row a stretch and label, ``path``, ``start`` and
+``end`` in seconds, ``label``, and ``difference_db``, how far the speech is above the music. Where the
+label is empty there is silence, in which nothing is to be found.
 """
 
 import argparse
