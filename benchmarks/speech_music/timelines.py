@@ -4,8 +4,8 @@
 
 Stretches of speech, of music, of speech over music and of silence follow one another at drawn
 lengths. ``OUT/events.csv`` says what is where: a row a stretch and label, ``path``, ``start`` and
-``end`` in seconds, ``label``, and ``difference_db``, how far the speech is above the music. Where the
-label is empty there is silence, in which nothing is to be found.
+``end`` in seconds, ``label``, and ``difference_db``, how far speech is above music. Where the
+label is empty there is silence, and nothing is to be found.
 """
 
 import argparse
