@@ -1,4 +1,4 @@
-"""Sound out of Debian packages, with the copyright file of each: free music for `datasets.py`.
+"""Sound out of Debian packages, with the copyright file of each, for `datasets.py` and others.
 
 ``python benchmarks/debian_audio.py path/to/music hyperrogue-music singularity-music``
 

@@ -56,17 +56,24 @@ def narrow(samples: Samples, rate: int) -> Samples:
     return soxr.resample(soxr.resample(samples, SAMPLE_RATE, rate), rate, SAMPLE_RATE)
 
 
-def encode(samples: Samples, rate: int, **options: str | float) -> Samples:
+def encode(
+    samples: Samples, rate: int, container: str, subtype: str, strength: float | None = None
+) -> Samples:
     """Sound that a codec of libsndfile has written and read.
 
     Args:
         samples: At `SAMPLE_RATE`.
         rate: At which the codec works.
-        **options: For `soundfile.write`.
+        container: Format of the file, as soundfile names it.
+        subtype: Codec, likewise.
+        strength: How much is thrown away, from 0 to 1, where the codec has a choice.
     """
     file = io.BytesIO()
     given = soxr.resample(samples, SAMPLE_RATE, rate)
-    soundfile.write(file, given / max(1.0, np.abs(given).max()), rate, **options)
+    scaled = given / max(1.0, float(np.abs(given).max()))
+    soundfile.write(
+        file, scaled, rate, format=container, subtype=subtype, compression_level=strength
+    )
     file.seek(0)
     decoded, _ = soundfile.read(file, dtype="float32")
     back = soxr.resample(decoded, rate, SAMPLE_RATE)[: len(samples)]
@@ -74,9 +81,9 @@ def encode(samples: Samples, rate: int, **options: str | float) -> Samples:
 
 
 CODECS: tuple[Channel, ...] = (
-    lambda samples: encode(samples, 8_000, format="WAV", subtype="GSM610"),
-    lambda samples: encode(samples, 8_000, format="WAV", subtype="ULAW"),
-    lambda samples: encode(samples, 16_000, format="MP3", compression_level=0.9),
-    lambda samples: encode(samples, 16_000, format="OGG", subtype="VORBIS", compression_level=1.0),
+    lambda samples: encode(samples, 8_000, "WAV", "GSM610"),
+    lambda samples: encode(samples, 8_000, "WAV", "ULAW"),
+    lambda samples: encode(samples, 16_000, "MP3", "MPEG_LAYER_III", 0.9),
+    lambda samples: encode(samples, 16_000, "OGG", "VORBIS", 1.0),
 )
 """Mobile telephone, telephone, and two that the web uses, at low rates."""

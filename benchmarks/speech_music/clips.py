@@ -62,7 +62,7 @@ def main() -> None:
     for split in ("train", "validation"):
         for label in ("speech", "music", "music;speech", ""):
             found = [row for row in rows if (row["split"], row["label"]) == (split, label)]
-            hours = len(found) * CLIP_SECONDS / 3600
+            hours = sum(soundfile.info(str(row["path"])).duration for row in found) / 3600
             groups = len({row["group"] for row in found})
             print(f"{split:10} {label or 'neither':12} {hours:.2f} h of {groups} groups")
 
@@ -71,7 +71,7 @@ def _render(voice: Voice, out: Path) -> list[Row]:
     rng = np.random.default_rng(zlib.crc32(voice.group.encode()))
     label = ";".join(voice.labels)
     make = _stretches if label == "music" else _joined
-    rows = []
+    rows: list[Row] = []
     for number, clip in enumerate(make(voice, MAX_CLIPS[label], rng)):
         path = out / "clips" / f"{voice.group.replace('/', '_')}_{number:02d}.flac"
         _write(path, pass_through(_at_level(clip), rng))

@@ -28,6 +28,7 @@ LENGTH_SECONDS = (2.0, 12.0)
 DIFFERENCES_DB = (-5.0, 0.0, 5.0, 10.0, 15.0)
 FADE_SECONDS = 0.02
 SILENCE_DB = -75.0
+Event = tuple[str, float, float, str, str]
 COLUMNS = ("path", "start", "end", "label", "difference_db")
 
 
@@ -47,7 +48,7 @@ def main() -> None:
         ]
         for label in ("music", "speech")
     }
-    rows: list[Sequence[object]] = []
+    rows: list[Event] = []
     for number in range(arguments.count):
         rng = np.random.default_rng((2, number))
         path = arguments.out / f"time_line_{number:02d}.flac"
@@ -85,8 +86,8 @@ def _stretches(
 
 def _write_recording(
     path: Path, stretches: Sequence[tuple[tuple[str, ...], str, Samples]]
-) -> list[Sequence[object]]:
-    rows: list[Sequence[object]] = []
+) -> list[Event]:
+    rows: list[Event] = []
     start = 0.0
     for labels, shown, samples in stretches:
         end = start + len(samples) / SAMPLE_RATE
