@@ -1,4 +1,4 @@
-"""pyAudioAnalysis, its nearest-neighbour model for speech and music."""
+"""pyAudioAnalysis, its support vector machine for speech and music."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ import pyAudioAnalysis
 from common import Judge, judge_files
 from pyAudioAnalysis.audioTrainTest import file_classification
 
-MODEL = Path(pyAudioAnalysis.__file__).parent / "data/models/knnSM"
+MODEL = Path(pyAudioAnalysis.__file__).parent / "data/models/svm_rbf_sm"
 
 
 def _load() -> Judge:
     def judge(path: Path) -> tuple[float, float]:
-        _, shares, names = file_classification(str(path), str(MODEL), "knn")
+        _, shares, names = file_classification(str(path), str(MODEL), "svm_rbf")
         by_name = dict(zip(names, shares, strict=True))
         return float(by_name["speech"]), float(by_name["music"])
 
