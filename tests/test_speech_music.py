@@ -106,7 +106,7 @@ def test_clips_are_equally_loud_and_no_source_is_in_two_splits(sources, monkeypa
     from speech_music import clips
 
     monkeypatch.setattr(clips, "MIXTURES", {"train": 2, "validation": 2})
-    monkeypatch.setattr(clips, "SILENCES", 2)
+    monkeypatch.setattr(clips, "NOISES", 4)
     out = sources / "clips"
     call(monkeypatch, clips, sources / "packages", sources / "readers", out)
     assert "music;speech" in capsys.readouterr().out
@@ -157,6 +157,7 @@ def test_time_lines_tell_what_is_where(sources, monkeypatch, capsys):
     from speech_music import clips, timelines
 
     monkeypatch.setattr(clips, "MIXTURES", {"train": 1, "validation": 1})
+    monkeypatch.setattr(clips, "NOISES", 4)
     call(monkeypatch, clips, sources / "packages", sources / "readers", sources / "clips")
     out = sources / "lines"
     call(monkeypatch, timelines, sources / "clips/manifest.csv", out, "--count=2", "--seconds=60")

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import scipy.ndimage
 import soundfile
+from jaxtyping import Float64
 
 from datasets import Row, write_manifest
 from earmark import audio
@@ -36,7 +37,8 @@ LEVEL_DB = -26.0
 QUIET_DB, BLOCK_SECONDS, KEPT_BLOCKS = -35.0, 0.05, 4
 """Blocks that are softer than the loudest by more than this are silence, and so many of them are
 kept before and after what is louder: pauses belong to speech."""
-SILENCES, MIXTURES = 60, {"train": 300, "validation": 240}
+NOISES, MIXTURES = 300, {"train": 300, "validation": 240}
+Signal = Float64[np.ndarray, " time"]
 DIFFERENCE_RANGE_DB = (-12.0, 18.0)
 """Speech above music, in the clips of both."""
 
@@ -57,7 +59,7 @@ def main() -> None:
         for _, future in map_in_order(lambda voice: _render(voice, arguments.out), voices, 2)
         for row in future.result()
     ]
-    rows += list(_mixtures(rows, arguments.out)) + list(_silences(arguments.out))
+    rows += list(_mixtures(rows, arguments.out)) + list(_noises(arguments.out))
     write_manifest(arguments.out / "manifest.csv", rows)
     for split in ("train", "validation"):
         for label in ("speech", "music", "music;speech", ""):
@@ -158,20 +160,52 @@ def _mixtures(rows: Sequence[Row], out: Path) -> Iterator[Row]:
             yield {"path": path, "label": "music;speech", "split": split, "group": group}
 
 
-def _silences(out: Path) -> Iterator[Row]:
-    """Clips of next to nothing: noise of any colour, some of it softer than a recorder's."""
+def _noises(out: Path) -> Iterator[Row]:
+    """Clips of noise, engines and crackle of any colour, and of next to nothing."""
     length = round(CLIP_SECONDS * SAMPLE_RATE)
-    for number in range(SILENCES):
+    makers = (_hiss, _engine, _crackle)
+    for number in range(NOISES):
         rng = np.random.default_rng((1, number))
-        spectrum = np.fft.rfft(rng.standard_normal(length))
-        frequencies = np.maximum(np.fft.rfftfreq(length, 1 / SAMPLE_RATE), 20.0)
-        noise = np.fft.irfft(spectrum * frequencies ** -rng.uniform(0.0, 1.5), length)
-        level_db = rng.uniform(-110.0, -20.0)
+        noise = _coloured(makers[number % len(makers)](length, rng), rng)
+        times = np.arange(length) / SAMPLE_RATE
+        depth, rate_hz = rng.uniform(0.0, 0.9), 10 ** rng.uniform(-1.0, 1.3)
+        noise *= 1.0 + depth * np.sin(2 * np.pi * rate_hz * times)
+        level_db = LEVEL_DB if rng.random() < 0.7 else rng.uniform(-110.0, -40.0)
         noise *= 10 ** (level_db / 20) / np.sqrt(np.mean(noise**2))
-        path = out / "clips" / f"silence_{number:02d}.flac"
+        path = out / "clips" / f"noise_{number:03d}.flac"
         _write(path, noise.astype(np.float32))
-        split = "train" if number % 4 else "validation"
-        yield {"path": path, "label": "", "split": split, "group": f"silence {number}"}
+        split = "train" if number % 5 else "validation"
+        yield {"path": path, "label": "", "split": split, "group": f"noise {number}"}
+
+
+def _hiss(length: int, rng: np.random.Generator) -> Signal:
+    return rng.standard_normal(length)
+
+
+def _engine(length: int, rng: np.random.Generator) -> Signal:
+    """Strokes at a rate that wanders, over some hiss."""
+    rate_hz = rng.uniform(8.0, 70.0)
+    periods = SAMPLE_RATE / rate_hz * rng.normal(1.0, 0.04, int(length / SAMPLE_RATE * 90))
+    places = np.cumsum(np.maximum(periods, 1.0)).astype(int)
+    strokes = np.zeros(length)
+    strokes[places[places < length]] = rng.uniform(20.0, 80.0)
+    return strokes + rng.standard_normal(length) * rng.uniform(0.2, 2.0)
+
+
+def _crackle(length: int, rng: np.random.Generator) -> Signal:
+    """Rare impulses over some hiss."""
+    is_hit = rng.random(length) < 10 ** rng.uniform(-4.0, -2.0)
+    return is_hit * rng.standard_normal(length) * 60.0 + rng.standard_normal(length)
+
+
+def _coloured(signal: Signal, rng: np.random.Generator) -> Signal:
+    """A signal through a smooth random frequency response, and a slope towards high frequencies."""
+    spectrum = np.fft.rfft(signal)
+    frequencies = np.maximum(np.fft.rfftfreq(len(signal), 1 / SAMPLE_RATE), 20.0)
+    points_hz = np.geomspace(20.0, SAMPLE_RATE / 2, 8)
+    response_db = np.interp(frequencies, points_hz, rng.uniform(-12.0, 12.0, 8))
+    slope = frequencies ** -rng.uniform(0.0, 1.2)
+    return np.fft.irfft(spectrum * 10 ** (response_db / 20) * slope, len(signal))
 
 
 def _write(path: Path, samples: Samples) -> None:
