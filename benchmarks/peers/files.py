@@ -84,9 +84,10 @@ def print_table(files: Path, scores: Mapping[str, str]) -> None:
         cells = [_accuracy(rows, kind) for kind in SINGLE]
         whole = [row for row in rows if row["path"].startswith("whole/")]
         sound = sum(soundfile.info(files / row["path"]).duration for row in whole)
-        speed = sound / sum(float(row["seconds"]) for row in whole)
+        seconds = sum(float(row["seconds"]) for row in whole)
+        speed = f"{sound / seconds:.0f}" if whole else "not measured"
         both = ", ".join(_hears_both(rows, one) for one in DIFFERENCES_DB)
-        print(f"| {name} | {' | '.join(cells)} | {speed:.0f} | {both} |")
+        print(f"| {name} | {' | '.join(cells)} | {speed} | {both} |")
 
 
 def _accuracy(rows: list[dict[str, str]], kind: str) -> str:
@@ -95,7 +96,7 @@ def _accuracy(rows: list[dict[str, str]], kind: str) -> str:
         for row in rows
         if row["path"].startswith(f"{kind}/")
     ]
-    return f"{np.mean(right):.2%}"
+    return f"{np.mean(right):.2%}" if right else "not judged"
 
 
 def _hears_both(rows: list[dict[str, str]], difference_db: float) -> str:
@@ -109,6 +110,8 @@ def _hears_both(rows: list[dict[str, str]], difference_db: float) -> str:
             for prefix, truth in prefixes.items()
             if row["path"].startswith(prefix)
         ]
+        if len({truth for truth, _ in pairs}) < 2:
+            return "not judged"
         areas.append(roc_auc_score(*zip(*pairs, strict=True)))
     return f"{areas[0]:.3f}/{areas[1]:.3f}"
 
