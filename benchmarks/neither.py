@@ -9,7 +9,8 @@ import argparse
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from earmark.prediction import Classifier, Failure, find_audio
+from earmark.prediction import Classifier, Failure
+from earmark.sources import find_sounds
 from machine import describe_machine
 
 
@@ -21,7 +22,7 @@ def main() -> None:
     arguments = parser.parse_args()
     classifier = Classifier.load(arguments.model, device="cpu")
     heard: dict[str, Counter[str]] = defaultdict(Counter)
-    for prediction in classifier.predict_many(find_audio(arguments.sounds)):
+    for prediction in classifier.predict_many(find_sounds(arguments.sounds)):
         if not isinstance(prediction, Failure):
             row = heard[prediction.path.parent.name]
             row.update(["all", *(prediction.labels or ["none"])])
