@@ -67,7 +67,7 @@ def test_the_model_of_the_package_tells_speech_from_music():
     told = [max(one, key=one.__getitem__) for one in shares]
     hits = sum(label == one.labels[0] for label, one in zip(told, recordings, strict=True))
     assert len(recordings) > 30
-    assert hits >= 0.95 * len(recordings)
+    assert hits >= 0.9 * len(recordings)
 
 
 def test_the_model_of_the_package_says_nothing_of_silence():
