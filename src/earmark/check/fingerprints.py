@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import soxr
-from jaxtyping import Bool, Float, Int, UInt32
+from jaxtyping import Bool, Float, Float32, Int, UInt32
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import butter, sosfilt
 
@@ -76,12 +76,12 @@ class Fingerprint:
         active = np.frombuffer(content, np.uint8, num_active, 12 + words.nbytes + num_signs)
         return cls(words[0], words[1], words[2], signs, active)
 
-    def wave(self, first: int, last: int) -> Float[np.ndarray, " samples"]:
+    def wave(self, first: int, last: int) -> Float32[np.ndarray, " samples"]:
         """One-bit samples of some frames: 1, -1, and 0 where the sound is too quiet to count."""
         start, stop = first * WAVE_HOP, min(last * WAVE_HOP, 8 * len(self.signs))
         signs = np.unpackbits(self.signs[start // 8 : -(-stop // 8)])[: stop - start]
         loud = np.repeat(np.unpackbits(self.active)[first:last], WAVE_HOP)[: len(signs)]
-        return (2.0 * signs - 1.0) * loud
+        return (np.float32(2) * signs - np.float32(1)) * loud
 
     def loud_share(self, first: int, last: int) -> float:
         """Share of the loud frames that lie between two frames."""
@@ -106,9 +106,10 @@ def fingerprint(blocks: Iterable[Samples]) -> Fingerprint:
     start = 0
     for segment in _segments(blocks):
         energies = _band_energies(segment)
-        active = _loud_frames(energies)
+        active = _are_loud(energies.sum(axis=1))
         hashes, frames, weak = _hashes(energies, active)
-        parts.append((hashes, (frames + start).astype(np.uint32), weak, _signs(segment), active))
+        signs, loud = _signs(segment)
+        parts.append((hashes, (frames + start).astype(np.uint32), weak, signs, loud))
         start += len(active)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     hashes, frames, weak, signs, active = columns
@@ -160,9 +161,8 @@ def _triangles() -> Float[np.ndarray, "bins bands"]:
     return np.maximum(0.0, 1.0 - distance).astype(np.float32)
 
 
-def _loud_frames(energies: Float[np.ndarray, "frames bands"]) -> Bool[np.ndarray, " frames"]:
-    total = energies.sum(axis=1)
-    return (total > total.max() * 10 ** (ACTIVE_DB / 10)) & (total > 0)
+def _are_loud(powers: Float[np.ndarray, " frames"]) -> Bool[np.ndarray, " frames"]:
+    return (powers > powers.max() * 10 ** (ACTIVE_DB / 10)) & (powers > 0)
 
 
 def _hashes(
@@ -188,11 +188,16 @@ def _hashes(
     return hashes.astype(np.uint32), frames, places[least].sum(axis=1).astype(np.uint32)
 
 
-def _signs(segment: Samples) -> Bool[np.ndarray, " samples"]:
+def _signs(segment: Samples) -> tuple[Bool[np.ndarray, " samples"], Bool[np.ndarray, " frames"]]:
+    """Signs of the samples, and the frames that are loud by themselves.
+
+    The windows of the hashes are longer than a frame and reach into the silence beside it.
+    """
     halved = soxr.resample(segment, SAMPLE_RATE, WAVE_RATE)
     num_samples = len(segment) * WAVE_RATE // SAMPLE_RATE
     fitted = np.pad(halved, (0, max(0, num_samples - len(halved))))[:num_samples]
-    return np.asarray(sosfilt(_HIGH_PASS, fitted)) > 0
+    wave = np.asarray(sosfilt(_HIGH_PASS, fitted))
+    return wave > 0, _are_loud(np.square(wave).reshape(-1, WAVE_HOP).mean(axis=1))
 
 
 _WINDOW = np.hanning(N_FFT).astype(np.float32)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, UInt32
+from jaxtyping import Float, Float32, Int, UInt32
 from scipy.fft import irfft, next_fast_len, rfft
 
 from earmark.check.fingerprints import (
@@ -31,7 +31,7 @@ Measured: copies through MP3 and Opus keep 0.68 and more, takes of one word by o
 """
 SHORT_CORRELATION = 0.72
 """The same for less than a second of shared sound: takes of one word reach 0.69 now and then."""
-MIN_SECONDS = 0.2
+MIN_SECONDS = 0.1
 """Of shared sound, counted where both are loud."""
 MOST_FRAMES = 640
 """Frames compared at most, about 10 s."""
@@ -171,7 +171,7 @@ def _compare(
     if high <= low:
         return None
     one, other = first.wave(low, high), second.wave(low - offset, high - offset)
-    products, both = _correlate(one, other), _correlate(np.abs(one), np.abs(other))
+    products, both = _correlate(one, other), _count_both_loud(one, other)
     correlations = np.abs(products) / np.maximum(both, MIN_SECONDS * WAVE_RATE)
     best = int(np.argmax(correlations))
     bar = SHORT_CORRELATION if both[best] < WAVE_RATE else SAME_CORRELATION
@@ -183,11 +183,26 @@ def _compare(
 
 
 def _correlate(
-    one: Float[np.ndarray, " first"], other: Float[np.ndarray, " second"]
-) -> Float[np.ndarray, " lags"]:
+    one: Float32[np.ndarray, " first"], other: Float32[np.ndarray, " second"]
+) -> Float32[np.ndarray, " lags"]:
     size = next_fast_len(len(one) + len(other) + 2 * MOST_LAG, real=True)
     products = irfft(rfft(one, size) * np.conj(rfft(other, size)), size)
     return np.concatenate([products[-MOST_LAG:], products[: MOST_LAG + 1]])
+
+
+def _count_both_loud(
+    one: Float32[np.ndarray, " first"], other: Float32[np.ndarray, " second"]
+) -> Float[np.ndarray, " lags"]:
+    """Samples at each lag that are loud in both.
+
+    Whole frames are loud or not, so between lags of whole frames the count is a straight line.
+    """
+    first, second = np.abs(one[::WAVE_HOP]), np.abs(other[::WAVE_HOP])
+    hops = MOST_LAG // WAVE_HOP
+    padded = np.pad(first, (hops, hops + max(0, len(second) - len(first))))
+    counts = [padded[lag : lag + len(second)] @ second for lag in range(2 * hops + 1)]
+    lags = np.arange(2 * MOST_LAG + 1) / WAVE_HOP
+    return WAVE_HOP * np.interp(lags, np.arange(2 * hops + 1), counts)
 
 
 def _join(columns: Sequence[np.ndarray]) -> UInt32[np.ndarray, " all"]:
