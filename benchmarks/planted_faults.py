@@ -201,7 +201,7 @@ def _near(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) 
 
 def _low_rate(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
     """At most a second, through Opus at 16 to 24 kbit/s or MP3 at 32 kbit/s."""
-    copy = soxr.resample(_scaled(samples[:rate], 0.5), rate, 16_000)
+    copy = soxr.resample(_scaled(samples[:rate], 0.5), rate, 16_000)[int(rng.integers(160)) :]
     if rng.random() < 0.5:
         # libsndfile takes 1 for 6 kbit/s and 0 for 250 kbit/s.
         level = 1 - (rng.uniform(16, 24) - 6) / 244

@@ -1,4 +1,4 @@
-"""What a recording sounds like, in about 1 kB a second, so that copies of it can be found.
+"""What a recording sounds like, in 1 to 2 kB a second, so that copies of it can be found.
 
 Hashes find candidates: the signs of differences between bands and instants. One-bit samples prove
 them: two sounds that agree in the signs of nearly all their samples are one sound.
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import soxr
 from jaxtyping import Bool, Float, Float32, Int, UInt32
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import butter, sosfilt
@@ -31,9 +30,9 @@ SHORT_FRAMES = 125
 NUM_FLIPS = 4
 """The least sure bits of a hash, each of which is looked for both ways."""
 
-WAVE_RATE = 4000
-HIGH_PASS_HZ = 300.0
-WAVE_HOP = HOP_LENGTH * WAVE_RATE // SAMPLE_RATE
+WAVE_BAND_HZ = 300.0, 2000.0
+"""What the signs of samples are of: far below half the rate, so that a shift by half a sample, as
+resampling makes, changes few of them."""
 
 Hashes = UInt32[np.ndarray, " hashes"]
 
@@ -46,7 +45,7 @@ class Fingerprint:
         hashes: Each of 24 bits, over about a quarter of a second.
         frames: Where each is, in hops of 16 ms.
         weak: Bit mask of the least sure bits of each hash.
-        signs: Signs of the samples from 300 Hz to 2 kHz at 4 kHz, eight in a byte.
+        signs: Signs of the samples from 300 Hz to 2 kHz, eight in a byte.
         active: Which frames are loud enough to say anything, eight in a byte.
     """
 
@@ -78,9 +77,9 @@ class Fingerprint:
 
     def wave(self, first: int, last: int) -> Float32[np.ndarray, " samples"]:
         """One-bit samples of some frames: 1, -1, and 0 where the sound is too quiet to count."""
-        start, stop = first * WAVE_HOP, min(last * WAVE_HOP, 8 * len(self.signs))
+        start, stop = first * HOP_LENGTH, min(last * HOP_LENGTH, 8 * len(self.signs))
         signs = np.unpackbits(self.signs[start // 8 : -(-stop // 8)])[: stop - start]
-        loud = np.repeat(np.unpackbits(self.active)[first:last], WAVE_HOP)[: len(signs)]
+        loud = np.repeat(np.unpackbits(self.active)[first:last], HOP_LENGTH)[: len(signs)]
         return (np.float32(2) * signs - np.float32(1)) * loud
 
     def loud_share(self, first: int, last: int) -> float:
@@ -193,13 +192,15 @@ def _signs(segment: Samples) -> tuple[Bool[np.ndarray, " samples"], Bool[np.ndar
 
     The windows of the hashes are longer than a frame and reach into the silence beside it.
     """
-    halved = soxr.resample(segment, SAMPLE_RATE, WAVE_RATE)
-    num_samples = len(segment) * WAVE_RATE // SAMPLE_RATE
-    fitted = np.pad(halved, (0, max(0, num_samples - len(halved))))[:num_samples]
-    wave = np.asarray(sosfilt(_HIGH_PASS, fitted))
-    return wave > 0, _are_loud(np.square(wave).reshape(-1, WAVE_HOP).mean(axis=1))
+    wave = np.asarray(sosfilt(_WAVE_FILTER, segment))
+    return wave > 0, _are_loud(np.square(wave).reshape(-1, HOP_LENGTH).mean(axis=1))
 
 
 _WINDOW = np.hanning(N_FFT).astype(np.float32)
 _BANDS = _triangles()
-_HIGH_PASS: Any = butter(4, HIGH_PASS_HZ, "highpass", fs=WAVE_RATE, output="sos")
+_WAVE_FILTER: Any = np.concatenate(
+    [
+        butter(order, edge_hz, kind, fs=SAMPLE_RATE, output="sos")
+        for order, edge_hz, kind in zip((4, 6), WAVE_BAND_HZ, ("highpass", "lowpass"), strict=True)
+    ]
+)
