@@ -15,6 +15,7 @@ _STYLE = """
 }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
 h1 { margin-bottom: 0; }
+h1, li { overflow-wrap: anywhere; }
 h2 { margin-top: 2.5rem; }
 .quiet { color: var(--quiet); }
 .headline { background: var(--card); border-radius: .5rem; padding: 1rem 1.5rem; }
