@@ -192,15 +192,11 @@ def _signs(segment: Samples) -> tuple[Bool[np.ndarray, " samples"], Bool[np.ndar
 
     The windows of the hashes are longer than a frame and reach into the silence beside it.
     """
-    wave = np.asarray(sosfilt(_WAVE_FILTER, segment))
+    wave = np.asarray(sosfilt(_LOW_PASS, sosfilt(_HIGH_PASS, segment)))
     return wave > 0, _are_loud(np.square(wave).reshape(-1, HOP_LENGTH).mean(axis=1))
 
 
 _WINDOW = np.hanning(N_FFT).astype(np.float32)
 _BANDS = _triangles()
-_WAVE_FILTER: Any = np.concatenate(
-    [
-        butter(order, edge_hz, kind, fs=SAMPLE_RATE, output="sos")
-        for order, edge_hz, kind in zip((4, 6), WAVE_BAND_HZ, ("highpass", "lowpass"), strict=True)
-    ]
-)
+_HIGH_PASS: Any = butter(4, WAVE_BAND_HZ[0], "highpass", fs=SAMPLE_RATE, output="sos")
+_LOW_PASS: Any = butter(6, WAVE_BAND_HZ[1], "lowpass", fs=SAMPLE_RATE, output="sos")
