@@ -30,6 +30,8 @@ MAX_SECONDS = 100 * 3600.0
 HASHED_BYTES = 1 << 18
 
 Samples = Float32[np.ndarray, " time"]
+Block = Float32[np.ndarray, " _"]
+"""Samples of one of several blocks, which need not be equally long."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,7 @@ def _mono(name: Path | str, blocks: Iterable[np.ndarray], sample_rate: int) -> I
         yield np.ascontiguousarray(mono)
 
 
-def resample(blocks: Iterable[Samples], in_rate: int, out_rate: int) -> Iterator[Samples]:
+def resample(blocks: Iterable[Block], in_rate: int, out_rate: int) -> Iterator[Samples]:
     """The same sound at another rate, block by block."""
     if in_rate == out_rate:
         yield from blocks

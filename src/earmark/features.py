@@ -289,7 +289,7 @@ def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -
 
 
 def round_frames(
-    groups: Iterable[Float[np.ndarray, "frames mels"]],
-) -> Iterator[Float16[np.ndarray, "frames mels"]]:
+    groups: Iterable[Float[np.ndarray, "_ mels"]],
+) -> Iterator[Float16[np.ndarray, "_ mels"]]:
     """Frames as everyone sees them: rounded to float16, by 0.03 dB at most within 128 dB of 0."""
     return (group.astype(np.float16) for group in groups)

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Float32, Int, UInt32
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import butter, sosfilt
 
-from earmark.audio import Samples
+from earmark.audio import Block, Samples
 
 SAMPLE_RATE = 8000
 HOP_LENGTH = 128
@@ -88,7 +88,7 @@ class Fingerprint:
         return float(loud[first:last].sum() / max(loud.sum(), 1))
 
 
-def fingerprint(blocks: Iterable[Samples]) -> Fingerprint:
+def fingerprint(blocks: Iterable[Block]) -> Fingerprint:
     """The fingerprint of a sound.
 
     Segments of a minute are worked on alone, so memory does not grow with the length.
@@ -126,10 +126,10 @@ def probes(hashes: Hashes, weak: Hashes) -> UInt32[np.ndarray, "probes hashes"]:
     return np.stack(rows)
 
 
-def _segments(blocks: Iterable[Samples]) -> Iterator[Samples]:
+def _segments(blocks: Iterable[Block]) -> Iterator[Block]:
     """Pieces of whole hops, the last one shorter and filled up with silence."""
     size = SEGMENT_SECONDS * SAMPLE_RATE // HOP_LENGTH * HOP_LENGTH
-    waiting: list[Samples] = []
+    waiting: list[Block] = []
     num_waiting = 0
     for block in blocks:
         waiting.append(block)

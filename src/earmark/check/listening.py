@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from earmark import audio
-from earmark.audio import Samples
+from earmark.audio import Block, Samples
 from earmark.check.fingerprints import SAMPLE_RATE, Fingerprint, fingerprint
 from earmark.decoding import open_source
 from earmark.manifest import Recording
@@ -150,7 +150,7 @@ class _MonoMeter:
         self.leading = 0
         self.last_loud = 0
 
-    def watch(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+    def watch(self, blocks: Iterable[Block]) -> Iterator[Block]:
         for block in blocks:
             # Adding zero makes a negative zero, which some decoders give, a plain one.
             self.digest.update((block + np.float32(0)).tobytes())

@@ -111,7 +111,10 @@ class HashIndex:
         owners: Int[np.ndarray, " queries"],
         frames: Int[np.ndarray, " queries"],
     ) -> Int[np.ndarray, "hits 3"]:
-        """Postings of other recordings: the two numbers and the offset in pairs of hops."""
+        """Postings of earlier recordings: the two numbers and the offset in pairs of hops.
+
+        Of earlier ones alone, so that one hash that two recordings share is one vote.
+        """
         at = np.searchsorted(self._hashes, hashes)
         if not len(self._hashes):
             return np.zeros((0, 3), np.int64)
@@ -122,13 +125,8 @@ class HashIndex:
             place, mine, frame = place[same], owners[same], frames[same]
             other = self._owners[place].astype(np.int64)
             offset = self._frames[place].astype(np.int64) - frame
-            swap = other > mine
-            pair = [
-                np.where(swap, mine, other),
-                np.where(swap, other, mine),
-                np.where(swap, -offset, offset) // 2,
-            ]
-            hits.append(np.stack(pair, axis=1)[other != mine])
+            pair = np.stack([other, mine, offset // 2], axis=1)
+            hits.append(pair[other < mine])
         return np.concatenate(hits)
 
 
