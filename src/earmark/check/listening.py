@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32
 
 from earmark import audio
 from earmark.audio import Block, Samples
@@ -23,8 +22,6 @@ ROLL_OFF = 0.99
 LEVEL_SECONDS = 0.05
 NOISE_FLOOR_SHARE = 0.1
 LOWEST_DB = -120
-
-Block = Float32[np.ndarray, "time channels"]
 
 
 @dataclass(frozen=True)
