@@ -182,6 +182,25 @@ def test_predictions_of_other_data_are_refused(stored, change, message):
         tested.with_baseline(stored(tested, change))
 
 
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+def test_names_with_marks_of_lines_and_a_byte_order_mark_are_read(stored, mark):
+    tested = evaluation()
+    clips = tuple(
+        replace(one, name=f"a\u2028{n}\x0c\x85,\n.wav")
+        for n, one in enumerate(tested.predictions.clips)
+    )
+    tested = replace(tested, uncalibrated=replace(tested.uncalibrated, clips=clips))
+    found = tested.with_baseline(stored(tested, lambda text: mark + text)).to_dict()["baseline"]
+    assert (found["difference"], found["num_clips"], found["missing"]) == (0.0, 60, [])
+
+
+def test_a_file_that_is_no_table_is_named(tmp_path):
+    path = tmp_path / "model.bin"
+    path.write_bytes(b'path,label,predicted\n"' + b"x" * 200_000)
+    with pytest.raises(DataError, match=r"model\.bin: cannot be read: field larger"):
+        read_predictions(path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: cannot be read"):
         read_predictions(tmp_path / "none.csv")
