@@ -35,7 +35,7 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-s
 table { border-collapse: collapse; font-size: .95rem; }
 th, td { padding: .3rem .8rem; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: top; }
-th { white-space: nowrap; }
+th { vertical-align: bottom; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums;
   white-space: nowrap; }
 td:first-child { overflow-wrap: anywhere; min-width: 8rem; }

@@ -1,6 +1,7 @@
 """What pictures are drawn on, without a display and without global state, and what they become."""
 
 import io
+import warnings
 from typing import Any
 
 import matplotlib
@@ -40,7 +41,9 @@ def to_svg(figure: Figure) -> str:
     """
     buffer = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": "earmark"}
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # The browser has letters that the font with which places are measured has not.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
     return text[text.index("<svg") :].replace("#000000", "currentColor")
