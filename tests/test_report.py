@@ -18,7 +18,8 @@ from earmark.examination import examine
 from earmark.examples import Judged
 from earmark.metrics import Predictions
 from earmark.outcome import Evaluation
-from earmark.plots import draw_coverage
+from earmark.page import html_table
+from earmark.plots import draw_coverage, draw_intervals, to_svg
 from earmark.preparation import Skipped
 from earmark.report import Origin, write_report
 from earmark.report.clips import render_errors, render_examples
@@ -276,6 +277,24 @@ def test_the_picture_of_coverage_has_the_area_that_it_names():
     x, y = line.get_xdata(), line.get_ydata()
     assert (line.get_drawstyle(), x[0], x[-1]) == ("steps-pre", 0.0, 1.0)
     assert np.diff(x) @ y[1:] == pytest.approx(curve.area)
+
+
+def test_long_names_leave_room_for_the_picture():
+    names = ["group: " + "a long way/" * 20 + end for end in ("left", "right")]
+    figure = draw_intervals(names, [0.5, 0.6], [(0.4, 0.6), (0.5, 0.7)], 0.5)
+    to_svg(figure)
+    (axes,) = figure.axes
+    assert axes.get_position().width > 0.4
+    assert [text.get_text()[-5:] for text in axes.get_yticklabels()] == ["/left", "right"]
+
+
+def test_columns_of_numbers_are_set_to_the_right():
+    columns = ("name", "count", "difference", "p")
+    rows = [("a1", "1,234", "+62.5%", "1.8e-15"), ("12", 7, "-0.1%", "1")]
+    table = html_table(columns, rows)
+    for name in columns[1:]:
+        assert f'<th class="number">{name}</th>' in table
+    assert "<th>name</th>" in table
 
 
 @pytest.mark.parametrize(
