@@ -45,6 +45,28 @@ class Audio:
         return len(self.samples) / self.sample_rate
 
 
+class Counted:
+    """Blocks that are counted as they go by.
+
+    Args:
+        blocks: Samples, once.
+
+    Example:
+        >>> sound = Counted([np.zeros(2, np.float32), np.zeros(3, np.float32)])
+        >>> len(list(sound)), sound.num_samples
+        (2, 5)
+    """
+
+    def __init__(self, blocks: Iterable[np.ndarray]) -> None:
+        self._blocks = blocks
+        self.num_samples = 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for block in self._blocks:
+            self.num_samples += len(block)
+            yield block
+
+
 def load(path: Path, sample_rate: int | None = None, excerpt: Excerpt = WHOLE) -> Audio:
     """Decodes a file, or a stretch of it, into memory.
 

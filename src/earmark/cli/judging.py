@@ -18,7 +18,8 @@ from earmark.cli.output import PREDICTION_COLUMNS, SEGMENT_COLUMNS, prediction_r
 from earmark.errors import ConfigError
 
 if TYPE_CHECKING:
-    from earmark.prediction import Classifier, Failure, Prediction
+    from earmark.judgements import Failure, Prediction
+    from earmark.prediction import Classifier
     from earmark.progress import Reporter
     from earmark.results import ResultTable
 
@@ -179,7 +180,7 @@ def _judge(
     classifier: "Classifier", files: Iterable[tuple[Path, Path]], request: Request
 ) -> "Iterator[Result]":
     """Results under the names that files are shown by, when all of their own files are written."""
-    from earmark.prediction import Failure
+    from earmark.judgements import Failure
 
     names: dict[Path, Path] = {}
 
@@ -212,7 +213,7 @@ def _write_files(
     """Writes what a recording has files for; gives its result, or why its sound failed."""
     from earmark.errors import AudioError
     from earmark.files import place_below, write_whole
-    from earmark.prediction import Failure
+    from earmark.judgements import Failure
     from earmark.segmentation import draw_prediction, make_timeline
     from earmark.splitting import split_audio
     from earmark.timeline_files import FORMATS
