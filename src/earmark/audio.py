@@ -24,7 +24,7 @@ from earmark.decoding import (
     open_source,
 )
 from earmark.errors import AudioError
-from earmark.parallel import read_ahead
+from earmark.parallel import leave_if_unwanted, read_ahead
 
 MAX_SECONDS = 100 * 3600.0
 HASHED_BYTES = 1 << 18
@@ -201,6 +201,7 @@ def read_mono(
         if pipelined:
             blocks = threads.enter_context(closing(read_ahead(blocks)))
         for block in blocks:
+            leave_if_unwanted()
             num_samples += len(block)
             if num_samples > MAX_SECONDS * rate:
                 raise AudioError(f"{path}: longer than {MAX_SECONDS / 3600:.0f} hours; cut it up")

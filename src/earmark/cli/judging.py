@@ -1,6 +1,7 @@
 """What `earmark predict` does with many files: judged, shown, kept in a table, cut up."""
 
 import dataclasses
+import errno
 import itertools
 import json
 import shutil
@@ -101,9 +102,10 @@ def find_files(
             raise ConfigError(f"--files-from {list_file}: cannot be read: {error}") from None
 
     def found() -> Iterator[tuple[Path, Path]]:
-        for path in itertools.chain(find_sounds(paths), listed):
-            is_input = path == STANDARD_INPUT
-            yield (_keep_input(opened) if is_input else path), path
+        for path in find_sounds(paths):
+            yield (_keep_input(opened) if path == STANDARD_INPUT else path), path
+        for path in listed:
+            yield path, path
 
     return found()
 
@@ -232,6 +234,11 @@ def _write_files(
             split_audio(result.path, result.segments or (), request.split_to, named.path)
     except AudioError as error:
         return Failure(named.path, str(error))
+    except OSError as error:
+        # Such a name is that of one recording; a full disk concerns all that are to come.
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return Failure(named.path, f"{named.path}: its files would have too long a name; rename it")
     return named if request.segments else dataclasses.replace(named, segments=None)
 
 
