@@ -1,4 +1,4 @@
-"""Sound out of Debian packages, with the copyright file of each: free music for `datasets.py`.
+"""Sound out of Debian packages, with the copyright file of each, for `datasets.py` and others.
 
 ``python benchmarks/debian_audio.py path/to/music hyperrogue-music singularity-music``
 
@@ -10,10 +10,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from earmark.audio import is_audio
+from earmark.decoding import SOUNDFILE_EXTENSIONS
+
+ARCHIVES = {".pk3", ".zip"}
+"""Zip files, by their extension."""
 
 
 def main() -> None:
@@ -45,6 +50,7 @@ def fetch(package: str, folder: Path) -> int:
         _call(["apt-get", "download", "-q", package], root)
         (archive,) = root.glob("*.deb")
         _call(["dpkg", "-x", archive.name, "all"], root)
+        _open_archives(root / "all")
         kept = root / "kept"
         kept.mkdir()
         sounds = sorted(path for path in (root / "all").rglob("*") if is_audio(path))
@@ -55,6 +61,15 @@ def fetch(package: str, folder: Path) -> int:
         shutil.copyfile(root / "all/usr/share/doc" / package / "copyright", kept / "copyright")
         kept.rename(folder)
     return len(sounds)
+
+
+def _open_archives(folder: Path) -> None:
+    """Puts the sounds inside zip files, where games like to keep them, into folders beside them."""
+    for path in [one for one in folder.rglob("*") if one.suffix in ARCHIVES and one.is_file()]:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if Path(name).suffix.lower() in SOUNDFILE_EXTENSIONS:
+                    archive.extract(name, path.with_suffix(""))
 
 
 def _call(command: Sequence[str], folder: Path) -> None:

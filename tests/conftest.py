@@ -10,7 +10,8 @@ import pytest
 import soundfile
 import torch
 
-from earmark.checkpoint import Checkpoint, ModelCard
+from earmark.card import ModelCard
+from earmark.checkpoint import Checkpoint, new_network
 from earmark.config import Config
 from earmark.evaluation import evaluate
 from earmark.manifest import read_manifest
@@ -110,7 +111,7 @@ def tested(tmp_path_factory: pytest.TempPathFactory, write_clip: WriteClip) -> S
     manifest = read_manifest(folder / "data.csv")
     torch.manual_seed(0)
     card = ModelCard(Config(), manifest.labels, 51)
-    model = card.build()
+    model = new_network(card)
     model.input_norm.fit(torch.full((40,), -30.0), torch.full((40,), 20.0))
     checkpoint = Checkpoint(card, model.state_dict(), progress={"epoch": 2})
     here, store_root = Runtime(torch.device("cpu")), folder / "store"

@@ -26,7 +26,7 @@ def earmark():
         (("train", "{data}", "-o", "{run}", "--overwrite"), False),
         (("demo", "-o", "{run}"), True),
         (("demo", "-o", "{run}", "--overwrite"), False),
-        (("check", "{data}"), False),
+        (("check", "{data}"), True),
     ],
 )
 def test_interrupting_says_how_to_go_on_where_it_does(

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 import torch
 
+from earmark.checkpoint import new_network
 from earmark.config import Config
 from earmark.data import Clip
 from earmark.decisions import DecisionRule
@@ -136,7 +137,7 @@ def test_a_clip_whose_file_is_gone_is_still_seen(tested):
 )
 def test_the_question_is_why_this_and_not_that(tested, task, labels, targets, logits, question):
     card = replace(tested.checkpoint.card, labels=labels, task=task)
-    checkpoint = replace(tested.checkpoint, card=card, model=card.build().state_dict())
+    checkpoint = replace(tested.checkpoint, card=card, model=new_network(card).state_dict())
     store = FeatureStore(tested.store_root, Config().features)
     clip = replace(tested.evaluation.predictions.clips[0], targets=targets)
     predictions = Predictions((clip,), np.array([logits]), task)

@@ -23,7 +23,7 @@ class OneBand(AudioModel):
 
     def forward(self, log_mel):
         heard = self.input_norm(log_mel)[:, 0, self.band, self.first :].mean(dim=1)
-        return torch.stack([heard, torch.relu(heard) ** 2], dim=1)
+        return torch.stack([heard, torch.relu(heard) ** 3], dim=1)
 
 
 @pytest.fixture
@@ -55,10 +55,12 @@ def score_gap(model, log_mel, weights):
 
 
 @pytest.mark.parametrize("name", list_models())
-def test_shares_add_up_to_the_score_less_that_of_a_blank_window(name, log_mel):
+def test_shares_add_up_to_the_score_less_that_of_a_blank_window(name):
     torch.manual_seed(0)
-    model = build_model(ModelConfig(name=name), InputShape(N_MELS, FRAMES), 3).eval()
-    model.input_norm.fit(torch.full((N_MELS,), -40.0), torch.full((N_MELS,), 15.0))
+    # Fewer bands than BC-ResNet takes would do for the others.
+    log_mel = -40 + 15 * torch.randn(3, 1, 40, FRAMES)
+    model = build_model(ModelConfig(name=name), InputShape(40, FRAMES), 3).eval()
+    model.input_norm.fit(torch.full((40,), -40.0), torch.full((40,), 15.0))
     weights = torch.tensor([1.0, -1.0, 0.0])
     gap = score_gap(model, log_mel, weights)
     shares = integrated_gradients(model, log_mel, weights, num_steps=200)

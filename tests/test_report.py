@@ -283,7 +283,7 @@ def test_many_labels_make_a_page(tmp_path):
     clips = tuple(Clip(f"{n}.wav", f"{n}", (n % 60,)) for n in range(120))
     card = ModelCard(Config(), labels, 51, MULTI_CLASS)
     predictions = Predictions(clips, rng.normal(size=(120, 60)), MULTI_CLASS)
-    model = Checkpoint(card, card.build().state_dict())
+    model = Checkpoint(card, new_network(card).state_dict())
     page = write_report(tmp_path, Evaluation(predictions, labels, card.rule), model, ORIGIN)
     parsed = Page(page.read_text())
     assert parsed.open == []
@@ -298,7 +298,7 @@ def test_several_labels_at_once_make_a_page(tmp_path):
     card = ModelCard(Config(), labels, 51, MULTI_LABEL)
     logits = np.array([[-1.0, -2, -1], [2, -1, 1], [1, -1, 2]])
     evaluation = Evaluation(Predictions(clips, logits, MULTI_LABEL), labels, card.rule)
-    model = Checkpoint(card, card.build().state_dict())
+    model = Checkpoint(card, new_network(card).state_dict())
     parsed = Page(write_report(tmp_path, evaluation, model, ORIGIN).read_text())
     assert "with every label and no other: 2 of 3" in parsed.text
     assert "mean average precision" in parsed.text

@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
 
 from earmark.errors import CheckpointError
+from earmark.manifest import read_manifest
+from earmark.prediction import Classifier
 from earmark.shipped import demo_data, find_model
 
 
@@ -53,3 +56,21 @@ def test_a_package_without_models_says_so(tmp_path, monkeypatch):
 def test_the_data_of_the_demonstration_are_there():
     with demo_data() as folder:
         assert (folder / "manifest.csv").is_file()
+
+
+def test_the_model_of_the_package_tells_speech_from_music():
+    classifier = Classifier.load("speech-music")
+    assert classifier.labels == ("music", "speech")
+    with demo_data() as folder:
+        recordings = read_manifest(folder).recordings[::4]
+        shares = [classifier.predict(one.path).probabilities for one in recordings]
+    told = [max(one, key=one.__getitem__) for one in shares]
+    hits = sum(label == one.labels[0] for label, one in zip(told, recordings, strict=True))
+    assert len(recordings) > 30
+    assert hits >= 0.9 * len(recordings)
+
+
+def test_the_model_of_the_package_says_nothing_of_silence():
+    prediction = Classifier.load("speech-music").predict(np.zeros(48_000), sample_rate=48_000)
+    assert prediction.undecided == "silence"
+    assert prediction.labels == ()

@@ -23,6 +23,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; p
   background: var(--paper); color: var(--ink); overflow-wrap: break-word; }
 a { color: var(--link); }
 h1 { margin-bottom: 0; line-height: 1.2; }
+h1, li { overflow-wrap: anywhere; }
 h2 { margin-top: 2.5rem; padding-top: .5rem; border-top: 1px solid var(--line); }
 h3 { margin: 1.5rem 0 .5rem; }
 h4 { margin: 0 0 .25rem; overflow-wrap: anywhere; }

@@ -152,7 +152,8 @@ class _MonoMeter:
 
     def watch(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
         for block in blocks:
-            self.digest.update(block.tobytes())
+            # Adding zero makes a negative zero, which some decoders give, a plain one.
+            self.digest.update((block + np.float32(0)).tobytes())
             self.peak = max(self.peak, float(np.abs(block).max()))
             self.power += float(np.square(block, dtype=np.float64).sum())
             loud = np.flatnonzero(np.abs(block) >= SILENT_PEAK)

@@ -1,0 +1,113 @@
+"""Speech or music, one of the two: how often is a multi-label model right that must choose?
+
+``python benchmarks/forced_choice.py DATA MODEL... --split validation``
+
+Recordings with exactly one of the two labels are judged whole, by the mean over the windows of the
+model, and in stretches, each alone. The label with the larger logit is the choice.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+
+from earmark.checkpoint import Checkpoint, load_checkpoint
+from earmark.data import AudioDataset, OrderedLoader, usable_clips
+from earmark.errors import EarmarkError
+from earmark.evaluation import predict_clips
+from earmark.manifest import Manifest, read_manifest
+from earmark.preparation import prepare
+from earmark.runtime import start
+from earmark.store import FeatureStore
+from earmark.stretches import StretchDataset
+from machine import describe_machine
+
+LABELS = ("music", "speech")
+WINDOW_SECONDS = (3.0, 1.0)
+
+
+def main() -> None:
+    """Prints a table, a row a model, and names the recordings that are taken for the other."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("models", type=Path, nargs="+")
+    parser.add_argument("--split", help="train, validation or test; all when it is not given")
+    parser.add_argument("--store", type=Path, required=True, help="where features are kept")
+    parser.add_argument("--list", action="store_true", help="name each recording's wrong seconds")
+    arguments = parser.parse_args()
+    print(describe_machine("torch", "numpy"))
+    try:
+        manifest = single_labels(read_manifest(arguments.data), arguments.split)
+        print(f"{arguments.data.name}: {manifest.summary()}\n")
+        print("| model | whole | " + " | ".join(f"{one:g} s" for one in WINDOW_SECONDS) + " |")
+        print("|---|---|" + "---|" * len(WINDOW_SECONDS))
+        for model in arguments.models:
+            judge(model, manifest, arguments.store, by_recording=arguments.list)
+    except EarmarkError as error:
+        sys.exit(f"{parser.prog}: {error}")
+
+
+def single_labels(manifest: Manifest, split: str | None) -> Manifest:
+    """The recordings of a split, or all, that have exactly one of the two labels, to test on."""
+    chosen = [
+        replace(one, split="test")
+        for one in manifest.recordings
+        if len(one.labels) == 1 and split in (None, one.split)
+    ]
+    return replace(manifest, recordings=tuple(chosen), labels=LABELS)
+
+
+def judge(model: Path, manifest: Manifest, store_root: Path, *, by_recording: bool) -> None:
+    """Prints the row of a model.
+
+    Args:
+        model: A run folder or a checkpoint.
+        manifest: From `single_labels`.
+        store_root: Folder of the feature store.
+        by_recording: Name every recording with a wrong stretch, and how many are wrong.
+    """
+    checkpoint = load_checkpoint(model)
+    store = FeatureStore(store_root, checkpoint.card.config.features)
+    clips = usable_clips(manifest, prepare(manifest.recordings, store), "test")
+    truth = np.array([clip.targets[0] for clip in clips])
+    cells, notes = [], []
+    for seconds in (None, *WINDOW_SECONDS):
+        dataset, chosen = _choose(checkpoint, store, clips, seconds)
+        is_right = chosen == truth[dataset.window_clips] if seconds else chosen == truth
+        cells.append(f"{is_right.mean():.2%}, {is_right.sum()} of {len(is_right)}")
+        owners = dataset.window_clips if seconds else np.arange(len(clips))
+        wrong = np.bincount(owners[~is_right], minlength=len(clips))
+        notes += [
+            f"{seconds or 'whole'}: {clip.name} {number}"
+            for clip, number in zip(clips, wrong, strict=True)
+            if number and (by_recording or seconds is None)
+        ]
+    print(f"| {model} | {' | '.join(cells)} |", flush=True)
+    print("\n".join(notes), file=sys.stderr)
+
+
+def _choose(
+    checkpoint: Checkpoint, store: FeatureStore, clips: Sequence, seconds: float | None
+) -> tuple[AudioDataset, Float64[np.ndarray, " rows"]]:
+    """The windows, and which label each clip or stretch is given."""
+    card, model = checkpoint.card, checkpoint.build()
+    with start("cpu") as runtime:
+        if seconds is None:
+            windows = AudioDataset(store, clips, card.window_frames, overlap=0.5)
+            predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime, card)
+            return windows, predictions.logits.argmax(axis=1)
+        evaluate = card.config.evaluate.model_copy(update={"window_seconds": seconds})
+        config = card.config.model_copy(update={"evaluate": evaluate})
+        stretches = StretchDataset(store, clips, config, num_labels=2)
+        with torch.inference_mode():
+            logits = [model(batch.log_mel) for batch in OrderedLoader(stretches, runtime)]
+        return stretches, torch.cat(logits).argmax(dim=1).numpy()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""Clips of speech, music, both and neither, with their manifest, for `earmark train`.
+
+``PYTHONPATH=benchmarks python -m speech_music.clips PACKAGES LIBRISPEECH OUT``
+
+Short recordings of one voice are joined, without their silences, to clips of `CLIP_SECONDS`; long
+recordings of music give a few stretches. Each clip passes through a channel of its own, and all are
+equally loud. Most mixing is left to training, which adds windows as energies (`augment.mix`); a few
+clips of both are mixed here, at known levels, above all to validate by.
+"""
+
+import argparse
+import io
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.ndimage
+import soundfile
+from jaxtyping import Float64
+
+from datasets import Row, write_manifest
+from earmark import audio
+from earmark.decoding import WHOLE, Excerpt
+from earmark.errors import AudioError, EarmarkError
+from earmark.files import write_whole
+from earmark.parallel import map_in_order
+from speech_music.channels import SAMPLE_RATE, Samples, pass_through
+from speech_music.sources import Voice, find_voices
+
+CLIP_SECONDS, PAUSE_SECONDS = 12.0, (0.0, 0.1)
+MAX_CLIPS = {"speech": 40, "music": 4, "": 60}
+"""Most clips of one voice, one piece or one collection."""
+LEVEL_DB = -26.0
+"""RMS of every clip below full scale."""
+QUIET_DB, BLOCK_SECONDS, KEPT_BLOCKS = -35.0, 0.05, 4
+"""Blocks that are softer than the loudest by more than this are silence, and so many of them are
+kept before and after what is louder: pauses belong to speech."""
+NOISES, MIXTURES = 300, {"train": 300, "validation": 240}
+Signal = Float64[np.ndarray, " time"]
+DIFFERENCE_RANGE_DB = (-12.0, 18.0)
+"""Speech above music, in the clips of both."""
+
+
+def main() -> None:
+    """Writes the clips and the manifest, and prints how much of what there is."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("packages", type=Path, help="from debian_audio.py")
+    parser.add_argument("librispeech", type=Path)
+    parser.add_argument("out", type=Path)
+    arguments = parser.parse_args()
+    try:
+        voices = find_voices(arguments.packages, arguments.librispeech)
+    except EarmarkError as error:
+        sys.exit(f"{parser.prog}: {error}")
+    rows = [
+        row
+        for _, future in map_in_order(lambda voice: _render(voice, arguments.out), voices, 2)
+        for row in future.result()
+    ]
+    rows += list(_mixtures(rows, arguments.out)) + list(_noises(arguments.out))
+    write_manifest(arguments.out / "manifest.csv", rows)
+    for split in ("train", "validation"):
+        for label in ("speech", "music", "music;speech", ""):
+            found = [row for row in rows if (row["split"], row["label"]) == (split, label)]
+            hours = sum(soundfile.info(str(row["path"])).duration for row in found) / 3600
+            groups = len({row["group"] for row in found})
+            print(f"{split:10} {label or 'neither':12} {hours:.2f} h of {groups} groups")
+
+
+def _render(voice: Voice, out: Path) -> list[Row]:
+    rng = np.random.default_rng(zlib.crc32(voice.group.encode()))
+    label = ";".join(voice.labels)
+    make = _stretches if label == "music" else _joined
+    rows: list[Row] = []
+    for number, clip in enumerate(make(voice, MAX_CLIPS[label], rng)):
+        path = out / "clips" / f"{voice.group.replace('/', '_')}_{number:02d}.flac"
+        _write(path, pass_through(_at_level(clip), rng))
+        rows.append({"path": path, "label": label, "split": voice.split, "group": voice.group})
+    return rows
+
+
+def _joined(voice: Voice, number: int, rng: np.random.Generator) -> Iterator[Samples]:
+    """Clips of many short recordings end to end, in random order."""
+    length = round(CLIP_SECONDS * SAMPLE_RATE)
+    parts: list[Samples] = []
+    for index in rng.permutation(len(voice.files)):
+        sound = _without_silence(_load(voice.files[index]))
+        pause = np.zeros(round(rng.uniform(*PAUSE_SECONDS) * SAMPLE_RATE), np.float32)
+        parts += [sound, pause] if len(sound) else []
+        while sum(map(len, parts)) >= length and number:
+            whole = np.concatenate(parts)
+            yield whole[:length]
+            parts, number = [whole[length:]], number - 1
+        if not number:
+            return
+    rest = np.concatenate([np.zeros(0, np.float32), *parts])
+    if len(rest) >= 2 * SAMPLE_RATE:
+        yield rest
+
+
+def _stretches(voice: Voice, number: int, rng: np.random.Generator) -> Iterator[Samples]:
+    """Clips from all over each long recording; a shorter one is one clip."""
+    for path in voice.files:
+        duration = soundfile.info(path).duration
+        count = min(number, max(1, int(duration / CLIP_SECONDS)))
+        room = max(0.0, duration - CLIP_SECONDS)
+        for start in np.linspace(0.0, room, count + 2)[1:-1]:
+            excerpt = Excerpt(float(start), float(start) + CLIP_SECONDS if room else None)
+            clip = _without_silence(_load(path, excerpt))
+            if len(clip) >= SAMPLE_RATE:
+                yield clip
+
+
+def _load(path: Path, excerpt: Excerpt = WHOLE) -> Samples:
+    try:
+        samples = audio.load(path, SAMPLE_RATE, excerpt).samples
+    except AudioError as error:
+        print(f"left out: {error}", file=sys.stderr)
+        return np.zeros(0, np.float32)
+    return _at_level(samples)
+
+
+def _without_silence(samples: Samples) -> Samples:
+    """The blocks that are not much softer than the loudest, and their neighbours."""
+    length = round(BLOCK_SECONDS * SAMPLE_RATE)
+    blocks = samples[: len(samples) // length * length].reshape(-1, length)
+    if not len(blocks):
+        return samples[:0]
+    energy = np.mean(blocks**2, axis=1)
+    is_loud = energy > energy.max() * 10 ** (QUIET_DB / 10)
+    return blocks[scipy.ndimage.binary_dilation(is_loud, iterations=KEPT_BLOCKS)].ravel()
+
+
+def _at_level(samples: Samples) -> Samples:
+    rms = np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
+    return (samples * (10 ** (LEVEL_DB / 20) / max(rms, 1e-6))).astype(np.float32)
+
+
+def _mixtures(rows: Sequence[Row], out: Path) -> Iterator[Row]:
+    """Clips of both, of voices and pieces of one split."""
+    rng = np.random.default_rng(0)
+    for split, count in MIXTURES.items():
+        kinds = {
+            label: [row for row in rows if (row["split"], row["label"]) == (split, label)]
+            for label in ("speech", "music")
+        }
+        for number in range(count):
+            speech, music = (kinds[label][rng.integers(len(kinds[label]))] for label in kinds)
+            sounds = [
+                soundfile.read(str(row["path"]), dtype="float32")[0] for row in (speech, music)
+            ]
+            length = min(map(len, sounds))
+            difference_db = rng.uniform(*DIFFERENCE_RANGE_DB)
+            clip = sounds[0][:length] * 10 ** (difference_db / 20) + sounds[1][:length]
+            path = out / "clips" / f"both_{split}_{number:03d}.flac"
+            _write(path, _at_level(clip))
+            group = f"{speech['group']} over {music['group']}"
+            yield {"path": path, "label": "music;speech", "split": split, "group": group}
+
+
+def _noises(out: Path) -> Iterator[Row]:
+    """Clips of noise, engines and crackle of any colour, and of next to nothing."""
+    length = round(CLIP_SECONDS * SAMPLE_RATE)
+    makers = (_hiss, _engine, _crackle)
+    for number in range(NOISES):
+        rng = np.random.default_rng((1, number))
+        noise = _coloured(makers[number % len(makers)](length, rng), rng)
+        times = np.arange(length) / SAMPLE_RATE
+        depth, rate_hz = rng.uniform(0.0, 0.9), 10 ** rng.uniform(-1.0, 1.3)
+        noise *= 1.0 + depth * np.sin(2 * np.pi * rate_hz * times)
+        level_db = LEVEL_DB if rng.random() < 0.7 else rng.uniform(-110.0, -40.0)
+        noise *= 10 ** (level_db / 20) / np.sqrt(np.mean(noise**2))
+        path = out / "clips" / f"noise_{number:03d}.flac"
+        _write(path, noise.astype(np.float32))
+        split = "train" if number % 5 else "validation"
+        yield {"path": path, "label": "", "split": split, "group": f"noise {number}"}
+
+
+def _hiss(length: int, rng: np.random.Generator) -> Signal:
+    return rng.standard_normal(length)
+
+
+def _engine(length: int, rng: np.random.Generator) -> Signal:
+    """Strokes at a rate that wanders, over some hiss."""
+    rate_hz = rng.uniform(8.0, 70.0)
+    periods = SAMPLE_RATE / rate_hz * rng.normal(1.0, 0.04, int(length / SAMPLE_RATE * 90))
+    places = np.cumsum(np.maximum(periods, 1.0)).astype(int)
+    strokes = np.zeros(length)
+    strokes[places[places < length]] = rng.uniform(20.0, 80.0)
+    return strokes + rng.standard_normal(length) * rng.uniform(0.2, 2.0)
+
+
+def _crackle(length: int, rng: np.random.Generator) -> Signal:
+    """Rare impulses over some hiss."""
+    is_hit = rng.random(length) < 10 ** rng.uniform(-4.0, -2.0)
+    return is_hit * rng.standard_normal(length) * 60.0 + rng.standard_normal(length)
+
+
+def _coloured(signal: Signal, rng: np.random.Generator) -> Signal:
+    """A signal through a smooth random frequency response, and a slope towards high frequencies."""
+    spectrum = np.fft.rfft(signal)
+    frequencies = np.maximum(np.fft.rfftfreq(len(signal), 1 / SAMPLE_RATE), 20.0)
+    points_hz = np.geomspace(20.0, SAMPLE_RATE / 2, 8)
+    response_db = np.interp(frequencies, points_hz, rng.uniform(-12.0, 12.0, 8))
+    slope = frequencies ** -rng.uniform(0.0, 1.2)
+    return np.fft.irfft(spectrum * 10 ** (response_db / 20) * slope, len(signal))
+
+
+def _write(path: Path, samples: Samples) -> None:
+    content = io.BytesIO()
+    peak = max(1.0, float(np.abs(samples).max()))
+    soundfile.write(content, samples / peak, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content.getvalue())
+
+
+if __name__ == "__main__":
+    main()

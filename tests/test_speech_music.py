@@ -1,0 +1,198 @@
+"""The recipe of the model inside the package, and the files and figures of the peers."""
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from earmark.errors import DataError
+from earmark.manifest import read_manifest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+RATE = 16_000
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch):
+    """Lets a test import the scripts as they import each other."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+
+def call(monkeypatch, module, *arguments):
+    monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, arguments)])
+    module.main()
+
+
+def write_noise(path, seconds, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).standard_normal(round(seconds * RATE))
+    soundfile.write(path, 0.1 * noise, RATE)
+    return path
+
+
+@pytest.fixture
+def sources(monkeypatch, tmp_path):
+    """Two packages of speech and two of music, one of each for validation."""
+    from speech_music import sources
+
+    rows = []
+    for number, (label, is_validation) in enumerate(
+        (label, kept) for label in ("speech", "music") for kept in (False, True)
+    ):
+        package = f"{label}-{is_validation}"
+        for name in "ab":
+            write_noise(tmp_path / f"packages/{package}/{label}/{name}.wav", 30.0, number)
+        rows.append(
+            {
+                "package": package,
+                "files": f"/{label}/",
+                "labels": [label],
+                "group": "file" if label == "music" else "folder",
+                "validation": is_validation,
+            }
+        )
+    for reader in (1, 2):
+        write_noise(tmp_path / f"readers/any/{reader}-7-0000.flac", 3.0, reader)
+    monkeypatch.setattr(sources, "read_sources", lambda: rows)
+    return tmp_path
+
+
+def test_every_source_names_its_licence_and_what_is_heard():
+    from speech_music.sources import read_sources
+
+    for source in read_sources():
+        assert source["licence"], source
+        assert set(source["labels"]) <= {"speech", "music"}
+        assert source["group"] in {"file", "folder", "package", "part"}
+
+
+def test_a_package_is_in_one_split():
+    """Else a voice of it could be on both sides, under two labels."""
+    from speech_music.sources import read_sources
+
+    splits = {}
+    for source in read_sources():
+        if source["labels"]:
+            kept = bool(source.get("validation"))
+            assert splits.setdefault(source["package"], kept) == kept
+
+
+def test_a_missing_package_is_named(sources):
+    from speech_music.sources import find_voices
+
+    (sources / "packages/music-True/music/a.wav").unlink()
+    (sources / "packages/music-True/music/b.wav").unlink()
+    with pytest.raises(DataError, match="music-True"):
+        find_voices(sources / "packages", sources / "readers")
+
+
+def test_a_reader_keeps_its_split_when_others_come(sources):
+    from speech_music.sources import find_voices
+
+    def splits():
+        voices = find_voices(sources / "packages", sources / "readers")
+        return {one.group: one.split for one in voices}
+
+    before = splits()
+    write_noise(sources / "readers/other/3-9-0000.flac", 3.0)
+    after = splits()
+    assert after.items() > before.items()
+
+
+def test_clips_are_equally_loud_and_no_source_is_in_two_splits(sources, monkeypatch, capsys):
+    from speech_music import clips
+
+    monkeypatch.setattr(clips, "MIXTURES", {"train": 2, "validation": 2})
+    monkeypatch.setattr(clips, "NOISES", 4)
+    out = sources / "clips"
+    call(monkeypatch, clips, sources / "packages", sources / "readers", out)
+    assert "music;speech" in capsys.readouterr().out
+    manifest = read_manifest(out / "manifest.csv")
+    groups = {
+        split: {one.group for one in manifest.split(split)} for split in ("train", "validation")
+    }
+    assert not groups["train"] & groups["validation"]
+    for one in manifest.recordings:
+        if one.labels:
+            samples, rate = soundfile.read(one.path)
+            assert rate == RATE
+            assert 10 * np.log10(np.mean(samples**2)) == pytest.approx(clips.LEVEL_DB, abs=6.0)
+
+
+def test_long_silences_go_and_short_pauses_stay():
+    from speech_music.clips import _without_silence
+
+    tone = np.sin(np.arange(RATE)).astype(np.float32)
+    short, long = (np.zeros(round(seconds * RATE), np.float32) for seconds in (0.3, 3.0))
+    kept = _without_silence(np.concatenate([tone, short, tone, long, tone]))
+    assert len(kept) / RATE == pytest.approx(3.0 + 0.3 + 0.4, abs=0.11)
+
+
+def test_a_channel_keeps_the_length_of_the_sound():
+    from speech_music.channels import CODECS, pass_through
+
+    samples = write_samples(2.0)
+    for codec in CODECS:
+        assert len(codec(samples)) == len(samples)
+    for seed in range(8):
+        assert len(pass_through(samples, np.random.default_rng(seed))) == len(samples)
+
+
+def write_samples(seconds):
+    return np.random.default_rng(0).standard_normal(round(seconds * RATE)).astype(np.float32) * 0.1
+
+
+def test_a_narrow_band_holds_nothing_above():
+    from speech_music.channels import narrow
+
+    spectrum = np.abs(np.fft.rfft(narrow(write_samples(4.0), 8_000))) ** 2
+    above = np.fft.rfftfreq(4 * RATE, 1 / RATE) > 4_200
+    assert spectrum[above].sum() < 1e-4 * spectrum.sum()
+
+
+def test_time_lines_tell_what_is_where(sources, monkeypatch, capsys):
+    from speech_music import clips, timelines
+
+    monkeypatch.setattr(clips, "MIXTURES", {"train": 1, "validation": 1})
+    monkeypatch.setattr(clips, "NOISES", 4)
+    call(monkeypatch, clips, sources / "packages", sources / "readers", sources / "clips")
+    out = sources / "lines"
+    call(monkeypatch, timelines, sources / "clips/manifest.csv", out, "--count=2", "--seconds=60")
+    with (out / "events.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for path in {row["path"] for row in rows}:
+        samples, _ = soundfile.read(out / path)
+        own = [row for row in rows if row["path"] == path]
+        assert max(float(row["end"]) for row in own) == pytest.approx(len(samples) / RATE, abs=1e-3)
+        for row in own:
+            part = samples[round(float(row["start"]) * RATE) : round(float(row["end"]) * RATE)]
+            assert (np.std(part) < 1e-3) == (row["label"] == "")
+            overlapping = [one for one in own if one["start"] == row["start"]]
+            assert bool(row["difference_db"]) == (len(overlapping) == 2)
+    assert "silence" in capsys.readouterr().out
+
+
+def test_peers_are_scored_by_the_larger_of_two_scores(tmp_path, monkeypatch, capsys):
+    from peers import files
+
+    for label in ("music", "speech"):
+        write_noise(tmp_path / f"data/{label}/one.wav", 12.0)
+    call(monkeypatch, files, "cut", tmp_path / "data", tmp_path / "files")
+    paths = sorted((tmp_path / "files").rglob("*.wav"))
+    with (tmp_path / "scores.csv").open("w") as file:
+        file.write("path,speech,music,seconds\n")
+        for path in paths:
+            name = path.relative_to(tmp_path / "files").as_posix()
+            # Wrong about whole speech; hears music wherever there is some, and speech nowhere else.
+            speech = "whole" not in name and "/music/" not in name
+            music = "/speech/" not in name or not speech
+            file.write(f"{name},{speech + 0.5},{music + 0.4 * speech},0.5\n")
+    call(monkeypatch, files, "table", tmp_path / "files", f"peer={tmp_path / 'scores.csv'}")
+    row = capsys.readouterr().out.splitlines()[-1].split(" | ")
+    assert row[0] == "| peer"
+    assert row[1:5] == ["50.00%", "100.00%", "100.00%", "100.00%"]
+    assert row[5] == "24"
+    assert row[6].startswith("1.000/1.000")
