@@ -6,11 +6,12 @@ packet of such a file needs the packets before it, so a cut between packets is n
 free of clicks.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
@@ -113,7 +114,9 @@ def _create(place: Path, source: _Source, files: ExitStack) -> soundfile.SoundFi
 def _open_exact(path: Path, opened: ExitStack) -> _Source | None:
     """The samples as they are stored; None where they are not stored as samples."""
     try:
-        file = opened.enter_context(soundfile.SoundFile(path))
+        # As bytes, because a name need not be text.
+        name: Any = os.fsencode(path)
+        file = opened.enter_context(soundfile.SoundFile(name))
     except (soundfile.LibsndfileError, TypeError):
         return None
     if file.subtype not in _EXACT_TYPES:

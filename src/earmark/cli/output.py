@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from earmark.comparison import Comparison
     from earmark.examination import Examination
     from earmark.fold_figures import CrossValidation
+    from earmark.judgements import Failure, Prediction
     from earmark.manifest import Manifest
     from earmark.metrics import Scores
     from earmark.outcome import Evaluation, WindowScores
-    from earmark.prediction import Failure, Prediction
     from earmark.preparation import Skipped
     from earmark.progress import Reporter
     from earmark.significance import PairedDifference
