@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import av
 import numpy as np
@@ -117,7 +118,12 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, rng, monkeypatch)
         def write(self, data):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.open", lambda self, mode: FullDisk())
+    normal = Path.open
+
+    def opened(self, mode="r", *args, **more):
+        return FullDisk() if mode == "wb" else normal(self, mode, *args, **more)
+
+    monkeypatch.setattr(Path, "open", opened)
     with pytest.raises(OSError, match="No space left") as raised:
         split_audio(path, SEGMENTS, tmp_path / "out")
     assert raised.value.filename.endswith(".wav")
