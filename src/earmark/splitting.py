@@ -102,9 +102,16 @@ class _Sink:
     """What libsndfile writes to. An error cannot pass through it, so that it waits for `check`."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.seek, self.tell = file.seek, file.tell
+        self.tell = file.tell
         self._file = file
         self._error: OSError | None = None
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            self._error = error
+            return offset
 
     def write(self, data: bytes) -> int:
         try:
