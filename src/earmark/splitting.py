@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import soundfile
@@ -98,10 +98,39 @@ def _write_parts(source: _Source, segments: Sequence[Segment], places: Sequence[
             position = end
 
 
+class _Sink:
+    """What libsndfile writes to. An error cannot pass through it, so that it waits for `check`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.tell = file.tell
+        self._file = file
+        self._error: OSError | None = None
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            self._error = error
+            return offset
+
+    def write(self, data: bytes) -> int:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self._error = error
+        return len(data)
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
 def _create(place: Path, source: _Source, files: ExitStack) -> soundfile.SoundFile:
+    sink: Any = _Sink(files.enter_context(open_whole(place)))
+    files.callback(sink.check)
     return files.enter_context(
         soundfile.SoundFile(
-            files.enter_context(open_whole(place)),
+            sink,
             "w",
             source.sample_rate,
             source.channels,
