@@ -29,8 +29,8 @@ def open_onnx(path: Path, device: str = "auto") -> tuple[ModelCard, WindowLogits
 
     Raises:
         CheckpointError: It is missing, damaged or not earmark's.
-        ConfigError: Another device is asked for, or the graph takes a waveform and the extra ``onnx``
-            is not installed.
+        ConfigError: Another device is asked for, or the graph takes a waveform and the extra
+            ``onnx`` is not installed.
     """
     if device not in ("auto", "cpu"):
         raise ConfigError(
