@@ -233,6 +233,6 @@ def test_time_lines_are_scored_label_by_label(tmp_path, monkeypatch, capsys):
     call(monkeypatch, score, tmp_path / "lines", f"peer={found}")
     speech, music = (row.split(" | ")[2:] for row in capsys.readouterr().out.splitlines()[-2:])
     # Speech goes on when music begins; it is found half a second late.
-    assert speech == ["1", "1", "0.968", "1.000", "0.938", "0.000", "1.000 |"]
+    assert speech == ["1", "1", "0.968", "1.000", "0.938", "0.000", "1.000", "+0.50", "+0.00 |"]
     # Of 8 s of music that are found, 4 s are silence.
-    assert music == ["1", "2", "0.667", "0.500", "1.000", "0.667", "0.667 |"]
+    assert music == ["1", "2", "0.667", "0.500", "1.000", "0.667", "0.667", "+0.00", "+0.00 |"]

