@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from earmark.data import Clip
 from earmark.errors import DataError
 from earmark.manifest import read_manifest
 
@@ -236,3 +237,12 @@ def test_time_lines_are_scored_label_by_label(tmp_path, monkeypatch, capsys):
     assert speech == ["1", "1", "0.968", "1.000", "0.938", "0.000", "1.000", "+0.50", "+0.00 |"]
     # Of 8 s of music that are found, 4 s are silence.
     assert music == ["1", "2", "0.667", "0.500", "1.000", "0.667", "0.667", "+0.00", "+0.00 |"]
+
+
+def test_validation_clips_are_told_by_what_is_heard_in_them():
+    from speech_music.kinds import kind_of
+
+    kinds = {"both": (0, 1), "music": (0,), "speech": (1,), "recorded noise": ()}
+    for kind, targets in kinds.items():
+        assert kind_of(Clip("one", "key", targets, "any/noise/sounds")) == kind
+    assert kind_of(Clip("one", "key", (), "noise 7")) == "noise from a seed"

@@ -38,6 +38,8 @@ QUIET_DB, BLOCK_SECONDS, KEPT_BLOCKS = -35.0, 0.05, 4
 """Blocks that are softer than the loudest by more than this are silence, and so many of them are
 kept before and after what is louder: pauses belong to speech."""
 NOISES, MIXTURES = 900, {"train": 300, "validation": 240}
+NOISE_GROUP = "noise "
+"""How the groups of noises from a seed begin."""
 SOFT_SHARE, SOFT_DB = 0.2, (-110.0, -40.0)
 """So many noises are softer than all other clips, down to what cannot be heard."""
 DIFFERENCE_RANGE_DB = (-12.0, 18.0)
@@ -172,7 +174,7 @@ def _noises(out: Path) -> Iterator[Row]:
         path = out / "clips" / f"noise_{number:03d}.flac"
         _write(path, noise)
         split = "train" if number // len(KINDS) % 5 else "validation"
-        yield {"path": path, "label": "", "split": split, "group": f"noise {number}"}
+        yield {"path": path, "label": "", "split": split, "group": f"{NOISE_GROUP}{number}"}
 
 
 def _write(path: Path, samples: Samples) -> None:

@@ -55,6 +55,8 @@ def main() -> None:
                 else find_events(path, [arguments.lines / recording for recording in annotated])
             )
             for label in LABELS:
+                if not any(of_label(found, label).values()):
+                    continue  # A peer that knows nothing of music.
                 row = figures(of_label(annotated, label), of_label(found, label))
                 print(f"| {' | '.join((name, label, *row))} |", flush=True)
     except EarmarkError as error:
