@@ -9,12 +9,13 @@ columns tell how late an onset and an offset are found, by the median; less than
 
 import argparse
 import csv
+import math
+import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-
-import numpy as np
 
 from earmark.errors import EarmarkError
 from earmark.prediction import Classifier
@@ -116,24 +117,26 @@ def figures(annotated: Events, found: Events) -> list[str]:
         str(events[0].num_found),
         *(f"{share:.3f}" for share in (segments.f1, segments.precision, segments.recall)),
         *(f"{one.f1:.3f}" for one in events),
-        *(f"{median_lateness(pairs, side):+.2f}" for side in (0, 1)),
+        *(f"{median_lateness(pairs, at):+.2f}" for at in (itemgetter(0), itemgetter(1))),
     ]
 
 
-def median_lateness(pairs: Iterable[tuple[Sequence[Event], Sequence[Event]]], side: int) -> float:
-    """Seconds from each annotated onset or offset to the nearest found, `NEAR_SECONDS` off at most.
+def median_lateness(
+    pairs: Iterable[tuple[Sequence[Event], Sequence[Event]]], at: Callable[[Event], float]
+) -> float:
+    """Seconds from each annotated instant to the nearest that is found, `NEAR_SECONDS` off at most.
 
     Args:
         pairs: The annotated and the found events of each recording, of one label.
-        side: 0 for onsets, 1 for offsets.
+        at: The instant of an event: its onset or its offset.
     """
     nearest = [
-        min((other[side] - event[side] for other in found), key=abs, default=np.inf)
+        min((at(other) - at(event) for other in found), key=abs, default=math.inf)
         for annotated, found in pairs
         for event in annotated
     ]
     near = [one for one in nearest if abs(one) <= NEAR_SECONDS]
-    return float(np.median(near)) if near else np.nan
+    return statistics.median(near) if near else math.nan
 
 
 if __name__ == "__main__":
