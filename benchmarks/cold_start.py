@@ -4,7 +4,8 @@
 
 The peer loads the file with librosa and judges it with a network of the same layers, as one would
 write it first; its weights are random, which costs the same. ``RUN`` is weights in PyTorch, the two
-``.onnx`` files are the same model, as a graph from the waveform and from log-mel windows. The files
+``.onnx`` files are the same model, as a graph from the waveform and from log-mel windows, and
+``speech-music`` is the one inside the package. The files
 and libraries were read before, so the disk does not count.
 """
 
@@ -64,6 +65,7 @@ def main() -> None:
                 f"earmark predict {graph.name} FILE": (*earmark, "predict", str(graph), str(path))
                 for graph in graphs.values()
             },
+            "earmark predict speech-music FILE": (*earmark, "predict", "speech-music", str(path)),
             "earmark --help": (*earmark, "--help"),
             "python -c pass": (sys.executable, "-c", "pass"),
         }

@@ -138,6 +138,34 @@ def test_nearly_the_same_sound_is_no_exact_duplicate(tmp_path, rng):
     )
 
 
+def test_zeros_of_either_sign_are_the_same_sound(tmp_path, rng):
+    samples = 0.1 * rng.standard_normal(16_000).astype(np.float32)
+    samples[::100] = 0.0
+    for name, zero in (("a", 0.0), ("b", -0.0)):
+        signed = np.where(samples == 0, np.float32(zero), samples)
+        soundfile.write(tmp_path / f"{name}.wav", signed, 16_000, subtype="FLOAT")
+    (finding,) = audit(*(recording(tmp_path / f"{name}.wav") for name in "ab")).findings
+    assert finding.kind == "duplicate"
+
+
+def test_a_near_copy_of_equal_recordings_names_all_of_them(tmp_path, rng):
+    samples = 0.1 * rng.standard_normal(32_000)
+    for name, sound in (("a", samples), ("b", samples), ("c", 0.5 * samples[400:])):
+        write(tmp_path / f"{name}.wav", sound)
+    splits = {"a": "train", "b": "test", "c": "train"}
+    found = audit(
+        *(
+            recording(tmp_path / f"{name}.wav", split=split, group="g")
+            for name, split in splits.items()
+        )
+    )
+    assert [(one.kind, one.paths) for one in found.findings] == [
+        ("duplicate", ("a.wav", "b.wav")),
+        ("near_duplicate", ("a.wav", "b.wav", "c.wav")),
+    ]
+    assert {one.severity for one in found.findings} == {"error"}
+
+
 def test_only_the_stretch_of_a_recording_is_heard(tmp_path, rng):
     noise = 0.1 * rng.standard_normal(16_000)
     path = write(tmp_path / "a.wav", np.concatenate([noise, noise, np.zeros(16_000)]))

@@ -79,6 +79,30 @@ def test_from_a_folder_to_tested_predictions(earmark, tmp_path, sound_folder):
     assert all(line["label"] in ("music", "speech") for line in lines)
 
 
+def test_an_exported_run_says_what_the_run_says(
+    earmark, trained, sound_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("earmark.export.PARITY_SECONDS", (0.1, 2.5))
+    monkeypatch.setattr("earmark.export.LONG_SECONDS", 5.0)
+    path = tmp_path / "model.onnx"
+    wrong = earmark("export", trained, "-o", tmp_path / "model.pt")
+    assert (wrong.exit_code, wrong.stderr.count("\n")) == (2, 1)
+    written = earmark("export", trained, "-o", path, "--json")
+    assert written.exit_code == 0, written.output
+    facts = json.loads(written.stdout)
+    assert (facts["path"], facts["takes"], facts["num_sounds"]) == (str(path), "waveform", 5)
+    assert 0 < facts["largest_difference"] <= 1e-4
+    said = []
+    for model in (trained, path):
+        result = earmark("predict", model, sound_folder / "testing", "--json")
+        said.append([json.loads(line) for line in result.stdout.splitlines()])
+    assert len(said[0]) > 3
+    for one, other in zip(*said, strict=True):
+        shares, others = one.pop("probabilities"), other.pop("probabilities")
+        assert one == other
+        assert others == pytest.approx(shares, abs=1e-4)
+
+
 def test_people_get_tables_on_standard_output(earmark, trained, sound_folder):
     tested = earmark("evaluate", trained, sound_folder, "--device", "cpu")
     assert "of 6 test clips" in tested.stdout

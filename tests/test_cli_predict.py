@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -134,6 +135,24 @@ def test_files_come_from_a_list_or_a_pattern(earmark, model, sounds, tmp_path):
     assert [one["path"] for one in documents(piped)] == ["in/2.wav"]
     fitting = documents(earmark("predict", model, "in/[12].wav", "--json"))
     assert [one["path"] for one in fitting] == ["in/1.wav", "in/2.wav"]
+
+
+def test_a_list_from_standard_input_names_files_only(earmark, model, sounds):
+    result = earmark("predict", model, "--files-from", "-", "--json", data=b"-\nin/0.wav\n")
+    assert [one["path"] for one in documents(result)] == ["-", "in/0.wav"]
+    assert "error" in documents(result)[0]
+
+
+def test_a_name_that_is_too_long_or_no_text_costs_no_other_file(earmark, model, sounds, tmp_path):
+    (sounds / "1.wav").rename(sounds / f"{'x' * 245}.wav")
+    (sounds / "2.wav").rename(sounds / os.fsdecode(b"\xff.wav"))
+    (sounds / "3.wav").rename(sounds / "3\n.wav")
+    to = ("--segments-to", "lines", "--split-audio", "parts", "-o", "out.parquet")
+    assert earmark("predict", model, "in", *to).exit_code == 1
+    table = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pydict()
+    assert table["path"] == ["in/0.wav", "in/3\n.wav", f"in/{'x' * 245}.wav", "in/\\udcff.wav"]
+    assert [bool(one) for one in table["error"]] == [False, False, True, False]
+    assert len(list((tmp_path / "parts").rglob("*-*.wav"))) >= 3
 
 
 def test_standard_input_is_judged_as_the_file_is(earmark, model, sounds):

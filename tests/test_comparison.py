@@ -13,13 +13,16 @@ from click.testing import CliRunner
 
 from earmark.checkpoint import load_checkpoint
 from earmark.cli import cli
+from earmark.cli.output import print_difference
 from earmark.comparison import Contender, compare
 from earmark.config import load_config
 from earmark.errors import DataError
 from earmark.evaluation import evaluate
+from earmark.intervals import GroupBootstrap
 from earmark.manifest import read_manifest
 from earmark.prediction import Classifier
 from earmark.runtime import Runtime
+from earmark.significance import compare_paired
 from earmark.training import train
 
 CPU = Runtime(torch.device("cpu"))
@@ -170,3 +173,10 @@ def test_levels_of_a_test_are_those_of_its_frames(make_run, sound_folder):
     assert levels_db.shape == (6,)
     assert ((levels_db > -40) & (levels_db < 0)).all()
     assert np.isfinite(levels_db).all()
+
+
+def test_names_cannot_steer_the_terminal(capsys):
+    right = np.array([True, False])
+    paired = compare_paired(right, ~right, GroupBootstrap(["a", "b"], 100, 0, 0.95))
+    print_difference("always \x1b[31mred\u2028", paired)
+    assert "Against always \\x1b[31mred\\u2028: 1 and 1 of 2" in capsys.readouterr().out

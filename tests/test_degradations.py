@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import scipy.signal
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.degradations import (
@@ -142,3 +142,13 @@ def test_lengths_are_fitted():
     sound = np.ones(3, np.float32)
     assert fit_length(sound, 2).tolist() == [1, 1]
     assert fit_length(sound, 5).tolist() == [1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("codec", ["mp3", "opus"])
+@given(num_samples=st.integers(RATE // 10, 3 * RATE), rate=st.sampled_from([8_000, 16_000, 44_100]))
+@settings(max_examples=40, deadline=None)
+def test_a_codec_takes_sound_of_any_length(codec, num_samples, rate):
+    sound = 0.1 * white_noise(num_samples, np.random.default_rng(0))
+    changed = recode(sound, rate, codec, 16_000)
+    assert len(changed) == num_samples
+    assert power(changed) > 0.01 * power(sound)

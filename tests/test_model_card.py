@@ -69,6 +69,27 @@ def test_the_run_tells_what_was_trained_on(tested, tmp_path):
     assert "- validation: 1 recordings (tone 1)\n" in text
 
 
+def test_a_run_without_validation_has_no_line_for_it(tested, tmp_path):
+    (tmp_path / "recordings.csv").write_text(
+        "name,label,split,fold,group,start,end,key\na,noise,train,,a,,,k1\n"
+    )
+    text = render_model_card(tested.evaluation, tested.checkpoint, replace(ORIGIN, run=tmp_path))
+    assert "- training: 1 recordings (noise 1)\n" in text
+    assert "validation:" not in text
+
+
+def test_names_in_the_front_matter_are_what_they_are(tested, tmp_path, monkeypatch):
+    here = tmp_path / "rooms \U0001f600"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    origin = Origin(Path("\U0001f600 \u97f3/best.safetensors"), ".")
+    facts, text = split(render_model_card(tested.evaluation, tested.checkpoint, origin))
+    (index,) = facts["model-index"]
+    assert index["name"] == "\U0001f600 \u97f3"
+    assert index["results"][0]["dataset"]["name"] == here.name
+    assert f"of {here.name} (test split)" in text
+
+
 def test_limits_name_bad_parts_and_worse_sound(tested):
     worse = Slice("room", "hall|1", 40, 40, 4, (0.05, 0.2), 2.0)
     noise = ConditionScores("white noise, 0 dB", 12, 6, 3, (0.1, 0.5), 1.0, 4, 1)

@@ -18,7 +18,7 @@ from earmark.data import Clip
 from earmark.decisions import DecisionRule
 from earmark.errors import DataError
 from earmark.metrics import Predictions
-from earmark.outcome import Evaluation
+from earmark.outcome import Evaluation, WindowScores
 from earmark.tasks import BINARY, MULTI_CLASS, MULTI_LABEL
 
 NAMES = ("a", "b", "c", "d")
@@ -182,6 +182,25 @@ def test_predictions_of_other_data_are_refused(stored, change, message):
         tested.with_baseline(stored(tested, change))
 
 
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+def test_names_with_marks_of_lines_and_a_byte_order_mark_are_read(stored, mark):
+    tested = evaluation()
+    clips = tuple(
+        replace(one, name=f"a\u2028{n}\x0c\x85,\n.wav")
+        for n, one in enumerate(tested.predictions.clips)
+    )
+    tested = replace(tested, uncalibrated=replace(tested.uncalibrated, clips=clips))
+    found = tested.with_baseline(stored(tested, lambda text: mark + text)).to_dict()["baseline"]
+    assert (found["difference"], found["num_clips"], found["missing"]) == (0.0, 60, [])
+
+
+def test_a_file_that_is_no_table_is_named(tmp_path):
+    path = tmp_path / "model.bin"
+    path.write_bytes(b'path,label,predicted\n"' + b"x" * 200_000)
+    with pytest.raises(DataError, match=r"model\.bin: cannot be read: field larger"):
+        read_predictions(path)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: cannot be read"):
         read_predictions(tmp_path / "none.csv")
@@ -192,3 +211,31 @@ def test_some_clips_of_a_test_keep_their_judgement():
     some = tested.only({"3.wav", "5.wav"})
     assert some.chosen == (tested.chosen[3], tested.chosen[5])
     assert some.scores.num_clips == 2
+
+
+def test_a_part_of_a_test_has_its_own_digest_and_no_figures_of_all_stretches(tested):
+    everything = replace(tested.evaluation, windows=WindowScores(0.5, 40, 30, 0.4))
+    names = {clip.name for clip in everything.predictions.clips}
+    assert everything.only(names).to_dict() == everything.to_dict()
+    some = everything.only(names - {"0.wav"})
+    assert some.windows is None
+    digests = {one.provenance.data_digest for one in (everything, some)}
+    assert len(digests) == 2
+    assert replace(some.provenance, data_digest="") == replace(
+        everything.provenance, data_digest=""
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "thresholds", "source"),
+    [
+        (BINARY, (0.5,), "even chance"),
+        (MULTI_LABEL, (0.5,) * 4, "even chance"),
+        (MULTI_LABEL, (0.5, 0.3, 0.5, 0.5), "validation"),
+        (MULTI_CLASS, (), None),
+    ],
+)
+def test_the_document_says_where_the_thresholds_come_from(task, thresholds, source):
+    tested = evaluation(task)
+    tested = replace(tested, rule=replace(tested.rule, thresholds=thresholds))
+    assert tested.to_dict().get("thresholds_from") == source

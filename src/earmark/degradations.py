@@ -52,7 +52,9 @@ def recode(waveform: Samples, sample_rate: int, codec: Codec, bit_rate: int) -> 
         codec: ``mp3`` or ``opus``.
         bit_rate: In bit/s.
     """
-    file = io.BytesIO(encode(waveform, sample_rate, codec, bit_rate))
+    # libsndfile takes many Ogg Opus files of a single page, one second, for malformed.
+    padded = fit_length(waveform, max(len(waveform), 2 * sample_rate))
+    file = io.BytesIO(encode(padded, sample_rate, codec, bit_rate))
     decoded, rate = soundfile.read(file, dtype="float32")
     return fit_length(soxr.resample(decoded, rate, sample_rate), len(waveform))
 

@@ -9,9 +9,10 @@ from earmark.config import Config
 from earmark.data import prepare_once
 from earmark.evaluation import evaluate
 from earmark.examination import examine
+from earmark.judgements import Failure, Prediction
 from earmark.manifest import Manifest, read_manifest
 from earmark.outcome import Evaluation
-from earmark.prediction import Classifier, Failure, Prediction
+from earmark.prediction import Classifier
 from earmark.report import UNSEEN, Origin, write_report
 from earmark.runs import RunFolder
 from earmark.runtime import Runtime

@@ -1,5 +1,6 @@
 """Judging clips: validation after each epoch, and the test, once."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from torch import nn
 
 from earmark.card import ModelCard
 from earmark.checkpoint import Checkpoint, new_network
-from earmark.data import AudioDataset, OrderedLoader, prepare_once
+from earmark.data import AudioDataset, Clip, OrderedLoader, prepare_once
 from earmark.errors import ConfigError
 from earmark.levels import peak_level_db
 from earmark.manifest import Manifest
@@ -70,9 +71,16 @@ def window_logits(
 
 
 def _judge_stretches(
-    model: nn.Module, stretches: StretchDataset, card: ModelCard, runtime: Runtime
-) -> WindowScores:
-    """Figures over stretches: each is judged as a clip would be that is no longer than it."""
+    model: nn.Module,
+    store: FeatureStore,
+    clips: Sequence[Clip],
+    card: ModelCard,
+    runtime: Runtime,
+) -> WindowScores | None:
+    """Figures over stretches, where they are asked for: each is judged as a clip no longer."""
+    if card.config.evaluate.window_seconds is None:
+        return None
+    stretches = StretchDataset(store, clips, card.config, num_labels=len(card.labels))
     loader = OrderedLoader(stretches, runtime)
     logits = window_logits(model, loader, runtime, task=card.task)
     targets = stretches.targets[stretches.window_clips]
@@ -135,10 +143,6 @@ def evaluate(
     )
     model = place(checkpoint.build(), runtime.device)
     predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime, card)
-    stretched = None
-    if card.config.evaluate.window_seconds is not None:
-        stretches = StretchDataset(store, clips, card.config, num_labels=len(card.labels))
-        stretched = _judge_stretches(model, stretches, card, runtime)
     return Evaluation(
         uncalibrated=predictions,
         labels=card.labels,
@@ -146,7 +150,7 @@ def evaluate(
         levels_db=np.array([peak_level_db(store[one.key], store.config) for one in clips]),
         settings=card.config.evaluate,
         skipped=prepared.skipped,
-        windows=stretched,
+        windows=_judge_stretches(model, store, clips, card, runtime),
         commonest=seen.commonest if seen else None,
         provenance=trace(checkpoint, model, clips, runtime.device),
     )

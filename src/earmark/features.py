@@ -276,20 +276,13 @@ def extract(
 
 def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -> Extracted:
     """The same for sound that comes in blocks, at the rate of the front end."""
-    num_samples = 0
-
-    def counted() -> Iterator[np.ndarray]:
-        nonlocal num_samples
-        for block in blocks:
-            num_samples += len(block)
-            yield block
-
-    frames = np.concatenate(list(round_frames(log_mel.stream(counted()))))
-    return Extracted(frames, num_samples / log_mel.config.sample_rate)
+    sound = audio.Counted(blocks)
+    frames = np.concatenate(list(round_frames(log_mel.stream(sound))))
+    return Extracted(frames, sound.num_samples / log_mel.config.sample_rate)
 
 
 def round_frames(
-    groups: Iterable[Float[np.ndarray, "frames mels"]],
-) -> Iterator[Float16[np.ndarray, "frames mels"]]:
+    groups: Iterable[Float[np.ndarray, "_ mels"]],
+) -> Iterator[Float16[np.ndarray, "_ mels"]]:
     """Frames as everyone sees them: rounded to float16, by 0.03 dB at most within 128 dB of 0."""
     return (group.astype(np.float16) for group in groups)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 from jaxtyping import Float32
 
 from earmark.card import ModelCard, read_card
@@ -28,7 +29,8 @@ def open_onnx(path: Path, device: str = "auto") -> tuple[ModelCard, WindowLogits
 
     Raises:
         CheckpointError: It is missing, damaged or not earmark's.
-        ConfigError: Another device is asked for, or the extra ``onnx`` is not installed.
+        ConfigError: Another device is asked for, or the graph takes a waveform and the extra ``onnx``
+            is not installed.
     """
     if device not in ("auto", "cpu"):
         raise ConfigError(
@@ -81,12 +83,7 @@ def start_session(content: bytes, source: str, num_threads: int | None = None) -
 
     Raises:
         CheckpointError: ONNX Runtime cannot run it.
-        ConfigError: The extra ``onnx`` is not installed.
     """
-    try:
-        import onnxruntime
-    except ModuleNotFoundError:
-        raise ConfigError(_missing(source)) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads or default_num_workers()
     # Waiting threads would burn what decoding needs meanwhile.
@@ -104,16 +101,15 @@ def _inner_network(content: bytes, source: str) -> bytes:
     try:
         import onnx.utils
     except ModuleNotFoundError:
-        raise ConfigError(_missing(source)) from None
+        raise ConfigError(
+            f"{source}: a graph that takes a waveform needs ONNX; install it: pip install "
+            "'earmark[onnx]'"
+        ) from None
     try:
         extractor = onnx.utils.Extractor(onnx.load_from_string(content))
         return extractor.extract_model([LOG_MEL], [LOGITS]).SerializeToString()
     except Exception as error:  # noqa: BLE001 - nobody vouches for the file
         raise CheckpointError(f"{source}: holds no network of earmark's: {error}") from None
-
-
-def _missing(source: str) -> str:
-    return f"{source}: ONNX is not installed; install it: pip install 'earmark[onnx]'"
 
 
 def _refuse_misfit(session: Any, card: ModelCard, source: str) -> None:

@@ -25,9 +25,9 @@ from earmark.decisions import DecisionRule, Decisions
 from earmark.intervals import GroupBootstrap, Interval
 from earmark.metrics import Predictions, Scores, score_chosen
 from earmark.preparation import Skipped
-from earmark.provenance import Provenance
+from earmark.provenance import Provenance, digest_clips
 from earmark.significance import compare_paired
-from earmark.tasks import BINARY, MULTI_LABEL, target_rows
+from earmark.tasks import BINARY, target_rows
 
 RATIOS = ("precision", "recall", "f1")
 
@@ -101,21 +101,34 @@ class Evaluation:
         return replace(self, baseline=compare_stored(table, labels, self.right, self.draws))
 
     def only(self, names: Container[str]) -> "Evaluation":
-        """The same test of some of its clips."""
+        """The same test of some of its clips, without figures of stretches: they are of all."""
         everything = self.uncalibrated
         kept = [index for index, one in enumerate(everything.clips) if one.name in names]
+        if len(kept) == len(everything.clips):
+            return self
         some = Predictions(
             tuple(everything.clips[index] for index in kept),
             everything.logits[kept],
             everything.task,
         )
         levels_db = None if self.levels_db is None else self.levels_db[kept]
-        return replace(self, uncalibrated=some, levels_db=levels_db)
+        traced = self.provenance
+        if traced is not None:
+            traced = replace(traced, data_digest=digest_clips(some.clips))
+        return replace(
+            self, uncalibrated=some, levels_db=levels_db, windows=None, provenance=traced
+        )
 
     @property
     def thresholds(self) -> tuple[float, ...]:
         """Probabilities from which labels are chosen, in the form that the task takes."""
         return self.rule.thresholds
+
+    @property
+    def thresholds_from(self) -> str:
+        """``even chance`` for the task's own thresholds, or else ``validation``."""
+        own = self.rule.task.default_thresholds(len(self.labels))
+        return "even chance" if self.thresholds == own else "validation"
 
     @cached_property
     def predictions(self) -> Predictions:
@@ -287,12 +300,13 @@ class Evaluation:
 
     def _named_thresholds(self) -> dict[str, Any]:
         task, labels = self.predictions.task, self.labels
+        if not self.thresholds:
+            return {}
         if task is BINARY:
-            return {"threshold": self.thresholds[0], "thresholds_from": "even chance"}
-        if task is MULTI_LABEL:
-            named = dict(zip(labels, self.thresholds, strict=True))
-            return {"thresholds": named, "thresholds_from": "validation"}
-        return {}
+            named: dict[str, Any] = {"threshold": self.thresholds[0]}
+        else:
+            named = {"thresholds": dict(zip(labels, self.thresholds, strict=True))}
+        return {**named, "thresholds_from": self.thresholds_from}
 
     def to_csv(self) -> str:
         """A row a clip: its name, labels, what was said of it and the probability of each label."""

@@ -23,6 +23,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; p
   background: var(--paper); color: var(--ink); overflow-wrap: break-word; }
 a { color: var(--link); }
 h1 { margin-bottom: 0; line-height: 1.2; }
+h1, li { overflow-wrap: anywhere; }
 h2 { margin-top: 2.5rem; padding-top: .5rem; border-top: 1px solid var(--line); }
 h3 { margin: 1.5rem 0 .5rem; }
 h4 { margin: 0 0 .25rem; overflow-wrap: anywhere; }
@@ -35,9 +36,9 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; padding: 0; list-s
 table { border-collapse: collapse; font-size: .95rem; }
 th, td { padding: .3rem .8rem; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: top; }
-th { white-space: nowrap; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums;
-  white-space: nowrap; }
+th { vertical-align: bottom; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number { white-space: nowrap; }
 td:first-child { overflow-wrap: anywhere; min-width: 8rem; }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: start; }
 figure { margin: 0; padding: .5rem; background: var(--card); border-radius: .5rem;
@@ -152,4 +153,4 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text.removeprefix("-").removesuffix("%").replace(".", "", 1).isdigit()
+    return re.fullmatch(r"[-+]?[\d,]*\.?\d+(e[-+]?\d+)?%?", text) is not None

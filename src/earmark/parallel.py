@@ -1,15 +1,17 @@
 """Many items at once, results in order, a bounded number of them in memory."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 LOOK_AHEAD = 2
+_worker = threading.local()
 
 
 def default_num_workers() -> int:
@@ -31,7 +33,12 @@ def map_in_order(
     """
     num_workers = num_workers or default_num_workers()
     waiting: deque[tuple[Item, Future[Result]]] = deque()
-    with ThreadPoolExecutor(num_workers) as pool:
+    unwanted = threading.Event()
+
+    def begin() -> None:
+        _worker.unwanted = unwanted
+
+    with ThreadPoolExecutor(num_workers, initializer=begin) as pool:
         try:
             for item in items:
                 waiting.append((item, pool.submit(work, item)))
@@ -40,8 +47,20 @@ def map_in_order(
             while waiting:
                 yield waiting.popleft()
         finally:
+            unwanted.set()
             for _, future in waiting:
                 future.cancel()
+
+
+def leave_if_unwanted() -> None:
+    """Ends work of `map_in_order` for which nobody waits any more; long work calls it now and then.
+
+    Raises:
+        CancelledError: It is such work: somebody pressed Ctrl-C, or has enough results.
+    """
+    unwanted: threading.Event | None = getattr(_worker, "unwanted", None)
+    if unwanted is not None and unwanted.is_set():
+        raise CancelledError
 
 
 def read_ahead(items: Iterable[Item], num_items: int = LOOK_AHEAD) -> Generator[Item, None, None]:

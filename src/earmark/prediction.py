@@ -4,23 +4,21 @@ import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float16, Float64
+from jaxtyping import Float, Float16
 
 from earmark import audio
 from earmark.card import ModelCard
-from earmark.decisions import Decisions, Reason
+from earmark.decisions import Decisions
 from earmark.errors import AudioError, ConfigError
-from earmark.features import Extracted, LogMel, extract, extract_blocks, round_frames
+from earmark.features import Extracted, LogMel, extract_blocks, round_frames
+from earmark.judgements import NO_FILE, Failure, JudgedWindow, Prediction
 from earmark.levels import peak_level_db, window_levels_db
 from earmark.parallel import map_in_order
 from earmark.shipped import find_model
-from earmark.tasks import BINARY, MULTI_LABEL, Task
-from earmark.timeline import Segment
+from earmark.timeline import Segment, collect, find_segments
 from earmark.windows import (
     EVALUATION_BATCH,
     WindowLogits,
@@ -31,83 +29,8 @@ from earmark.windows import (
     window_step,
 )
 
-NO_FILE = Path("-")
-"""The path of sound that is in no file."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says about a file.
-
-    Args:
-        path: The file; ``-`` for samples that are in none.
-        labels: The chosen labels: one, except in a multi-label task; none without a decision.
-        probabilities: Label to probability, calibrated.
-        duration_seconds: Length of the sound.
-        task: What the labels mean.
-        undecided: Why there is no decision; None where there is one.
-        segments: The time line, where it was asked for.
-    """
-
-    path: Path
-    labels: tuple[str, ...]
-    probabilities: dict[str, float]
-    duration_seconds: float
-    task: Task = BINARY
-    undecided: Reason | None = None
-    segments: tuple[Segment, ...] | None = None
-
-    @property
-    def label(self) -> str | None:
-        """The chosen label; several are joined by semicolons, as in a manifest.
-
-        None where there is no decision.
-        """
-        return None if self.undecided else ";".join(self.labels)
-
-    def to_dict(self) -> dict[str, Any]:
-        """What ``predict --json`` prints."""
-        several = self.task is MULTI_LABEL
-        document: dict[str, Any] = {
-            "path": str(self.path),
-            **({"labels": list(self.labels)} if several else {"label": self.label}),
-            **({"undecided": self.undecided} if self.undecided else {}),
-            "probabilities": self.probabilities,
-            "duration_seconds": self.duration_seconds,
-        }
-        if self.segments is not None:
-            document["segments"] = [one.to_dict() for one in self.segments]
-        return document
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file that could not be judged, and why."""
-
-    path: Path
-    error: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """What ``predict --json`` prints."""
-        return {"path": str(self.path), "error": self.error}
-
-
-class JudgedWindow(NamedTuple):
-    """What a model says about one window of a sound.
-
-    Args:
-        start_seconds: Where its first frame is centred.
-        end_seconds: Where its last frame is centred; the sound around it is heard, too.
-        probabilities: Of each label, in the order of `Classifier.labels`, calibrated.
-        labels: The chosen labels, as for a `Prediction`.
-        undecided: Why there is no decision; None where there is one.
-    """
-
-    start_seconds: float
-    end_seconds: float
-    probabilities: Float64[np.ndarray, " labels"]
-    labels: tuple[str, ...]
-    undecided: Reason | None
+LONG_GROUPS = 160
+"""Groups of frames, ten minutes by default, beyond which the frames of a file are not held."""
 
 
 class Classifier:
@@ -173,6 +96,8 @@ class Classifier:
     ) -> Prediction:
         """Judges a whole sound by the mean over its windows, as validation and testing do.
 
+        A file of any length is judged in a fixed amount of memory.
+
         Args:
             sound: Any sound file; or samples in [-1, 1], (time,) or (time, channels).
             sample_rate: Rate of samples in Hz, the model's own when it is not given. A file knows
@@ -189,36 +114,7 @@ class Classifier:
         if sample_rate is not None:
             raise ConfigError(f"{sound}: a file knows its sample rate; leave sample_rate out")
         path = Path(sound)
-        return self._judge(path, extract(path, self._log_mel, pipelined=True))
-
-    def predict_long(self, path: Path | str) -> Prediction:
-        """As `predict`, digit for digit, in a fixed amount of memory; a short file takes longer.
-
-        Args:
-            path: Any sound file.
-
-        Raises:
-            AudioError: The file cannot be judged.
-        """
-        path, num_samples = Path(path), 0
-
-        def counted() -> Iterator[audio.Samples]:
-            nonlocal num_samples
-            for block in audio.stream(path, self.sample_rate, pipelined=True):
-                num_samples += len(block)
-                yield block
-
-        groups = round_frames(self._log_mel.stream(counted()))
-        found = stream_windows(groups, self.card.window_frames, self._step_frames(None))
-        windows = (window for _, some in found for window in some)
-        logits, levels_db = [], []
-        while batch := list(itertools.islice(windows, EVALUATION_BATCH)):
-            together = np.stack(batch)
-            logits.append(self._window_logits(together))
-            levels_db.append(window_levels_db(together, self.card.config.features).max())
-        seconds = num_samples / self.sample_rate
-        decided = self._decide(np.concatenate(logits), max(levels_db))
-        return self._tell(path, decided, seconds)
+        return self._judge(path, self._hear(path, pipelined=True))
 
     def predict_many(self, paths: Iterable[Path | str]) -> Iterator[Prediction | Failure]:
         """Judges files in order; one that fails is named and the others go on.
@@ -227,10 +123,10 @@ class Classifier:
         """
         remaining = map(Path, paths)
         first = list(itertools.islice(remaining, 2))
-        work = functools.partial(extract, log_mel=self._log_mel, pipelined=len(first) == 1)
-        for path, extracted in map_in_order(work, itertools.chain(first, remaining)):
+        work = functools.partial(self._hear, pipelined=len(first) == 1)
+        for path, heard in map_in_order(work, itertools.chain(first, remaining)):
             try:
-                yield self._judge(path, extracted.result())
+                yield self._judge(path, heard.result())
             except AudioError as error:
                 yield Failure(path, str(error))
 
@@ -255,6 +151,39 @@ class Classifier:
         """
         blocks = audio.stream(Path(path), self.sample_rate, pipelined=True)
         return self._windows(blocks, self._step_frames(hop_seconds), eager=False)
+
+    def segments(self, path: Path | str) -> tuple[Segment, ...]:
+        """When each label is heard in a file; memory holds a few bytes a window.
+
+        The section ``predict`` says how far windows are apart, and how they are smoothed.
+
+        Args:
+            path: Any sound file.
+
+        Returns:
+            As `earmark.timeline.find_segments`.
+
+        Raises:
+            AudioError: The file cannot be judged.
+        """
+        config = self.card.config.predict
+        sound = audio.Counted(audio.stream(Path(path), self.sample_rate, pipelined=True))
+        judged = self._windows(sound, self._step_frames(config.hop_seconds), eager=False)
+        windows = collect(
+            (
+                (one.start_seconds, one.end_seconds, None if one.undecided else one.probabilities)
+                for one in judged
+            ),
+            len(self.labels),
+        )
+        return find_segments(
+            windows,
+            sound.num_samples / self.sample_rate,
+            self.labels,
+            task=self.card.task,
+            thresholds=self.card.thresholds,
+            config=config,
+        )
 
     def stream(
         self,
@@ -326,8 +255,31 @@ class Classifier:
             np.concatenate(logits), peak_level_db(frames, self.card.config.features)
         )
 
-    def _judge(self, path: Path, extracted: Extracted) -> Prediction:
-        return self._tell(path, self.judge_frames(extracted.frames), extracted.duration_seconds)
+    def _hear(self, path: Path, *, pipelined: bool) -> Extracted | Prediction:
+        """The frames of a file; of a long one, whose frames are not held, what is said of it."""
+        sound = audio.Counted(audio.stream(path, self.sample_rate, pipelined=pipelined))
+        groups = round_frames(self._log_mel.stream(sound))
+        first = list(itertools.islice(groups, LONG_GROUPS))
+        if len(first) < LONG_GROUPS:
+            return Extracted(np.concatenate(first), sound.num_samples / self.sample_rate)
+        decided = self._judge_groups(itertools.chain(first, groups))
+        return self._tell(path, decided, sound.num_samples / self.sample_rate)
+
+    def _judge_groups(self, groups: Iterable[Float16[np.ndarray, "frames mels"]]) -> Decisions:
+        """As `judge_frames`, digit for digit, in a fixed amount of memory."""
+        found = stream_windows(groups, self.card.window_frames, self._step_frames(None))
+        windows = (window for _, some in found for window in some)
+        logits, levels_db = [], []
+        while batch := list(itertools.islice(windows, EVALUATION_BATCH)):
+            together = np.stack(batch)
+            logits.append(self._window_logits(together))
+            levels_db.append(window_levels_db(together, self.card.config.features).max())
+        return self._decide(np.concatenate(logits), max(levels_db))
+
+    def _judge(self, path: Path, heard: Extracted | Prediction) -> Prediction:
+        if isinstance(heard, Prediction):
+            return heard
+        return self._tell(path, self.judge_frames(heard.frames), heard.duration_seconds)
 
     def _decide(
         self, window_logits: Float[np.ndarray, "windows outputs"], level_db: float

@@ -70,13 +70,11 @@ def trace(
     num_samples = (window_frames - 1) * config.features.hop_length
     network = checkpoint.build()
     layers = summarize(network, InputShape(config.features.n_mels, window_frames))
-    # One line a clip, sorted: the same clips have one digest in whatever order.
-    rows = sorted(json.dumps((one.key, one.targets, one.group)) for one in clips)
     return Provenance(
         earmark_version=earmark.__version__,
         weights_digest=_weights_digest(checkpoint.model),
         config_digest=_digest(json.dumps(config.to_dict(), sort_keys=True)),
-        data_digest=_digest("\n".join(rows)),
+        data_digest=digest_clips(clips),
         seed=config.train.seed,
         device=str(device),
         num_parameters=count_parameters(network),
@@ -84,6 +82,12 @@ def trace(
         window_seconds=num_samples / config.features.sample_rate,
         latency_seconds=_measure_latency(checkpoint, model, num_samples, device),
     )
+
+
+def digest_clips(clips: Sequence[Clip]) -> str:
+    """Digest of the content keys, labels and groups of clips, the same in any order."""
+    rows = sorted(json.dumps((one.key, one.targets, one.group)) for one in clips)
+    return _digest("\n".join(rows))
 
 
 def _measure_latency(

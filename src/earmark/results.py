@@ -5,6 +5,8 @@ written whole, so that an interruption loses the last piece at most. At the end 
 the table, which is written whole as well, and the folder is removed::
 
     results.parquet.pieces/facts.json, 000000.jsonl, 000001.jsonl, ...  ──▶  results.parquet
+
+What the results depend on stays beside the table, in a hidden file.
 """
 
 import json
@@ -33,12 +35,12 @@ class ResultTable:
     Args:
         path: The table: ``.csv``, ``.jsonl`` or ``.parquet``.
         labels: The vocabulary; it makes the columns.
-        facts: What the results depend on; pieces of other facts are not mixed with these.
+        facts: What the results depend on; those of other facts are not mixed with these.
         resume: Go on with the pieces that an interruption has left, and with a finished table.
 
     Raises:
         ConfigError: As `earmark.result_files.result_format`; or pieces are there and ``resume`` is
-            not given, or they have other facts.
+            not given; or the pieces or the finished table to go on with have other facts.
         DataError: Another process writes this table, or it has other columns.
     """
 
@@ -49,6 +51,7 @@ class ResultTable:
         self.num_failed = 0
         self._format, self._labels = result_format(path), tuple(labels)
         self._pieces = path.with_name(f"{path.name}.pieces")
+        self._facts_of_table = path.with_name(f".{path.name}.{_FACTS}")
         self._check_facts(facts, resume=resume)
         self._old = path if resume and path.exists() else None
         self._pieces.mkdir(parents=True, exist_ok=True)
@@ -91,6 +94,7 @@ class ResultTable:
         self._flush()
         with open_whole(self.path) as file:
             self._format.write(file, self._rows(), self._labels)
+        (self._pieces / _FACTS).replace(self._facts_of_table)
         self._lock.release()
         shutil.rmtree(self._pieces)
 
@@ -113,18 +117,20 @@ class ResultTable:
 
     def _check_facts(self, facts: Mapping[str, Any], *, resume: bool) -> None:
         kept = self._pieces / _FACTS
-        if not kept.exists():
-            return
-        if not resume:
+        if kept.exists() and not resume:
             raise ConfigError(
                 f"{self._pieces}: holds the results of interrupted work; go on with --resume, or "
                 "remove the folder"
             )
-        if json.loads(kept.read_text(encoding="utf-8")) != dict(facts):
-            raise ConfigError(
-                f"{self._pieces}: holds the results of another model or other settings; give those "
-                "again, or remove the folder"
-            )
+        old = {self._pieces: kept, self.path: self._facts_of_table} if resume else {}
+        for place, known in old.items():
+            if not (place.exists() and known.exists()):
+                continue
+            if json.loads(known.read_text(encoding="utf-8")) != dict(facts):
+                raise ConfigError(
+                    f"{place}: holds the results of another model or other settings; give those "
+                    "again, or remove it"
+                )
 
     def _find_done(self) -> np.ndarray:
         def digests() -> Iterator[int]:

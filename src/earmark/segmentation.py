@@ -7,12 +7,12 @@ from pathlib import Path
 
 from earmark.errors import AudioError
 from earmark.features import LogMel
+from earmark.judgements import Failure, Prediction
 from earmark.overview import make_overview
 from earmark.parallel import map_in_order
 from earmark.plots import draw_timeline, to_png, to_svg
-from earmark.prediction import Classifier, Failure, Prediction
+from earmark.prediction import Classifier
 from earmark.tasks import MULTI_LABEL
-from earmark.timeline import collect, find_segments
 from earmark.timeline_files import Timeline
 
 
@@ -23,32 +23,13 @@ def predict_segments(classifier: Classifier, path: Path) -> Prediction:
     few bytes a window, and none of the sound.
 
     Args:
-        classifier: The model; its section ``predict`` says how far its windows are apart, and how
-            they are smoothed.
+        classifier: The model.
         path: Any sound file.
 
     Raises:
         AudioError: The file cannot be judged.
     """
-    config, labels = classifier.card.config.predict, classifier.labels
-    whole = classifier.predict_long(path)
-    judged = classifier.windows(path, hop_seconds=config.hop_seconds)
-    windows = collect(
-        (
-            (one.start_seconds, one.end_seconds, None if one.undecided else one.probabilities)
-            for one in judged
-        ),
-        len(labels),
-    )
-    segments = find_segments(
-        windows,
-        whole.duration_seconds,
-        labels,
-        task=classifier.card.task,
-        thresholds=classifier.card.thresholds,
-        config=config,
-    )
-    return replace(whole, segments=segments)
+    return replace(classifier.predict(path), segments=classifier.segments(path))
 
 
 def predict_many_segments(

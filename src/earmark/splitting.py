@@ -6,11 +6,12 @@ packet of such a file needs the packets before it, so a cut between packets is n
 free of clicks.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import soundfile
@@ -97,10 +98,39 @@ def _write_parts(source: _Source, segments: Sequence[Segment], places: Sequence[
             position = end
 
 
+class _Sink:
+    """What libsndfile writes to. An error cannot pass through it, so that it waits for `check`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.tell = file.tell
+        self._file = file
+        self._error: OSError | None = None
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            self._error = error
+            return offset
+
+    def write(self, data: bytes) -> int:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self._error = error
+        return len(data)
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
 def _create(place: Path, source: _Source, files: ExitStack) -> soundfile.SoundFile:
+    sink: Any = _Sink(files.enter_context(open_whole(place)))
+    files.callback(sink.check)
     return files.enter_context(
         soundfile.SoundFile(
-            files.enter_context(open_whole(place)),
+            sink,
             "w",
             source.sample_rate,
             source.channels,
@@ -113,7 +143,9 @@ def _create(place: Path, source: _Source, files: ExitStack) -> soundfile.SoundFi
 def _open_exact(path: Path, opened: ExitStack) -> _Source | None:
     """The samples as they are stored; None where they are not stored as samples."""
     try:
-        file = opened.enter_context(soundfile.SoundFile(path))
+        # As bytes, because a name need not be text.
+        name: Any = os.fsencode(path)
+        file = opened.enter_context(soundfile.SoundFile(name))
     except (soundfile.LibsndfileError, TypeError):
         return None
     if file.subtype not in _EXACT_TYPES:

@@ -47,10 +47,7 @@ def check(
         for recording, result in _listen_to_all(manifest, cache, num_workers):
             task.advance(note=recording.name)
             if isinstance(result, AudioError):
-                names = (recording.name,)
-                findings.append(
-                    Finding("unreadable", "error", names, str(result), cause=result.fault)
-                )
+                findings.append(_unreadable(recording, result))
                 continue
             heard[recording.name] = recording, result
             findings.extend(signal_findings(recording, result[0]))
@@ -60,8 +57,11 @@ def check(
     shortcuts = list(shortcut_findings(known))
     findings += [one for one in shortcuts if one.severity != "note"]
     notes = [*rate_notes(known), *(one for one in shortcuts if one.severity == "note")]
-    rows = label_rows(manifest, facts)
-    return Audit(len(manifest), tuple(findings), tuple(notes), tuple(rows))
+    return Audit(len(manifest), tuple(findings), tuple(notes), tuple(label_rows(manifest, facts)))
+
+
+def _unreadable(recording: Recording, error: AudioError) -> Finding:
+    return Finding("unreadable", "error", (recording.name,), str(error), cause=error.fault)
 
 
 def _listen_to_all(

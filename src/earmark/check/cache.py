@@ -11,7 +11,7 @@ from earmark.check.fingerprints import Fingerprint
 from earmark.check.listening import Facts
 from earmark.manifest import Recording
 
-CHECK_VERSION = 1
+CHECK_VERSION = 4
 """Counted up whenever the same file gives other facts, so that old ones are not read."""
 COMMIT_SECONDS = 2.0
 

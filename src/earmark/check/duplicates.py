@@ -34,12 +34,11 @@ def duplicate_findings(
         for recordings in same.values()
         if len(recordings) > 1
     ]
-    firsts = [recordings[0] for recordings in same.values()]
-    matches = find_matches([heard[one.name][1][1] for one in firsts])
-    for match in matches:
-        pair = firsts[match.first], firsts[match.second]
-        if pair[0].path != pair[1].path:
-            found.append(_finding(_kind(match), pair, undivided, match))
+    distinct = list(same.values())
+    for match in find_matches([heard[one[0].name][1][1] for one in distinct]):
+        recordings = distinct[match.first] + distinct[match.second]
+        if len({one.path for one in recordings}) > 1:
+            found.append(_finding(_kind(match), recordings, undivided, match))
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a recording sounds like, in about 1 kB a second, so that copies of it can be found.
+"""What a recording sounds like, in 1 to 2 kB a second, so that copies of it can be found.
 
 Hashes find candidates: the signs of differences between bands and instants. One-bit samples prove
 them: two sounds that agree in the signs of nearly all their samples are one sound.
@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import soxr
-from jaxtyping import Bool, Float, Int, UInt32
+from jaxtyping import Bool, Float, Float32, Int, UInt32
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import butter, sosfilt
 
-from earmark.audio import Samples
+from earmark.audio import Block, Samples
 
 SAMPLE_RATE = 8000
 HOP_LENGTH = 128
@@ -31,9 +30,9 @@ SHORT_FRAMES = 125
 NUM_FLIPS = 4
 """The least sure bits of a hash, each of which is looked for both ways."""
 
-WAVE_RATE = 4000
-HIGH_PASS_HZ = 300.0
-WAVE_HOP = HOP_LENGTH * WAVE_RATE // SAMPLE_RATE
+WAVE_BAND_HZ = 300.0, 2000.0
+"""What the signs of samples are of: far below half the rate, so that a shift by half a sample, as
+resampling makes, changes few of them."""
 
 Hashes = UInt32[np.ndarray, " hashes"]
 
@@ -46,7 +45,7 @@ class Fingerprint:
         hashes: Each of 24 bits, over about a quarter of a second.
         frames: Where each is, in hops of 16 ms.
         weak: Bit mask of the least sure bits of each hash.
-        signs: Signs of the samples from 300 Hz to 2 kHz at 4 kHz, eight in a byte.
+        signs: Signs of the samples from 300 Hz to 2 kHz, eight in a byte.
         active: Which frames are loud enough to say anything, eight in a byte.
     """
 
@@ -76,12 +75,12 @@ class Fingerprint:
         active = np.frombuffer(content, np.uint8, num_active, 12 + words.nbytes + num_signs)
         return cls(words[0], words[1], words[2], signs, active)
 
-    def wave(self, first: int, last: int) -> Float[np.ndarray, " samples"]:
+    def wave(self, first: int, last: int) -> Float32[np.ndarray, " samples"]:
         """One-bit samples of some frames: 1, -1, and 0 where the sound is too quiet to count."""
-        start, stop = first * WAVE_HOP, min(last * WAVE_HOP, 8 * len(self.signs))
+        start, stop = first * HOP_LENGTH, min(last * HOP_LENGTH, 8 * len(self.signs))
         signs = np.unpackbits(self.signs[start // 8 : -(-stop // 8)])[: stop - start]
-        loud = np.repeat(np.unpackbits(self.active)[first:last], WAVE_HOP)[: len(signs)]
-        return (2.0 * signs - 1.0) * loud
+        loud = np.repeat(np.unpackbits(self.active)[first:last], HOP_LENGTH)[: len(signs)]
+        return (np.float32(2) * signs - np.float32(1)) * loud
 
     def loud_share(self, first: int, last: int) -> float:
         """Share of the loud frames that lie between two frames."""
@@ -89,7 +88,7 @@ class Fingerprint:
         return float(loud[first:last].sum() / max(loud.sum(), 1))
 
 
-def fingerprint(blocks: Iterable[Samples]) -> Fingerprint:
+def fingerprint(blocks: Iterable[Block]) -> Fingerprint:
     """The fingerprint of a sound.
 
     Segments of a minute are worked on alone, so memory does not grow with the length.
@@ -106,9 +105,10 @@ def fingerprint(blocks: Iterable[Samples]) -> Fingerprint:
     start = 0
     for segment in _segments(blocks):
         energies = _band_energies(segment)
-        active = _loud_frames(energies)
+        active = _are_loud(energies.sum(axis=1))
         hashes, frames, weak = _hashes(energies, active)
-        parts.append((hashes, (frames + start).astype(np.uint32), weak, _signs(segment), active))
+        signs, loud = _signs(segment)
+        parts.append((hashes, (frames + start).astype(np.uint32), weak, signs, loud))
         start += len(active)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     hashes, frames, weak, signs, active = columns
@@ -126,10 +126,10 @@ def probes(hashes: Hashes, weak: Hashes) -> UInt32[np.ndarray, "probes hashes"]:
     return np.stack(rows)
 
 
-def _segments(blocks: Iterable[Samples]) -> Iterator[Samples]:
+def _segments(blocks: Iterable[Block]) -> Iterator[Block]:
     """Pieces of whole hops, the last one shorter and filled up with silence."""
     size = SEGMENT_SECONDS * SAMPLE_RATE // HOP_LENGTH * HOP_LENGTH
-    waiting: list[Samples] = []
+    waiting: list[Block] = []
     num_waiting = 0
     for block in blocks:
         waiting.append(block)
@@ -160,9 +160,8 @@ def _triangles() -> Float[np.ndarray, "bins bands"]:
     return np.maximum(0.0, 1.0 - distance).astype(np.float32)
 
 
-def _loud_frames(energies: Float[np.ndarray, "frames bands"]) -> Bool[np.ndarray, " frames"]:
-    total = energies.sum(axis=1)
-    return (total > total.max() * 10 ** (ACTIVE_DB / 10)) & (total > 0)
+def _are_loud(powers: Float[np.ndarray, " frames"]) -> Bool[np.ndarray, " frames"]:
+    return (powers > powers.max() * 10 ** (ACTIVE_DB / 10)) & (powers > 0)
 
 
 def _hashes(
@@ -188,13 +187,16 @@ def _hashes(
     return hashes.astype(np.uint32), frames, places[least].sum(axis=1).astype(np.uint32)
 
 
-def _signs(segment: Samples) -> Bool[np.ndarray, " samples"]:
-    halved = soxr.resample(segment, SAMPLE_RATE, WAVE_RATE)
-    num_samples = len(segment) * WAVE_RATE // SAMPLE_RATE
-    fitted = np.pad(halved, (0, max(0, num_samples - len(halved))))[:num_samples]
-    return np.asarray(sosfilt(_HIGH_PASS, fitted)) > 0
+def _signs(segment: Samples) -> tuple[Bool[np.ndarray, " samples"], Bool[np.ndarray, " frames"]]:
+    """Signs of the samples, and the frames that are loud by themselves.
+
+    The windows of the hashes are longer than a frame and reach into the silence beside it.
+    """
+    wave = np.asarray(sosfilt(_LOW_PASS, sosfilt(_HIGH_PASS, segment)))
+    return wave > 0, _are_loud(np.square(wave).reshape(-1, HOP_LENGTH).mean(axis=1))
 
 
 _WINDOW = np.hanning(N_FFT).astype(np.float32)
 _BANDS = _triangles()
-_HIGH_PASS: Any = butter(4, HIGH_PASS_HZ, "highpass", fs=WAVE_RATE, output="sos")
+_HIGH_PASS: Any = butter(4, WAVE_BAND_HZ[0], "highpass", fs=SAMPLE_RATE, output="sos")
+_LOW_PASS: Any = butter(6, WAVE_BAND_HZ[1], "lowpass", fs=SAMPLE_RATE, output="sos")

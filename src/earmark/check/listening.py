@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32
 
 from earmark import audio
-from earmark.audio import Samples
+from earmark.audio import Block, Samples
 from earmark.check.fingerprints import SAMPLE_RATE, Fingerprint, fingerprint
 from earmark.decoding import open_source
 from earmark.manifest import Recording
@@ -23,8 +22,6 @@ ROLL_OFF = 0.99
 LEVEL_SECONDS = 0.05
 NOISE_FLOOR_SHARE = 0.1
 LOWEST_DB = -120
-
-Block = Float32[np.ndarray, "time channels"]
 
 
 @dataclass(frozen=True)
@@ -150,9 +147,10 @@ class _MonoMeter:
         self.leading = 0
         self.last_loud = 0
 
-    def watch(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+    def watch(self, blocks: Iterable[Block]) -> Iterator[Block]:
         for block in blocks:
-            self.digest.update(block.tobytes())
+            # Adding zero makes a negative zero, which some decoders give, a plain one.
+            self.digest.update((block + np.float32(0)).tobytes())
             self.peak = max(self.peak, float(np.abs(block).max()))
             self.power += float(np.square(block, dtype=np.float64).sum())
             loud = np.flatnonzero(np.abs(block) >= SILENT_PEAK)

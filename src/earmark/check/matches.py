@@ -5,14 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, UInt32
+from jaxtyping import Float, Float32, Int, UInt32
 from scipy.fft import irfft, next_fast_len, rfft
 
 from earmark.check.fingerprints import (
     HOP_LENGTH,
     SAMPLE_RATE,
-    WAVE_HOP,
-    WAVE_RATE,
     Fingerprint,
     probes,
 )
@@ -24,21 +22,19 @@ MOST_CANDIDATES = 12
 FEW_HASHES = 48
 """With fewer hashes than this one vote is enough, with more it takes two."""
 SAME_CORRELATION = 0.55
-"""One-bit correlation from which two sounds are one.
-
-Measured: copies through MP3 and Opus keep 0.68 and more, takes of one word by one speaker reach
-0.41.
-"""
-SHORT_CORRELATION = 0.72
-"""The same for less than a second of shared sound: takes of one word reach 0.69 now and then."""
-MIN_SECONDS = 0.2
+"""One-bit correlation from which two sounds are one."""
+SHORT_CORRELATION = 0.76
+"""The same for less than a second of shared sound: takes of one word by one speaker reach 0.75."""
+MIN_SECONDS = 0.1
 """Of shared sound, counted where both are loud."""
-MOST_FRAMES = 640
-"""Frames compared at most, about 10 s."""
+MOST_FRAMES = 320
+"""Frames compared at most, about 5 s."""
 CHUNK_QUERIES = 1 << 18
 HOP_SECONDS = HOP_LENGTH / SAMPLE_RATE
-
-MOST_LAG = 3 * WAVE_HOP
+MOST_HOPS = 3
+"""How far off the votes may be."""
+STEPS = 2 * HOP_LENGTH
+"""Lags are in steps of half a sample, so many a hop."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +111,10 @@ class HashIndex:
         owners: Int[np.ndarray, " queries"],
         frames: Int[np.ndarray, " queries"],
     ) -> Int[np.ndarray, "hits 3"]:
-        """Postings of other recordings: the two numbers and the offset in pairs of hops."""
+        """Postings of earlier recordings: the two numbers and the offset in pairs of hops.
+
+        Of earlier ones alone, so that one hash that two recordings share is one vote.
+        """
         at = np.searchsorted(self._hashes, hashes)
         if not len(self._hashes):
             return np.zeros((0, 3), np.int64)
@@ -126,13 +125,8 @@ class HashIndex:
             place, mine, frame = place[same], owners[same], frames[same]
             other = self._owners[place].astype(np.int64)
             offset = self._frames[place].astype(np.int64) - frame
-            swap = other > mine
-            pair = [
-                np.where(swap, mine, other),
-                np.where(swap, other, mine),
-                np.where(swap, -offset, offset) // 2,
-            ]
-            hits.append(np.stack(pair, axis=1)[other != mine])
+            pair = np.stack([other, mine, offset // 2], axis=1)
+            hits.append(pair[other < mine])
         return np.concatenate(hits)
 
 
@@ -171,23 +165,39 @@ def _compare(
     if high <= low:
         return None
     one, other = first.wave(low, high), second.wave(low - offset, high - offset)
-    products, both = _correlate(one, other), _correlate(np.abs(one), np.abs(other))
-    correlations = np.abs(products) / np.maximum(both, MIN_SECONDS * WAVE_RATE)
+    products, both = _correlate(one, other), _count_both_loud(one, other)
+    correlations = np.abs(products) / np.maximum(both, MIN_SECONDS * SAMPLE_RATE)
     best = int(np.argmax(correlations))
-    bar = SHORT_CORRELATION if both[best] < WAVE_RATE else SAME_CORRELATION
+    bar = SHORT_CORRELATION if both[best] < SAMPLE_RATE else SAME_CORRELATION
     if correlations[best] < bar:
         return None
-    seconds = offset * HOP_SECONDS + (best - MOST_LAG) / WAVE_RATE
+    seconds = (offset + best / STEPS - MOST_HOPS) * HOP_SECONDS
     coverage = first.loud_share(start, stop), second.loud_share(start - offset, stop - offset)
     return Match(*pair, seconds, float(correlations[best]), coverage)
 
 
 def _correlate(
-    one: Float[np.ndarray, " first"], other: Float[np.ndarray, " second"]
+    one: Float32[np.ndarray, " first"], other: Float32[np.ndarray, " second"]
+) -> Float32[np.ndarray, " lags"]:
+    """At lags of up to `MOST_HOPS` either way, those of half a sample by interpolation."""
+    size = next_fast_len(len(one) + len(other) + MOST_HOPS * STEPS, real=True)
+    products = 2 * irfft(rfft(one, size) * np.conj(rfft(other, size)), 2 * size)
+    most = MOST_HOPS * STEPS
+    return np.concatenate([products[-most:], products[: most + 1]])
+
+
+def _count_both_loud(
+    one: Float32[np.ndarray, " first"], other: Float32[np.ndarray, " second"]
 ) -> Float[np.ndarray, " lags"]:
-    size = next_fast_len(len(one) + len(other) + 2 * MOST_LAG, real=True)
-    products = irfft(rfft(one, size) * np.conj(rfft(other, size)), size)
-    return np.concatenate([products[-MOST_LAG:], products[: MOST_LAG + 1]])
+    """Samples at each lag that are loud in both.
+
+    Whole frames are loud or not, so between lags of whole frames the count is a straight line.
+    """
+    first, second = np.abs(one[::HOP_LENGTH]), np.abs(other[::HOP_LENGTH])
+    padded = np.pad(first, (MOST_HOPS, MOST_HOPS + max(0, len(second) - len(first))))
+    hops = np.arange(2 * MOST_HOPS + 1)
+    counts = [padded[hop : hop + len(second)] @ second for hop in hops]
+    return HOP_LENGTH * np.interp(np.arange(2 * MOST_HOPS * STEPS + 1) / STEPS, hops, counts)
 
 
 def _join(columns: Sequence[np.ndarray]) -> UInt32[np.ndarray, " all"]:

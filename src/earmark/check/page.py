@@ -1,9 +1,11 @@
 """The audit as one HTML page."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from earmark.check.findings import Audit
+from earmark.check.findings import Audit, Finding
 from earmark.page import html_table, render_page, write_page
 
 
@@ -17,8 +19,6 @@ def write_audit(path: Path, audit: Audit, data: str) -> None:
     """
     title = f"{data}: data audit"
     warnings = len(audit.findings) - audit.num_errors
-    found = [(one.severity, one.kind, one.message) for one in audit.findings]
-    notes = "".join(f"<li>{escape(one.message)}</li>" for one in audit.notes)
     labels = [tuple("-" if cell is None else cell for cell in row.values()) for row in audit.labels]
     columns = ("label", "split", "clips", "groups", "seconds")
     sections = [
@@ -26,9 +26,24 @@ def write_audit(path: Path, audit: Audit, data: str) -> None:
         f'<div class="headline"><strong>{audit.num_errors}</strong> errors and {warnings} '
         f"warnings in {audit.num_files} recordings.</div>",
         "<h2>Findings</h2>",
-        html_table(("severity", "kind", "what to do"), found) if found else "<p>None.</p>",
-        f"<h2>Notes</h2><ul>{notes}</ul>" if notes else "",
+        _by_kind(audit.findings) or "<p>None.</p>",
+        f"<h2>Notes</h2>{_listed(audit.notes)}" if audit.notes else "",
         "<h2>Labels</h2>",
         html_table(columns, labels),
     ]
     write_page(path, render_page(title, sections))
+
+
+def _by_kind(findings: Sequence[Finding]) -> str:
+    """A heading a kind, errors first, and what is to be done."""
+    kinds: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for one in sorted(findings, key=lambda one: one.severity != "error"):
+        kinds[one.kind.replace("_", " "), one.severity].append(one)
+    return "".join(
+        f"<h3>{kind}: {len(ones)} {severity}{'s' if len(ones) > 1 else ''}</h3>{_listed(ones)}"
+        for (kind, severity), ones in kinds.items()
+    )
+
+
+def _listed(findings: Sequence[Finding]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(one.message)}</li>' for one in findings)}</ul>"

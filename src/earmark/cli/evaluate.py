@@ -23,6 +23,8 @@ from earmark.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from earmark.examination import Examination
+    from earmark.outcome import Evaluation
     from earmark.runs import RunFolder
     from earmark.runtime import Runtime
 
@@ -92,10 +94,15 @@ def evaluate(  # noqa: PLR0913 - one an option
     if as_json:
         click.echo(json.dumps({**evaluation.to_dict(), **examination.to_dict()}))
     else:
-        print_evaluation(evaluation)
-        print_examination(examination)
-        click.echo(f"Report: {report.absolute()}" if report else "No report: give -o FOLDER")
+        _print(evaluation, examination, report)
     exit_if_skipped(evaluation.skipped, runtime.reporter)
+
+
+def _print(evaluation: "Evaluation", examination: "Examination", report: Path | None) -> None:
+    """Prints a test and what stands behind it for people."""
+    print_evaluation(evaluation)
+    print_examination(examination)
+    click.echo(f"Report: {report.absolute()}" if report else "No report: give -o FOLDER")
 
 
 def _find_place(

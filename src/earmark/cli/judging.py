@@ -1,6 +1,7 @@
 """What `earmark predict` does with many files: judged, shown, kept in a table, cut up."""
 
 import dataclasses
+import errno
 import itertools
 import json
 import shutil
@@ -18,7 +19,8 @@ from earmark.cli.output import PREDICTION_COLUMNS, SEGMENT_COLUMNS, prediction_r
 from earmark.errors import ConfigError
 
 if TYPE_CHECKING:
-    from earmark.prediction import Classifier, Failure, Prediction
+    from earmark.judgements import Failure, Prediction
+    from earmark.prediction import Classifier
     from earmark.progress import Reporter
     from earmark.results import ResultTable
 
@@ -100,9 +102,10 @@ def find_files(
             raise ConfigError(f"--files-from {list_file}: cannot be read: {error}") from None
 
     def found() -> Iterator[tuple[Path, Path]]:
-        for path in itertools.chain(find_sounds(paths), listed):
-            is_input = path == STANDARD_INPUT
-            yield (_keep_input(opened) if is_input else path), path
+        for path in find_sounds(paths):
+            yield (_keep_input(opened) if path == STANDARD_INPUT else path), path
+        for path in listed:
+            yield path, path
 
     return found()
 
@@ -179,7 +182,7 @@ def _judge(
     classifier: "Classifier", files: Iterable[tuple[Path, Path]], request: Request
 ) -> "Iterator[Result]":
     """Results under the names that files are shown by, when all of their own files are written."""
-    from earmark.prediction import Failure
+    from earmark.judgements import Failure
 
     names: dict[Path, Path] = {}
 
@@ -212,7 +215,7 @@ def _write_files(
     """Writes what a recording has files for; gives its result, or why its sound failed."""
     from earmark.errors import AudioError
     from earmark.files import place_below, write_whole
-    from earmark.prediction import Failure
+    from earmark.judgements import Failure
     from earmark.segmentation import draw_prediction, make_timeline
     from earmark.splitting import split_audio
     from earmark.timeline_files import FORMATS
@@ -231,6 +234,11 @@ def _write_files(
             split_audio(result.path, result.segments or (), request.split_to, named.path)
     except AudioError as error:
         return Failure(named.path, str(error))
+    except OSError as error:
+        # Such a name is that of one recording; a full disk concerns all that are to come.
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return Failure(named.path, f"{named.path}: its files would have too long a name; rename it")
     return named if request.segments else dataclasses.replace(named, segments=None)
 
 

@@ -12,7 +12,8 @@ from earmark.cli.options import Function
 if TYPE_CHECKING:
     import numpy as np
 
-    from earmark.prediction import Classifier, JudgedWindow
+    from earmark.judgements import JudgedWindow
+    from earmark.prediction import Classifier
     from earmark.progress import Reporter
 
 WINDOW_COLUMNS = ("start", "end", "label", "probabilities")

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from earmark.comparison import Comparison
     from earmark.examination import Examination
     from earmark.fold_figures import CrossValidation
+    from earmark.judgements import Failure, Prediction
     from earmark.manifest import Manifest
     from earmark.metrics import Scores
     from earmark.outcome import Evaluation, WindowScores
-    from earmark.prediction import Failure, Prediction
     from earmark.preparation import Skipped
     from earmark.progress import Reporter
     from earmark.significance import PairedDifference
@@ -109,11 +109,13 @@ def print_evaluation(evaluation: "Evaluation") -> None:
 
 def print_difference(other: str, paired: "PairedDifference") -> None:
     """Prints how much more often one judge is right than another, and whether it may be chance."""
+    from earmark.terminal import printable
+
     interval = "none"
     if paired.interval:
         interval = " to ".join(f"{end:+.1%}" for end in paired.interval)
     click.echo(
-        f"Against {other}: {paired.num_correct[0]} and {paired.num_correct[1]} of "
+        f"Against {printable(other)}: {paired.num_correct[0]} and {paired.num_correct[1]} of "
         f"{paired.num_clips} right, difference {paired.difference:+.1%}, interval {interval}, "
         f"McNemar p {paired.test.p_value:.2g}"
     )
@@ -121,7 +123,7 @@ def print_difference(other: str, paired: "PairedDifference") -> None:
 
 def print_comparison(found: "Comparison", models: tuple[str, str]) -> None:
     """Prints the clips on which two models differ, their figures, and the difference."""
-    from earmark.terminal import print_table
+    from earmark.terminal import print_table, printable
 
     rows = [
         (one["path"], one["label"], one["first"] or "-", one["second"] or "-")
@@ -130,7 +132,7 @@ def print_comparison(found: "Comparison", models: tuple[str, str]) -> None:
     if rows:
         print_table("Judged differently", ("file", "label", *models), rows)
     for model, test in zip(models, (found.first, found.second), strict=True):
-        click.echo(model)
+        click.echo(printable(model))
         _print_headline(test.scores)
     print_difference("the other model", found.paired)
 
@@ -146,7 +148,7 @@ def print_windows(windows: "WindowScores | None") -> None:
 
 def print_examination(examination: "Examination") -> None:
     """Prints the part of the clips that is surely the worst, and the figures under worse sound."""
-    from earmark.terminal import print_table
+    from earmark.terminal import print_table, printable
 
     if examination.robustness:
         rows = [
@@ -163,7 +165,7 @@ def print_examination(examination: "Examination") -> None:
         worst = examination.slices[0]
         low, high = worst.accuracy_interval
         click.echo(
-            f"Lowest part: {worst.column} {worst.value}, {worst.num_correct} of "
+            f"Lowest part: {printable(f'{worst.column} {worst.value}')}, {worst.num_correct} of "
             f"{worst.num_clips}, interval {low:.1%} to {high:.1%}"
         )
 

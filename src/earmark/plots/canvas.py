@@ -1,6 +1,7 @@
 """What pictures are drawn on, without a display and without global state, and what they become."""
 
 import io
+import warnings
 from typing import Any
 
 import matplotlib
@@ -12,9 +13,24 @@ DARK = "#111111"
 """On light ground, whatever the ground of the page."""
 
 
+MOST_LETTERS = 36
+
+
 def shown(label: str) -> str:
-    """A label as fonts take it: what is not Unicode, from the name of a folder, is escaped."""
-    return label.encode(errors="backslashreplace").decode()
+    r"""A label as fonts and pictures take it.
+
+    What is not Unicode, from the name of a folder, is escaped. What is longer than `MOST_LETTERS`
+    would leave no room for the picture: its middle is left out.
+
+    Example:
+        >>> shown("caf\udce9")
+        'caf\\udce9'
+    """
+    text = label.encode(errors="backslashreplace").decode()
+    if len(text) <= MOST_LETTERS:
+        return text
+    half = MOST_LETTERS // 2
+    return f"{text[: half - 1]}\u2026{text[-half:]}"
 
 
 def new_figure(width_inches: float, height_inches: float) -> tuple[Figure, Any]:
@@ -40,7 +56,9 @@ def to_svg(figure: Figure) -> str:
     """
     buffer = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": "earmark"}
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # The browser has letters that the font with which places are measured has not.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
     return text[text.index("<svg") :].replace("#000000", "currentColor")

@@ -102,7 +102,8 @@ def draw_reliability(series: Mapping[str, Sequence[ReliabilityBin]]) -> Figure:
 def draw_coverage(curve: Curve) -> Figure:
     """Accuracy over the share of clips that are decided, the surest first."""
     figure, axes = new_figure(4.8, 3.8)
-    axes.step(curve.x, curve.y, where="post", color=BLUE)
+    # The surest clip has the accuracy of the first point, and so on: the area adds these steps up.
+    axes.step([0.0, *curve.x], [curve.y[0], *curve.y], where="pre", color=BLUE)
     axes.plot(curve.x[-1:], curve.y[-1:], "o", color=BLUE)
     low = min(0.9, float(curve.y.min()) - 0.05)
     axes.set(xlabel="share of clips decided", ylabel="accuracy of these decisions")

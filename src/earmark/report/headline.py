@@ -12,6 +12,7 @@ def render_headline(evaluation: Evaluation) -> str:
     """The figures that count the most, in words."""
     scores = evaluation.scores
     low, high = scores.accuracy_interval
+    level = f"{evaluation.settings.confidence:.0%}"
     area = "" if scores.roc_auc is None else f" Area under the ROC curve {scores.roc_auc:.3f}."
     several = evaluation.predictions.task is MULTI_LABEL
     rightly = "judged rightly, with every label and no other" if several else "judged rightly"
@@ -19,7 +20,7 @@ def render_headline(evaluation: Evaluation) -> str:
         f'<div class="headline">{_ranks(scores)}<strong>{scores.accuracy:.1%}</strong> of the test '
         f"clips are {rightly}: {scores.num_correct} of {scores.num_clips}, from "
         f"{scores.num_groups} groups.<br>With so many the true share is likely between {low:.1%} "
-        f"and {high:.1%} (Wilson interval). {_majority(evaluation)}"
+        f"and {high:.1%} ({level} Wilson interval). {_majority(evaluation)}"
         f"<br>Log-loss {scores.loss:.4f} nats (bootstrap interval "
         f"{show_interval(evaluation.intervals['loss'])}).{area}{_windows(evaluation)}</div>"
     )

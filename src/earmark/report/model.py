@@ -27,8 +27,16 @@ def describe_rule(evaluation: Evaluation) -> str:
     labels, thresholds = evaluation.scores.labels, evaluation.thresholds
     task = evaluation.predictions.task
     if task is BINARY:
-        return f"a clip is {labels[1]} from a probability of {thresholds[0]:g}"
+        source = _source(evaluation)
+        return f"a clip is {labels[1]} from a probability of {thresholds[0]:g} ({source})"
     if task is MULTI_LABEL:
         each = (f"{one} {value:.2f}" for one, value in zip(labels, thresholds, strict=True))
-        return f"a label is chosen from a probability of {', '.join(each)} (from validation data)"
+        listed, source = ", ".join(each), _source(evaluation)
+        return f"a label is chosen from a probability of {listed} ({source})"
     return "the most probable label is chosen"
+
+
+def _source(evaluation: Evaluation) -> str:
+    """Where the thresholds come from."""
+    chosen = evaluation.thresholds_from == "validation"
+    return "from validation data" if chosen else "the even chance"

@@ -79,7 +79,7 @@ def _front_matter(evaluation: Evaluation, origin: Origin) -> str:
         "      type: audio-classification",
         "    dataset:",
         "      type: audiofolder",
-        f"      name: {_quote(Path(origin.data).name)}",
+        f"      name: {_quote(_data_name(origin))}",
         "      split: test",
         "    metrics:",
     ]
@@ -127,6 +127,7 @@ def _training(run: Path | None) -> str:
         + ", ".join(f"{_plain(label or 'no label')} {count}" for label, count in labels.items())
         + ")\n"
         for split, labels in counts.items()
+        if labels
     ]
     return "".join(lines) + f"\nWhere they come from, and who is heard: {UNKNOWN.lower()}\n"
 
@@ -149,9 +150,14 @@ def _testing(evaluation: Evaluation, origin: Origin) -> str:
     left = f" {skipped} more could not be judged." if skipped else ""
     return (
         f"{scores.num_clips} recordings from {scores.num_groups} groups of "
-        f"{_plain(Path(origin.data).name)} "
+        f"{_plain(_data_name(origin))} "
         f"({origin.split}).{left}\n"
     )
+
+
+def _data_name(origin: Origin) -> str:
+    """What the data are called, be they given as the folder that one is in."""
+    return Path(origin.data).resolve().name
 
 
 def _metrics(evaluation: Evaluation) -> str:
@@ -225,7 +231,8 @@ def _plain(text: str) -> str:
 
 
 def _quote(text: str) -> str:
-    return json.dumps(_unicode(text))
+    # The escapes of JSON are halves of characters, which YAML does not put together.
+    return json.dumps(_unicode(text), ensure_ascii=False)
 
 
 def _unicode(text: str) -> str:

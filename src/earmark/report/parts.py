@@ -63,6 +63,8 @@ def _figures(one: Slice | ConditionScores) -> tuple[object, ...]:
 def render_robustness(robustness: Robustness) -> str:
     """Accuracy under each condition, in a picture and a table."""
     found = robustness.conditions
+    if not found:
+        return "<p>No clip could be decoded again.</p>"
     names = [one.condition for one in found]
     figure = draw_intervals(
         names,

@@ -19,7 +19,9 @@ def render_losses(origin: Origin, checkpoint: Checkpoint) -> str:
         return "<p>No loss curve: the run's log.jsonl is missing or damaged.</p>"
     epoch = checkpoint.progress.get("epoch")
     figure = draw_loss_curve(log, epoch if isinstance(epoch, int) else None, mark="tested")
-    return html_figure(figure, "Loss of training and validation.")
+    validated = all("val_loss" in line for line in log)
+    caption = "Loss of training and validation." if validated else "Loss of training."
+    return html_figure(figure, caption)
 
 
 def _read_losses(run: Path) -> list[dict[str, float]]:
