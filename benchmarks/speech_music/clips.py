@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import scipy.ndimage
 import soundfile
-from jaxtyping import Float64
 
 from datasets import Row, write_manifest
 from earmark import audio
@@ -27,6 +26,7 @@ from earmark.errors import AudioError, EarmarkError
 from earmark.files import write_whole
 from earmark.parallel import map_in_order
 from speech_music.channels import SAMPLE_RATE, Samples, pass_through
+from speech_music.noises import KINDS, make_noise
 from speech_music.sources import Voice, find_voices
 
 CLIP_SECONDS, PAUSE_SECONDS = 12.0, (0.0, 0.1)
@@ -37,8 +37,11 @@ LEVEL_DB = -26.0
 QUIET_DB, BLOCK_SECONDS, KEPT_BLOCKS = -35.0, 0.05, 4
 """Blocks that are softer than the loudest by more than this are silence, and so many of them are
 kept before and after what is louder: pauses belong to speech."""
-NOISES, MIXTURES = 300, {"train": 300, "validation": 240}
-Signal = Float64[np.ndarray, " time"]
+NOISES, MIXTURES = 900, {"train": 300, "validation": 240}
+NOISE_GROUP = "noise "
+"""How the groups of noises from a seed begin."""
+SOFT_SHARE, SOFT_DB = 0.2, (-110.0, -40.0)
+"""So many noises are softer than all other clips, down to what cannot be heard."""
 DIFFERENCE_RANGE_DB = (-12.0, 18.0)
 """Speech above music, in the clips of both."""
 
@@ -161,51 +164,17 @@ def _mixtures(rows: Sequence[Row], out: Path) -> Iterator[Row]:
 
 
 def _noises(out: Path) -> Iterator[Row]:
-    """Clips of noise, engines and crackle of any colour, and of next to nothing."""
-    length = round(CLIP_SECONDS * SAMPLE_RATE)
-    makers = (_hiss, _engine, _crackle)
+    """Clips of steady noise of many kinds, through a channel each, and of next to nothing."""
     for number in range(NOISES):
         rng = np.random.default_rng((1, number))
-        noise = _coloured(makers[number % len(makers)](length, rng), rng)
-        times = np.arange(length) / SAMPLE_RATE
-        depth, rate_hz = rng.uniform(0.0, 0.9), 10 ** rng.uniform(-1.0, 1.3)
-        noise *= 1.0 + depth * np.sin(2 * np.pi * rate_hz * times)
-        level_db = LEVEL_DB if rng.random() < 0.7 else rng.uniform(-110.0, -40.0)
-        noise *= 10 ** (level_db / 20) / np.sqrt(np.mean(noise**2))
+        noise = make_noise(number, round(CLIP_SECONDS * SAMPLE_RATE), rng).astype(np.float32)
+        noise = _at_level(pass_through(_at_level(noise), rng))
+        if rng.random() < SOFT_SHARE:
+            noise *= np.float32(10 ** ((rng.uniform(*SOFT_DB) - LEVEL_DB) / 20))
         path = out / "clips" / f"noise_{number:03d}.flac"
-        _write(path, noise.astype(np.float32))
-        split = "train" if number % 5 else "validation"
-        yield {"path": path, "label": "", "split": split, "group": f"noise {number}"}
-
-
-def _hiss(length: int, rng: np.random.Generator) -> Signal:
-    return rng.standard_normal(length)
-
-
-def _engine(length: int, rng: np.random.Generator) -> Signal:
-    """Strokes at a rate that wanders, over some hiss."""
-    rate_hz = rng.uniform(8.0, 70.0)
-    periods = SAMPLE_RATE / rate_hz * rng.normal(1.0, 0.04, int(length / SAMPLE_RATE * 90))
-    places = np.cumsum(np.maximum(periods, 1.0)).astype(int)
-    strokes = np.zeros(length)
-    strokes[places[places < length]] = rng.uniform(20.0, 80.0)
-    return strokes + rng.standard_normal(length) * rng.uniform(0.2, 2.0)
-
-
-def _crackle(length: int, rng: np.random.Generator) -> Signal:
-    """Rare impulses over some hiss."""
-    is_hit = rng.random(length) < 10 ** rng.uniform(-4.0, -2.0)
-    return is_hit * rng.standard_normal(length) * 60.0 + rng.standard_normal(length)
-
-
-def _coloured(signal: Signal, rng: np.random.Generator) -> Signal:
-    """A signal through a smooth random frequency response, and a slope towards high frequencies."""
-    spectrum = np.fft.rfft(signal)
-    frequencies = np.maximum(np.fft.rfftfreq(len(signal), 1 / SAMPLE_RATE), 20.0)
-    points_hz = np.geomspace(20.0, SAMPLE_RATE / 2, 8)
-    response_db = np.interp(frequencies, points_hz, rng.uniform(-12.0, 12.0, 8))
-    slope = frequencies ** -rng.uniform(0.0, 1.2)
-    return np.fft.irfft(spectrum * 10 ** (response_db / 20) * slope, len(signal))
+        _write(path, noise)
+        split = "train" if number // len(KINDS) % 5 else "validation"
+        yield {"path": path, "label": "", "split": split, "group": f"{NOISE_GROUP}{number}"}
 
 
 def _write(path: Path, samples: Samples) -> None:

@@ -1,0 +1,84 @@
+"""How sure and how right a model is about validation clips of speech, music, both and neither.
+
+``PYTHONPATH=benchmarks python -m speech_music.kinds CLIPS MODEL... --store STORE``
+
+A clip is right when exactly its labels reach the thresholds of the model. Neither is divided into
+what was recorded and what was made from a seed.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from earmark.checkpoint import load_checkpoint
+from earmark.data import AudioDataset, Clip, OrderedLoader, usable_clips
+from earmark.errors import EarmarkError
+from earmark.evaluation import predict_clips
+from earmark.manifest import read_manifest
+from earmark.preparation import prepare
+from earmark.runtime import start
+from earmark.store import FeatureStore
+from machine import describe_machine
+from speech_music.clips import NOISE_GROUP
+
+LABELS = ("music", "speech")
+KINDS = ("speech", "music", "both", "recorded noise", "noise from a seed")
+
+
+def main() -> None:
+    """Prints a table a model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("clips", type=Path, help="manifest.csv of speech_music.clips")
+    parser.add_argument("models", type=Path, nargs="+")
+    parser.add_argument("--store", type=Path, required=True, help="where features are kept")
+    arguments = parser.parse_args()
+    print(describe_machine("torch", "numpy"))
+    print("\n| model | clips | exactly right | log-loss |\n|---|---|---|---|")
+    try:
+        for model in arguments.models:
+            print_rows(model, arguments.clips, arguments.store)
+    except EarmarkError as error:
+        sys.exit(f"{parser.prog}: {error}")
+
+
+def print_rows(model: Path, data: Path, store_root: Path) -> None:
+    """Prints a row a kind of clip.
+
+    Args:
+        model: A run folder or a checkpoint.
+        data: The manifest.
+        store_root: Folder of the feature store.
+    """
+    checkpoint = load_checkpoint(model)
+    card = checkpoint.card
+    store = FeatureStore(store_root, card.config.features)
+    manifest = read_manifest(data)
+    manifest = replace(manifest, recordings=manifest.split("validation"), labels=LABELS)
+    clips = usable_clips(manifest, prepare(manifest.recordings, store), "validation")
+    windows = AudioDataset(store, clips, card.window_frames, overlap=card.config.predict.overlap)
+    with start("cpu") as runtime:
+        loader = OrderedLoader(windows, runtime)
+        predictions = predict_clips(checkpoint.build(), loader, runtime, card)
+    is_right = (predictions.choose(card.thresholds) == predictions.targets).all(axis=1)
+    losses = card.task.losses(predictions.logits, predictions.targets)
+    kinds = np.array([kind_of(clip) for clip in clips])
+    for kind in (*KINDS, "all"):
+        chosen = (kinds == kind) | (kind == "all")
+        right = f"{is_right[chosen].sum()} of {chosen.sum()}"
+        print(f"| {model} | {kind} | {right} | {losses[chosen].mean():.4f} |", flush=True)
+
+
+def kind_of(clip: Clip) -> str:
+    """Which of `KINDS` a clip is."""
+    if len(clip.targets) == len(LABELS):
+        return "both"
+    if clip.targets:
+        return LABELS[clip.targets[0]]
+    return "noise from a seed" if clip.group.startswith(NOISE_GROUP) else "recorded noise"
+
+
+if __name__ == "__main__":
+    main()
