@@ -19,12 +19,13 @@ def write_audit(path: Path, audit: Audit, data: str) -> None:
     """
     title = f"{data}: data audit"
     warnings = len(audit.findings) - audit.num_errors
-    labels = [tuple("-" if cell is None else cell for cell in row.values()) for row in audit.labels]
+    labels = [tuple(_cell(value) for value in row.values()) for row in audit.labels]
     columns = ("label", "split", "clips", "groups", "seconds")
     sections = [
         f"<h1>{escape(title)}</h1>",
-        f'<div class="headline"><strong>{audit.num_errors}</strong> errors and {warnings} '
-        f"warnings in {audit.num_files} recordings.</div>",
+        f'<p class="headline"><strong>{audit.num_errors}</strong> '
+        f"{_plural('error', audit.num_errors)} and {warnings} {_plural('warning', warnings)} in "
+        f"{audit.num_files} recordings.</p>",
         "<h2>Findings</h2>",
         _by_kind(audit.findings) or "<p>None.</p>",
         f"<h2>Notes</h2>{_listed(audit.notes)}" if audit.notes else "",
@@ -40,9 +41,20 @@ def _by_kind(findings: Sequence[Finding]) -> str:
     for one in sorted(findings, key=lambda one: one.severity != "error"):
         kinds[one.kind.replace("_", " "), one.severity].append(one)
     return "".join(
-        f"<h3>{kind}: {len(ones)} {severity}{'s' if len(ones) > 1 else ''}</h3>{_listed(ones)}"
+        f"<h3>{kind}: {len(ones)} {_plural(severity, len(ones))}</h3>{_listed(ones)}"
         for (kind, severity), ones in kinds.items()
     )
+
+
+def _plural(word: str, number: int) -> str:
+    return word if number == 1 else f"{word}s"
+
+
+def _cell(value: object) -> object:
+    """A value of the table: seconds to a tenth, and a dash for nothing."""
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if isinstance(value, float) else value
 
 
 def _listed(findings: Sequence[Finding]) -> str:
