@@ -6,7 +6,21 @@ from earmark import examination
 from earmark.examination import examine
 from earmark.robustness import ConditionScores, Robustness
 
-FOUND = Robustness((ConditionScores("as recorded", 12, 6, 6, (0.2, 0.8), 0.7, 0, 0),), ())
+FOUND = Robustness(
+    (
+        ConditionScores(
+            "as recorded",
+            0,
+            0,
+            num_clips=12,
+            num_groups=6,
+            num_correct=6,
+            accuracy_interval=(0.2, 0.8),
+            loss=0.7,
+        ),
+    ),
+    (),
+)
 
 
 @pytest.fixture

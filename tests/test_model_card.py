@@ -91,8 +91,25 @@ def test_names_in_the_front_matter_are_what_they_are(tested, tmp_path, monkeypat
 
 
 def test_limits_name_bad_parts_and_worse_sound(tested):
-    worse = Slice("room", "hall|1", 40, 40, 4, (0.05, 0.2), 2.0)
-    noise = ConditionScores("white noise, 0 dB", 12, 6, 3, (0.1, 0.5), 1.0, 4, 1)
+    worse = Slice(
+        "room",
+        "hall|1",
+        num_clips=40,
+        num_groups=40,
+        num_correct=4,
+        accuracy_interval=(0.05, 0.2),
+        loss=2.0,
+    )
+    noise = ConditionScores(
+        "white noise, 0 dB",
+        4,
+        1,
+        num_clips=12,
+        num_groups=6,
+        num_correct=3,
+        accuracy_interval=(0.1, 0.5),
+        loss=1.0,
+    )
     examination = Examination((worse,), (), (), (), Robustness((noise,), ()))
     text = render_model_card(tested.evaluation, tested.checkpoint, ORIGIN, examination)
     assert "Worse than the whole: room hall\\|1, 10.0% (5.0% to 20.0%) of 40 recordings." in text

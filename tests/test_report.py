@@ -31,7 +31,16 @@ from earmark.tasks import BINARY, MULTI_CLASS, MULTI_LABEL
 
 LABELS = ("music & <noise>", "speech")
 ORIGIN = Origin(Path("runs/one/best.safetensors"), "the <data>")
-CONDITION = ConditionScores("as recorded", 12, 6, 6, (0.2, 0.8), 0.7, 0, 0)
+CONDITION = ConditionScores(
+    "as recorded",
+    0,
+    0,
+    num_clips=12,
+    num_groups=6,
+    num_correct=6,
+    accuracy_interval=(0.2, 0.8),
+    loss=0.7,
+)
 VOID = {"meta", "link", "br", "img"}
 
 
@@ -256,8 +265,24 @@ def test_the_page_tells_conditions_and_clips(whole, examined):
 
 
 def test_the_worst_part_is_named_first(tested):
-    worse = Slice("room", "hall <1>", 40, 40, 4, (0.05, 0.2), 2.0)
-    fine = Slice("room", "studio", 40, 40, 39, (0.8, 1.0), 0.1)
+    worse = Slice(
+        "room",
+        "hall <1>",
+        num_clips=40,
+        num_groups=40,
+        num_correct=4,
+        accuracy_interval=(0.05, 0.2),
+        loss=2.0,
+    )
+    fine = Slice(
+        "room",
+        "studio",
+        num_clips=40,
+        num_groups=40,
+        num_correct=39,
+        accuracy_interval=(0.8, 1.0),
+        loss=0.1,
+    )
     text = render_slices((worse, fine), tested.evaluation)
     first = Page(f"<p>{text}</p>").text
     assert "Worse than the whole" in first

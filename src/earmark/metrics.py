@@ -1,7 +1,7 @@
 """Honest figures: sums divided once over clips, with intervals."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -140,6 +140,62 @@ class Scores:
             "confusion_matrix": self.confusion,
             "labels": list(self.labels),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartScores:
+    """Figures over some of the clips of a test.
+
+    Args:
+        num_clips: How many there are.
+        num_groups: Groups that they come from.
+        num_correct: How many were judged rightly.
+        accuracy_interval: Wilson interval of the accuracy, as in `Scores`.
+        loss: Mean cross-entropy of the task, in nats.
+    """
+
+    num_clips: int
+    num_groups: int
+    num_correct: int
+    accuracy_interval: tuple[float, float]
+    loss: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the clips that were judged rightly."""
+        return self.num_correct / self.num_clips
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures under the names that ``evaluate --json`` prints."""
+        interval = list(self.accuracy_interval)
+        return {**asdict(self), "accuracy": self.accuracy, "accuracy_interval": interval}
+
+
+def score_part(
+    hits: Bool[np.ndarray, " clips"],
+    losses: Float64[np.ndarray, " clips"],
+    groups: Sequence[str],
+    *,
+    confidence: float,
+    size: float | None = None,
+) -> PartScores:
+    """Figures of at least one clip.
+
+    Args:
+        hits: Which clips were judged rightly.
+        losses: Cross-entropy of each.
+        groups: Group of each.
+        confidence: Level of the interval.
+        size: How many independent clips they stand for; `effective_size` when it is not given.
+    """
+    size = effective_size(hits, groups) if size is None else size
+    return PartScores(
+        num_clips=len(hits),
+        num_groups=len(set(groups)),
+        num_correct=int(hits.sum()),
+        accuracy_interval=wilson_interval(float(hits.mean()), size, confidence),
+        loss=float(losses.sum() / len(hits)),
+    )
 
 
 def score(

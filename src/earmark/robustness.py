@@ -8,7 +8,7 @@ import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,9 @@ from earmark.degradations import AnySamples
 from earmark.errors import AudioError
 from earmark.evaluation import predict_clips
 from earmark.features import LogMel, extract_blocks
-from earmark.intervals import effective_size, wilson_interval
 from earmark.levels import peak_level_db
 from earmark.manifest import Recording
-from earmark.metrics import Predictions
+from earmark.metrics import PartScores, Predictions, score_part
 from earmark.parallel import map_in_order
 from earmark.preparation import Skipped
 from earmark.runtime import Runtime, place
@@ -37,38 +36,18 @@ VOICE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class ConditionScores:
-    """Figures under one condition, beside those of the same clips as they are.
+class ConditionScores(PartScores):
+    """Figures of the clips that a condition applies to, beside those of the same clips as they are.
 
     Args:
         condition: Its name.
-        num_clips: Clips that it applies to.
-        num_groups: Groups that they come from.
-        num_correct: Of them judged rightly.
-        accuracy_interval: Wilson interval, as in `earmark.metrics.Scores`.
-        loss: Mean cross-entropy of the task, in nats.
         num_lost: Clips that are judged rightly as they are, and wrongly so.
         num_gained: The other way round.
     """
 
     condition: str
-    num_clips: int
-    num_groups: int
-    num_correct: int
-    accuracy_interval: tuple[float, float]
-    loss: float
     num_lost: int
     num_gained: int
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the clips that were judged rightly."""
-        return self.num_correct / self.num_clips
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures under the names that ``evaluate --json`` prints."""
-        interval = list(self.accuracy_interval)
-        return {**asdict(self), "accuracy": self.accuracy, "accuracy_interval": interval}
 
 
 @dataclass(frozen=True)
@@ -223,14 +202,6 @@ class _Tally:
             if judged:
                 groups = [self._clips[index].group_or_name for index in judged]
                 right, before = hits[judged], self._hits[0, judged]
-                size = effective_size(right, groups)
-                yield ConditionScores(
-                    condition=name,
-                    num_clips=len(judged),
-                    num_groups=len(set(groups)),
-                    num_correct=int(right.sum()),
-                    accuracy_interval=wilson_interval(float(right.mean()), size, confidence),
-                    loss=float(losses[judged].sum() / len(judged)),
-                    num_lost=int((before & ~right).sum()),
-                    num_gained=int((~before & right).sum()),
-                )
+                part = score_part(right, losses[judged], groups, confidence=confidence)
+                num_lost, num_gained = int((before & ~right).sum()), int((~before & right).sum())
+                yield ConditionScores(name, num_lost, num_gained, **vars(part))

@@ -3,8 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.optimize
@@ -13,8 +12,8 @@ from jaxtyping import Bool, Float64
 from earmark.config import FeatureConfig
 from earmark.data import Clip
 from earmark.features import hann_window, hz_to_mel, mel_filterbank, mel_to_hz
-from earmark.intervals import effective_size, wilson_interval
 from earmark.manifest import Recording
+from earmark.metrics import PartScores, score_part
 from earmark.outcome import Evaluation
 from earmark.store import FeatureStore, Frames
 
@@ -29,37 +28,18 @@ Columns = Mapping[str, Sequence[Value | None]]
 
 
 @dataclass(frozen=True)
-class Slice:
+class Slice(PartScores):
     """Figures over the clips that share something.
 
     Args:
         column: What they share: a column of the manifest, or a property of the sound.
         value: Its value, or its range.
-        num_clips: How many there are.
-        num_groups: Groups that they come from.
-        num_correct: How many were judged rightly.
-        accuracy_interval: Wilson interval over the effective number of clips, as in
-            `earmark.metrics.Scores`; over all clips where the slice is one group.
-        loss: Mean cross-entropy of the task, in nats.
+
+    The interval is over the effective number of clips, or over all where the slice is one group.
     """
 
     column: str
     value: str
-    num_clips: int
-    num_groups: int
-    num_correct: int
-    accuracy_interval: tuple[float, float]
-    loss: float
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the clips that were judged rightly."""
-        return self.num_correct / self.num_clips
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures under the names that ``evaluate --json`` prints."""
-        interval = list(self.accuracy_interval)
-        return {**asdict(self), "accuracy": self.accuracy, "accuracy_interval": interval}
 
 
 def slice_clips(evaluation: Evaluation, columns: Columns) -> tuple[Slice, ...]:
@@ -97,16 +77,10 @@ class _Outcomes:
         hits = self.hits[members]
         groups = [self.clips[index].group_or_name for index in members]
         # Of one group as such, its clips are independent; of all speakers, one speaker's are not.
-        size = float(len(members)) if column == GROUP else effective_size(hits, groups)
-        return Slice(
-            column=column,
-            value=value,
-            num_clips=len(members),
-            num_groups=len(set(groups)),
-            num_correct=int(hits.sum()),
-            accuracy_interval=wilson_interval(float(hits.mean()), size, confidence),
-            loss=float(self.losses[members].sum() / len(members)),
-        )
+        size = float(len(members)) if column == GROUP else None
+        losses = self.losses[members]
+        part = score_part(hits, losses, groups, confidence=confidence, size=size)
+        return Slice(column, value, **vars(part))
 
 
 def _divide(values: Sequence[Value | None], *, is_name: bool) -> Iterator[tuple[str, list[int]]]:
