@@ -24,7 +24,7 @@ FEW_HASHES = 48
 SAME_CORRELATION = 0.55
 """One-bit correlation from which two sounds are one."""
 SHORT_CORRELATION = 0.76
-"""The same for less than a second of shared sound: takes of one word by one speaker reach 0.75."""
+"""The same for less than a second of shared sound, where takes of one word come close."""
 MIN_SECONDS = 0.1
 """Of shared sound, counted where both are loud."""
 MOST_FRAMES = 320
