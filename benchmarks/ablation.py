@@ -58,6 +58,7 @@ CHANGES = {
     "label smoothing 0.1": ["train.label_smoothing=0.1"],
     "batches of 2 x 16": ["train.batch_size=16", "train.accumulate=2"],
     "bfloat16": ["train.precision=bfloat16"],
+    "mean and maximum over frames": ["model.head=mean_max"],
     "surest window decides": ["predict.pooling=max"],
     "surer windows weigh more": ["predict.pooling=attention"],
 }

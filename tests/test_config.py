@@ -59,7 +59,7 @@ CONFIGS = st.builds(
     model=st.builds(
         ModelConfig,
         blocks=st.lists(BLOCKS, min_size=1, max_size=3).map(tuple),
-        head=st.sampled_from(["pool", "flatten"]),
+        head=st.sampled_from(["pool", "mean_max", "flatten"]),
         dropout=FRACTIONS,
         width=st.floats(0, 32, exclude_min=True),
         rho=st.integers(0, 22),

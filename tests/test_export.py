@@ -26,6 +26,7 @@ SECONDS = (0.1, 0.98, 1.0, 2.5, 4.0)
 MODELS = {
     "audio_cnn": (["predict.overlap=0.5"], BINARY),
     "audio_cnn flatten": (["model.head=flatten", "predict.pooling=max"], MULTI_CLASS),
+    "audio_cnn mean_max": (["model.head=mean_max", "predict.overlap=0.5"], MULTI_LABEL),
     "bc_resnet": (["model.name=bc_resnet"], MULTI_LABEL),
     "cp_resnet": (["model.name=cp_resnet", "model.width=0.25"], MULTI_CLASS),
 }

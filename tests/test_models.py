@@ -298,7 +298,7 @@ def test_every_parameter_of_a_block_reaches_its_layer():
 
 
 @pytest.mark.parametrize("num_blocks", [1, 2, 3])
-@pytest.mark.parametrize("head", ["pool", "flatten"])
+@pytest.mark.parametrize("head", ["pool", "mean_max", "flatten"])
 def test_any_number_of_blocks_gives_one_output(num_blocks, head):
     blocks = [ConvBlockConfig(channels=4 * (n + 1)) for n in range(num_blocks)]
     model = AudioCNN(blocks, SHAPE, head=head)
@@ -307,9 +307,20 @@ def test_any_number_of_blocks_gives_one_output(num_blocks, head):
 
 
 @pytest.mark.parametrize("num_frames", [16, 51, 400])
-def test_the_pool_head_takes_windows_of_any_length(num_frames):
-    model = AudioCNN([ConvBlockConfig(), ConvBlockConfig()], SHAPE, head="pool")
+@pytest.mark.parametrize("head", ["pool", "mean_max"])
+def test_heads_that_pool_take_windows_of_any_length(head, num_frames):
+    model = AudioCNN([ConvBlockConfig(), ConvBlockConfig()], SHAPE, head=head)
     assert model(torch.rand(1, 1, 40, num_frames)).shape == (1, 1)
+
+
+def test_the_mean_max_head_adds_the_maximum_over_frames_to_their_mean():
+    model = AudioCNN([ConvBlockConfig()], SHAPE, head="mean_max").eval()
+    log_mel = torch.rand(3, 1, 40, 101)
+    with torch.inference_mode():
+        features = model.forward_features(log_mel)
+        pooled = features.mean(dim=3) + features.max(dim=3).values
+        expected = model.classifier(pooled.flatten(start_dim=1))
+        torch.testing.assert_close(model(log_mel), expected)
 
 
 def test_the_flatten_head_takes_windows_of_its_own_length_only():

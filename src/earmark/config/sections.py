@@ -18,6 +18,8 @@ from earmark.config.base import (
 )
 from earmark.config.tune import TuneConfig
 
+Head = Literal["pool", "mean_max", "flatten"]
+
 
 class FeatureConfig(Section):
     """The front end: waveform to log-mel band energies. Lengths in samples, frequencies in Hz."""
@@ -99,9 +101,10 @@ class ModelConfig(Section):
         ConvBlockConfig(channels=28, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 1)),
     )
     """The convolution blocks in order."""
-    head: Literal["pool", "flatten"] = "pool"
-    """`pool` averages over frames and takes any length; `flatten` is the textbook head and fixes
-    the length of its windows."""
+    head: Head = "pool"
+    """`pool` averages over frames and takes any length; `mean_max` adds the maximum to the average,
+    for sounds that fill little of a window; `flatten` is the textbook head and fixes the length of
+    its windows."""
     dropout: Fraction = 0.25
     """Probability that a value is dropped before the classifier."""
     width: Annotated[float, Field(gt=0, le=32)] = 1.0

@@ -1,13 +1,12 @@
 """The classic: blocks of convolution, ReLU, batch normalisation and pooling; a linear layer."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from earmark.config import ConvBlockConfig, ModelConfig
+from earmark.config import ConvBlockConfig, Head, ModelConfig
 from earmark.errors import ConfigError
 from earmark.models.convolution import Conv2d
 from earmark.models.norm import BandNorm
@@ -93,15 +92,20 @@ class AudioCNN(AudioModel):
 
     Args:
         blocks: The parameters of each block's layers, in order.
-        shape: Size of the windows. The ``pool`` head takes any number of frames that its blocks
-            leave at least one of; ``flatten`` takes this number only.
+        shape: Size of the windows. The ``flatten`` head takes this number of frames only, the
+            others any number that its blocks leave at least one of.
         num_outputs: Logits a window; 1 for a binary task.
-        head: ``pool`` averages each channel and band over the frames; ``flatten`` hands every value
-            to the classifier.
+        head: ``pool`` averages each channel and band over the frames; ``mean_max`` adds their
+            maximum to the average; ``flatten`` hands every value to the classifier.
         dropout: Probability that a value is dropped before the classifier.
 
     Raises:
         ConfigError: The blocks leave nothing of the window.
+
+    Source:
+        Kong et al. (2020), PANNs: large-scale pretrained audio neural networks for audio pattern
+        recognition, IEEE/ACM Transactions on Audio, Speech, and Language Processing 28, section
+        III.A, for the sum of mean and maximum.
 
     Example:
         >>> import torch
@@ -116,7 +120,7 @@ class AudioCNN(AudioModel):
         shape: InputShape,
         num_outputs: int = 1,
         *,
-        head: Literal["pool", "flatten"] = "pool",
+        head: Head = "pool",
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -144,9 +148,11 @@ class AudioCNN(AudioModel):
             log_mel: Log-mel band energies in decibels.
         """
         features = self.forward_features(log_mel)
-        if self.head == "pool":
+        if self.head != "flatten":
             # The mean over frames; unlike mean(), it hands back gradients with channels last.
-            features = adaptive_avg_pool2d(features, (features.shape[2], 1))
+            mean = adaptive_avg_pool2d(features, (features.shape[2], 1))
+            most = features.amax(dim=3, keepdim=True) if self.head == "mean_max" else 0.0
+            features = mean + most
         return self.classifier(self.dropout(features.flatten(start_dim=1)))
 
 
