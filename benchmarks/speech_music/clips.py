@@ -2,6 +2,9 @@
 
 ``PYTHONPATH=benchmarks python -m speech_music.clips PACKAGES LIBRISPEECH OUT``
 
+What is recorded is joined by songs and pieces that are made from a seed, by noises likewise, and by
+seconds in which speech or music begins or ends.
+
 Short recordings of one voice are joined, without their silences, to clips of `CLIP_SECONDS`; long
 recordings of music give a few stretches. Each clip passes through a channel of its own, and all are
 equally loud. Most mixing is left to training, which adds windows as energies (`augment.mix`); a few
@@ -27,7 +30,7 @@ from earmark.files import write_whole
 from earmark.parallel import map_in_order
 from speech_music.channels import SAMPLE_RATE, Samples, pass_through
 from speech_music.noises import KINDS, make_noise
-from speech_music.sources import Voice, find_voices
+from speech_music.sources import READERS, Voice, find_voices
 
 CLIP_SECONDS, PAUSE_SECONDS = 12.0, (0.0, 0.1)
 MAX_CLIPS = {"speech": 40, "music": 4, "": 60}
@@ -40,6 +43,19 @@ kept before and after what is louder: pauses belong to speech."""
 NOISES, MIXTURES = 900, {"train": 300, "validation": 240}
 NOISE_GROUP = "noise "
 """How the groups of noises from a seed begin."""
+SONGS, PIECES, CHANGES = 2, 480, 2000
+"""Songs of each LibriSpeech reader, pieces from a seed, and seconds in which something changes."""
+SUNG_SECONDS, SHORTEST_SONG_SECONDS = (6.0, 10.0), 4.0
+VOICE_ABOVE_MUSIC_DB = (-3.0, 9.0)
+SOUNDFONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
+SPEECH, MUSIC, BOTH, NEITHER = ("speech",), ("music",), ("music", "speech"), ()
+TURNS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (SPEECH, NEITHER), (NEITHER, SPEECH), (SPEECH, MUSIC), (MUSIC, SPEECH), (MUSIC, NEITHER),
+    (NEITHER, MUSIC), (MUSIC, BOTH), (BOTH, MUSIC),
+)  # fmt: skip
+"""What is heard before and after, in the clips in which something changes."""
+CHANGE_SECONDS, CHANGE_SHARE, CHANGE_DB = 1.0, (0.1, 0.9), (-6.0, 6.0)
+BACKGROUND_DB = (-60.0, -10.0)
 SOFT_SHARE, SOFT_DB = 0.2, (-110.0, -40.0)
 """So many noises are softer than all other clips, down to what cannot be heard."""
 DIFFERENCE_RANGE_DB = (-12.0, 18.0)
@@ -52,21 +68,25 @@ def main() -> None:
     parser.add_argument("packages", type=Path, help="from debian_audio.py")
     parser.add_argument("librispeech", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--soundfont", type=Path, default=SOUNDFONT, help="of General MIDI")
     arguments = parser.parse_args()
+    out = arguments.out
     try:
         voices = find_voices(arguments.packages, arguments.librispeech)
     except EarmarkError as error:
         sys.exit(f"{parser.prog}: {error}")
     rows = [
         row
-        for _, future in map_in_order(lambda voice: _render(voice, arguments.out), voices, 2)
+        for _, future in map_in_order(lambda voice: _render(voice, out), voices, 2)
         for row in future.result()
     ]
-    rows += list(_mixtures(rows, arguments.out)) + list(_noises(arguments.out))
-    write_manifest(arguments.out / "manifest.csv", rows)
+    rows += [*_mixtures(rows, out), *_noises(out)]
+    rows += [*_songs(voices, rows, arguments.soundfont, out), *_pieces(arguments.soundfont, out)]
+    rows += _changes(rows, out)
+    write_manifest(out / "manifest.csv", rows)
     for split in ("train", "validation"):
         for label in ("speech", "music", "music;speech", ""):
-            found = [row for row in rows if (row["split"], row["label"]) == (split, label)]
+            found = _of_kind(rows, split, label)
             hours = sum(soundfile.info(str(row["path"])).duration for row in found) / 3600
             groups = len({row["group"] for row in found})
             print(f"{split:10} {label or 'neither':12} {hours:.2f} h of {groups} groups")
@@ -145,15 +165,10 @@ def _mixtures(rows: Sequence[Row], out: Path) -> Iterator[Row]:
     """Clips of both, of voices and pieces of one split."""
     rng = np.random.default_rng(0)
     for split, count in MIXTURES.items():
-        kinds = {
-            label: [row for row in rows if (row["split"], row["label"]) == (split, label)]
-            for label in ("speech", "music")
-        }
+        kinds = {label: _of_kind(rows, split, label) for label in ("speech", "music")}
         for number in range(count):
             speech, music = (kinds[label][rng.integers(len(kinds[label]))] for label in kinds)
-            sounds = [
-                soundfile.read(str(row["path"]), dtype="float32")[0] for row in (speech, music)
-            ]
+            sounds = [_read(row) for row in (speech, music)]
             length = min(map(len, sounds))
             difference_db = rng.uniform(*DIFFERENCE_RANGE_DB)
             clip = sounds[0][:length] * 10 ** (difference_db / 20) + sounds[1][:length]
@@ -175,6 +190,100 @@ def _noises(out: Path) -> Iterator[Row]:
         _write(path, noise)
         split = "train" if number // len(KINDS) % 5 else "validation"
         yield {"path": path, "label": "", "split": split, "group": f"{NOISE_GROUP}{number}"}
+
+
+def _songs(
+    voices: Sequence[Voice], rows: Sequence[Row], soundfont: Path, out: Path
+) -> Iterator[Row]:
+    """Readers who sing: alone, to a piece from a seed, or to recorded music of their split."""
+    from speech_music.singing import sing
+
+    readers = [voice for voice in voices if voice.group.startswith(READERS)]
+    jobs = [(reader, number) for reader in readers for number in range(SONGS)]
+
+    def make(job: tuple[Voice, int]) -> Row | None:
+        reader, number = job
+        rng = np.random.default_rng((2, zlib.crc32(reader.group.encode()), number))
+        speech = _load(reader.files[rng.integers(len(reader.files))])
+        song = sing(_stretch(speech, rng.uniform(*SUNG_SECONDS), rng), rng)
+        song = None if song is None else _without_silence(_at_level(song))
+        if song is None or len(song) < SHORTEST_SONG_SECONDS * SAMPLE_RATE:
+            return None
+        music = _accompaniment(_of_kind(rows, reader.split, "music"), soundfont, rng)
+        length = min(len(song), len(music))
+        voice_db = rng.uniform(*VOICE_ABOVE_MUSIC_DB)
+        song = _at_level(song[:length]) * np.float32(10 ** (voice_db / 20)) + music[:length]
+        name = f"song_{reader.group.replace('/', '_')}_{number}"
+        path = out / "clips" / f"{name}.flac"
+        _write(path, _at_level(pass_through(_at_level(song), rng)))
+        return {"path": path, "label": "music", "split": reader.split, "group": name}
+
+    found = (future.result() for _, future in map_in_order(make, jobs, 2))
+    return (row for row in found if row is not None)
+
+
+def _accompaniment(music: Sequence[Row], soundfont: Path, rng: np.random.Generator) -> Samples:
+    from speech_music.pieces import play
+
+    kind = rng.integers(3)
+    if kind == 0:
+        return np.zeros(round(CLIP_SECONDS * SAMPLE_RATE), np.float32)
+    if kind == 1:
+        return _at_level(play(CLIP_SECONDS, soundfont, rng))
+    return _read(music[rng.integers(len(music))])
+
+
+def _pieces(soundfont: Path, out: Path) -> Iterator[Row]:
+    """Pieces from a seed, through a channel each."""
+    from speech_music.pieces import play
+
+    def make(number: int) -> Row:
+        rng = np.random.default_rng((3, number))
+        piece = _without_silence(_at_level(play(CLIP_SECONDS, soundfont, rng)))
+        path = out / "clips" / f"piece_{number:03d}.flac"
+        _write(path, pass_through(_at_level(piece), rng))
+        split = "train" if number % 5 else "validation"
+        return {"path": path, "label": "music", "split": split, "group": f"piece {number}"}
+
+    return (future.result() for _, future in map_in_order(make, range(PIECES), 2))
+
+
+def _changes(rows: Sequence[Row], out: Path) -> Iterator[Row]:
+    """Seconds in which something begins or ends; what lasts for half of them counts as heard."""
+    kinds = {label: _of_kind(rows, "train", label) for label in ("speech", "music", "")}
+    length = round(CHANGE_SECONDS * SAMPLE_RATE)
+    for number in range(CHANGES):
+        rng = np.random.default_rng((4, number))
+        before, after = TURNS[number % len(TURNS)]
+        at = round(length * rng.uniform(*CHANGE_SHARE))
+        spans = {"": (0, length, rng.uniform(*BACKGROUND_DB))}
+        for label in sorted({*before, *after}):
+            last = length if label in after else at
+            spans[label] = (0 if label in before else at, last, rng.uniform(*CHANGE_DB))
+        sound = np.zeros(length, np.float32)
+        for label, (first, last, gain_db) in spans.items():
+            clip = _stretch(_read(kinds[label][rng.integers(len(kinds[label]))]), 1.0, rng)
+            sound[first:last] += clip[first:last] * np.float32(10 ** (gain_db / 20))
+        heard = [name for name, span in spans.items() if name and span[1] - span[0] >= length / 2]
+        path = out / "clips" / f"change_{number:04d}.flac"
+        _write(path, sound)
+        group = f"change {number}"
+        yield {"path": path, "label": ";".join(heard), "split": "train", "group": group}
+
+
+def _of_kind(rows: Sequence[Row], split: str, label: str) -> list[Row]:
+    return [row for row in rows if (row["split"], row["label"]) == (split, label)]
+
+
+def _stretch(samples: Samples, seconds: float, rng: np.random.Generator) -> Samples:
+    """A stretch of so many seconds from anywhere; all there is, when that is less."""
+    length = round(seconds * SAMPLE_RATE)
+    first = int(rng.integers(0, max(0, len(samples) - length), endpoint=True))
+    return samples[first : first + length]
+
+
+def _read(row: Row) -> Samples:
+    return soundfile.read(str(row["path"]), dtype="float32")[0]
 
 
 def _write(path: Path, samples: Samples) -> None:

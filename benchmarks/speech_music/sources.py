@@ -15,6 +15,8 @@ from earmark.audio import is_audio
 from earmark.errors import DataError
 
 SOURCES = Path(__file__).with_name("sources.toml")
+READERS = "librispeech/"
+"""How the groups of LibriSpeech's readers begin."""
 VALIDATION_READERS = 5
 """One LibriSpeech reader of so many is kept for validation."""
 
@@ -90,7 +92,7 @@ def _readers(folder: Path) -> Iterator[Voice]:
         # A digest, so that a reader keeps the split however many others there are.
         is_kept = zlib.crc32(reader.encode()) % VALIDATION_READERS == 0
         split = "validation" if is_kept else "train"
-        yield Voice(f"librispeech/{reader}", ("speech",), split, tuple(files))
+        yield Voice(f"{READERS}{reader}", ("speech",), split, tuple(files))
 
 
 if __name__ == "__main__":
