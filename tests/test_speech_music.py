@@ -1,8 +1,10 @@
 """The recipe of the model inside the package, and the files and figures of the peers."""
 
 import csv
+import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,6 +36,10 @@ def write_noise(path, seconds, seed=0):
     return path
 
 
+def made_noise(seconds, rng):
+    return (0.1 * rng.standard_normal(round(seconds * RATE))).astype(np.float32)
+
+
 @pytest.fixture
 def sources(monkeypatch, tmp_path):
     """Two packages of speech and two of music, one of each for validation."""
@@ -59,6 +65,24 @@ def sources(monkeypatch, tmp_path):
         write_noise(tmp_path / f"readers/any/{reader}-7-0000.flac", 3.0, reader)
     monkeypatch.setattr(sources, "read_sources", lambda: rows)
     return tmp_path
+
+
+def write_clips(monkeypatch, sources):
+    """A few clips of each kind; the folder that they are in."""
+    from speech_music import clips
+
+    monkeypatch.setattr(clips, "MIXTURES", {"train": 2, "validation": 2})
+    monkeypatch.setattr(clips, "NOISES", 4)
+    monkeypatch.setattr(clips, "KINDS", clips.KINDS[:2])
+    monkeypatch.setattr(clips, "PIECES", 5)
+    monkeypatch.setattr(clips, "CHANGES", 8)
+    # Neither the vocoder nor the synthesizer is among the tests' requirements.
+    singing = SimpleNamespace(sing=lambda speech, rng: np.tile(speech, 3))
+    playing = SimpleNamespace(play=lambda seconds, font, rng: made_noise(seconds, rng))
+    monkeypatch.setitem(sys.modules, "speech_music.singing", singing)
+    monkeypatch.setitem(sys.modules, "speech_music.pieces", playing)
+    call(monkeypatch, clips, sources / "packages", sources / "readers", sources / "clips")
+    return sources / "clips"
 
 
 def test_every_source_names_its_licence_and_what_is_heard():
@@ -104,23 +128,26 @@ def test_a_reader_keeps_its_split_when_others_come(sources):
 
 
 def test_clips_are_equally_loud_and_no_source_is_in_two_splits(sources, monkeypatch, capsys):
-    from speech_music import clips
+    from speech_music.clips import LEVEL_DB
 
-    monkeypatch.setattr(clips, "MIXTURES", {"train": 2, "validation": 2})
-    monkeypatch.setattr(clips, "NOISES", 4)
-    out = sources / "clips"
-    call(monkeypatch, clips, sources / "packages", sources / "readers", out)
+    out = write_clips(monkeypatch, sources)
     assert "music;speech" in capsys.readouterr().out
     manifest = read_manifest(out / "manifest.csv")
     groups = {
         split: {one.group for one in manifest.split(split)} for split in ("train", "validation")
     }
     assert not groups["train"] & groups["validation"]
+    found = [one.group.split()[0] for one in manifest.recordings]
+    assert {kind: found.count(kind) for kind in ("song", "piece", "change")} == {
+        "song": 4,
+        "piece": 5,
+        "change": 8,
+    }
     for one in manifest.recordings:
-        if one.labels:
+        if one.labels and not one.group.startswith("change"):
             samples, rate = soundfile.read(one.path)
             assert rate == RATE
-            assert 10 * np.log10(np.mean(samples**2)) == pytest.approx(clips.LEVEL_DB, abs=6.0)
+            assert 10 * np.log10(np.mean(samples**2)) == pytest.approx(LEVEL_DB, abs=6.0)
 
 
 def test_long_silences_go_and_short_pauses_stay():
@@ -155,13 +182,11 @@ def test_a_narrow_band_holds_nothing_above():
 
 
 def test_time_lines_tell_what_is_where(sources, monkeypatch, capsys):
-    from speech_music import clips, timelines
+    from speech_music import timelines
 
-    monkeypatch.setattr(clips, "MIXTURES", {"train": 1, "validation": 1})
-    monkeypatch.setattr(clips, "NOISES", 4)
-    call(monkeypatch, clips, sources / "packages", sources / "readers", sources / "clips")
+    manifest = write_clips(monkeypatch, sources) / "manifest.csv"
     out = sources / "lines"
-    call(monkeypatch, timelines, sources / "clips/manifest.csv", out, "--count=2", "--seconds=60")
+    call(monkeypatch, timelines, manifest, out, "--count=2", "--seconds=60")
     with (out / "events.csv").open() as file:
         rows = list(csv.DictReader(file))
     for path in {row["path"] for row in rows}:
@@ -246,3 +271,63 @@ def test_validation_clips_are_told_by_what_is_heard_in_them():
     for kind, targets in kinds.items():
         assert kind_of(Clip("one", "key", targets, "any/noise/sounds")) == kind
     assert kind_of(Clip("one", "key", (), "noise 7")) == "noise from a seed"
+    assert kind_of(Clip("one", "key", (0,), "song librispeech/7 0")) == "songs from a seed"
+    assert kind_of(Clip("one", "key", (0,), "piece 7")) == "pieces from a seed"
+
+
+def test_what_lasts_for_half_of_a_second_is_what_is_heard(sources, monkeypatch):
+    """A row a turn: silence, so that what was put in is all that is loud."""
+    from speech_music import clips
+
+    rows = []
+    for label in ("speech", "music", ""):
+        path = write_noise(sources / f"{label or 'neither'}.flac", 3.0)
+        rows.append({"path": path, "label": label, "split": "train", "group": label})
+    monkeypatch.setattr(clips, "CHANGES", 40)
+    monkeypatch.setattr(clips, "BACKGROUND_DB", (-120.0, -120.0))
+    turns_seen = set()
+    for number, row in enumerate(clips._changes(rows, sources)):
+        before, after = clips.TURNS[number % len(clips.TURNS)]
+        samples, _ = soundfile.read(row["path"])
+        assert len(samples) == RATE
+        heard = set(filter(None, str(row["label"]).split(";")))
+        assert heard <= {*before, *after}
+        assert heard >= {*before} & {*after}
+        if () in (before, after):
+            is_loud = np.abs(samples) > 1e-3
+            assert (is_loud.mean() > 0.49) == bool(heard)
+            assert is_loud[:100].any() == bool(before)
+            assert is_loud[-100:].any() == bool(after)
+        turns_seen.add((before, after, bool(heard)))
+    assert len(turns_seen) > len(clips.TURNS)
+
+
+@pytest.mark.filterwarnings("ignore:pkg_resources")
+def test_singing_holds_notes_where_speech_glides():
+    pytest.importorskip("pyworld")
+    from speech_music.singing import sing
+
+    times = np.arange(4 * RATE) / RATE
+    phase = 2 * np.pi * np.cumsum(120.0 + 20.0 * np.sin(times)) / RATE
+    voice = sum(np.sin(number * phase) / number for number in range(1, 20)) * 0.1
+    rng = np.random.default_rng(0)
+    voice = (voice + 1e-3 * rng.standard_normal(len(voice))).astype(np.float32)
+    song = sing(voice, rng)
+    assert song is not None
+    assert len(song) > 1.1 * len(voice)
+    assert sing((1e-3 * rng.standard_normal(RATE)).astype(np.float32), rng) is None
+
+
+def test_a_piece_lasts_as_long_as_asked_and_is_the_same_for_a_seed():
+    pytest.importorskip("mido")
+    from speech_music import clips, pieces
+
+    if shutil.which("fluidsynth") is None or not clips.SOUNDFONT.exists():
+        pytest.skip("fluidsynth and its sound font are not installed")
+    first, again, other = (
+        pieces.play(2.0, clips.SOUNDFONT, np.random.default_rng(seed)) for seed in (1, 1, 2)
+    )
+    assert len(first) == 2 * RATE
+    assert np.abs(first).max() > 1e-3
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)

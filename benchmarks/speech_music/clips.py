@@ -41,8 +41,8 @@ QUIET_DB, BLOCK_SECONDS, KEPT_BLOCKS = -35.0, 0.05, 4
 """Blocks that are softer than the loudest by more than this are silence, and so many of them are
 kept before and after what is louder: pauses belong to speech."""
 NOISES, MIXTURES = 900, {"train": 300, "validation": 240}
-NOISE_GROUP = "noise "
-"""How the groups of noises from a seed begin."""
+NOISE_GROUP, SONG_GROUP, PIECE_GROUP = "noise ", "song ", "piece "
+"""How the groups of what is made from a seed begin."""
 SONGS, PIECES, CHANGES = 2, 480, 2000
 """Songs of each LibriSpeech reader, pieces from a seed, and seconds in which something changes."""
 SUNG_SECONDS, SHORTEST_SONG_SECONDS = (6.0, 10.0), 4.0
@@ -213,10 +213,10 @@ def _songs(
         length = min(len(song), len(music))
         voice_db = rng.uniform(*VOICE_ABOVE_MUSIC_DB)
         song = _at_level(song[:length]) * np.float32(10 ** (voice_db / 20)) + music[:length]
-        name = f"song_{reader.group.replace('/', '_')}_{number}"
-        path = out / "clips" / f"{name}.flac"
+        path = out / "clips" / f"song_{reader.group.replace('/', '_')}_{number}.flac"
         _write(path, _at_level(pass_through(_at_level(song), rng)))
-        return {"path": path, "label": "music", "split": reader.split, "group": name}
+        group = f"{SONG_GROUP}{reader.group} {number}"
+        return {"path": path, "label": "music", "split": reader.split, "group": group}
 
     found = (future.result() for _, future in map_in_order(make, jobs, 2))
     return (row for row in found if row is not None)
@@ -230,7 +230,7 @@ def _accompaniment(music: Sequence[Row], soundfont: Path, rng: np.random.Generat
         return np.zeros(round(CLIP_SECONDS * SAMPLE_RATE), np.float32)
     if kind == 1:
         return _at_level(play(CLIP_SECONDS, soundfont, rng))
-    return _read(music[rng.integers(len(music))])
+    return _read(music[int(rng.integers(len(music)))])
 
 
 def _pieces(soundfont: Path, out: Path) -> Iterator[Row]:
@@ -243,7 +243,7 @@ def _pieces(soundfont: Path, out: Path) -> Iterator[Row]:
         path = out / "clips" / f"piece_{number:03d}.flac"
         _write(path, pass_through(_at_level(piece), rng))
         split = "train" if number % 5 else "validation"
-        return {"path": path, "label": "music", "split": split, "group": f"piece {number}"}
+        return {"path": path, "label": "music", "split": split, "group": f"{PIECE_GROUP}{number}"}
 
     return (future.result() for _, future in map_in_order(make, range(PIECES), 2))
 

@@ -2,8 +2,8 @@
 
 ``PYTHONPATH=benchmarks python -m speech_music.kinds CLIPS MODEL... --store STORE``
 
-A clip is right when exactly its labels reach the thresholds of the model. Neither is divided into
-what was recorded and what was made from a seed.
+A clip is right when exactly its labels reach the thresholds of the model. What was made from a seed
+is told apart from what was recorded.
 """
 
 import argparse
@@ -22,10 +22,15 @@ from earmark.preparation import prepare
 from earmark.runtime import start
 from earmark.store import FeatureStore
 from machine import describe_machine
-from speech_music.clips import NOISE_GROUP
+from speech_music.clips import NOISE_GROUP, PIECE_GROUP, SONG_GROUP
 
 LABELS = ("music", "speech")
-KINDS = ("speech", "music", "both", "recorded noise", "noise from a seed")
+MADE = {
+    SONG_GROUP: "songs from a seed",
+    PIECE_GROUP: "pieces from a seed",
+    NOISE_GROUP: "noise from a seed",
+}
+KINDS = ("speech", "music", "both", "recorded noise", *MADE.values())
 
 
 def main() -> None:
@@ -73,11 +78,12 @@ def print_rows(model: Path, data: Path, store_root: Path) -> None:
 
 def kind_of(clip: Clip) -> str:
     """Which of `KINDS` a clip is."""
+    for start_of_group, kind in MADE.items():
+        if clip.group.startswith(start_of_group):
+            return kind
     if len(clip.targets) == len(LABELS):
         return "both"
-    if clip.targets:
-        return LABELS[clip.targets[0]]
-    return "noise from a seed" if clip.group.startswith(NOISE_GROUP) else "recorded noise"
+    return LABELS[clip.targets[0]] if clip.targets else "recorded noise"
 
 
 if __name__ == "__main__":

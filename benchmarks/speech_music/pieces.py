@@ -16,8 +16,9 @@ import numpy as np
 
 from earmark import audio
 from speech_music.channels import SAMPLE_RATE, Samples
-from speech_music.singing import SCALES
 
+SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 6, 7, 10))
+"""Major, minor, pentatonic and blues, in semitones above the keynote."""
 PLAYED_RATE, TICKS_A_BEAT = 32_000, 480
 KEYS, STRINGS, WINDS = (0, 4, 6, 8, 11, 12, 13, 16, 18, 19), range(40, 50), range(56, 80)
 PLUCKED, VOICES, OTHERS = range(21, 31), (52, 53, 54), (80, 81, 85, *range(104, 112))

@@ -10,11 +10,10 @@ import scipy.ndimage
 from jaxtyping import Bool, Float64
 
 from speech_music.channels import SAMPLE_RATE, Samples
+from speech_music.pieces import SCALES
 
 FRAME_MS = 5.0
 FRAMES_A_SECOND = 1000.0 / FRAME_MS
-SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 6, 7, 10))
-"""Major, minor, pentatonic and blues, in semitones above the keynote."""
 RANGE_SEMITONES = 9
 """Highest and deepest notes, from the keynote."""
 SLOWER = (1.2, 4.0)
