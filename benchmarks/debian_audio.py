@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from earmark.audio import is_audio
@@ -53,23 +53,38 @@ def fetch(package: str, folder: Path) -> int:
         _open_archives(root / "all")
         kept = root / "kept"
         kept.mkdir()
-        sounds = sorted(path for path in (root / "all").rglob("*") if is_audio(path))
+        sounds = sorted(path for path in _own_files(root / "all") if is_audio(path))
         for path in sounds:
             target = kept / path.relative_to(root / "all")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-        shutil.copyfile(root / "all/usr/share/doc" / package / "copyright", kept / "copyright")
+        terms = root / "all/usr/share/doc" / package / "copyright"
+        if not terms.is_file():
+            sys.exit(f"{package}: has no copyright file of its own; name another package")
+        shutil.copyfile(terms, kept / "copyright")
         kept.rename(folder)
     return len(sounds)
 
 
+def _own_files(folder: Path) -> Iterator[Path]:
+    """The files of a package; not what its links mean elsewhere, which has terms of its own."""
+    whole = folder.resolve()
+    return (one for one in folder.rglob("*") if one.resolve().is_relative_to(whole))
+
+
 def _open_archives(folder: Path) -> None:
     """Puts the sounds inside zip files, where games like to keep them, into folders beside them."""
-    for path in [one for one in folder.rglob("*") if one.suffix in ARCHIVES and one.is_file()]:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if Path(name).suffix.lower() in SOUNDFILE_EXTENSIONS:
-                    archive.extract(name, path.with_suffix(""))
+    files = [one for one in _own_files(folder) if one.suffix.lower() in ARCHIVES and one.is_file()]
+    for path in files:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                for name in archive.namelist():
+                    if Path(name).suffix.lower() in SOUNDFILE_EXTENSIONS:
+                        archive.extract(name, path.with_suffix(""))
+        # A damaged file, a locked one, and one whose folder cannot be made.
+        except (zipfile.BadZipFile, RuntimeError, OSError) as error:
+            where = path.relative_to(folder)
+            sys.exit(f"{where}: its sounds cannot be taken out: {error}; name another package")
 
 
 def _call(command: Sequence[str], folder: Path) -> None:

@@ -284,23 +284,6 @@ def test_speech_is_the_first_long_utterance_of_a_reader(tmp_path):
     }
 
 
-def test_a_package_gives_its_sounds_and_its_copyright(tmp_path, monkeypatch):
-    import debian_audio
-
-    def pretend(command, folder):
-        if command[0] == "apt-get":
-            touch(folder, "tunes_1.deb")
-        else:
-            touch(folder / "all", "usr/share/tunes/music/a.ogg", "usr/share/tunes/a.png")
-            touch(folder / "all", "usr/share/doc/tunes/copyright")
-
-    monkeypatch.setattr(debian_audio, "_call", pretend)
-    assert debian_audio.fetch("tunes", tmp_path / "out" / "tunes") == 1
-    kept = [path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.*")]
-    assert kept == [Path("tunes/usr/share/tunes/music/a.ogg")]
-    assert (tmp_path / "out" / "tunes" / "copyright").is_file()
-
-
 def make_examples(features, targets, task=BINARY, *, groups=None, folds=None):
     """Examples with made-up features; every one is a group of its own by default."""
     from baselines import Examples

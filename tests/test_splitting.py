@@ -4,14 +4,17 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from earmark import audio
 from earmark.errors import AudioError
 from earmark.manifest import read_manifest
-from earmark.splitting import split_audio
+from earmark.splitting import label_folders, split_audio
 from earmark.timeline import Segment
 
 RATE = 22_050
+LABELS = ("music", "speech")
 SEGMENTS = (
     Segment(0.0, 0.75, "music", 0.9),
     Segment(0.5, 1.001, "speech", 0.9),
@@ -40,7 +43,7 @@ def test_stored_samples_are_copied_one_by_one(tmp_path, rng, monkeypatch, extens
     monkeypatch.setattr("earmark.splitting.BLOCK_SAMPLES", 1000)
     path = write(tmp_path / f"a.{extension}", rng, subtype)
     whole = stored(path, subtype)
-    files = split_audio(path, SEGMENTS, tmp_path / "out")
+    files = split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS)
     for file, one in zip(files, SEGMENTS, strict=True):
         info = soundfile.info(file)
         assert (info.subtype, info.samplerate, info.channels) == (subtype, RATE, 2)
@@ -58,7 +61,7 @@ def test_what_was_compressed_with_loss_becomes_flac(tmp_path, write_clip, extens
         kinds = {"opus": ("OGG", "OPUS"), "ogg": ("OGG", "VORBIS")}
         kind, subtype = kinds.get(extension, ("MP3", "MPEG_LAYER_III"))
         soundfile.write(path, *soundfile.read(clip), format=kind, subtype=subtype)
-    files = split_audio(path, SEGMENTS, tmp_path / "out")
+    files = split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS)
     for file, one in zip(files, SEGMENTS, strict=True):
         info = soundfile.info(file)
         assert (info.format, info.subtype, info.samplerate) == ("FLAC", "PCM_24", 48_000)
@@ -80,7 +83,7 @@ def test_the_parts_are_a_data_set(tmp_path, rng, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "radio").mkdir()
     path = write(tmp_path / "radio" / "a.wav", rng, "PCM_16")
-    files = split_audio(path, SEGMENTS, tmp_path / "out")
+    files = split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS)
     assert [one.relative_to(tmp_path / "out").as_posix() for one in files] == [
         "music/radio__a.wav/0.000-0.750.wav",
         "speech/radio__a.wav/0.500-1.001.wav",
@@ -95,10 +98,42 @@ def test_the_parts_are_a_data_set(tmp_path, rng, monkeypatch):
 @pytest.mark.parametrize("label", ["../up", "a/b", "..", ".hidden", "/root"])
 def test_no_label_leads_out_of_the_folder(tmp_path, rng, label):
     path = write(tmp_path / "a.wav", rng, "PCM_16")
-    (file,) = split_audio(path, [Segment(0.0, 1.0, label, 0.9)], tmp_path / "out")
+    (file,) = split_audio(path, [Segment(0.0, 1.0, label, 0.9)], tmp_path / "out", labels=[label])
     place = file.relative_to(tmp_path / "out")
     assert file.is_file()
     assert not any(part.startswith(".") for part in place.parts)
+
+
+@given(st.lists(st.text("aB/_.2", min_size=1, max_size=5), min_size=1, max_size=8, unique=True))
+@example(["a/b", "a_b", "a_b_2", "A_B"])
+@example([".", "..", "_", "/"])
+def test_no_two_labels_share_a_folder(labels):
+    folders = label_folders(labels)
+    assert folders.keys() == set(labels)
+    assert len({one.casefold() for one in folders.values()}) == len(labels)
+    for label, name in folders.items():
+        assert "/" not in name
+        assert not name.startswith(".")
+        plain = label.replace("/", "_").lstrip(".") or "_"
+        numbered = name.startswith(f"{plain}_") and name[len(plain) + 1 :].isdigit()
+        assert name == plain or numbered
+    simple = [one for one in labels if "/" not in one and not one.startswith(".")]
+    if len({one.casefold() for one in simple}) == len(simple):
+        unnumbered = [one for one in simple if folders[one] == one]
+        assert unnumbered == simple
+
+
+def test_parts_with_labels_of_almost_one_name_stay_apart(tmp_path, rng):
+    path = write(tmp_path / "a.wav", rng, "PCM_16")
+    labels = ("rain", "rain/wind", "rain_wind")
+    segments = [Segment(0.0, 1.0, label, 0.9) for label in labels]
+    files = split_audio(path, segments, tmp_path / "out", labels=labels, name=Path("a.wav"))
+    assert [one.relative_to(tmp_path / "out").parts[0] for one in files] == [
+        *("rain", "rain_wind_2", "rain_wind"),
+    ]
+    # The heard labels alone do not decide: the other recordings have the same folders.
+    (alone,) = split_audio(path, segments[1:2], tmp_path / "out", labels=labels, name=Path("a.wav"))
+    assert alone == files[1]
 
 
 def test_damage_is_named_and_leaves_no_part_of_a_file(tmp_path, rng):
@@ -107,7 +142,7 @@ def test_damage_is_named_and_leaves_no_part_of_a_file(tmp_path, rng):
     content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
     path.write_bytes(content)
     with pytest.raises(AudioError, match=r"a\.flac: decoding stopped part-way"):
-        split_audio(path, [Segment(0.0, 2.0, "music", 0.9)], tmp_path / "out")
+        split_audio(path, [Segment(0.0, 2.0, "music", 0.9)], tmp_path / "out", labels=LABELS)
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, rng, monkeypatch):
@@ -121,5 +156,5 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, rng, monkeypatch)
 
     monkeypatch.setattr(Path, "open", opened)
     with pytest.raises(OSError, match="No space left") as raised:
-        split_audio(path, SEGMENTS, tmp_path / "out")
+        split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS)
     assert raised.value.filename.endswith(".wav")

@@ -119,6 +119,19 @@ def test_the_median_drops_what_is_shorter_than_half_of_it():
     assert smooth(scores, "none", 5).sum() == 12
 
 
+@given(
+    arrays(float, st.tuples(st.integers(1, 12), st.just(2), st.just(2)),
+           elements=st.integers(-9, 9).map(float)),
+    st.integers(1, 6),
+)  # fmt: skip
+def test_the_median_is_that_of_the_cells_around(scores, num_cells):
+    reach = num_cells // 2
+    padded = np.pad(scores, ((reach, reach), (0, 0), (0, 0)), mode="edge")
+    around = [padded[cell : cell + 2 * reach + 1] for cell in range(len(scores))]
+    expected = np.median(np.array(around), axis=1).argmax(axis=2)
+    np.testing.assert_array_equal(smooth(scores, "median", num_cells), expected)
+
+
 def test_labels_that_sound_at_once_overlap():
     shares = np.zeros((100, 2))
     shares[:60, 0], shares[30:, 1] = 0.9, 0.8

@@ -171,5 +171,6 @@ def read_card(metadata: Mapping[str, str], source: str) -> tuple[ModelCard, dict
 
 
 def _describe(mistake: Any) -> str:
-    fact = ".".join(str(part) for part in mistake["loc"]) or "the whole"
+    # Names of facts are the file's own and may be anything; a message is one line.
+    fact = " ".join(".".join(map(str, mistake["loc"])).split()) or "the whole"
     return f"{fact}: {mistake['msg'].removeprefix('Value error, ')}"

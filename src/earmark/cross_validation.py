@@ -27,7 +27,7 @@ from earmark.loaders import name_task, tell_data
 from earmark.manifest import Manifest
 from earmark.memory import keep_freed_memory
 from earmark.parallel import default_num_workers
-from earmark.preparation import ContentSet, prepare
+from earmark.preparation import ContentSet, Prepared, prepare
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore, default_root
 from earmark.tasks import Task
@@ -105,14 +105,7 @@ def cross_validate(
     with _folder(plan) as folder:
         folder.refuse_misuse(config, manifest.source, overwrite=plan.overwrite)
         prepared = prepare(manifest.recordings, store, reporter=runtime.reporter)
-        folds = fold_names(manifest)
-        # Once is enough: no fold has to find out again that a recording cannot be used.
-        usable = tuple(one for one in manifest.recordings if one.name in prepared.keys)
-        manifest = replace(manifest, recordings=usable)
-        if prepared.skipped:
-            _refuse_lost_folds(manifest, parts=folds)
-            check_folds(manifest, task, runtime.reporter)
-        _refuse_same_sound(manifest, prepared.keys)
+        manifest = _usable(manifest, task, prepared, runtime)
         folder.open(config, manifest.to_csv(prepared.keys), overwrite=plan.overwrite)
         # The task is that of all recordings, whatever is left of them in a fold.
         told = config.with_train(task=task.name)
@@ -159,6 +152,23 @@ def _divide(
     return manifest, task
 
 
+def _usable(manifest: Manifest, task: Task, prepared: Prepared, runtime: Runtime) -> Manifest:
+    """The recordings that have features, when they can still be divided, trained and tested on."""
+    # Once is enough: no fold has to find out again that a recording cannot be used.
+    usable = tuple(one for one in manifest.recordings if one.name in prepared.keys)
+    left = replace(manifest, recordings=usable)
+    if prepared.skipped:
+        lost = [fold for fold in fold_names(manifest) if fold not in fold_names(left)]
+        if lost:
+            raise DataError(
+                f"{manifest.source}: no recording of fold {lost[0]} can be used; mend its files, "
+                "or leave the fold out"
+            )
+        check_folds(left, task, runtime.reporter)
+    _refuse_same_sound(left, prepared.keys)
+    return left
+
+
 @contextmanager
 def _folder(plan: Plan) -> Iterator[FoldFolder]:
     if plan.folder is not None:
@@ -166,15 +176,6 @@ def _folder(plan: Plan) -> Iterator[FoldFolder]:
         return
     with tempfile.TemporaryDirectory(prefix="earmark-") as path:
         yield FoldFolder(Path(path))
-
-
-def _refuse_lost_folds(manifest: Manifest, *, parts: Sequence[str]) -> None:
-    lost = [fold for fold in parts if fold not in fold_names(manifest)]
-    if lost:
-        raise DataError(
-            f"{manifest.source}: no recording of fold {lost[0]} can be used; mend its files, or "
-            "leave the fold out"
-        )
 
 
 def _refuse_same_sound(manifest: Manifest, keys: Mapping[str, str]) -> None:

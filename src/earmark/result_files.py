@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,7 +24,7 @@ class ResultFormat:
     Args:
         to_row: A result, as ``predict --json`` prints it, to a row.
         write: Writes rows; the labels make the columns.
-        read: Reads what ``write`` wrote.
+        read: Reads what ``write`` wrote; raises `DataError` for anything else.
         holds_segments: Whether a row has room for them.
     """
 
@@ -54,24 +55,24 @@ def result_format(path: Path) -> ResultFormat:
 
 def result_columns(labels: Sequence[str]) -> tuple[str, ...]:
     """The columns of a CSV table; a Parquet table has ``segments`` besides."""
-    shares = (f"probability_{label}" for label in labels)
+    shares = (f"probability_{plain_name(label)}" for label in labels)
     return ("path", "label", "undecided", *shares, "duration_seconds", "error")
 
 
 def plain_name(name: str) -> str:
-    """The name of a file as Unicode; bytes that are not UTF-8 are written as escapes."""
+    """The name of a file or a folder as Unicode; bytes that are not UTF-8 become escapes."""
     return name.encode(errors="backslashreplace").decode()
 
 
 def _flat(result: Row, labels: Sequence[str]) -> dict[str, Any]:
     """A result as cells; several labels are joined by semicolons, as in a manifest."""
     shares = result.get("probabilities", {})
-    joined = ";".join(result["labels"]) if "labels" in result else None
+    label = ";".join(result["labels"]) if "labels" in result else result.get("label")
     return {
         "path": plain_name(result["path"]),
-        "label": result.get("label", joined),
+        "label": None if label is None else plain_name(label),
         "undecided": result.get("undecided"),
-        **{f"probability_{label}": shares.get(label) for label in labels},
+        **{f"probability_{plain_name(label)}": shares.get(label) for label in labels},
         "duration_seconds": result.get("duration_seconds"),
         "error": plain_name(result["error"]) if "error" in result else None,
     }
@@ -79,31 +80,55 @@ def _flat(result: Row, labels: Sequence[str]) -> dict[str, Any]:
 
 def _write_csv(file: BinaryIO, rows: Iterable[Row], labels: Sequence[str]) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    writer = csv.DictWriter(text, result_columns(labels), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    columns = result_columns(labels)
+    heading = dict(zip(columns, columns, strict=True))
+    for row in itertools.chain([heading], rows):
+        # Where lines end with a line feed, csv leaves a carriage return bare, and a reader ends the
+        # row there.
+        bare = any("\r" in str(cell) for cell in row.values())
+        quoting = csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
+        csv.DictWriter(text, columns, lineterminator="\n", quoting=quoting).writerow(row)
     # The file is the caller's: it stays open.
     text.detach()
 
 
 def _read_csv(path: Path, labels: Sequence[str]) -> Iterator[Row]:
-    with path.open(encoding="utf-8", newline="") as text:
+    with path.open(encoding="utf-8", newline="") as text, refuse_damage(path):
         reader = csv.DictReader(text)
         _check_columns(path, reader.fieldnames or (), result_columns(labels))
-        yield from reader
+        for row in reader:
+            if None in row or None in row.values():
+                raise ValueError(f"line {reader.line_num} has another number of cells")
+            yield row
 
 
 def _write_json_lines(file: BinaryIO, rows: Iterable[Row], labels: Sequence[str]) -> None:
     file.writelines(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-def _read_json_lines(path: Path, labels: Sequence[str]) -> Iterator[Row]:
-    with path.open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
+def read_json_lines(path: Path, labels: Sequence[str] = ()) -> Iterator[Row]:
+    """Results as ``predict --json`` prints them.
+
+    Args:
+        path: The file.
+        labels: As every ``ResultFormat.read`` takes them; these rows do not depend on them.
+
+    Raises:
+        DataError: It holds something else.
+    """
+    with path.open(encoding="utf-8") as lines, refuse_damage(path):
+        for number, line in enumerate(lines, start=1):
+            row = json.loads(line)
+            if not isinstance(row, dict) or not isinstance(row.get("path"), str):
+                raise ValueError(f"line {number} is not a result")
+            yield row
 
 
 def _to_parquet_row(result: Row, labels: Sequence[str]) -> Row:
-    return {**_flat(result, labels), "segments": result.get("segments")}
+    segments = result.get("segments")
+    if segments is not None:
+        segments = [{**one, "label": plain_name(one["label"])} for one in segments]
+    return {**_flat(result, labels), "segments": segments}
 
 
 def _parquet_schema(labels: Sequence[str]) -> Any:
@@ -129,10 +154,27 @@ def _write_parquet(file: BinaryIO, rows: Iterable[Row], labels: Sequence[str]) -
 def _read_parquet(path: Path, labels: Sequence[str]) -> Iterator[Row]:
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(path) as file:
+    with refuse_damage(path), pyarrow.parquet.ParquetFile(path) as file:
         _check_columns(path, file.schema_arrow.names, _parquet_schema(labels).names)
         for batch in file.iter_batches(BATCH_ROWS):
             yield from batch.to_pylist()
+
+
+@contextmanager
+def refuse_damage(path: Path) -> Iterator[None]:
+    """Around the reading of a file of which only a whole one was ever written.
+
+    Raises:
+        DataError: For the errors of those who read text, CSV, JSON and Parquet.
+    """
+    try:
+        yield
+    except (ValueError, csv.Error, OSError) as error:
+        # PyArrow gives some of its own errors as those of the system, but without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path}: damaged: {reason}; start again without --resume") from None
 
 
 def _check_columns(path: Path, found: Sequence[str], expected: Sequence[str]) -> None:
@@ -149,6 +191,6 @@ def _as_it_is(result: Row, labels: Sequence[str]) -> Row:
 
 _FORMATS = {
     ".csv": ResultFormat(_flat, _write_csv, _read_csv, holds_segments=False),
-    ".jsonl": ResultFormat(_as_it_is, _write_json_lines, _read_json_lines),
+    ".jsonl": ResultFormat(_as_it_is, _write_json_lines, read_json_lines),
     ".parquet": ResultFormat(_to_parquet_row, _write_parquet, _read_parquet),
 }

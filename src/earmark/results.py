@@ -23,7 +23,7 @@ import xxhash
 from earmark.errors import ConfigError, DataError
 from earmark.files import open_whole, write_whole
 from earmark.locks import FileLock
-from earmark.result_files import Row, plain_name, result_format
+from earmark.result_files import Row, plain_name, read_json_lines, refuse_damage, result_format
 
 PIECE_RESULTS, PIECE_SECONDS = 1000, 30.0
 _FACTS = "facts.json"
@@ -41,7 +41,8 @@ class ResultTable:
     Raises:
         ConfigError: As `earmark.result_files.result_format`; or pieces are there and ``resume`` is
             not given; or the pieces or the finished table to go on with have other facts.
-        DataError: Another process writes this table, or it has other columns.
+        DataError: Another process writes this table, or what is to be gone on with is damaged or
+            has other columns.
     """
 
     def __init__(
@@ -126,7 +127,9 @@ class ResultTable:
         for place, known in old.items():
             if not (place.exists() and known.exists()):
                 continue
-            if json.loads(known.read_text(encoding="utf-8")) != dict(facts):
+            with refuse_damage(known):
+                found = json.loads(known.read_text(encoding="utf-8"))
+            if found != dict(facts):
                 raise ConfigError(
                     f"{place}: holds the results of another model or other settings; give those "
                     "again, or remove it"
@@ -145,9 +148,8 @@ class ResultTable:
         if self._old is not None:
             yield from self._format.read(self._old, self._labels)
         for number in range(self._num_pieces):
-            with (self._pieces / f"{number:06d}.jsonl").open(encoding="utf-8") as lines:
-                for line in lines:
-                    yield self._format.to_row(json.loads(line), self._labels)
+            for result in read_json_lines(self._pieces / f"{number:06d}.jsonl"):
+                yield self._format.to_row(result, self._labels)
 
 
 def _digest(name: str) -> int:

@@ -6,6 +6,7 @@ packet of such a file needs the packets before it, so a cut between packets is n
 free of clicks.
 """
 
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -48,7 +49,12 @@ class _Source:
 
 
 def split_audio(
-    path: Path, segments: Sequence[Segment], folder: Path, name: Path | None = None
+    path: Path,
+    segments: Sequence[Segment],
+    folder: Path,
+    *,
+    labels: Sequence[str],
+    name: Path | None = None,
 ) -> list[Path]:
     """Writes every segment to ``FOLDER/LABEL/RECORDING/START-END.EXT``.
 
@@ -59,6 +65,7 @@ def split_audio(
         path: The recording.
         segments: Of the recording; they may overlap.
         folder: Where to write.
+        labels: The vocabulary; `label_folders` names the folder of each label.
         name: What to call the recording; by default its own path.
 
     Returns:
@@ -69,9 +76,41 @@ def split_audio(
     """
     with ExitStack() as opened:
         source = _open_exact(path, opened) or _open_decoded(path, opened)
-        places = [_place(folder, name or path, one, source.suffix) for one in segments]
+        # One folder a recording below each label, so that its parts are one group.
+        group = "__".join(place_below(Path(), name or path).parts)
+        folders = label_folders(labels)
+        places = [
+            folder / folders[one.label] / group / f"{one.start:.3f}-{one.end:.3f}{source.suffix}"
+            for one in segments
+        ]
         _write_parts(source, segments, places)
     return places
+
+
+def label_folders(labels: Sequence[str]) -> dict[str, str]:
+    """The name of a folder for each label, two never the same.
+
+    It is the label itself, but for slashes and for dots in front, which must not lead elsewhere. A
+    number follows the names that would be the same then, capitals and small letters apart: not
+    every file system tells those apart.
+
+    Args:
+        labels: The vocabulary; the same one always gives the same names.
+
+    Example:
+        >>> label_folders(["rain", "rain/wind", "rain_wind"])
+        {'rain': 'rain', 'rain_wind': 'rain_wind', 'rain/wind': 'rain_wind_2'}
+    """
+    plain = {label: label.replace("/", "_").lstrip(".") or "_" for label in labels}
+    folders: dict[str, str] = {}
+    taken: set[str] = set()
+    # A label that can be the name of a folder is so, whatever else would have its name.
+    for label in sorted(labels, key=lambda one: plain[one] != one):
+        numbered = (f"{plain[label]}_{number}" for number in itertools.count(2))
+        names = itertools.chain([plain[label]], numbered)
+        folders[label] = next(name for name in names if name.casefold() not in taken)
+        taken.add(folders[label].casefold())
+    return folders
 
 
 def _write_parts(source: _Source, segments: Sequence[Segment], places: Sequence[Path]) -> None:
@@ -166,11 +205,3 @@ def _open_decoded(path: Path, opened: ExitStack) -> _Source:
     source = opened.enter_context(open_source(path))
     blocks = name_damage(path, source.blocks(WHOLE))
     return _Source(source.sample_rate, source.channels, "FLAC", "PCM_24", ".flac", blocks)
-
-
-def _place(folder: Path, path: Path, segment: Segment, suffix: str) -> Path:
-    """Where a segment goes; a label with a slash or a dot in front must not lead elsewhere."""
-    label = segment.label.replace("/", "_").lstrip(".") or "_"
-    # One folder a recording, so that its parts are one group.
-    group = "__".join(place_below(Path(), path).parts)
-    return folder / label / group / f"{segment.start:.3f}-{segment.end:.3f}{suffix}"

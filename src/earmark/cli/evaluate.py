@@ -91,15 +91,17 @@ def evaluate(  # noqa: PLR0913 - one an option
     if folder:
         origin = Origin(file, str(data), TEST_SPLIT if manifest.has_splits else UNSEEN, run)
         report = write_report(folder, evaluation, checkpoint, origin, examination)
-    if as_json:
-        click.echo(json.dumps({**evaluation.to_dict(), **examination.to_dict()}))
-    else:
-        _print(evaluation, examination, report)
+    _show(evaluation, examination, report, as_json=as_json)
     exit_if_skipped(evaluation.skipped, runtime.reporter)
 
 
-def _print(evaluation: "Evaluation", examination: "Examination", report: Path | None) -> None:
-    """Prints a test and what stands behind it for people."""
+def _show(
+    evaluation: "Evaluation", examination: "Examination", report: Path | None, *, as_json: bool
+) -> None:
+    """Prints a test and what stands behind it, for programs or for people."""
+    if as_json:
+        click.echo(json.dumps({**evaluation.to_dict(), **examination.to_dict()}))
+        return
     print_evaluation(evaluation)
     print_examination(examination)
     click.echo(f"Report: {report.absolute()}" if report else "No report: give -o FOLDER")

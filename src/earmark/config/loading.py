@@ -79,7 +79,8 @@ def _parse_value(text: str) -> Any:
 
 
 def _describe(error: Any) -> str:
-    location = [str(part) for part in error["loc"]]
+    # A name in quotation marks may have several lines; a message has one.
+    location = [" ".join(str(part).split()) for part in error["loc"]]
     path = ".".join(location) or "the configuration"
     if error["type"] == "extra_forbidden":
         return f"unknown setting {path}{_suggest(location)}"
