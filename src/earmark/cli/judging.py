@@ -231,11 +231,8 @@ def _write_files(
                     suffix, content = f".{kind}", draw_prediction(classifier, result, kind)
                 write_whole(place.with_name(place.name + suffix), content)
         if request.split_to is not None:
-            split_audio(
-                *(result.path, result.segments or (), request.split_to),
-                labels=classifier.labels,
-                name=named.path,
-            )
+            segments, labels = result.segments or (), classifier.labels
+            split_audio(result.path, segments, request.split_to, labels=labels, name=named.path)
     except AudioError as error:
         return Failure(named.path, str(error))
     except OSError as error:
