@@ -262,7 +262,8 @@ def _changes(rows: Sequence[Row], out: Path) -> Iterator[Row]:
             spans[label] = (0 if label in before else at, last, rng.uniform(*CHANGE_DB))
         sound = np.zeros(length, np.float32)
         for label, (first, last, gain_db) in spans.items():
-            clip = _stretch(_read(kinds[label][rng.integers(len(kinds[label]))]), 1.0, rng)
+            clip = _read(kinds[label][rng.integers(len(kinds[label]))])
+            clip = _stretch(clip, CHANGE_SECONDS, rng)
             sound[first:last] += clip[first:last] * np.float32(10 ** (gain_db / 20))
         heard = [name for name, span in spans.items() if name and span[1] - span[0] >= length / 2]
         path = out / "clips" / f"change_{number:04d}.flac"
