@@ -3,7 +3,9 @@
 ``python benchmarks/forced_choice.py DATA MODEL... --split validation``
 
 Recordings with exactly one of the two labels are judged whole, by the mean over the windows of the
-model, and in stretches, each alone. The label with the larger logit is the choice.
+model, and in stretches, each alone. The label with the larger logit is the choice. A second table
+tells how many seconds of each label are taken for the other, and how many of those are soft: pauses
+of speech hold no speech.
 """
 
 import argparse
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64, Int64
 
 from earmark.checkpoint import Checkpoint, load_checkpoint
 from earmark.data import AudioDataset, OrderedLoader, usable_clips
@@ -29,6 +31,8 @@ from machine import describe_machine
 
 LABELS = ("music", "speech")
 WINDOW_SECONDS = (3.0, 1.0)
+SOFT_DB = -6.0
+"""A second is soft when it lies this far below the median of its recording's."""
 
 
 def main() -> None:
@@ -46,8 +50,13 @@ def main() -> None:
         print(f"{arguments.data.name}: {manifest.summary()}\n")
         print("| model | whole | " + " | ".join(f"{one:g} s" for one in WINDOW_SECONDS) + " |")
         print("|---|---|" + "---|" * len(WINDOW_SECONDS))
-        for model in arguments.models:
-            judge(model, manifest, arguments.store, by_recording=arguments.list)
+        rows = [
+            row
+            for model in arguments.models
+            for row in judge(model, manifest, arguments.store, by_recording=arguments.list)
+        ]
+        print("\n| model | seconds of | wrong | soft | wrong of these |\n|---|---|---|---|---|")
+        print("\n".join(rows))
     except EarmarkError as error:
         sys.exit(f"{parser.prog}: {error}")
 
@@ -62,8 +71,8 @@ def single_labels(manifest: Manifest, split: str | None) -> Manifest:
     return replace(manifest, recordings=tuple(chosen), labels=LABELS)
 
 
-def judge(model: Path, manifest: Manifest, store_root: Path, *, by_recording: bool) -> None:
-    """Prints the row of a model.
+def judge(model: Path, manifest: Manifest, store_root: Path, *, by_recording: bool) -> list[str]:
+    """Prints the row of a model; its rows of the second table.
 
     Args:
         model: A run folder or a checkpoint.
@@ -89,6 +98,25 @@ def judge(model: Path, manifest: Manifest, store_root: Path, *, by_recording: bo
         ]
     print(f"| {model} | {' | '.join(cells)} |", flush=True)
     print("\n".join(notes), file=sys.stderr)
+    # The last stretches are the seconds.
+    return [f"| {model} | {row} |" for row in _by_label(dataset, truth, ~is_right)]
+
+
+def _by_label(
+    seconds: AudioDataset, truth: Int64[np.ndarray, " clips"], is_wrong: Bool[np.ndarray, " rows"]
+) -> list[str]:
+    owners = seconds.window_clips
+    log_mel = seconds.batch(range(len(seconds))).log_mel.double()
+    level_db = 10 * (10 ** (log_mel / 10)).mean(dim=(1, 2, 3)).log10().numpy()
+    medians_db = [np.median(level_db[owners == clip]) for clip in range(len(truth))]
+    is_soft = level_db <= np.array(medians_db)[owners] + SOFT_DB
+    rows = []
+    for index, label in enumerate(LABELS):
+        own = truth[owners] == index
+        soft = own & is_soft
+        wrong = f"{(own & is_wrong).sum()} of {own.sum()}"
+        rows.append(f"{label} | {wrong} | {soft.sum()} | {(soft & is_wrong).sum()}")
+    return rows
 
 
 def _choose(
