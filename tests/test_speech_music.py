@@ -331,3 +331,33 @@ def test_a_piece_lasts_as_long_as_asked_and_is_the_same_for_a_seed():
     assert np.abs(first).max() > 1e-3
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_a_forced_choice_tells_wrong_seconds_by_label_and_softness(tmp_path, monkeypatch, capsys):
+    """A network that always says music: all seconds of speech are wrong, soft ones as well."""
+    import torch
+
+    import forced_choice
+    from earmark.card import ModelCard
+    from earmark.checkpoint import Checkpoint, new_network
+    from earmark.config import load_config
+    from earmark.tasks import MULTI_LABEL
+
+    rng = np.random.default_rng(0)
+    for label in ("music", "speech"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        loud, soft = (made_noise(seconds, rng) for seconds in (3.0, 1.0))
+        path = tmp_path / "data" / label / "one.wav"
+        soundfile.write(path, np.concatenate([loud, 0.1 * soft]), RATE)
+    card = ModelCard(load_config(), ("music", "speech"), 51, MULTI_LABEL)
+    network = new_network(card)
+    with torch.no_grad():
+        network.classifier.weight.zero_()
+        network.classifier.bias.copy_(torch.tensor([1.0, -1.0]))
+    Checkpoint(card, network.state_dict()).save(tmp_path / "model.safetensors")
+    store = f"--store={tmp_path / 'store'}"
+    call(monkeypatch, forced_choice, tmp_path / "data", tmp_path / "model.safetensors", store)
+    rows = capsys.readouterr().out
+    assert "| 50.00%, 1 of 2 | 50.00%, 1 of 2 | 50.00%, 4 of 8 |" in rows
+    assert "| music | 0 of 4 | 1 | 0 |" in rows
+    assert "| speech | 4 of 4 | 1 | 1 |" in rows
