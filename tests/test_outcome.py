@@ -186,7 +186,7 @@ def test_predictions_of_other_data_are_refused(stored, change, message):
 def test_names_with_marks_of_lines_and_a_byte_order_mark_are_read(stored, mark):
     tested = evaluation()
     clips = tuple(
-        replace(one, name=f"a\u2028{n}\x0c\x85,\n.wav")
+        replace(one, name=f"a\u2028{n}\x0c\x85,\n\r.wav")
         for n, one in enumerate(tested.predictions.clips)
     )
     tested = replace(tested, uncalibrated=replace(tested.uncalibrated, clips=clips))
