@@ -75,12 +75,17 @@ def _own_files(folder: Path) -> Iterator[Path]:
 def _open_archives(folder: Path) -> None:
     """Puts the sounds inside zip files, where games like to keep them, into folders beside them."""
     files = [one for one in _own_files(folder) if one.suffix.lower() in ARCHIVES and one.is_file()]
-    for path in files:
+    taken: set[Path] = set()
+    for path in sorted(files):
+        # Two archives may differ in their extensions alone.
+        plain = path.with_suffix("")
+        target = path.with_name(f"{plain.name}_{path.suffix[1:]}") if plain in taken else plain
+        taken.add(target)
         try:
             with zipfile.ZipFile(path) as archive:
                 for name in archive.namelist():
                     if Path(name).suffix.lower() in SOUNDFILE_EXTENSIONS:
-                        archive.extract(name, path.with_suffix(""))
+                        archive.extract(name, target)
         # A damaged file, a locked one, and one whose folder cannot be made.
         except (zipfile.BadZipFile, RuntimeError, OSError) as error:
             where = path.relative_to(folder)

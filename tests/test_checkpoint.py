@@ -213,7 +213,7 @@ def test_settings_that_ask_for_a_huge_network_are_refused_before_it_is_made(save
         return build_model(*args)
 
     monkeypatch.setattr("earmark.checkpoint.build_model", spy)
-    with pytest.raises(CheckpointError, match="do not fit the settings"):
+    with pytest.raises(CheckpointError, match="do not fit its settings"):
         load_checkpoint(path).build()
     assert made_on == ["meta"]
 
@@ -225,12 +225,16 @@ def test_a_network_that_this_earmark_does_not_know_is_refused(saved):
         load_checkpoint(path).build()
 
 
-def test_weights_that_do_not_fit_are_refused(saved):
+def test_weights_that_do_not_fit_are_refused_with_the_name_of_their_file(saved):
     path, model = saved
     card = ModelCard(Config(), CARD.labels, CARD.window_frames)
     Checkpoint(card, model.state_dict()).save(path)
-    with pytest.raises(CheckpointError, match="do not fit the settings"):
-        load_checkpoint(path).build()
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path).adjust([]).build()
+    message = str(caught.value)
+    assert message.startswith(f"{path}: its weights do not fit its settings (")
+    assert message.endswith("; copy the file again from where it was trained, or train again")
+    assert "\n" not in message
 
 
 def test_weights_that_are_not_finite_are_refused(saved):

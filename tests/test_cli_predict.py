@@ -127,6 +127,17 @@ def test_the_parts_of_recordings_are_cut_out(earmark, model, sounds, tmp_path):
     )
 
 
+def test_recordings_with_paths_of_almost_one_name_are_cut_into_folders_of_their_own(
+    earmark, model, sounds, tmp_path
+):
+    (tmp_path / "in__0.wav").write_bytes((sounds / "0.wav").read_bytes())
+    assert (
+        earmark("predict", model, "in/0.wav", "in__0.wav", "--split-audio", "parts").exit_code == 0
+    )
+    groups = {one.parent.name for one in (tmp_path / "parts").rglob("*-*.wav")}
+    assert groups == {"in__0.wav", "in__0.wav_2"}
+
+
 def test_files_come_from_a_list_or_a_pattern(earmark, model, sounds, tmp_path):
     (tmp_path / "list.txt").write_text("in/1.wav\n\nin/0.wav\n")
     listed = documents(earmark("predict", model, "--files-from", "list.txt", "--json"))

@@ -76,6 +76,16 @@ def test_sounds_inside_archives_lie_in_a_folder_of_its_name(fetch, name):
     }
 
 
+def test_archives_of_almost_one_name_have_a_folder_each(fetch):
+    names = ("m.zip", "m.pk3", "n.zip")
+    files = {f"data/{name}": zipped({"a.ogg": name.encode()}) for name in names}
+    assert fetch(files) == {
+        "data/m/a.ogg": b"m.pk3",
+        "data/m_zip/a.ogg": b"m.zip",
+        "data/n/a.ogg": b"n.zip",
+    }
+
+
 def test_no_member_leaves_its_folder(fetch):
     members = {"../../../up.ogg": b"1", "/root.ogg": b"2", "a/../../b.ogg": b"3"}
     found = fetch({"data/m.zip": zipped(members)})

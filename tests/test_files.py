@@ -1,11 +1,15 @@
-"""Files are written whole or not at all, whatever fails on the way."""
+"""Files are written whole or not at all, whatever fails on the way; rows stay rows."""
 
+import csv
+import io
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from earmark.files import open_whole, place_below, write_whole
+from earmark.files import csv_lines, open_whole, place_below, write_whole
 
 
 def test_missing_folders_are_made(tmp_path):
@@ -103,3 +107,15 @@ def test_files_of_one_name_have_places_of_their_own(tmp_path, monkeypatch):
     places = [place_below(out, one) for one in paths]
     assert len(set(places)) == len(paths)
     assert all(one.is_relative_to(out) and ".." not in one.parts for one in places)
+
+
+@given(st.lists(st.lists(st.text('a,"\r\n; '), min_size=1, max_size=3), max_size=5))
+@example([["a\r.wav", "x"], ["\r", "\n"], ["", "\r\n"]])
+@example([[""]])
+def test_a_row_reads_back_as_one_row_whatever_marks_of_lines_it_holds(rows):
+    text = "".join(csv_lines(rows))
+    assert list(csv.reader(io.StringIO(text, newline=""), strict=True)) == rows
+
+
+def test_plain_rows_end_with_a_line_feed_and_have_no_quotes():
+    assert list(csv_lines([("a b.wav", 1, None), ("é", 0.5, "")])) == ["a b.wav,1,\n", "é,0.5,\n"]

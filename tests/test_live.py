@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark import live
-from earmark.errors import ConfigError
+from earmark.errors import ConfigError, DataError
 from earmark.live import RAW_BYTES, RAW_TYPES, Microphone, raw_blocks
 
 
@@ -70,6 +70,7 @@ class FakeStream:
 
     def __init__(self, **options):
         self.options, self.events, self.latency = options, [], (0.25, 0.125)
+        self.active = True
 
     def start(self):
         self.events.append("start")
@@ -157,6 +158,26 @@ def test_a_block_that_comes_later_is_waited_for(microphone):
         microphone._stream.hear([value, -value])
     listener.join(30)
     assert heard == [[value, -value] for value in (0.25, 0.5, 0.75)]
+
+
+@pytest.mark.parametrize(("active", "num_waits"), [(True, live.PATIENCE_SECONDS), (False, 1)])
+def test_a_microphone_that_goes_away_is_one_line(microphone, monkeypatch, active, num_waits):
+    """What was heard before comes first; the line tells what to do."""
+    waits, wait = [], microphone._blocks.get
+
+    def get(timeout):
+        waits.append(timeout)
+        return wait(timeout=0.0)
+
+    monkeypatch.setattr(microphone._blocks, "get", get)
+    blocks = microphone.blocks()
+    microphone._stream.hear([0.5])
+    microphone._stream.active = active
+    assert next(blocks).tolist() == [0.5]
+    waits.clear()
+    with pytest.raises(DataError, match=r"^the microphone gives no sound any more; plug it in .*$"):
+        next(blocks)
+    assert waits == [1.0] * num_waits
 
 
 @pytest.mark.parametrize("error", [OSError("Error querying device -1"), ValueError("No input")])

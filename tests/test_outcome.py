@@ -184,9 +184,9 @@ def test_predictions_of_other_data_are_refused(stored, change, message):
 
 @pytest.mark.parametrize("mark", ["\ufeff", ""])
 def test_names_with_marks_of_lines_and_a_byte_order_mark_are_read(stored, mark):
-    tested = evaluation()
+    tested, ends = evaluation(), (",\n", "\r")
     clips = tuple(
-        replace(one, name=f"a\u2028{n}\x0c\x85,\n.wav")
+        replace(one, name=f"a\u2028{n}\x0c\x85{ends[n % 2]}.wav")
         for n, one in enumerate(tested.predictions.clips)
     )
     tested = replace(tested, uncalibrated=replace(tested.uncalibrated, clips=clips))

@@ -11,7 +11,7 @@ from earmark.baselines import read_predictions
 from earmark.card import ModelCard
 from earmark.checkpoint import Checkpoint, new_network
 from earmark.config import Config
-from earmark.curves import coverage_curve
+from earmark.curves import Curve, coverage_curve
 from earmark.data import Clip
 from earmark.decisions import DecisionRule
 from earmark.examination import examine
@@ -19,7 +19,13 @@ from earmark.examples import Judged
 from earmark.metrics import Predictions
 from earmark.outcome import Evaluation
 from earmark.page import html_table
-from earmark.plots import draw_coverage, draw_intervals, to_svg
+from earmark.plots import (
+    draw_coverage,
+    draw_intervals,
+    draw_precision_recall,
+    draw_roc,
+    to_svg,
+)
 from earmark.preparation import Skipped
 from earmark.report import Origin, write_report
 from earmark.report.clips import render_errors, render_examples
@@ -302,6 +308,14 @@ def test_the_picture_of_coverage_has_the_area_that_it_names():
     x, y = line.get_xdata(), line.get_ydata()
     assert (line.get_drawstyle(), x[0], x[-1]) == ("steps-pre", 0.0, 1.0)
     assert np.diff(x) @ y[1:] == pytest.approx(curve.area)
+
+
+@pytest.mark.parametrize("draw", [draw_roc, draw_precision_recall])
+def test_a_label_with_an_underscore_in_front_is_in_the_legend(draw):
+    ends = np.array([0.0, 1.0])
+    curves = {label: Curve(ends, ends, 0.5) for label in ("_other", "music")}
+    texts = [text.get_text() for text in draw(curves).axes[0].get_legend().get_texts()]
+    assert [text.split() for text in texts] == [["other", "0.500"], ["music", "0.500"]]
 
 
 def test_long_names_leave_room_for_the_picture():

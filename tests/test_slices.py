@@ -16,7 +16,15 @@ from earmark.intervals import wilson_interval
 from earmark.manifest import Recording
 from earmark.metrics import Predictions
 from earmark.outcome import Evaluation
-from earmark.slices import GROUP, MAX_BINS, MIN_CLIPS, SoundMeter, describe_clips, slice_clips
+from earmark.slices import (
+    GROUP,
+    MAX_BINS,
+    MAX_NUMBERED,
+    MIN_CLIPS,
+    SoundMeter,
+    describe_clips,
+    slice_clips,
+)
 from earmark.store import FeatureStore
 from earmark.tasks import BINARY
 
@@ -101,6 +109,32 @@ def test_numbers_are_cut_at_quantiles_wherever_they_come_from():
 def test_groups_are_names_even_when_they_are_numbers():
     groups = [str(number // 10) for number in range(60)]
     assert {one.value for one in sliced([True] * 60, {GROUP: groups}, groups)} == set("012345")
+
+
+def values_of(column, values):
+    return {one.value for one in sliced([True] * len(values), {column: values})}
+
+
+@pytest.mark.parametrize("column", ["speaker_id", "speakerId", "ID"])
+def test_identifiers_are_names_however_many_there_are(column):
+    values = [str(1000 + index // 10) for index in range(300)]
+    assert values_of(column, values) == set(values)
+
+
+def test_a_few_whole_numbers_are_names_and_many_are_a_quantity():
+    few = [str(index % MAX_NUMBERED) for index in range(10 * MAX_NUMBERED)]
+    many = [str(index % (MAX_NUMBERED + 1)) for index in range(10 * MAX_NUMBERED + 10)]
+    assert values_of("take", few) == set(few)
+    assert len(values_of("age", many)) == MAX_BINS
+
+
+def test_a_few_numbers_with_fractions_and_measured_ones_are_quantities():
+    written = [str(index % 8 + 0.5) for index in range(80)]
+    measured = [float(index % 8) for index in range(80)]
+    for column, values in (("distance", written), ("duration (s)", measured)):
+        found = values_of(column, values)
+        assert len(found) == MAX_BINS
+        assert all(" to " in value for value in found)
 
 
 CONFIGS = [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from earmark import audio
 from earmark.errors import AudioError
 from earmark.manifest import read_manifest
-from earmark.splitting import label_folders, split_audio
+from earmark.splitting import RecordingFolders, label_folders, split_audio
 from earmark.timeline import Segment
 
 RATE = 22_050
@@ -134,6 +134,22 @@ def test_parts_with_labels_of_almost_one_name_stay_apart(tmp_path, rng):
     # The heard labels alone do not decide: the other recordings have the same folders.
     (alone,) = split_audio(path, segments[1:2], tmp_path / "out", labels=labels, name=Path("a.wav"))
     assert alone == files[1]
+
+
+PARTS = st.text("aB_", min_size=1, max_size=4)
+PATHS = st.builds(
+    lambda parts, root: Path(root, *parts), st.lists(PARTS, min_size=1), st.sampled_from(["", "/"])
+)
+
+
+@given(st.lists(PATHS, min_size=1, max_size=8, unique=True))
+@example([Path("a/b.wav"), Path("a__b.wav"), Path("/a/b.wav"), Path("a__b.wav_2"), Path("A/b.wav")])
+def test_no_two_recordings_share_a_folder(paths):
+    folders = RecordingFolders()
+    names = [folders.name(path) for path in paths]
+    assert len({name.casefold() for name in names}) == len(paths)
+    assert [folders.name(path) for path in paths] == names
+    assert names[0] == "__".join(part for part in paths[0].parts if part != "/")
 
 
 def test_damage_is_named_and_leaves_no_part_of_a_file(tmp_path, rng):

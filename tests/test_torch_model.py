@@ -134,5 +134,5 @@ def test_weights_of_another_network_are_refused(saved):
     weights = dict(load_checkpoint(saved).model)
     weights["classifier.bias"] = torch.zeros(4)
     Checkpoint(CARD, weights).save(saved)
-    with pytest.raises(CheckpointError, match=r"do not fit the settings.*classifier\.bias"):
+    with pytest.raises(CheckpointError, match=r"do not fit its settings.*classifier\.bias"):
         open_checkpoint(saved, "cpu")

@@ -50,6 +50,7 @@ class Checkpoint:
         optimizer: The optimizer's state by name; empty unless training goes on from here.
         progress: State of the training loop, as plain JSON values.
         average: Moving average of the weights by name; empty unless training goes on from here.
+        path: The file that it was read from, which errors name.
     """
 
     card: ModelCard
@@ -57,6 +58,7 @@ class Checkpoint:
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
     progress: Mapping[str, Any] = field(default_factory=dict)
     average: Mapping[str, Tensor] = field(default_factory=dict)
+    path: Path | None = None
 
     def build(self) -> AudioModel:
         """The network with its weights, in evaluation mode, on the CPU.
@@ -72,8 +74,11 @@ class Checkpoint:
             model = _network(self.card)
             model.load_state_dict(weights)
         except (RuntimeError, ConfigError) as error:
-            reason = str(error).replace("\n", " ")
-            raise CheckpointError(f"the weights do not fit the settings: {reason}") from None
+            reason = " ".join(str(error).split())
+            raise CheckpointError(
+                f"{self.path or 'a new model'}: its weights do not fit its settings ({reason}); "
+                "copy the file again from where it was trained, or train again"
+            ) from None
         return model.eval()
 
     def adjust(self, settings: Sequence[str]) -> "Checkpoint":
@@ -122,6 +127,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         _strip(tensors, _OPTIMIZER),
         progress,
         _strip(tensors, _AVERAGE),
+        path,
     )
 
 

@@ -1,7 +1,9 @@
 """Files written whole: a reader sees the old file or the new one, never a part."""
 
+import csv
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -46,6 +48,24 @@ def write_whole(path: Path, content: bytes | str) -> None:
     data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
     with open_whole(path) as file:
         file.write(data)
+
+
+def csv_lines(rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    r"""Rows as CSV, each with a line feed at its end.
+
+    Args:
+        rows: Their cells. None is an empty cell; a cell with a line feed or a carriage return is
+            put between quotes.
+
+    Example:
+        >>> list(csv_lines([("a\r.wav", 1), ("b.wav", None)]))
+        ['"a\r.wav",1\n', 'b.wav,\n']
+    """
+    for row in rows:
+        line = io.StringIO()
+        # Of the marks of lines, csv quotes those alone that end its own lines.
+        csv.writer(line, lineterminator="\r\n").writerow(row)
+        yield line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def place_below(folder: Path, path: Path) -> Path:

@@ -1,7 +1,5 @@
 """Figures of a cross-validation: every clip judged by networks that have not seen it."""
 
-import csv
-import io
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from earmark.data import Clip
+from earmark.files import csv_lines
 from earmark.intervals import effective_size, wilson_interval
 from earmark.metrics import Predictions, Scores, score_chosen
 from earmark.outcome import WindowScores, join_labels
@@ -288,15 +287,15 @@ class CrossValidation:
 
     def to_csv(self) -> str:
         """A row a clip and seed."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("seed", "fold", "path", "label", "predicted", "correct", *self.labels))
+        rows: list[tuple[object, ...]] = [
+            ("seed", "fold", "path", "label", "predicted", "correct", *self.labels)
+        ]
         for one in self.judgements:
             names = (join_labels(self.labels, each) for each in (one.clip.targets, one.chosen))
             shares = (f"{share:.6f}" for share in one.probabilities)
             hit = "yes" if one.is_right else "no"
-            writer.writerow((one.seed, one.fold, one.clip.name, *names, hit, *shares))
-        return text.getvalue()
+            rows.append((one.seed, one.fold, one.clip.name, *names, hit, *shares))
+        return "".join(csv_lines(rows))
 
 
 def _describe(result: FoldResult, scores: Scores) -> dict[str, Any]:

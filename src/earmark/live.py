@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.errors import ConfigError
+from earmark.errors import ConfigError, DataError
 
 RAW_TYPES = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
 """As FFmpeg names them."""
@@ -15,6 +15,8 @@ RAW_BYTES = 1 << 16
 BLOCK_SECONDS = 0.05
 QUEUED_BLOCKS = 200
 """Ten seconds: what comes while the computer cannot keep up is dropped, and counted."""
+PATIENCE_SECONDS = 5
+"""A microphone in a quiet room gives blocks too: without any for so long, it is gone."""
 
 
 def raw_blocks(read: Callable[[int], bytes], kind: str) -> Iterator[np.ndarray]:
@@ -77,9 +79,13 @@ class Microphone:
         return float(np.max(self._stream.latency))
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Samples, as they come, without end."""
+        """Samples, as they come, without end.
+
+        Raises:
+            DataError: No sound has come for `PATIENCE_SECONDS`, or the system has ended the stream.
+        """
         while True:
-            yield self._blocks.get()
+            yield self._next_block()
 
     def __enter__(self) -> "Microphone":
         self._stream.start()
@@ -92,6 +98,18 @@ class Microphone:
         trace: TracebackType | None,
     ) -> None:
         self._stream.close()
+
+    def _next_block(self) -> np.ndarray:
+        for _ in range(PATIENCE_SECONDS):
+            try:
+                return self._blocks.get(timeout=1.0)
+            except queue.Empty:
+                if not self._stream.active:
+                    break
+        raise DataError(
+            "the microphone gives no sound any more; plug it in again, or choose another: "
+            "python -m sounddevice lists the inputs"
+        )
 
     def _take(self, samples: np.ndarray, num_frames: int, time: Any, status: Any) -> None:
         """Called by the system, in a thread of its own that must not wait."""

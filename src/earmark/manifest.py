@@ -1,7 +1,5 @@
 """The table of recordings: what each file is labelled, and in which split, fold and group it is."""
 
-import csv
-import io
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +9,7 @@ from typing import Literal
 
 from earmark.audio import WHOLE, Excerpt
 from earmark.errors import DataError
+from earmark.files import csv_lines
 from earmark.folders import SPLIT_NAMES, scan
 from earmark.tables import COLUMNS, Row, read_rows
 
@@ -102,15 +101,14 @@ class Manifest:
         Args:
             keys: Name of a recording to the key of its content, where it is known.
         """
-        columns = ("name", "label", "split", "fold", "group", "start", "end", "key")
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
+        rows: list[tuple[object, ...]] = [
+            ("name", "label", "split", "fold", "group", "start", "end", "key")
+        ]
         for one in self.recordings:
             end = "" if one.excerpt.end is None else one.excerpt.end
-            row = (one.name, ";".join(one.labels), one.split or "", one.fold or "", one.group)
-            writer.writerow((*row, one.excerpt.start or "", end, keys.get(one.name, "")))
-        return text.getvalue()
+            names = (one.name, ";".join(one.labels), one.split or "", one.fold or "", one.group)
+            rows.append((*names, one.excerpt.start or "", end, keys.get(one.name, "")))
+        return "".join(csv_lines(rows))
 
 
 def read_manifest(data: Path) -> Manifest:

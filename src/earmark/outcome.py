@@ -1,7 +1,5 @@
 """What a test found: decisions, figures with intervals, and what they are to be compared with."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -22,6 +20,7 @@ from earmark.calibration import Calibration, brier_scores, measure_calibration
 from earmark.config import EvaluateConfig
 from earmark.curves import Coverage, Curve, coverage_curve, recall_precision_curve, roc_curve
 from earmark.decisions import DecisionRule, Decisions
+from earmark.files import csv_lines
 from earmark.intervals import GroupBootstrap, Interval
 from earmark.metrics import Predictions, Scores, score_chosen
 from earmark.preparation import Skipped
@@ -311,21 +310,19 @@ class Evaluation:
     def to_csv(self) -> str:
         """A row a clip: its name, labels, what was said of it and the probability of each label."""
         labels = self.labels
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow((*PREDICTION_COLUMNS, *labels))
+        rows: list[tuple[str, ...]] = [(*PREDICTION_COLUMNS, *labels)]
         decided = self.decisions
-        rows = zip(
+        judged = zip(
             *(self.predictions.clips, self.chosen, self.right),
             *(decided.undecided, decided.probabilities),
             strict=True,
         )
-        for clip, chosen, is_right, reason, row in rows:
+        for clip, chosen, is_right, reason, row in judged:
             names = (join_labels(labels, indices) for indices in (clip.targets, chosen))
             shares = (f"{share:.6f}" for share in row)
             hit = "yes" if is_right else "no"
-            writer.writerow((clip.name, *names, hit, reason or "", *shares))
-        return text.getvalue()
+            rows.append((clip.name, *names, hit, reason or "", *shares))
+        return "".join(csv_lines(rows))
 
 
 def join_labels(labels: Sequence[str], indices: Sequence[int]) -> str:

@@ -1,7 +1,6 @@
 """Tables of results, a row a file: CSV, JSON Lines and Parquet, written and read row by row."""
 
 import csv
-import io
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from earmark.errors import ConfigError, DataError
+from earmark.files import csv_lines
 
 BATCH_ROWS = 1000
 
@@ -79,17 +79,9 @@ def _flat(result: Row, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def _write_csv(file: BinaryIO, rows: Iterable[Row], labels: Sequence[str]) -> None:
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     columns = result_columns(labels)
-    heading = dict(zip(columns, columns, strict=True))
-    for row in itertools.chain([heading], rows):
-        # Where lines end with a line feed, csv leaves a carriage return bare, and a reader ends the
-        # row there.
-        bare = any("\r" in str(cell) for cell in row.values())
-        quoting = csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
-        csv.DictWriter(text, columns, lineterminator="\n", quoting=quoting).writerow(row)
-    # The file is the caller's: it stays open.
-    text.detach()
+    cells = ([row[column] for column in columns] for row in rows)
+    file.writelines(line.encode() for line in csv_lines(itertools.chain([columns], cells)))
 
 
 def _read_csv(path: Path, labels: Sequence[str]) -> Iterator[Row]:

@@ -20,6 +20,8 @@ from earmark.store import FeatureStore, Frames
 MIN_CLIPS = 10
 """A slice of fewer clips would say hardly anything; none is made."""
 MAX_BINS = 4
+MAX_NUMBERED = 20
+"""So many different whole numbers, as of takes or rooms, are names; of more, as of ages, ranges."""
 BANDWIDTH_RANGE_DB = 60.0
 GROUP = "group"
 
@@ -46,8 +48,10 @@ def slice_clips(evaluation: Evaluation, columns: Columns) -> tuple[Slice, ...]:
     """Figures of every slice of at least `MIN_CLIPS` clips, the surely worst first.
 
     They are sorted by the upper end of the interval: a few clips that are all wrong by chance do
-    not come before many that are often wrong. Numbers of more than a few values are cut at
-    quantiles into up to `MAX_BINS` ranges of about as many clips.
+    not come before many that are often wrong. Quantities are cut at quantiles into up to
+    `MAX_BINS` ranges of about as many clips. The numbers of a column are names instead where it is
+    the group, where its name ends in ``id``, and where they are at most `MAX_BINS` values or, in
+    the manifest, at most `MAX_NUMBERED` whole numbers.
 
     Args:
         evaluation: The test.
@@ -59,7 +63,7 @@ def slice_clips(evaluation: Evaluation, columns: Columns) -> tuple[Slice, ...]:
     slices = [
         outcomes.score(column, value, members, confidence)
         for column, values in columns.items()
-        for value, members in _divide(values, is_name=column == GROUP)
+        for value, members in _divide(column, values)
     ]
     return tuple(sorted(slices, key=lambda one: (one.accuracy_interval[1], one.accuracy)))
 
@@ -83,12 +87,11 @@ class _Outcomes:
         return Slice(column, value, **vars(part))
 
 
-def _divide(values: Sequence[Value | None], *, is_name: bool) -> Iterator[tuple[str, list[int]]]:
+def _divide(column: str, values: Sequence[Value | None]) -> Iterator[tuple[str, list[int]]]:
     """Values or ranges with the clips that have them, where there are at least two such parts."""
     known = [(index, value) for index, value in enumerate(values) if value not in (None, "")]
-    numbers = [math.nan if is_name else _number(value) for _, value in known]
-    if len(set(numbers)) > MAX_BINS and not any(map(math.isnan, numbers)):
-        names = _ranges(np.array(numbers))
+    if _is_quantity(column, [value for _, value in known]):
+        names = _ranges(np.array([_number(value) for _, value in known]))
     else:
         names = [f"{value:g}" if isinstance(value, float) else value for _, value in known]
     parts: dict[str, list[int]] = {}
@@ -96,6 +99,16 @@ def _divide(values: Sequence[Value | None], *, is_name: bool) -> Iterator[tuple[
         parts.setdefault(name, []).append(index)
     if len(parts) > 1:
         yield from ((name, members) for name, members in parts.items() if len(members) >= MIN_CLIPS)
+
+
+def _is_quantity(column: str, values: Sequence[Value | None]) -> bool:
+    numbers = [_number(value) for value in values]
+    if column == GROUP or column.lower().endswith("id") or any(map(math.isnan, numbers)):
+        return False
+    # What was measured is a quantity, be it whole by chance.
+    is_written = all(isinstance(value, str) for value in values)
+    is_whole = is_written and all(number.is_integer() for number in numbers)
+    return len(set(numbers)) > (MAX_NUMBERED if is_whole else MAX_BINS)
 
 
 def _number(value: Value | None) -> float:

@@ -55,6 +55,7 @@ def split_audio(
     *,
     labels: Sequence[str],
     name: Path | None = None,
+    recordings: "RecordingFolders | None" = None,
 ) -> list[Path]:
     """Writes every segment to ``FOLDER/LABEL/RECORDING/START-END.EXT``.
 
@@ -67,6 +68,7 @@ def split_audio(
         folder: Where to write.
         labels: The vocabulary; `label_folders` names the folder of each label.
         name: What to call the recording; by default its own path.
+        recordings: The folders of the recordings before it, so that it has one of its own.
 
     Returns:
         The files, in the order of the segments.
@@ -77,7 +79,7 @@ def split_audio(
     with ExitStack() as opened:
         source = _open_exact(path, opened) or _open_decoded(path, opened)
         # One folder a recording below each label, so that its parts are one group.
-        group = "__".join(place_below(Path(), name or path).parts)
+        group = (recordings or RecordingFolders()).name(name or path)
         folders = label_folders(labels)
         places = [
             folder / folders[one.label] / group / f"{one.start:.3f}-{one.end:.3f}{source.suffix}"
@@ -106,11 +108,41 @@ def label_folders(labels: Sequence[str]) -> dict[str, str]:
     taken: set[str] = set()
     # A label that can be the name of a folder is so, whatever else would have its name.
     for label in sorted(labels, key=lambda one: plain[one] != one):
-        numbered = (f"{plain[label]}_{number}" for number in itertools.count(2))
-        names = itertools.chain([plain[label]], numbered)
+        names = _numbered(plain[label])
         folders[label] = next(name for name in names if name.casefold() not in taken)
         taken.add(folders[label].casefold())
     return folders
+
+
+class RecordingFolders:
+    """The name of a folder for each recording, two never the same.
+
+    It is the path, with ``__`` for slashes. A number follows where an earlier recording has that
+    name, capitals and small letters apart.
+
+    Example:
+        >>> folders = RecordingFolders()
+        >>> [folders.name(Path(one)) for one in ("a/b.wav", "a__b.wav", "./a/b.wav")]
+        ['a__b.wav', 'a__b.wav_2', 'a__b.wav']
+    """
+
+    def __init__(self) -> None:
+        self._recordings: dict[str, Path] = {}
+
+    def name(self, path: Path) -> str:
+        """The folder of a recording; always the same for the same path."""
+        place = place_below(Path(), path)
+        recording = Path(os.path.normpath(path.absolute()))
+        return next(
+            name
+            for name in _numbered("__".join(place.parts))
+            if self._recordings.setdefault(name.casefold(), recording) == recording
+        )
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """The name itself, then with numbers from 2."""
+    return itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
 
 
 def _write_parts(source: _Source, segments: Sequence[Segment], places: Sequence[Path]) -> None:

@@ -1,7 +1,5 @@
 """The study folder: what is in it, whose it is, and whether it may be written to."""
 
-import csv
-import io
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from typing import Any
 
 from earmark.config import Config
 from earmark.errors import ConfigError, TrainingError
-from earmark.files import write_whole
+from earmark.files import csv_lines, write_whole
 
 _MARK = "# The settings of an earmark study; `earmark tune` goes on from this folder.\n"
 
@@ -141,9 +139,7 @@ class StudyFolder:
         Args:
             rows: The headings, and a row a trial.
         """
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        write_whole(self.table, text.getvalue())
+        write_whole(self.table, "".join(csv_lines(rows)))
 
     def best_settings(self) -> Path:
         """The file with the settings of the best trial.

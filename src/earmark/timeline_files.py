@@ -4,14 +4,13 @@ Lanes are what those programs call tiers or tracks: one for labels that exclude 
 a label. A gap between segments is left out where the format allows it.
 """
 
-import csv
-import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from earmark.files import csv_lines
 from earmark.timeline import Segment
 
 LANE = "label"
@@ -50,7 +49,7 @@ class Timeline:
 def to_csv(timeline: Timeline) -> str:
     """A row a segment: ``start`` and ``end`` in seconds, ``label``, ``probability``."""
     rows = [(one.start, one.end, one.label, f"{one.probability:.4f}") for one in timeline.segments]
-    return _csv(("start", "end", "label", "probability"), rows)
+    return "".join(csv_lines([("start", "end", "label", "probability"), *rows]))
 
 
 def to_json(timeline: Timeline) -> str:
@@ -114,7 +113,7 @@ def to_elan(timeline: Timeline) -> str:
         (timeline.lane_of(one), f"{one.start:.3f}", f"{one.end:.3f}", one.label)
         for one in timeline.segments
     ]
-    return _csv(("Tier", "Begin time", "End time", "Annotation"), rows)
+    return "".join(csv_lines([("Tier", "Begin time", "End time", "Annotation"), *rows]))
 
 
 def to_rttm(timeline: Timeline) -> str:
@@ -183,13 +182,6 @@ def fill_gaps(segments: Sequence[Segment], end: float) -> list[tuple[float, floa
         filled.append((one.start, one.end, one.label))
         reached = one.end
     return [*filled, (reached, end, "")] if end > reached else filled
-
-
-def _csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerows([columns, *rows])
-    return buffer.getvalue()
 
 
 def _one_line(text: str) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from earmark.prediction import Classifier
     from earmark.progress import Reporter
     from earmark.results import ResultTable
+    from earmark.splitting import RecordingFolders
 
     Result = Prediction | Failure
 
@@ -196,21 +197,29 @@ def _judge(
     if request.needs_segments:
         # It draws as well, and a label alone should not wait for that to be loaded.
         from earmark.segmentation import predict_many_segments
+        from earmark.splitting import RecordingFolders
 
-        results = predict_many_segments(classifier, paths())
+        results, folders = predict_many_segments(classifier, paths()), RecordingFolders()
     else:
-        results = classifier.predict_many(paths())
+        results, folders = classifier.predict_many(paths()), None
     for result in results:
         name = names.get(result.path, result.path)
         if isinstance(result, Failure):
             yield Failure(name, result.error.replace(str(result.path), str(name)))
             continue
         named = dataclasses.replace(result, path=name)
-        yield _write_files(classifier, result, named, request) if request.needs_segments else named
+        if folders is not None:
+            yield _write_files(classifier, result, named, request, folders)
+        else:
+            yield named
 
 
 def _write_files(
-    classifier: "Classifier", result: "Prediction", named: "Prediction", request: Request
+    classifier: "Classifier",
+    result: "Prediction",
+    named: "Prediction",
+    request: Request,
+    folders: "RecordingFolders",
 ) -> "Result":
     """Writes what a recording has files for; gives its result, or why its sound failed."""
     from earmark.errors import AudioError
@@ -231,8 +240,12 @@ def _write_files(
                     suffix, content = f".{kind}", draw_prediction(classifier, result, kind)
                 write_whole(place.with_name(place.name + suffix), content)
         if request.split_to is not None:
-            segments, labels = result.segments or (), classifier.labels
-            split_audio(result.path, segments, request.split_to, labels=labels, name=named.path)
+            split_audio(
+                *(result.path, result.segments or (), request.split_to),
+                labels=classifier.labels,
+                name=named.path,
+                recordings=folders,
+            )
     except AudioError as error:
         return Failure(named.path, str(error))
     except OSError as error:
