@@ -1,6 +1,7 @@
 """Accuracy on parts of the test clips: by what is known of them and by how they sound."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from earmark.store import FeatureStore, Frames
 MIN_CLIPS = 10
 """A slice of fewer clips would say hardly anything; none is made."""
 MAX_BINS = 4
+IDENTIFIER = re.compile(r"(^|[^a-zA-Z])id$|I[dD]$", re.ASCII)
+"""How columns of identifiers end: ``id``, ``speaker_id``, ``speakerId``, but not ``grid``."""
 MAX_NUMBERED = 20
 """So many different whole numbers, as of takes or rooms, are names; of more, as of ages, ranges."""
 BANDWIDTH_RANGE_DB = 60.0
@@ -50,7 +53,7 @@ def slice_clips(evaluation: Evaluation, columns: Columns) -> tuple[Slice, ...]:
     They are sorted by the upper end of the interval: a few clips that are all wrong by chance do
     not come before many that are often wrong. Quantities are cut at quantiles into up to
     `MAX_BINS` ranges of about as many clips. The numbers of a column are names instead where it is
-    the group, where its name ends in ``id``, and where they are at most `MAX_BINS` values or, in
+    the group, where the last word of its name is ``id``, and where they are at most `MAX_BINS` values or, in
     the manifest, at most `MAX_NUMBERED` whole numbers.
 
     Args:
@@ -103,7 +106,7 @@ def _divide(column: str, values: Sequence[Value | None]) -> Iterator[tuple[str, 
 
 def _is_quantity(column: str, values: Sequence[Value | None]) -> bool:
     numbers = [_number(value) for value in values]
-    if column == GROUP or column.lower().endswith("id") or any(map(math.isnan, numbers)):
+    if column == GROUP or IDENTIFIER.search(column) or any(map(math.isnan, numbers)):
         return False
     # What was measured is a quantity, be it whole by chance.
     is_written = all(isinstance(value, str) for value in values)
