@@ -53,8 +53,8 @@ def slice_clips(evaluation: Evaluation, columns: Columns) -> tuple[Slice, ...]:
     They are sorted by the upper end of the interval: a few clips that are all wrong by chance do
     not come before many that are often wrong. Quantities are cut at quantiles into up to
     `MAX_BINS` ranges of about as many clips. The numbers of a column are names instead where it is
-    the group, where the last word of its name is ``id``, and where they are at most `MAX_BINS` values or, in
-    the manifest, at most `MAX_NUMBERED` whole numbers.
+    the group, where the last word of its name is ``id``, and where they are at most `MAX_BINS`
+    values or, in the manifest, at most `MAX_NUMBERED` whole numbers.
 
     Args:
         evaluation: The test.
