@@ -333,6 +333,7 @@ def test_a_streamed_wav_that_does_not_know_its_length_is_read_to_its_end(tmp_pat
     ("name", "content", "message"),
     [
         ("a.wav", None, "cannot be read: No such file"),
+        ("a\0.wav", None, "cannot be read: embedded null byte"),
         ("a.wav", b"", r"the file is empty \(0 bytes\)"),
         ("a.wav", b"Not a sound at all.\n" * 99, "not a sound file that soundfile or PyAV can"),
         ("a.raw", b"\x00\x01" * 9999, "not a sound file"),
@@ -344,6 +345,24 @@ def test_a_file_that_is_no_sound_is_refused_by_name(tmp_path, name, content, mes
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(AudioError, match=rf"{path}: .*{message}"):
+        audio.load(path)
+
+
+def test_a_folder_a_pipe_and_a_file_of_somebody_else_are_refused_by_name(
+    tmp_path, write_clip, monkeypatch
+):
+    with pytest.raises(AudioError, match=rf"{tmp_path}: cannot be read: Is a directory"):
+        audio.load(tmp_path)
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(AudioError, match=r"pipe\.wav: a pipe or a device"):
+        audio.load(tmp_path / "pipe.wav")
+    path = write_clip(tmp_path / "a.wav")
+
+    def closed(self, *_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", closed)
+    with pytest.raises(AudioError, match=r"a\.wav: cannot be read: Permission denied"):
         audio.load(path)
 
 

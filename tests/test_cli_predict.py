@@ -166,6 +166,21 @@ def test_a_name_that_is_too_long_or_no_text_costs_no_other_file(earmark, model, 
     assert len(list((tmp_path / "parts").rglob("*-*.wav"))) >= 3
 
 
+def test_what_is_no_file_costs_no_other_file(earmark, model, sounds, tmp_path):
+    names = b"in/0.wav\nin\nin/1.wav\0in/2.wav\nin/3.wav\n"
+    (tmp_path / "list.txt").write_bytes(names)
+    result = earmark("predict", model, "--files-from", "list.txt", "--json")
+    assert result.exit_code == 1
+    assert [one["path"] for one in documents(result) if "label" in one] == ["in/0.wav", "in/3.wav"]
+    assert "in: cannot be read: Is a directory" in result.stderr
+
+
+def test_a_file_of_somebody_else_costs_no_other_file(earmark, model, sounds, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, *_: path != "in/0.wav")
+    result = earmark("predict", model, "in/0.wav", "in/1.wav", "--json")
+    assert [one["path"] for one in documents(result)] == ["in/0.wav", "in/1.wav"]
+
+
 def test_standard_input_is_judged_as_the_file_is(earmark, model, sounds):
     path = sounds / "3.wav"
     (piped,) = documents(earmark("predict", model, "-", "--json", data=path.read_bytes()))

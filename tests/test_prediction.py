@@ -118,6 +118,14 @@ def test_a_rate_for_a_file_is_refused(classifier, write_clip, tmp_path):
         classifier.predict(write_clip(tmp_path / "a.wav"), sample_rate=8000)
 
 
+def test_a_rate_of_zero_is_no_rate(classifier, rng):
+    samples = rng.normal(0, 0.1, 16_000)
+    with pytest.raises(AudioError, match="rate of 0 Hz"):
+        classifier.predict(samples, sample_rate=0)
+    with pytest.raises(AudioError, match="rate of 0 Hz"):
+        next(classifier.stream([samples], sample_rate=0))
+
+
 def test_threads_share_a_classifier(classifier, rng):
     clips = [rng.normal(0, 0.1, 1600 * length).astype(np.float32) for length in range(1, 41)]
     expected = [classifier.predict(clip) for clip in clips]

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from earmark.errors import DataError
 from earmark.sources import find_sounds, read_list
 
 
@@ -69,16 +68,64 @@ def test_files_are_found_as_they_are_asked_for():
     assert list(itertools.islice(read_list(endless), 2)) == [Path("0.wav"), Path("1.wav")]
 
 
-def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
-    def closed(self):
-        raise PermissionError(13, "Permission denied")
+@pytest.fixture
+def close(monkeypatch):
+    """Makes a folder one that may not be read."""
+    iterdir = Path.iterdir
 
-    monkeypatch.setattr(Path, "iterdir", closed)
-    with pytest.raises(DataError, match="cannot be read: Permission denied"):
-        found(tmp_path)
+    def close(folder):
+        def refuse(self):
+            if self == folder:
+                raise PermissionError(13, "Permission denied")
+            return iterdir(self)
+
+        monkeypatch.setattr(Path, "iterdir", refuse)
+        return folder
+
+    return close
+
+
+def test_a_folder_that_cannot_be_read_is_given_and_the_others_are_searched(
+    write_clip, tmp_path, close
+):
+    first, last = write_clip(tmp_path / "x" / "a.wav"), write_clip(tmp_path / "x" / "c" / "c.wav")
+    write_clip(tmp_path / "x" / "b" / "b.wav")
+    closed = close(tmp_path / "x" / "b")
+    assert found(tmp_path / "x") == [first, closed, last]
+    assert found(first, closed, last) == [first, closed, last]
+    assert found(tmp_path / "x" / "**" / "*.wav") == [first, closed, last]
+
+
+def test_a_path_that_may_not_be_looked_at_is_given(tmp_path):
+    long = tmp_path / ("x" * 300)
+    assert found(long) == [long]
+    assert found(long / "*.wav") == [long / "*.wav"]
+
+
+def test_a_link_named_as_sound_that_leads_nowhere_is_given(tmp_path):
+    for name in ("a.wav", "b.txt"):
+        (tmp_path / name).symlink_to(tmp_path / "nothing")
+    assert found(tmp_path) == [tmp_path / "a.wav"]
+
+
+def test_patterns_go_through_links_and_not_round_them(write_clip, tmp_path):
+    inner = write_clip(tmp_path / "x" / "deep" / "b.wav")
+    for name in ("up", "again", "once_more"):
+        (inner.parent / name).symlink_to(tmp_path / "x")
+    (tmp_path / "y").mkdir()
+    (tmp_path / "y" / "link").symlink_to(inner.parent)
+    assert found(tmp_path / "x" / "**" / "*.wav") == [inner]
+    assert found(tmp_path / "y" / "**" / "*.wav") == [tmp_path / "y" / "link" / "b.wav"]
+
+
+def test_a_pattern_that_fits_folders_and_files_in_them_gives_each_file_once(write_clip, tmp_path):
+    files = [write_clip(tmp_path / name) for name in ("a.wav", "deep/b.wav", "deep/in/c.wav")]
+    assert found(tmp_path / "**") == files
+    assert found(tmp_path / "**" / "deep") == files[1:]
+    assert found(tmp_path / "**" / "in" / "**" / "*.wav") == files[2:]
 
 
 def test_a_list_names_a_file_in_each_line():
-    content = b"a.wav\r\n\n  \nb c.wav\ncaf\xe9.wav"
+    content = b"\xef\xbb\xbfa.wav\r\n\n  \nb c.wav\ncaf\xe9.wav"
     names = [Path("a.wav"), Path("b c.wav"), Path(os.fsdecode(b"caf\xe9.wav"))]
     assert list(read_list(io.BytesIO(content))) == names

@@ -110,6 +110,13 @@ def test_praat_reads_tiers_whose_intervals_touch_and_cover_everything(plan):
         assert [row for row in rows if row[2]] == told(segments)
 
 
+@pytest.mark.parametrize(("seconds", "end"), [(8.000_437_5, 8.0), (8.000_562_5, 8.001)])
+def test_praat_reads_a_segment_that_reaches_the_end_of_the_recording(seconds, end):
+    timeline = Timeline(Path("a.wav"), seconds, (Segment(0.0, end, "speech", 0.9),))
+    found, tiers = read_textgrid(FORMATS["textgrid"].render(timeline))
+    assert (found, tiers) == (end, [("label", [(0.0, end, "speech")])])
+
+
 @given(plans())
 def test_elan_finds_a_tier_two_times_and_an_annotation_in_each_row(plan):
     timeline = make_timeline(plan)

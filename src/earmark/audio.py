@@ -164,11 +164,12 @@ def _as_channels(block: np.ndarray) -> np.ndarray:
 
 def is_audio(path: Path) -> bool:
     """Whether a folder scan takes a file for sound: by its extension, in any case of letters."""
-    return (
-        path.suffix.lower() in SOUNDFILE_EXTENSIONS | AV_EXTENSIONS
-        and not path.name.startswith(".")
-        and path.is_file()
-    )
+    return has_sound_name(path) and not path.name.startswith(".") and path.is_file()
+
+
+def has_sound_name(path: Path) -> bool:
+    """Whether the extension is that of sound, in any case of letters, whatever is there."""
+    return path.suffix.lower() in SOUNDFILE_EXTENSIONS | AV_EXTENSIONS
 
 
 def content_hash(path: Path) -> str:

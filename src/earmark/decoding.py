@@ -116,15 +116,7 @@ def open_source(path: Path) -> Iterator[Source]:
     Raises:
         AudioError: The file is missing, empty, not decodable, or its header lies.
     """
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {error.strerror}", "missing") from None
-    if size == 0:
-        raise AudioError(
-            f"{path}: the file is empty (0 bytes); replace it or leave it out", "empty"
-        )
-    if is_joined(path):
+    if _holds_several(path):
         with _open_with_av(path) as source:
             yield _limited(path, source)
         return
@@ -147,6 +139,23 @@ def open_source(path: Path) -> Iterator[Source]:
                 _contradiction(path, file),
             ),
         )
+
+
+def _holds_several(path: Path) -> bool:
+    """Whether a file has several recordings joined end to end.
+
+    Raises:
+        AudioError: It cannot be read, or there is nothing in it.
+    """
+    try:
+        if path.stat().st_size:
+            return is_joined(path)
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte in it.
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{path}: cannot be read: {reason}", "missing") from None
+    if not path.is_file():
+        raise AudioError(f"{path}: a pipe or a device; write what it gives to a file first")
+    raise AudioError(f"{path}: the file is empty (0 bytes); replace it or leave it out", "empty")
 
 
 def _limited(path: Path, source: Source) -> Source:

@@ -108,8 +108,7 @@ class Classifier:
             ConfigError: A rate is given for a file.
         """
         if isinstance(sound, np.ndarray):
-            rate = self.sample_rate
-            blocks = audio.from_arrays([sound], sample_rate or rate, rate)
+            blocks = self._from_arrays([sound], sample_rate)
             return self._judge(NO_FILE, extract_blocks(blocks, self._log_mel))
         if sample_rate is not None:
             raise ConfigError(f"{sound}: a file knows its sample rate; leave sample_rate out")
@@ -206,8 +205,14 @@ class Classifier:
             AudioError: As `earmark.audio.from_arrays`.
             ConfigError: ``hop_seconds`` is not a positive number.
         """
-        mono = audio.from_arrays(blocks, sample_rate or self.sample_rate, self.sample_rate)
+        mono = self._from_arrays(blocks, sample_rate)
         return self._windows(mono, self._step_frames(hop_seconds), eager=True)
+
+    def _from_arrays(
+        self, blocks: Iterable[np.ndarray], sample_rate: int | None
+    ) -> Iterator[audio.Samples]:
+        rate = self.sample_rate if sample_rate is None else sample_rate
+        return audio.from_arrays(blocks, rate, self.sample_rate)
 
     def _step_frames(self, hop_seconds: float | None) -> int:
         if hop_seconds is None:

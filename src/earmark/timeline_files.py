@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+<<<<<<< HEAD
 from earmark.files import csv_lines
 from earmark.timeline import Segment
+=======
+from earmark.timeline import DECIMALS, Segment
+>>>>>>> review
 
 LANE = "label"
 """Name of the only lane of labels that exclude one another."""
@@ -81,7 +85,8 @@ def to_textgrid(timeline: Timeline) -> str:
         Praat manual, TextGrid file formats: intervals of a tier touch and cover all of its time;
         a double quote in a text is written twice.
     """
-    end = timeline.duration_seconds
+    # As segments are: one may not end after its tier, nor a moment too short to be seen be left.
+    end = round(timeline.duration_seconds, DECIMALS)
     lanes = timeline.by_lane()
     lines = [
         *('File type = "ooTextFile"', 'Object class = "TextGrid"', ""),

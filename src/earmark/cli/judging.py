@@ -100,7 +100,9 @@ def find_files(
         try:
             listed = read_list(opened.enter_context(list_file.open("rb")))
         except OSError as error:
-            raise ConfigError(f"--files-from {list_file}: cannot be read: {error}") from None
+            raise ConfigError(
+                f"--files-from {list_file}: cannot be read: {error.strerror}"
+            ) from None
 
     def found() -> Iterator[tuple[Path, Path]]:
         for path in find_sounds(paths):

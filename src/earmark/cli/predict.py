@@ -22,7 +22,7 @@ _folder = click.Path(path_type=Path)
 @click.command()
 @guarded
 @model_argument
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, readable=False))
 @click.option("--files-from", type=_folder, help="A list of files, one a line; - is stdin.")
 @click.option("--segments", is_flag=True, help="Tell when each label is heard, too.")
 @click.option("--segments-to", type=_folder, help="Folder for a time line of each file.")
