@@ -10,12 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
 from earmark.files import csv_lines
-from earmark.timeline import Segment
-=======
 from earmark.timeline import DECIMALS, Segment
->>>>>>> review
 
 LANE = "label"
 """Name of the only lane of labels that exclude one another."""
