@@ -53,6 +53,11 @@ def test_the_data_tell_the_task(label_sets, expected):
     assert find_task(label_sets, len(labels)) is expected
 
 
+def test_there_is_one_of_each_task_also_for_what_comes_from_another_process(task):
+    assert pickle.loads(pickle.dumps(task)) is task
+    assert copy.deepcopy(task) is task
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_loss_of_training_is_the_loss_of_the_figures(task, seed):
     logits, targets = case(task, seed)
