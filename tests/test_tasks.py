@@ -1,5 +1,8 @@
 """Each task's probabilities, choices and losses agree with PyTorch and with one another."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch

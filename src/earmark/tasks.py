@@ -23,6 +23,13 @@ class Task(ABC):
     title: str
     """As people say it."""
 
+    def __repr__(self) -> str:
+        return self.name.upper()
+
+    def __reduce__(self) -> str:
+        # The name of the one that there is, so that results of another process have the same task.
+        return self.name.upper()
+
     @abstractmethod
     def num_outputs(self, num_labels: int) -> int:
         """Logits a window."""
