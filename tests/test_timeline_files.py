@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from earmark.timeline import Segment
 from earmark.timeline_files import FORMATS, Timeline, fill_gaps
 
-LABELS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=8)
+LABELS = st.text(
+    st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=8
+).filter(str.strip)
+"""A manifest's labels have no blanks around them, so none is blank."""
 
 
 @st.composite

@@ -10,7 +10,6 @@ from earmark.features import LogMel
 from earmark.judgements import Failure, Prediction
 from earmark.overview import make_overview
 from earmark.parallel import map_in_order
-from earmark.plots import draw_timeline, to_png, to_svg
 from earmark.prediction import Classifier
 from earmark.tasks import MULTI_LABEL
 from earmark.timeline_files import Timeline
@@ -61,6 +60,9 @@ def draw_prediction(classifier: Classifier, prediction: Prediction, kind: str) -
     Raises:
         AudioError: The recording cannot be decoded any more.
     """
+    # What draws takes as long to import as PyTorch, and most time lines are not drawn.
+    from earmark.plots import draw_timeline, to_png, to_svg
+
     log_mel = LogMel(classifier.card.config.features)
     overview = make_overview(prediction.path, log_mel, prediction.duration_seconds)
     lanes = make_timeline(classifier, prediction).by_lane()
