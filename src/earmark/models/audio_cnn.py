@@ -150,9 +150,10 @@ class AudioCNN(AudioModel):
         features = self.forward_features(log_mel)
         if self.head != "flatten":
             # The mean over frames; unlike mean(), it hands back gradients with channels last.
-            mean = adaptive_avg_pool2d(features, (features.shape[2], 1))
-            most = features.amax(dim=3, keepdim=True) if self.head == "mean_max" else 0.0
-            features = mean + most
+            pooled = adaptive_avg_pool2d(features, (features.shape[2], 1))
+            if self.head == "mean_max":
+                pooled = pooled + features.amax(dim=3, keepdim=True)
+            features = pooled
         return self.classifier(self.dropout(features.flatten(start_dim=1)))
 
 
