@@ -15,7 +15,9 @@ from earmark.checkpoint import Checkpoint, new_network
 from earmark.config import Config
 from earmark.evaluation import evaluate
 from earmark.manifest import read_manifest
+from earmark.robustness import ConditionScores
 from earmark.runtime import Runtime
+from earmark.slices import Slice
 
 Kind = Literal["tone", "noise", "silence"]
 WriteClip = Callable[..., Path]
@@ -89,6 +91,35 @@ def flat_folder(tmp_path: Path, write_clip: WriteClip) -> Path:
             path = folder / label / f"{label}_{index}.wav"
             write_clip(path, 0.8 + 0.08 * index, kind=kind, seed=seed)
     return folder
+
+
+@pytest.fixture(scope="session")
+def as_recorded() -> ConditionScores:
+    """How right a model is about clips that nothing was done to: in half of them."""
+    return ConditionScores(
+        "as recorded",
+        0,
+        0,
+        num_clips=12,
+        num_groups=6,
+        num_correct=6,
+        accuracy_interval=(0.2, 0.8),
+        loss=0.7,
+    )
+
+
+@pytest.fixture(scope="session")
+def bad_part() -> Slice:
+    """A part of the test in which hardly anything is right."""
+    return Slice(
+        "room",
+        "hall",
+        num_clips=40,
+        num_groups=40,
+        num_correct=4,
+        accuracy_interval=(0.05, 0.2),
+        loss=2.0,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -4,28 +4,17 @@ import pytest
 
 from earmark import examination
 from earmark.examination import examine
-from earmark.robustness import ConditionScores, Robustness
-
-FOUND = Robustness(
-    (
-        ConditionScores(
-            "as recorded",
-            0,
-            0,
-            num_clips=12,
-            num_groups=6,
-            num_correct=6,
-            accuracy_interval=(0.2, 0.8),
-            loss=0.7,
-        ),
-    ),
-    (),
-)
+from earmark.robustness import Robustness
 
 
 @pytest.fixture
-def examined(tested, monkeypatch):
-    monkeypatch.setattr(examination, "measure_robustness", lambda *arguments: FOUND)
+def found(as_recorded):
+    return Robustness((as_recorded,), ())
+
+
+@pytest.fixture
+def examined(tested, found, monkeypatch):
+    monkeypatch.setattr(examination, "measure_robustness", lambda *arguments: found)
 
     def run(**options):
         return examine(
@@ -52,9 +41,9 @@ def test_every_clip_is_ranked_and_a_few_are_shown(examined, tested):
     assert all(one.is_right for one in shown[5:])
 
 
-def test_worse_sound_is_tried_when_asked_for_only(examined):
+def test_worse_sound_is_tried_when_asked_for_only(examined, found):
     assert examined().robustness is None
-    assert examined(robustness=True).robustness is FOUND
+    assert examined(robustness=True).robustness is found
 
 
 def test_the_document_has_slices_and_worst_clips(examined):

@@ -7,8 +7,7 @@ import yaml
 from earmark.examination import Examination
 from earmark.report import Origin, render_model_card
 from earmark.report.model_card import UNKNOWN
-from earmark.robustness import ConditionScores, Robustness
-from earmark.slices import Slice
+from earmark.robustness import Robustness
 
 ORIGIN = Origin(Path("runs/rooms: #1/best.safetensors"), 'data/my "rooms".csv')
 
@@ -90,22 +89,13 @@ def test_names_in_the_front_matter_are_what_they_are(tested, tmp_path, monkeypat
     assert f"of {here.name} (test split)" in text
 
 
-def test_limits_name_bad_parts_and_worse_sound(tested):
-    worse = Slice(
-        "room",
-        "hall|1",
-        num_clips=40,
-        num_groups=40,
-        num_correct=4,
-        accuracy_interval=(0.05, 0.2),
-        loss=2.0,
-    )
-    noise = ConditionScores(
-        "white noise, 0 dB",
-        4,
-        1,
-        num_clips=12,
-        num_groups=6,
+def test_limits_name_bad_parts_and_worse_sound(tested, bad_part, as_recorded):
+    worse = replace(bad_part, value="hall|1")
+    noise = replace(
+        as_recorded,
+        condition="white noise, 0 dB",
+        num_lost=4,
+        num_gained=1,
         num_correct=3,
         accuracy_interval=(0.1, 0.5),
         loss=1.0,

@@ -31,22 +31,11 @@ from earmark.report import Origin, write_report
 from earmark.report.clips import render_errors, render_examples
 from earmark.report.model import describe_rule
 from earmark.report.parts import render_robustness, render_slices
-from earmark.robustness import ConditionScores, Robustness
-from earmark.slices import Slice
+from earmark.robustness import Robustness
 from earmark.tasks import BINARY, MULTI_CLASS, MULTI_LABEL
 
 LABELS = ("music & <noise>", "speech")
 ORIGIN = Origin(Path("runs/one/best.safetensors"), "the <data>")
-CONDITION = ConditionScores(
-    "as recorded",
-    0,
-    0,
-    num_clips=12,
-    num_groups=6,
-    num_correct=6,
-    accuracy_interval=(0.2, 0.8),
-    loss=0.7,
-)
 VOID = {"meta", "link", "br", "img"}
 
 
@@ -226,11 +215,11 @@ def examined(tested):
 
 
 @pytest.fixture(scope="module")
-def whole(tested, examined, tmp_path_factory):
+def whole(tested, examined, as_recorded, tmp_path_factory):
     """A page with every section, as text."""
     folder = tmp_path_factory.mktemp("report")
     worse = Robustness(
-        (CONDITION, replace(CONDITION, condition="noise & <hum>", num_correct=3)), ()
+        (as_recorded, replace(as_recorded, condition="noise & <hum>", num_correct=3)), ()
     )
     examined = replace(examined, robustness=worse)
     page = write_report(folder, tested.evaluation, tested.checkpoint, ORIGIN, examined)
@@ -270,25 +259,9 @@ def test_the_page_tells_conditions_and_clips(whole, examined):
     assert "All of its 0.6 s. Score for" in text
 
 
-def test_the_worst_part_is_named_first(tested):
-    worse = Slice(
-        "room",
-        "hall <1>",
-        num_clips=40,
-        num_groups=40,
-        num_correct=4,
-        accuracy_interval=(0.05, 0.2),
-        loss=2.0,
-    )
-    fine = Slice(
-        "room",
-        "studio",
-        num_clips=40,
-        num_groups=40,
-        num_correct=39,
-        accuracy_interval=(0.8, 1.0),
-        loss=0.1,
-    )
+def test_the_worst_part_is_named_first(tested, bad_part):
+    worse = replace(bad_part, value="hall <1>")
+    fine = replace(bad_part, value="studio", num_correct=39, accuracy_interval=(0.8, 1.0), loss=0.1)
     text = render_slices((worse, fine), tested.evaluation)
     first = Page(f"<p>{text}</p>").text
     assert "Worse than the whole" in first
