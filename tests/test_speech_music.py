@@ -1,6 +1,7 @@
 """The recipe of the model inside the package, and the files and figures of the peers."""
 
 import csv
+import itertools
 import shutil
 import sys
 from pathlib import Path
@@ -69,17 +70,25 @@ def sources(monkeypatch, tmp_path):
 
 def write_clips(monkeypatch, sources):
     """A few clips of each kind; the folder that they are in."""
-    from speech_music import clips
+    from speech_music import clips, made
 
     monkeypatch.setattr(clips, "MIXTURES", {"train": 2, "validation": 2})
-    monkeypatch.setattr(clips, "NOISES", 4)
-    monkeypatch.setattr(clips, "KINDS", clips.KINDS[:2])
-    monkeypatch.setattr(clips, "PIECES", 5)
+    monkeypatch.setattr(made, "NOISES", 4)
+    monkeypatch.setattr(made, "KINDS", made.KINDS[:2])
+    monkeypatch.setattr(made, "PIECES", 5)
+    monkeypatch.setattr(made, "TALKS", 5)
     monkeypatch.setattr(clips, "CHANGES", 8)
     # Neither the vocoder nor the synthesizer is among the tests' requirements.
     singing = SimpleNamespace(sing=lambda speech, rng: np.tile(speech, 3))
     playing = SimpleNamespace(play=lambda seconds, font, rng: made_noise(seconds, rng))
+    talking = SimpleNamespace(
+        RESPOKEN_SHARE=0.5,
+        TURN_SECONDS=(0.5, 2.0),
+        respeak=lambda speech, rng: speech,
+        converse=lambda turns, length, rng: np.resize(next(turns), length),
+    )
     monkeypatch.setitem(sys.modules, "speech_music.singing", singing)
+    monkeypatch.setitem(sys.modules, "speech_music.talking", talking)
     monkeypatch.setitem(sys.modules, "speech_music.pieces", playing)
     call(monkeypatch, clips, sources / "packages", sources / "readers", sources / "clips")
     return sources / "clips"
@@ -128,7 +137,7 @@ def test_a_reader_keeps_its_split_when_others_come(sources):
 
 
 def test_clips_are_equally_loud_and_no_source_is_in_two_splits(sources, monkeypatch, capsys):
-    from speech_music.clips import LEVEL_DB
+    from speech_music.sounds import LEVEL_DB
 
     out = write_clips(monkeypatch, sources)
     assert "music;speech" in capsys.readouterr().out
@@ -138,9 +147,10 @@ def test_clips_are_equally_loud_and_no_source_is_in_two_splits(sources, monkeypa
     }
     assert not groups["train"] & groups["validation"]
     found = [one.group.split()[0] for one in manifest.recordings]
-    assert {kind: found.count(kind) for kind in ("song", "piece", "change")} == {
+    assert {kind: found.count(kind) for kind in ("song", "piece", "talk", "change")} == {
         "song": 4,
         "piece": 5,
+        "talk": 5,
         "change": 8,
     }
     for one in manifest.recordings:
@@ -151,12 +161,15 @@ def test_clips_are_equally_loud_and_no_source_is_in_two_splits(sources, monkeypa
 
 
 def test_long_silences_go_and_short_pauses_stay():
-    from speech_music.clips import _without_silence
+    from speech_music.sounds import within, without_silence
 
     tone = np.sin(np.arange(RATE)).astype(np.float32)
     short, long = (np.zeros(round(seconds * RATE), np.float32) for seconds in (0.3, 3.0))
-    kept = _without_silence(np.concatenate([tone, short, tone, long, tone]))
+    kept = without_silence(np.concatenate([tone, short, tone, long, tone]))
     assert len(kept) / RATE == pytest.approx(3.0 + 0.3 + 0.4, abs=0.11)
+    kept = within(np.concatenate([long, tone, long, tone, short]))
+    assert len(kept) / RATE == pytest.approx(5.0, abs=0.11)
+    assert not len(within(np.zeros(RATE, np.float32)))
 
 
 def test_a_channel_keeps_the_length_of_the_sound():
@@ -273,6 +286,7 @@ def test_validation_clips_are_told_by_what_is_heard_in_them():
     assert kind_of(Clip("one", "key", (), "noise 7")) == "noise from a seed"
     assert kind_of(Clip("one", "key", (0,), "song librispeech/7 0")) == "songs from a seed"
     assert kind_of(Clip("one", "key", (0,), "piece 7")) == "pieces from a seed"
+    assert kind_of(Clip("one", "key", (1,), "talk 7")) == "talk from a seed"
 
 
 def test_what_lasts_for_half_of_a_second_is_what_is_heard(sources, monkeypatch):
@@ -307,15 +321,40 @@ def test_singing_holds_notes_where_speech_glides():
     pytest.importorskip("pyworld")
     from speech_music.singing import sing
 
-    times = np.arange(4 * RATE) / RATE
-    phase = 2 * np.pi * np.cumsum(120.0 + 20.0 * np.sin(times)) / RATE
-    voice = sum(np.sin(number * phase) / number for number in range(1, 20)) * 0.1
     rng = np.random.default_rng(0)
-    voice = (voice + 1e-3 * rng.standard_normal(len(voice))).astype(np.float32)
+    voice = glide(rng)
     song = sing(voice, rng)
     assert song is not None
     assert len(song) > 1.1 * len(voice)
     assert sing((1e-3 * rng.standard_normal(RATE)).astype(np.float32), rng) is None
+
+
+@pytest.mark.filterwarnings("ignore:pkg_resources")
+def test_another_voice_says_the_same_and_talk_fills_its_length():
+    pytest.importorskip("pyworld")
+    from speech_music.talking import PACE, converse, respeak
+
+    rng = np.random.default_rng(0)
+    voice = glide(rng)
+    other = respeak(voice, rng)
+    low, high = (len(voice) / RATE / pace for pace in reversed(PACE))
+    assert low * 0.98 < len(other) / RATE < high * 1.02
+    assert 0.1 < np.std(other) / np.std(voice) < 10.0
+    silence = np.zeros(RATE // 8, np.float32)
+    assert respeak(silence, rng) is silence
+    talk = converse(itertools.repeat(voice[:RATE]), 12 * RATE, rng)
+    is_silent = np.abs(talk).reshape(-1, RATE // 20).max(axis=1) == 0.0
+    assert len(talk) == 12 * RATE
+    assert 0.0 < is_silent.mean() < 0.5
+    assert len(converse(iter([silence] * 400), RATE, rng)) == RATE
+
+
+def glide(rng):
+    """Four seconds of a voice whose pitch wanders."""
+    times = np.arange(4 * RATE) / RATE
+    phase = 2 * np.pi * np.cumsum(120.0 + 20.0 * np.sin(times)) / RATE
+    voice = sum(np.sin(number * phase) / number for number in range(1, 20)) * 0.1
+    return (voice + 1e-3 * rng.standard_normal(len(voice))).astype(np.float32)
 
 
 def test_a_piece_lasts_as_long_as_asked_and_is_the_same_for_a_seed():

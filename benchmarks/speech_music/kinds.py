@@ -22,12 +22,13 @@ from earmark.preparation import prepare
 from earmark.runtime import start
 from earmark.store import FeatureStore
 from machine import describe_machine
-from speech_music.clips import NOISE_GROUP, PIECE_GROUP, SONG_GROUP
+from speech_music.made import NOISE_GROUP, PIECE_GROUP, SONG_GROUP, TALK_GROUP
 
 LABELS = ("music", "speech")
 MADE = {
     SONG_GROUP: "songs from a seed",
     PIECE_GROUP: "pieces from a seed",
+    TALK_GROUP: "talk from a seed",
     NOISE_GROUP: "noise from a seed",
 }
 KINDS = ("speech", "music", "both", "recorded noise", *MADE.values())

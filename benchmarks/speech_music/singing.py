@@ -1,19 +1,17 @@
 """Singing that is made of speech: other melodies, held vowels, another throat.
 
 Openly licensed songs with voices are rare, so readers are made to sing. Their speech is taken apart
-by the vocoder WORLD into pitch, envelope and breath, and put together at another pitch and pace.
+by a vocoder into pitch, envelope and breath, and put together at another pitch and pace.
 """
 
 import numpy as np
-import pyworld
 import scipy.ndimage
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
-from speech_music.channels import SAMPLE_RATE, Samples
+from speech_music.channels import Samples
 from speech_music.pieces import SCALES
+from speech_music.vocoder import FRAMES_A_SECOND, put_together, take_apart
 
-FRAME_MS = 5.0
-FRAMES_A_SECOND = 1000.0 / FRAME_MS
 RANGE_SEMITONES = 9
 """Highest and deepest notes, from the keynote."""
 SLOWER = (1.2, 4.0)
@@ -28,44 +26,28 @@ GLIDE_SECONDS = (0.015, 0.05)
 VIBRATO_HZ, VIBRATO_SEMITONES = (4.5, 6.5), (0.0, 0.7)
 THROAT_OCTAVES = 0.15
 """Formants move by up to this much."""
-FEWEST_VOICED_SECONDS = 0.25
 
 
 def sing(speech: Samples, rng: np.random.Generator) -> Samples | None:
     """The same words sung to a random melody; None when hardly anything is voiced.
 
     Args:
-        speech: One voice at `SAMPLE_RATE`.
+        speech: One voice.
         rng: Draws melody, pace and throat.
-
-    Source:
-        Morise, Yokomori and Ozawa (2016), WORLD: a vocoder-based high-quality speech synthesis
-        system for real-time applications, IEICE Transactions E99-D(7).
     """
-    samples = speech.astype(np.float64)
-    pitch_hz, times = pyworld.dio(samples, SAMPLE_RATE, frame_period=FRAME_MS)
-    pitch_hz = pyworld.stonemask(samples, pitch_hz, times, SAMPLE_RATE)
-    is_voiced = pitch_hz > 0
-    if is_voiced.sum() < FEWEST_VOICED_SECONDS * FRAMES_A_SECOND:
+    parts = take_apart(speech)
+    if parts is None:
         return None
-    envelope = pyworld.cheaptrick(samples, pitch_hz, times, SAMPLE_RATE)
-    breath = pyworld.d4c(samples, pitch_hz, times, SAMPLE_RATE)
-    source = _slowed(is_voiced, rng)
-    keynote_hz = np.median(pitch_hz[is_voiced]) * 2 ** (rng.uniform(*KEYNOTE_SEMITONES) / 12)
+    source = _slowed(parts.is_voiced, rng)
+    keynote_hz = parts.median_hz * 2 ** (rng.uniform(*KEYNOTE_SEMITONES) / 12)
     sung_hz = keynote_hz * 2 ** (_melody(len(source), rng) / 12)
     throat = 2 ** rng.uniform(-THROAT_OCTAVES, THROAT_OCTAVES)
-    bins = np.minimum(np.arange(envelope.shape[1]) / throat, envelope.shape[1] - 1)
-    envelope = np.exp(
-        scipy.ndimage.map_coordinates(
-            np.log(envelope), np.meshgrid(source, bins, indexing="ij"), order=1
-        )
-    )
-    return pyworld.synthesize(
-        np.where(is_voiced[source], sung_hz, 0.0), envelope, breath[source], SAMPLE_RATE, FRAME_MS
-    ).astype(np.float32)
+    return put_together(parts, source, sung_hz, throat)
 
 
-def _slowed(is_voiced: Bool[np.ndarray, " frames"], rng: np.random.Generator) -> np.ndarray:
+def _slowed(
+    is_voiced: Bool[np.ndarray, " frames"], rng: np.random.Generator
+) -> Int64[np.ndarray, " out"]:
     """Which frame of speech each sung frame is: the middles of voiced stretches last longer."""
     is_held = scipy.ndimage.binary_erosion(is_voiced, iterations=3)
     pace = np.where(is_held, rng.uniform(*SLOWER), 1.0)

@@ -20,6 +20,7 @@ import soundfile
 from earmark.files import write_whole
 from earmark.manifest import read_manifest
 from speech_music.channels import SAMPLE_RATE, Samples
+from speech_music.made import TALK_GROUP
 
 KINDS: tuple[tuple[str, ...], ...] = (("speech",), ("music",), ("music", "speech"), ())
 SHARES = (0.35, 0.3, 0.25, 0.1)
@@ -44,7 +45,8 @@ def main() -> None:
         label: [
             one.path
             for one in read_manifest(arguments.clips).split("validation")
-            if one.labels == (label,)
+            # Talk has pauses, and nobody wrote down where.
+            if one.labels == (label,) and not one.group.startswith(TALK_GROUP)
         ]
         for label in ("music", "speech")
     }
