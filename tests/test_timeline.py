@@ -8,7 +8,14 @@ from hypothesis.extra.numpy import arrays
 
 from earmark.config import PredictConfig
 from earmark.tasks import BINARY, MULTI_CLASS, MULTI_LABEL
-from earmark.timeline import Windows, cell_edges, collect, find_segments, smooth, viterbi
+from earmark.timeline import (
+    Windows,
+    cell_edges,
+    find_segments,
+    move_boundaries,
+    smooth,
+    viterbi,
+)
 
 HOP, LENGTH = 0.1, 1.0
 
@@ -184,10 +191,56 @@ def test_a_recording_of_one_window_has_one_segment():
     assert told(find(speech([0.7]))) == [(0.0, 1.0, "speech")]
 
 
-def test_windows_are_gathered_from_an_iterator():
-    rows = [(0.0, 1.0, [0.25, 0.75]), (0.1, 1.1, np.array([0.5, 0.5])), (0.2, 1.2, None)]
-    windows = collect(iter(rows), 2)
-    np.testing.assert_array_equal(windows.starts, [0.0, 0.1, 0.2])
-    np.testing.assert_array_equal(windows.probabilities[:2], [[0.25, 0.75], [0.5, 0.5]])
-    assert windows.decided.tolist() == [True, True, False]
-    assert windows.probabilities.nbytes == 3 * 2 * 4
+def test_the_middles_of_windows_say_when_and_whole_windows_what():
+    wholes = speech(np.where(np.arange(91) < 45, 0.1, 0.9))
+    # The change comes three cells later, and what is heard for an instant at 2 s does not last.
+    middles = speech(np.where(np.arange(91) < 48, 0.1, 0.9))
+    middles[15] = [0.1, 0.9]
+    windows = make_windows(wholes)
+    windows = Windows(windows.starts, windows.ends, windows.probabilities, np.float32(middles))
+
+    def first_end(smoothing):
+        segments = find_segments(
+            windows, 10.0, ("music", "speech"), task=BINARY, thresholds=(0.5,),
+            config=PredictConfig(smoothing=smoothing),
+        )  # fmt: skip
+        assert [one.label for one in segments] == ["music", "speech"]
+        return segments[0].end
+
+    assert first_end("none") == pytest.approx(4.95)
+    assert first_end("viterbi") == first_end("median") == pytest.approx(5.25)
+
+
+@given(
+    arrays(float, st.tuples(st.integers(1, 30), st.integers(1, 2), st.just(3)),
+           elements=st.integers(-9, 9).map(float)),
+    st.integers(0, 5), st.integers(1, 4), st.randoms(use_true_random=False),
+)  # fmt: skip
+def test_moved_boundaries_keep_order_and_length_and_fit_no_worse(scores, reach, shortest, random):
+    states = viterbi(np.array([random.choice([-1.0, 0.0, 1.0]) for _ in scores.flat])
+                     .reshape(scores.shape), shortest)  # fmt: skip
+    moved = move_boundaries(states, scores, reach, min_cells=shortest)
+    for lane in range(states.shape[1]):
+        before, after = (
+            [(state, len(list(run))) for state, run in itertools.groupby(one[:, lane])]
+            for one in (states, moved)
+        )
+        assert [state for state, _ in before] == [state for state, _ in after]
+        assert all(length >= min(shortest, len(states)) for _, length in after)
+        edges = (np.cumsum([length for _, length in one]) for one in (before, after))
+        assert np.abs(np.subtract(*edges)).max() <= reach
+        cells = np.arange(len(states))
+        totals = (scores[cells, lane, one[:, lane]].sum() for one in (states, moved))
+        assert next(totals) <= next(totals)
+
+
+def test_a_boundary_is_moved_to_the_best_place_within_reach():
+    states = np.repeat([0, 1], 10)[:, None]
+    scores = np.zeros((20, 1, 2))
+    scores[:13, 0, 0] = 1.0
+    scores[13:, 0, 1] = 1.0
+    for reach, expected in ((0, 10), (2, 12), (3, 13), (8, 13)):
+        moved = move_boundaries(states, scores, reach, min_cells=1)
+        assert np.count_nonzero(moved == 0) == expected
+    kept = move_boundaries(states, scores, 8, min_cells=9)
+    assert np.count_nonzero(kept == 0) == 11

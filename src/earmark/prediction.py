@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float16
+from jaxtyping import Float, Float16, Float32
 
 from earmark import audio
 from earmark.card import ModelCard
@@ -18,11 +18,12 @@ from earmark.judgements import NO_FILE, Failure, JudgedWindow, Prediction
 from earmark.levels import peak_level_db, window_levels_db
 from earmark.parallel import map_in_order
 from earmark.shipped import find_model
-from earmark.timeline import Segment, collect, find_segments
+from earmark.timeline import Segment, Windows, find_segments
 from earmark.windows import (
     EVALUATION_BATCH,
     WindowLogits,
     clip_logits,
+    cut_middles,
     cut_window,
     stream_windows,
     window_starts,
@@ -167,16 +168,22 @@ class Classifier:
         """
         config = self.card.config.predict
         sound = audio.Counted(audio.stream(Path(path), self.sample_rate, pipelined=True))
-        judged = self._windows(sound, self._step_frames(config.hop_seconds), eager=False)
-        windows = collect(
-            (
-                (one.start_seconds, one.end_seconds, None if one.undecided else one.probabilities)
-                for one in judged
-            ),
-            len(self.labels),
+        step_frames = self._step_frames(config.hop_seconds)
+        places, wholes, middles = [], [], []
+        for spans, windows in self._cut(sound, step_frames, eager=False):
+            places.append(np.array([(span[0], span[-1]) for span in spans], np.float64))
+            wholes.append(self._say(windows))
+            if config.boundary_share:
+                middles.append(self._say(cut_middles(windows, config.boundary_share)))
+        seconds = np.concatenate(places) * self._frame_seconds
+        said = Windows(
+            seconds[:, 0],
+            seconds[:, 1],
+            np.concatenate(wholes),
+            np.concatenate(middles) if middles else None,
         )
         return find_segments(
-            windows,
+            said,
             sound.num_samples / self.sample_rate,
             self.labels,
             task=self.card.task,
@@ -229,16 +236,30 @@ class Classifier:
     def _windows(
         self, blocks: Iterable[audio.Samples], step_frames: int, *, eager: bool
     ) -> Iterator[JudgedWindow]:
-        groups = round_frames(self._log_mel.stream(blocks, eager=eager))
-        length = self.card.window_frames
-        for spans, windows in stream_windows(groups, length, step_frames):
-            levels_db = window_levels_db(windows, self.card.config.features)
-            said = self.card.rule.decide(self._window_logits(windows), levels_db)
+        for spans, windows in self._cut(blocks, step_frames, eager=eager):
+            said = self._decide_each(windows)
             rows = zip(spans, said.probabilities, said.indices(), said.undecided, strict=True)
             for span, shares, chosen, undecided in rows:
                 start, end = span[0] * self._frame_seconds, span[-1] * self._frame_seconds
                 labels = tuple(self.labels[index] for index in chosen)
                 yield JudgedWindow(start, end, shares, labels, undecided)
+
+    def _cut(
+        self, blocks: Iterable[audio.Samples], step_frames: int, *, eager: bool
+    ) -> Iterator[tuple[list[range], Float32[np.ndarray, "windows mels frames"]]]:
+        groups = round_frames(self._log_mel.stream(blocks, eager=eager))
+        return stream_windows(groups, self.card.window_frames, step_frames)
+
+    def _decide_each(self, windows: Float32[np.ndarray, "windows mels frames"]) -> Decisions:
+        levels_db = window_levels_db(windows, self.card.config.features)
+        return self.card.rule.decide(self._window_logits(windows), levels_db)
+
+    def _say(
+        self, windows: Float32[np.ndarray, "windows mels frames"]
+    ) -> Float32[np.ndarray, "windows labels"]:
+        """Probabilities; values that are not numbers where there is no decision."""
+        said = self._decide_each(windows)
+        return np.where(said.is_decided[:, None], said.probabilities, np.nan).astype(np.float32)
 
     def judge_frames(self, frames: Float16[np.ndarray, "frames mels"]) -> Decisions:
         """Judges a whole sound by its frames, which `earmark.features.extract` gives.

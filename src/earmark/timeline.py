@@ -8,13 +8,16 @@ middles of neighbouring windows; each part is a cell, and what its window says h
                       |-----3-----|
     cells     |---1---|-2-|---3---|
 
+Whole windows say what is heard one after the other. A window near a change holds both sides of it,
+so when it comes is then said by the middles of the windows alone.
+
 Labels that exclude one another share one lane. Labels that may sound at once have a lane each, in
 which the label is on or off.
 """
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -67,38 +70,18 @@ class Windows:
         starts: In seconds.
         ends: In seconds.
         probabilities: Of each label; a row of values that are not numbers is no decision.
+        middles: The same of the middle of each window alone; None where those were not judged.
     """
 
     starts: Float64[np.ndarray, " windows"]
     ends: Float64[np.ndarray, " windows"]
     probabilities: Float32[np.ndarray, "windows labels"]
+    middles: Float32[np.ndarray, "windows labels"] | None = None
 
     @property
     def decided(self) -> Bool[np.ndarray, " windows"]:
         """Whether each window says anything."""
-        return np.logical_and.reduce(np.isfinite(self.probabilities), axis=1)
-
-
-def collect(
-    windows: Iterable[tuple[float, float, Iterable[float] | None]], num_labels: int
-) -> Windows:
-    """Gathers windows as they come; a window takes 16 bytes and 4 a label.
-
-    Args:
-        windows: Start and end in seconds, and the probability of each label, or None for no
-            decision.
-        num_labels: Size of the vocabulary.
-    """
-    fields = [("start", "f8"), ("end", "f8"), ("probabilities", "f4", (num_labels,))]
-    nothing = (np.nan,) * num_labels
-    rows = np.fromiter(
-        (
-            (start, end, nothing if shares is None else tuple(shares))
-            for start, end, shares in windows
-        ),
-        np.dtype(fields),
-    )
-    return Windows(rows["start"], rows["end"], rows["probabilities"])
+        return _decided(self.probabilities)
 
 
 def find_segments(
@@ -114,6 +97,7 @@ def find_segments(
 
     Segments of one lane never overlap. With ``config.smoothing`` ``viterbi`` each lasts at least
     ``config.min_seconds``, or as long as the recording when that is shorter, to the nearest cell.
+    Boundaries are moved by up to half a window to where the middles of the windows put them.
 
     Args:
         windows: At least one.
@@ -124,9 +108,7 @@ def find_segments(
         config: How to smooth.
     """
     edges, decided = cell_edges(windows, duration_seconds), windows.decided
-    scores = lane_scores(windows, task, thresholds)
-    num_cells = max(1, round(config.min_seconds / _typical_step(windows, duration_seconds)))
-    states = smooth(scores, config.smoothing, num_cells)
+    states = _find_states(windows, duration_seconds, task, thresholds, config)
     segments = []
     for lane in range(states.shape[1]):
         for first, last, state in _runs(states[:, lane]):
@@ -143,6 +125,26 @@ def find_segments(
     return tuple(sorted(segments, key=lambda one: (one.start, one.end, one.label)))
 
 
+def _find_states(
+    windows: Windows,
+    duration_seconds: float,
+    task: Task,
+    thresholds: Sequence[float],
+    config: PredictConfig,
+) -> States:
+    step = _typical_step(windows, duration_seconds)
+    num_cells = max(1, round(config.min_seconds / step))
+    scores = lane_scores(windows.probabilities, task, thresholds)
+    states = smooth(scores, config.smoothing, num_cells)
+    if windows.middles is None or config.smoothing == "none":
+        return states
+    reach = round((windows.ends[0] - windows.starts[0]) / 2 / step)
+    shortest = num_cells if config.smoothing == "viterbi" else 1
+    return move_boundaries(
+        states, lane_scores(windows.middles, task, thresholds), reach, min_cells=shortest
+    )
+
+
 def cell_edges(windows: Windows, duration_seconds: float) -> Float64[np.ndarray, " edges"]:
     """Where cells begin and end, in seconds: one edge more than there are windows."""
     middles = (windows.starts + windows.ends) / 2
@@ -150,8 +152,15 @@ def cell_edges(windows: Windows, duration_seconds: float) -> Float64[np.ndarray,
     return np.concatenate([[0.0], between.clip(0.0, duration_seconds), [duration_seconds]])
 
 
-def lane_scores(windows: Windows, task: Task, thresholds: Sequence[float]) -> Scores:
+def lane_scores(
+    probabilities: Float32[np.ndarray, "windows labels"], task: Task, thresholds: Sequence[float]
+) -> Scores:
     """Logarithms of probabilities, less those of the thresholds, so that the highest is chosen.
+
+    Args:
+        probabilities: As those of `Windows`.
+        task: What the labels mean.
+        thresholds: Of the model.
 
     Returns:
         Where labels exclude one another, one lane of as many states as labels, and no decision
@@ -161,8 +170,8 @@ def lane_scores(windows: Windows, task: Task, thresholds: Sequence[float]) -> Sc
         Bourlard and Morgan (1994), Connectionist Speech Recognition, section 7.2: posteriors of a
         network, divided by priors, as scores of a hidden Markov model.
     """
-    decided = windows.decided
-    shares = np.where(decided[:, None], windows.probabilities, 0.0).astype(np.float64)
+    decided = _decided(probabilities)
+    shares = np.where(decided[:, None], probabilities, 0.0).astype(np.float64)
     shares = shares.clip(SMALLEST, 1.0 - SMALLEST)
     limits = np.clip(thresholds, SMALLEST, 1.0 - SMALLEST)
     if task is MULTI_LABEL:
@@ -231,6 +240,31 @@ def viterbi(scores: Scores, min_cells: int) -> States:
 _STAYED, _START = -1, -2
 
 
+def move_boundaries(states: States, scores: Scores, reach: int, *, min_cells: int) -> States:
+    """The same states in the same order, changed where other scores say.
+
+    A change is moved to where the sum of the scores of the state before it and, from there on, of
+    the state after it is highest, by ``reach`` cells at most.
+
+    Args:
+        states: Of each lane in each cell.
+        scores: Of each state in each cell.
+        reach: In cells.
+        min_cells: No state is left with fewer cells than these, unless it had fewer.
+    """
+    moved = states.copy()
+    for lane in range(states.shape[1]):
+        start = 0
+        for (_, at, before), (_, end, after) in itertools.pairwise(_runs(states[:, lane])):
+            lowest = min(at, max(at - reach, start + min_cells))
+            highest = max(at, min(at + reach, end - min_cells))
+            better = scores[lowest:highest, lane, before] - scores[lowest:highest, lane, after]
+            cut = lowest + int(np.concatenate([[0.0], better.cumsum()]).argmax())
+            moved[at:cut, lane], moved[cut:at, lane] = before, after
+            start = cut
+    return moved
+
+
 def _best_other(
     totals: Float64[np.ndarray, "lanes states"],
 ) -> tuple[Float64[np.ndarray, "lanes states"], Int[np.ndarray, "lanes states"]]:
@@ -267,6 +301,10 @@ def _runs(states: Int[np.ndarray, " cells"]) -> Iterator[tuple[int, int, int]]:
     edges = [0, *(np.flatnonzero(np.diff(states)) + 1), len(states)]
     for first, last in itertools.pairwise(edges):
         yield int(first), int(last), int(states[first])
+
+
+def _decided(probabilities: Float32[np.ndarray, "windows labels"]) -> Bool[np.ndarray, " windows"]:
+    return np.logical_and.reduce(np.isfinite(probabilities), axis=1)
 
 
 def _typical_step(windows: Windows, duration_seconds: float) -> float:

@@ -95,6 +95,26 @@ def cut_window(
     return window.T
 
 
+def cut_middles(
+    windows: Float32[np.ndarray, "windows mels frames"], share: float
+) -> Float32[np.ndarray, "windows mels frames"]:
+    """The middles of windows, each repeated until it fills a window, as short clips are.
+
+    Args:
+        windows: As `cut_window` gives them.
+        share: How much of a window its middle is; one frame at least.
+
+    Example:
+        >>> windows = np.arange(10, dtype=np.float32).reshape(1, 1, 10)
+        >>> cut_middles(windows, 0.4)[0, 0]
+        array([3., 4., 5., 6., 3., 4., 5., 6., 3., 4.], dtype=float32)
+    """
+    num_frames = windows.shape[2]
+    length = max(1, round(num_frames * share))
+    places = (num_frames - length) // 2 + np.arange(num_frames) % length
+    return windows[:, :, places]
+
+
 def clip_logits(
     window_logits: Float[np.ndarray, "windows outputs"],
     window_clips: Int[np.ndarray, " windows"],

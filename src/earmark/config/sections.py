@@ -257,6 +257,9 @@ class PredictConfig(Section):
     too short, by the median over neighbours, or each by itself."""
     min_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     """Shortest segment of `viterbi`; length of the median of `median`."""
+    boundary_share: Fraction = 0.35
+    """Where segments begin and end is judged by the middle of each window, so large a share of it;
+    at 0 by whole windows, as `none` always is."""
 
 
 class Config(Section):
