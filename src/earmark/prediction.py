@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float16, Float32
 
 from earmark import audio
+from earmark.boundaries import Middles
 from earmark.card import ModelCard
 from earmark.decisions import Decisions
 from earmark.errors import AudioError, ConfigError
@@ -18,12 +19,11 @@ from earmark.judgements import NO_FILE, Failure, JudgedWindow, Prediction
 from earmark.levels import peak_level_db, window_levels_db
 from earmark.parallel import map_in_order
 from earmark.shipped import find_model
-from earmark.timeline import Segment, Windows, find_segments
+from earmark.timeline import Segment, Windows, find_segments, lane_scores
 from earmark.windows import (
     EVALUATION_BATCH,
     WindowLogits,
     clip_logits,
-    cut_middles,
     cut_window,
     stream_windows,
     window_starts,
@@ -169,18 +169,24 @@ class Classifier:
         config = self.card.config.predict
         sound = audio.Counted(audio.stream(Path(path), self.sample_rate, pipelined=True))
         step_frames = self._step_frames(config.hop_seconds)
-        places, wholes, middles = [], [], []
+        middles = Middles(
+            config.boundary_share,
+            self.card.window_frames // step_frames,
+            say=self._say,
+            choose=self._states,
+        )
+        places, wholes = [], []
         for spans, windows in self._cut(sound, step_frames, eager=False):
             places.append(np.array([(span[0], span[-1]) for span in spans], np.float64))
             wholes.append(self._say(windows))
             if config.boundary_share:
-                middles.append(self._say(cut_middles(windows, config.boundary_share)))
+                middles.add(windows, wholes[-1])
         seconds = np.concatenate(places) * self._frame_seconds
         said = Windows(
             seconds[:, 0],
             seconds[:, 1],
             np.concatenate(wholes),
-            np.concatenate(middles) if middles else None,
+            middles.finish(),
         )
         return find_segments(
             said,
@@ -260,6 +266,9 @@ class Classifier:
         """Probabilities; values that are not numbers where there is no decision."""
         said = self._decide_each(windows)
         return np.where(said.is_decided[:, None], said.probabilities, np.nan).astype(np.float32)
+
+    def _states(self, said: Float32[np.ndarray, "windows labels"]) -> np.ndarray:
+        return lane_scores(said, self.card.task, self.card.thresholds).argmax(axis=2)
 
     def judge_frames(self, frames: Float16[np.ndarray, "frames mels"]) -> Decisions:
         """Judges a whole sound by its frames, which `earmark.features.extract` gives.
