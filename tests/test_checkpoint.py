@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -244,3 +245,8 @@ def test_weights_that_are_not_finite_are_refused(saved):
     Checkpoint(CARD, weights).save(path)
     with pytest.raises(CheckpointError, match=r"classifier\.bias holds values that are not finite"):
         load_checkpoint(path)
+
+
+def test_a_model_inside_the_package_is_for_predict_alone():
+    with pytest.raises(CheckpointError, match=r"speech-music\.onnx: .* for predict alone"):
+        load_checkpoint(Path("speech-music"))

@@ -18,6 +18,7 @@ from earmark.errors import CheckpointError, ConfigError
 from earmark.files import write_whole
 from earmark.models import AudioModel, InputShape, build_model, refuse_unread
 from earmark.runs import RunFolder
+from earmark.shipped import shipped_models
 
 _MODEL = "model."
 _OPTIMIZER = "optimizer."
@@ -104,6 +105,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     if path.is_dir():
         path = RunFolder(path).best
+    if not path.exists():
+        path = shipped_models().get(str(path), path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such model; give a run folder or a .safetensors file")
     if path.suffix.lower() == ".onnx":

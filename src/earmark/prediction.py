@@ -231,9 +231,10 @@ class Classifier:
         if hop_seconds is None:
             return window_step(self.card.window_frames, self.card.config.predict.overlap)
         # Not "<= 0", which is false for what is not a number.
-        if not 0 < hop_seconds < math.inf:
+        num_frames = hop_seconds / self._frame_seconds
+        if not 0 < num_frames < math.inf:
             raise ConfigError(f"hop_seconds = {hop_seconds}: give a positive number of seconds")
-        return max(1, round(hop_seconds / self._frame_seconds))
+        return max(1, round(num_frames))
 
     @property
     def _frame_seconds(self) -> float:
