@@ -148,9 +148,10 @@ def make_talks(voices: Sequence[Voice], rows: Sequence[Row], out: Path) -> Itera
         count = min(len(people), rng.integers(MOST_SPEAKERS) + 1)
         chosen = rng.choice(len(people), count, replace=False)
         talk = at_level(converse(_turns([people[one] for one in chosen], rng), length, rng))
-        for sound in _background(of_kind(rows, split, "speech"), of_kind(rows, split, ""), rng):
+        behind = _background(of_kind(rows, split, "speech"), of_kind(rows, split, ""), rng)
+        if behind is not None:
             over_db = rng.uniform(*TALK_BACKGROUND_DB)
-            talk += np.resize(at_level(sound), length) * np.float32(10 ** (over_db / 20))
+            talk += np.resize(at_level(behind), length) * np.float32(10 ** (over_db / 20))
         path = out / f"talk_{number:03d}.flac"
         write(path, pass_through(at_level(talk), rng))
         return {"path": path, "label": "speech", "split": split, "group": f"{TALK_GROUP}{number}"}
@@ -170,14 +171,15 @@ def _turns(speakers: Sequence[Voice], rng: np.random.Generator) -> Iterator[Samp
 
 def _background(
     speech: Sequence[Row], noises: Sequence[Row], rng: np.random.Generator
-) -> Iterator[Samples]:
+) -> Samples | None:
     """Behind those who talk: nothing, a noise, or many who talk at once."""
     kind = rng.integers(3)
+    if kind == 0:
+        return None
     if kind == 1:
-        yield read_any(noises, rng)
-    if kind == 2:
-        babble = [read_any(speech, rng) for _ in range(BABBLERS)]
-        yield np.sum([np.resize(one, min(map(len, babble))) for one in babble], axis=0)
+        return read_any(noises, rng)
+    babble = [read_any(speech, rng) for _ in range(BABBLERS)]
+    return np.sum([np.resize(one, min(map(len, babble))) for one in babble], axis=0)
 
 
 def _split(number: int) -> str:

@@ -240,31 +240,6 @@ def viterbi(scores: Scores, min_cells: int) -> States:
 _STAYED, _START = -1, -2
 
 
-def move_boundaries(states: States, scores: Scores, reach: int, *, min_cells: int) -> States:
-    """The same states in the same order, changed where other scores say.
-
-    A change is moved to where the sum of the scores of the state before it and, from there on, of
-    the state after it is highest, by ``reach`` cells at most.
-
-    Args:
-        states: Of each lane in each cell.
-        scores: Of each state in each cell.
-        reach: In cells.
-        min_cells: No state is left with fewer cells than these, unless it had fewer.
-    """
-    moved = states.copy()
-    for lane in range(states.shape[1]):
-        start = 0
-        for (_, at, before), (_, end, after) in itertools.pairwise(_runs(states[:, lane])):
-            lowest = min(at, max(at - reach, start + min_cells))
-            highest = max(at, min(at + reach, end - min_cells))
-            better = scores[lowest:highest, lane, before] - scores[lowest:highest, lane, after]
-            cut = lowest + int(np.concatenate([[0.0], better.cumsum()]).argmax())
-            moved[at:cut, lane], moved[cut:at, lane] = before, after
-            start = cut
-    return moved
-
-
 def _best_other(
     totals: Float64[np.ndarray, "lanes states"],
 ) -> tuple[Float64[np.ndarray, "lanes states"], Int[np.ndarray, "lanes states"]]:
@@ -294,6 +269,31 @@ def _trace(
         states[start:end] = state
         state, end = int(came_from[entry, state]), start
     return states
+
+
+def move_boundaries(states: States, scores: Scores, reach: int, *, min_cells: int) -> States:
+    """The same states in the same order, changed where other scores say.
+
+    A change is moved to where the sum of the scores of the state before it and, from there on, of
+    the state after it is highest, by ``reach`` cells at most.
+
+    Args:
+        states: Of each lane in each cell.
+        scores: Of each state in each cell.
+        reach: In cells.
+        min_cells: No state is left with fewer cells than these, unless it had fewer.
+    """
+    moved = states.copy()
+    for lane in range(states.shape[1]):
+        start = 0
+        for (_, at, before), (_, end, after) in itertools.pairwise(_runs(states[:, lane])):
+            lowest = min(at, max(at - reach, start + min_cells))
+            highest = max(at, min(at + reach, end - min_cells))
+            better = scores[lowest:highest, lane, before] - scores[lowest:highest, lane, after]
+            cut = lowest + int(np.concatenate([[0.0], better.cumsum()]).argmax())
+            moved[at:cut, lane], moved[cut:at, lane] = before, after
+            start = cut
+    return moved
 
 
 def _runs(states: Int[np.ndarray, " cells"]) -> Iterator[tuple[int, int, int]]:
