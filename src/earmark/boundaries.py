@@ -34,8 +34,7 @@ class Middles:
         choose: Callable[[Shares], np.ndarray],
     ) -> None:
         self._share, self._reach, self._say, self._choose = share, reach, say, choose
-        self._waiting: tuple[Mels, Shares] | None = None
-        self._chosen: np.ndarray | None = None
+        self._waiting: tuple[Mels, Shares, np.ndarray] | None = None
         self._said: list[Shares] = []
 
     def add(self, windows: Mels, whole: Shares) -> None:
@@ -46,35 +45,28 @@ class Middles:
             whole: What they say.
         """
         chosen = self._choose(whole)
-        if self._waiting is not None and self._chosen is not None:
-            windows = np.concatenate([self._waiting[0], windows])
-            whole = np.concatenate([self._waiting[1], whole])
-            chosen = np.concatenate([self._chosen, chosen])
-        self._waiting, self._chosen = (windows, whole), chosen
-        self._pass_on(len(windows) - self._reach)
+        if self._waiting is not None:
+            windows, whole, chosen = map(
+                np.concatenate, zip(self._waiting, (windows, whole, chosen), strict=True)
+            )
+        self._pass_on(windows, whole, chosen, max(0, len(windows) - self._reach))
 
     def finish(self) -> Shares | None:
         """What is said at each window; None if there was none."""
         if self._waiting is None:
             return None
-        self._pass_on(len(self._waiting[0]))
+        self._pass_on(*self._waiting, len(self._waiting[0]))
         return np.concatenate(self._said)
 
-    def _pass_on(self, count: int) -> None:
+    def _pass_on(self, windows: Mels, whole: Shares, chosen: np.ndarray, count: int) -> None:
         """Decides on the first windows that wait; what they chose is kept while it matters."""
-        assert self._waiting is not None
-        assert self._chosen is not None
-        if count <= 0:
-            return
-        windows, whole = self._waiting
-        changes = np.zeros(len(self._chosen), bool)
-        changes[1:] = (self._chosen[1:] != self._chosen[:-1]).any(axis=1)
-        near = binary_dilation(changes, np.ones(2 * self._reach + 1, bool))
-        first = len(self._chosen) - len(windows)
-        near = near[first : first + count]
+        changes = np.zeros(len(chosen), bool)
+        changes[1:] = (chosen[1:] != chosen[:-1]).any(axis=1)
+        first = len(chosen) - len(windows)
+        near = binary_dilation(changes, np.ones(2 * self._reach + 1, bool))[first : first + count]
         said = whole[:count].copy()
         if near.any():
             said[near] = self._say(cut_middles(windows[:count][near], self._share))
         self._said.append(said)
-        self._waiting = windows[count:], whole[count:]
-        self._chosen = self._chosen[max(0, first + count - self._reach - 1) :]
+        kept_from = max(0, first + count - self._reach - 1)
+        self._waiting = windows[count:], whole[count:], chosen[kept_from:]

@@ -179,7 +179,7 @@ class Classifier:
         for spans, windows in self._cut(sound, step_frames, eager=False):
             places.append(np.array([(span[0], span[-1]) for span in spans], np.float64))
             wholes.append(self._say(windows))
-            if config.boundary_share:
+            if config.moves_boundaries:
                 middles.add(windows, wholes[-1])
         seconds = np.concatenate(places) * self._frame_seconds
         said = Windows(

@@ -136,7 +136,7 @@ def _find_states(
     num_cells = max(1, round(config.min_seconds / step))
     scores = lane_scores(windows.probabilities, task, thresholds)
     states = smooth(scores, config.smoothing, num_cells)
-    if windows.middles is None or config.smoothing == "none":
+    if windows.middles is None or not config.moves_boundaries:
         return states
     reach = round((windows.ends[0] - windows.starts[0]) / 2 / step)
     shortest = num_cells if config.smoothing == "viterbi" else 1

@@ -261,6 +261,11 @@ class PredictConfig(Section):
     """Where segments begin and end is judged by the middle of each window, so large a share of it;
     at 0 by whole windows, as `none` always is."""
 
+    @property
+    def moves_boundaries(self) -> bool:
+        """Whether the middles of windows place the boundaries of segments."""
+        return self.boundary_share > 0 and self.smoothing != "none"
+
 
 class Config(Section):
     """The whole configuration; each field is a table of the TOML file."""
