@@ -101,8 +101,8 @@ def stream(
         path: The file.
         sample_rate: Rate to resample to, in Hz; the file's own when it is not given.
         excerpt: Which part.
-        pipelined: Decode and resample in two threads of their own, ahead of the caller: for one
-            long file alone. Among many files at work it would only cost.
+        pipelined: Decode and resample, where it must be, in a thread each, ahead of the caller: for
+            one long file alone. Among many files at work it would only cost.
 
     Yields:
         Mono samples.
@@ -201,7 +201,7 @@ def read_mono(
         if pipelined:
             native = threads.enter_context(closing(read_ahead(native)))
         blocks = resample(native, source.sample_rate, rate)
-        if pipelined:
+        if pipelined and source.sample_rate != rate:
             blocks = threads.enter_context(closing(read_ahead(blocks)))
         for block in blocks:
             leave_if_unwanted()

@@ -17,6 +17,7 @@ from earmark.errors import AudioError, ConfigError
 from earmark.features import Extracted, LogMel, extract_blocks, round_frames
 from earmark.judgements import NO_FILE, Failure, JudgedWindow, Prediction
 from earmark.levels import peak_level_db, window_levels_db
+from earmark.memory import expect_large_blocks
 from earmark.parallel import map_in_order
 from earmark.shipped import find_model
 from earmark.timeline import Segment, Windows, find_segments, lane_scores
@@ -54,6 +55,7 @@ class Classifier:
     """
 
     def __init__(self, card: ModelCard, window_logits: WindowLogits) -> None:
+        expect_large_blocks()
         self.card = card
         self._window_logits = window_logits
         self._log_mel = LogMel(card.config.features)
