@@ -45,3 +45,16 @@ def make_loss(
         return (losses if scale is None else losses * (targets @ scale)).mean()
 
     return loss
+
+
+def label_shares(logits: Logits, task: Task) -> Targets:
+    """The probabilities of all labels, as the task gives them, on the device of the logits.
+
+    Args:
+        logits: A row a window.
+        task: What the labels mean.
+    """
+    if task is MULTI_CLASS:
+        return logits.softmax(dim=1)
+    shares = logits.sigmoid()
+    return torch.cat([1.0 - shares, shares], dim=1) if task is BINARY else shares

@@ -13,11 +13,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from earmark.augment import Augment, Windows
+from earmark.card import ModelCard
 from earmark.config import TrainConfig
 from earmark.data import Batch
 from earmark.errors import TrainingError
-from earmark.losses import Loss
-from earmark.runtime import Runtime
+from earmark.losses import Loss, make_loss
+from earmark.runtime import Runtime, pick_precision
+from earmark.tasks import MULTI_LABEL, balanced_weights
+from earmark.teachers import Teachers
 
 MOMENTUM = 0.9
 """AdamW's usual first beta."""
@@ -115,11 +118,13 @@ class Objective:
     Args:
         loss: What `make_loss` gives.
         augment: What chance does; nothing when it is not given.
+        teachers: What softens the targets after that; nothing when it is not given.
         precision: Type of the numbers in the layers.
     """
 
     loss: Loss
     augment: Augment | None = None
+    teachers: Teachers | None = None
     precision: torch.dtype = torch.float32
 
     def __call__(
@@ -136,11 +141,37 @@ class Objective:
         windows = Windows(batch.log_mel.to(device), batch.targets.to(device))
         if self.augment is not None:
             windows = self.augment(windows, rng)
+        if self.teachers is not None:
+            windows = self.teachers(windows)
         if self.precision is torch.float32:
             return self.loss(model(windows.log_mel), windows.targets)
         with torch.autocast(device.type, self.precision):
             logits = model(windows.log_mel)
         return self.loss(logits.float(), windows.targets)
+
+
+def make_objective(
+    card: ModelCard,
+    targets: Float[np.ndarray, "windows labels"],
+    teachers: Teachers | None,
+    runtime: Runtime,
+) -> Objective:
+    """What the settings say a batch costs.
+
+    Args:
+        card: The network's.
+        targets: Of all training windows: by them rare labels are weighed.
+        teachers: What `load_teachers` gives.
+        runtime: Where to compute.
+    """
+    config = card.config.train
+    weights = balanced_weights(card.task, targets) if config.balance == "weights" else None
+    return Objective(
+        make_loss(card.task, label_weights=weights, label_smoothing=config.label_smoothing),
+        Augment(card.config.augment, card.window_frames, union=card.task is MULTI_LABEL),
+        teachers,
+        pick_precision(config.precision, runtime.device),
+    )
 
 
 def train_epoch(

@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import nn
 
-from earmark.augment import Augment
 from earmark.calibration import fit_temperature
 from earmark.card import ModelCard
 from earmark.checkpoint import (
@@ -25,18 +24,17 @@ from earmark.errors import ConfigError
 from earmark.evaluation import predict_clips
 from earmark.files import write_whole
 from earmark.loaders import Loaders, choose_task, make_loaders, tell_data
-from earmark.losses import make_loss
 from earmark.manifest import Manifest
 from earmark.metrics import Predictions, choose_thresholds, score, score_chosen
 from earmark.models import AudioModel, count_parameters
-from earmark.optimization import Objective, Steps, require_finite, train_epoch
+from earmark.optimization import Objective, Steps, make_objective, require_finite, train_epoch
 from earmark.plots import loss_curve
 from earmark.preparation import Skipped
 from earmark.runs import RunFolder
-from earmark.runtime import Runtime, pick_precision, place, seed_torch
+from earmark.runtime import Runtime, place, seed_torch
 from earmark.splits import with_splits
 from earmark.store import FeatureStore, default_root
-from earmark.tasks import MULTI_LABEL, balanced_weights
+from earmark.teachers import load_teachers
 from earmark.windows import crop_frames
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -102,6 +100,18 @@ class TrainingResult:
         return {**asdict(self), "run": str(self.run), "skipped": skipped}
 
 
+@dataclass(frozen=True)
+class _Job:
+    """Everything that is the same in all epochs."""
+
+    run: RunFolder
+    card: ModelCard
+    loaders: Loaders
+    objective: Objective
+    runtime: Runtime
+    watch: Watch | None
+
+
 @dataclass
 class _State:
     """Everything that changes from epoch to epoch."""
@@ -160,12 +170,15 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     _require_short_windows(card)
     table = manifest.to_csv(prepared.keys)
     folder.refuse_other_data(table, overwrite=overwrite)
+    targets = loaders.train.windows.targets[loaders.train.windows.window_clips]
+    objective = make_objective(card, targets, load_teachers(card, table, runtime), runtime)
     runtime.wait()
     if runtime.is_main:
         folder.open(config, table, overwrite=overwrite)
     runtime.wait()
-    state = _start_or_resume(folder, card, loaders, runtime)
-    _run_epochs(folder, card, state, loaders, runtime, watch)
+    job = _Job(folder, card, loaders, objective, runtime, watch)
+    state = _start_or_resume(job)
+    _run_epochs(job, state)
     return _result(folder, config, state, prepared.skipped)
 
 
@@ -178,11 +191,11 @@ def _require_short_windows(card: ModelCard) -> None:
         raise ConfigError(f"augment.shortest = {shortest} is too short: {error}") from None
 
 
-def _start_or_resume(run: RunFolder, card: ModelCard, loaders: Loaders, runtime: Runtime) -> _State:
-    train = card.config.train
+def _start_or_resume(job: _Job) -> _State:
+    run, runtime, train = job.run, job.runtime, job.card.config.train
     seed_torch(train.seed)
-    model = new_network(card)
-    model.input_norm.fit(*(one.float() for one in loaders.train.windows.band_statistics()))
+    model = new_network(job.card)
+    model.input_norm.fit(*(one.float() for one in job.loaders.train.windows.band_statistics()))
     place(model, runtime.device)
     steps = Steps(model, train)
     state = _State(model, steps, EarlyStopping(train.patience, train.min_delta))
@@ -198,17 +211,10 @@ def _start_or_resume(run: RunFolder, card: ModelCard, loaders: Loaders, runtime:
     return state
 
 
-def _run_epochs(
-    run: RunFolder,
-    card: ModelCard,
-    state: _State,
-    loaders: Loaders,
-    runtime: Runtime,
-    watch: Watch | None,
-) -> None:
+def _run_epochs(job: _Job, state: _State) -> None:
+    card, loaders, runtime = job.card, job.loaders, job.runtime
     config, reporter, stopping = card.config.train, runtime.reporter, state.stopping
     trained = runtime.wrap(state.model)
-    objective = _make_objective(card, loaders, runtime)
     with reporter.track("training", config.epochs) as task:
         task.advance(stopping.epoch)
         while stopping.epoch < config.epochs and not stopping.should_stop:
@@ -216,7 +222,9 @@ def _run_epochs(
             epoch = stopping.epoch + 1
             loaders.train.set_epoch(epoch)
             seed_torch(config.seed, epoch, runtime.rank)
-            train_loss = train_epoch(trained, state.steps, loaders.train, objective, runtime, epoch)
+            train_loss = train_epoch(
+                trained, state.steps, loaders.train, job.objective, runtime, epoch
+            )
             runtime.broadcast_buffers(state.judged)
             predictions = _validate(state.judged, loaders.validation, runtime, card)
             figures = _figures(predictions, card)
@@ -232,11 +240,11 @@ def _run_epochs(
             task.advance(note=f"{name} {line[name]:.4f}")
             reporter.info(_describe(line, is_best=is_best))
             if runtime.is_main:
-                _save(run, card, state, predictions, is_best=is_best)
-            if watch is not None:
-                watch(line)
+                _save(job.run, card, state, predictions, is_best=is_best)
+            if job.watch is not None:
+                job.watch(line)
     if runtime.is_main:
-        write_whole(run.path / "loss.png", loss_curve(state.log, stopping.best_epoch))
+        write_whole(job.run.path / "loss.png", loss_curve(state.log, stopping.best_epoch))
     runtime.wait()
 
 
@@ -260,18 +268,6 @@ def _figures(predictions: Predictions | None, card: ModelCard) -> dict[str, Any]
         "val_accuracy": scores.accuracy,
         **({"val_map": scores.ranks.mean_average_precision} if scores.ranks else {}),
     }
-
-
-def _make_objective(card: ModelCard, loaders: Loaders, runtime: Runtime) -> Objective:
-    config, windows = card.config.train, loaders.train.windows
-    weights = None
-    if config.balance == "weights":
-        weights = balanced_weights(card.task, windows.targets[windows.window_clips])
-    return Objective(
-        make_loss(card.task, label_weights=weights, label_smoothing=config.label_smoothing),
-        Augment(card.config.augment, card.window_frames, union=card.task is MULTI_LABEL),
-        pick_precision(config.precision, runtime.device),
-    )
 
 
 def _describe(line: Mapping[str, Any], *, is_best: bool) -> str:

@@ -200,6 +200,10 @@ class TrainConfig(Section):
     """How rare labels are helped: by weights in the loss, or by drawing them more often."""
     label_smoothing: Fraction = 0.0
     """Share of each target that is spread over what it is not."""
+    teachers: tuple[str, ...] = ()
+    """Run folders of trained networks, whose probabilities are learnt beside the labels."""
+    teacher_share: Share = 0.8
+    """What the mean of these probabilities weighs in a target; the labels weigh the rest."""
     crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
     """Length of the windows that the network sees; long clips are judged by the mean over them."""
     max_crops: Annotated[int, Field(ge=1, le=10_000)] = 4
