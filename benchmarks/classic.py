@@ -4,14 +4,10 @@
 """
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from machine import describe_machine
+from machine import describe_machine, run_earmark
 
 
 def main() -> None:
@@ -28,7 +24,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         store = ("--store", f"{folder}/store")
-        _earmark("prepare", arguments.data, *store, *settings)
+        run_earmark("prepare", arguments.data, *store, *settings)
         shares = [
             _row(arguments.data, Path(folder) / f"run{seed}", seed, (*store, *settings))
             for seed in arguments.seeds
@@ -37,8 +33,8 @@ def main() -> None:
 
 
 def _row(data: Path, run: Path, seed: int, options: tuple[str, ...]) -> float:
-    trained = _earmark("train", data, "-o", run, "--seed", seed, *options)
-    tested = _earmark("evaluate", run, data, *options[:2])
+    trained = run_earmark("train", data, "-o", run, "--seed", seed, *options)
+    tested = run_earmark("evaluate", run, data, *options[:2])
     print(
         f"| {seed} | {trained['epochs']} | {trained['best_epoch']} "
         f"| {trained['elapsed_seconds']:.0f} | {trained['validation']['loss']:.4f} "
@@ -46,12 +42,6 @@ def _row(data: Path, run: Path, seed: int, options: tuple[str, ...]) -> float:
         flush=True,
     )
     return tested["accuracy"]
-
-
-def _earmark(*arguments: object) -> dict[str, Any]:
-    command = [sys.executable, "-m", "earmark", *map(str, arguments), "--json", "--quiet"]
-    result = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    return json.loads(result.stdout)
 
 
 if __name__ == "__main__":

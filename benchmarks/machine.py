@@ -1,14 +1,17 @@
 """What a benchmark ran on, printed above every table, and what all of them measure with."""
 
+import json
 import os
 import platform
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 
 def describe_machine(*packages: str) -> str:
@@ -37,6 +40,17 @@ def fastest_seconds(work: Callable[[], object], rounds: int) -> float:
         work()
         times.append(time.perf_counter() - started_at)
     return min(times)
+
+
+def run_earmark(*arguments: object) -> dict[str, Any]:
+    """What a command of earmark's prints as JSON, in a process of its own.
+
+    Args:
+        arguments: The command and what it is given.
+    """
+    command = [sys.executable, "-m", "earmark", *map(str, arguments), "--json", "--quiet"]
+    result = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    return json.loads(result.stdout)
 
 
 def peak_megabytes() -> float:
