@@ -65,7 +65,7 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value is None:
         return "not given"
-    if isinstance(value, tuple) and isinstance(value[0], config.Section):
+    if isinstance(value, tuple) and any(isinstance(one, config.Section) for one in value):
         channels = " and ".join(str(block.channels) for block in value)
         return f"{len(value)} blocks of {channels} channels"
     return f"`{json.dumps(value)}`"
@@ -97,6 +97,8 @@ def _type(annotation: Any) -> str:
         return "table of tables"
     if get_origin(annotation) is tuple and choices[0] in (config.ConvBlockConfig, Any):
         return "list of any values" if choices[0] is Any else "list of tables"
+    if get_origin(annotation) is tuple and choices[-1] is Ellipsis:
+        return f"list of {_type(choices[0])}"
     if get_origin(annotation) is tuple:
         return f"one or two: {_type(choices[0])}"
     if {int, float} <= set(choices):
