@@ -29,7 +29,7 @@ from speech_music.sources import READERS, Voice
 CLIP_SECONDS = 12.0
 NOISE_GROUP, SONG_GROUP, PIECE_GROUP, TALK_GROUP = "noise ", "song ", "piece ", "talk "
 """How the groups of what is made from a seed begin."""
-NOISES, PIECES, TALKS = 900, 480, 600
+NOISES, PIECES, TALKS = 900, 480, 1400
 SONGS = 2
 """Of each LibriSpeech reader."""
 VALIDATION_SHARE = 5
