@@ -26,6 +26,7 @@ SMALL = (
     "train.batch_size=8",
     "train.epochs=3",
 )
+NO_MORE_POOLING = tuple(f"model.blocks.{one}.pool_size=1" for one in (1, 2, 3))
 
 
 class Says(torch.nn.Module):
@@ -127,6 +128,22 @@ def test_a_teacher_that_judges_something_else_is_refused(run_training, tmp_path,
     with pytest.raises(ConfigError, match=f"teacher has another {what} than this run"):
         run_training("student", *taught_by(teacher))
     assert not (tmp_path / "student").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ("model.head=flatten", "model.head = flatten takes windows of one length only"),
+        ("model.blocks.0.pool_size=[2, 16]", "is too short: model.blocks"),
+    ],
+)
+def test_a_teacher_that_cannot_hear_shortened_windows_is_refused(run_training, setting, why):
+    teacher = run_training("teacher", setting, *NO_MORE_POOLING)
+    shorter = ("augment.shortest=0.6", *NO_MORE_POOLING)
+    with pytest.raises(
+        ConfigError, match=rf"train\.teachers: .*teacher: .*augment.shortest = 0.6.*{why}"
+    ):
+        run_training("student", *shorter, *taught_by(teacher))
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])

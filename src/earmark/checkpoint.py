@@ -3,6 +3,7 @@
 No code runs when a model is opened, and the same model gives the same bytes.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +34,19 @@ def new_network(card: ModelCard) -> AudioModel:
     """
     refuse_unread(card.config.model)
     return _network(card)
+
+
+def require_short_windows(card: ModelCard) -> None:
+    """Checks that the network leaves something of the windows that augmentation cuts short.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    shortest = card.config.augment.shortest
+    try:
+        new_network(replace(card, window_frames=max(1, math.floor(card.window_frames * shortest))))
+    except ConfigError as error:
+        raise ConfigError(f"augment.shortest = {shortest} is too short: {error}") from None
 
 
 def _network(card: ModelCard) -> AudioModel:

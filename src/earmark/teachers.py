@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from earmark.augment import Windows
 from earmark.card import ModelCard
-from earmark.checkpoint import load_checkpoint
+from earmark.checkpoint import load_checkpoint, require_short_windows
+from earmark.config import config_from_dict
 from earmark.errors import ConfigError
 from earmark.losses import label_shares
 from earmark.runs import find_run
@@ -100,6 +101,13 @@ def _refuse_others(name: str, teacher: ModelCard, student: ModelCard) -> None:
             f"train.teachers: {name} has another {other} than this run; train a teacher with what "
             "its student has"
         )
+    # It will hear the windows as the augmentation of its student leaves them.
+    table = {**teacher.config.to_dict(), "augment": student.config.to_dict()["augment"]}
+    heard = config_from_dict(table, source=f"train.teachers: {name}")
+    try:
+        require_short_windows(replace(teacher, config=heard))
+    except ConfigError as error:
+        raise ConfigError(f"train.teachers: {name}: {error}") from None
 
 
 def _refuse_unknown_recordings(name: str, own: Sequence[dict[str, str]]) -> None:
@@ -113,7 +121,7 @@ def _refuse_unknown_recordings(name: str, own: Sequence[dict[str, str]]) -> None
         for split in ("train", "validation")
     }
     for row in run.read_recordings():
-        if row["key"] and row["key"] not in keys.get(row["split"], {row["key"]}):
+        if row["split"] != "test" and row["key"] and row["key"] not in keys[row["split"]]:
             raise ConfigError(
                 f"train.teachers: {name} saw {row['name']} in its {row['split']} split, which this "
                 "run does not train on; train a teacher on the splits of its student"

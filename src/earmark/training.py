@@ -16,11 +16,11 @@ from earmark.checkpoint import (
     flatten_optimizer,
     load_checkpoint,
     new_network,
+    require_short_windows,
     restore_optimizer,
 )
 from earmark.config import Config
 from earmark.data import OrderedLoader, prepare_once
-from earmark.errors import ConfigError
 from earmark.evaluation import predict_clips
 from earmark.files import write_whole
 from earmark.loaders import Loaders, choose_task, make_loaders, tell_data
@@ -167,7 +167,7 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     prepared = prepare_once(learnt_from, store, runtime)
     loaders = make_loaders(manifest, prepared, store, config, task, runtime)
     card = ModelCard(config, manifest.labels, loaders.window_frames, task)
-    _require_short_windows(card)
+    require_short_windows(card)
     table = manifest.to_csv(prepared.keys)
     folder.refuse_other_data(table, overwrite=overwrite)
     targets = loaders.train.windows.targets[loaders.train.windows.window_clips]
@@ -180,15 +180,6 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     state = _start_or_resume(job)
     _run_epochs(job, state)
     return _result(folder, config, state, prepared.skipped)
-
-
-def _require_short_windows(card: ModelCard) -> None:
-    """Checks that the network leaves something of the windows that augmentation cuts short."""
-    shortest = card.config.augment.shortest
-    try:
-        new_network(replace(card, window_frames=max(1, math.floor(card.window_frames * shortest))))
-    except ConfigError as error:
-        raise ConfigError(f"augment.shortest = {shortest} is too short: {error}") from None
 
 
 def _start_or_resume(job: _Job) -> _State:
