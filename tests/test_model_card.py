@@ -115,3 +115,11 @@ def test_labels_cannot_break_the_text(tested):
     text.encode()
     assert "| a \\| b \\*c\\* \\# d |" in text
     assert "\n# d" not in text
+
+
+def test_teachers_are_told_where_there_were_some(tested, card):
+    assert "learnt from trained networks" not in card
+    taught = tested.checkpoint.card.config.with_train(teachers=("runs/large", "runs/larger"))
+    checkpoint = replace(tested.checkpoint, card=replace(tested.checkpoint.card, config=taught))
+    text = render_model_card(tested.evaluation, checkpoint, ORIGIN)
+    assert "Beside the labels it learnt from trained networks (large, larger)" in text

@@ -97,9 +97,17 @@ def _summary(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
         f"({_plain(card.config.model.name)}) of {parameters:,} parameters. It hears "
         f"{features.sample_rate:,} Hz mono in {features.n_mels} bands, in windows of {seconds:.2f} "
         f"s; those of a longer recording decide together ({card.config.predict.pooling}). Its "
-        f"rule: {_plain(describe_rule(evaluation))}. Made with earmark {earmark.__version__}.\n\n"
+        f"rule: {_plain(describe_rule(evaluation))}.{_taught(card.config.train.teachers)} "
+        f"Made with earmark {earmark.__version__}.\n\n"
         f"Labels: {_plain(', '.join(card.labels))}.\n"
     )
+
+
+def _taught(teachers: Sequence[str]) -> str:
+    if not teachers:
+        return ""
+    names = _plain(", ".join(Path(one).name for one in teachers))
+    return f" Beside the labels it learnt from trained networks ({names}), on the same recordings."
 
 
 def _window_seconds(checkpoint: Checkpoint) -> float:
