@@ -278,6 +278,36 @@ def test_models_are_kept_when_asked_for(validated, tmp_path, runs_of):
     assert len(runs_of) == 6
 
 
+def test_a_fold_is_taught_by_the_models_of_that_fold(validated, tmp_path):
+    validated(folder=tmp_path / "teachers", num_seeds=2, keep_models=True)
+    taught = CONFIG.with_train(teachers=(str(tmp_path / "teachers"),))
+    found = validated(taught, folder=tmp_path / "cv", keep_models=True)
+    assert logits(found) != logits(validated())
+    for number in (1, 2, 3):
+        card = load_checkpoint(tmp_path / "cv" / "seed0" / f"fold{number}").card
+        assert card.config.train.teachers == tuple(
+            str(tmp_path / "teachers" / f"seed{seed}" / f"fold{number}") for seed in (0, 1)
+        )
+
+
+def test_teachers_of_a_fold_that_were_not_kept_are_missed_before_any_work(
+    validated, tmp_path, runs_of
+):
+    validated(folder=tmp_path / "teachers")
+    done = len(runs_of)
+    taught = CONFIG.with_train(teachers=(str(tmp_path / "teachers"),))
+    with pytest.raises(TrainingError, match=r"teachers: no model of seed 0 is there for fold 1;"):
+        validated(taught)
+    assert len(runs_of) == done
+
+
+def test_teachers_from_other_folds_are_refused(validated, tmp_path):
+    validated(folder=tmp_path / "teachers", keep_models=True)
+    redrawn = CONFIG.with_train(teachers=(str(tmp_path / "teachers"),), split_seed=1)
+    with pytest.raises(TrainingError, match=r"every fold failed; .* saw .*\.wav in its"):
+        validated(redrawn)
+
+
 def test_a_fold_that_fails_is_named_and_the_others_go_on(validated, monkeypatch, listener):
     run = cross_validation.train
 

@@ -21,7 +21,7 @@ from earmark.errors import ConfigError, DataError, EarmarkError, TrainingError
 from earmark.evaluation import evaluate, require_stretches
 from earmark.files import write_whole
 from earmark.fold_figures import CrossValidation, FoldFailure, FoldResult
-from earmark.fold_files import FoldFolder
+from earmark.fold_files import FoldFolder, teachers_of_fold
 from earmark.folds import check_folds, fold_names, hold_out, with_folds
 from earmark.loaders import name_task, tell_data
 from earmark.manifest import Manifest
@@ -147,6 +147,8 @@ def _divide(
     card = ModelCard(config, manifest.labels, crop_frames(config), task)
     new_network(card)
     require_stretches(card)
+    for number in range(1, len(fold_names(manifest)) + 1):
+        teachers_of_fold(config.train.teachers, number)
     runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
     tell_data(manifest, runtime.reporter)
     return manifest, task
@@ -207,7 +209,9 @@ def _jobs(
             fold=fold,
             number=number,
             manifest=part,
-            config=config.with_train(seed=seed),
+            config=config.with_train(
+                seed=seed, teachers=teachers_of_fold(config.train.teachers, number)
+            ),
             folder=folder,
             keep_models=plan.keep_models,
             device=str(runtime.device),

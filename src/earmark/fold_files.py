@@ -3,7 +3,7 @@
 import json
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,22 @@ class FoldFolder:
         except FileNotFoundError:
             return None
 
+    def kept_runs(self, number: int) -> list[RunFolder]:
+        """The run folders of a fold, one a seed.
+
+        Raises:
+            TrainingError: A seed has not ended there, or its model was not kept.
+        """
+        seeds = sorted(int(one.name[4:]) for one in self._seeds())
+        runs = [self.run(seed, number) for seed in seeds]
+        for seed, run in zip(seeds, runs, strict=True):
+            if not (self.fold_file(seed, number).exists() and run.best.exists()):
+                raise TrainingError(
+                    f"{self.path}: no model of seed {seed} is there for fold {number}; "
+                    "cross-validate with --keep-models, to the end"
+                )
+        return runs
+
     @property
     def is_ours(self) -> bool:
         """Whether earmark made the folder for a cross-validation."""
@@ -138,3 +154,23 @@ class FoldFolder:
             return
         write_whole(self.config_file, _MARK + config.to_toml())
         write_whole(self.recordings, table)
+
+
+def teachers_of_fold(names: Sequence[str], number: int) -> tuple[str, ...]:
+    """Teachers for one fold: of a cross-validation its models of that fold, and runs as they are.
+
+    Args:
+        names: Run folders and folders of cross-validations.
+        number: That of the fold.
+
+    Raises:
+        TrainingError: A cross-validation kept no model of the fold.
+    """
+    teachers: list[str] = []
+    for name in names:
+        folder = FoldFolder(Path(name))
+        if folder.is_ours:
+            teachers += [str(run.path) for run in folder.kept_runs(number)]
+        else:
+            teachers.append(name)
+    return tuple(teachers)

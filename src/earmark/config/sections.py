@@ -201,7 +201,9 @@ class TrainConfig(Section):
     label_smoothing: Fraction = 0.0
     """Share of each target that is spread over what it is not."""
     teachers: tuple[str, ...] = ()
-    """Run folders of trained networks, whose probabilities are learnt beside the labels."""
+    """Run folders of trained networks, whose probabilities are learnt beside the labels. In
+    `cross-validate` also folders of cross-validations that kept their models: those of a fold
+    teach it."""
     teacher_share: Share = 0.8
     """What the mean of these probabilities weighs in a target; the labels weigh the rest."""
     crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
