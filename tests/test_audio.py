@@ -403,6 +403,21 @@ def test_samples_that_are_not_finite_are_refused_with_their_time(tmp_path, value
         audio.load(path)
 
 
+@pytest.mark.parametrize(("value", "told"), [(-1e30, "-1e.30"), (2e10, "2e.10")])
+def test_samples_that_no_sound_has_are_refused_with_their_time(tmp_path, value, told):
+    samples = np.zeros(16_000, np.float32)
+    samples[8_000] = value
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    with pytest.raises(AudioError, match=rf"the sample at 0.500 s is {told}, and"):
+        audio.load(path)
+
+
+def test_integers_that_were_not_divided_are_sound(tmp_path):
+    samples = np.full(16_000, -(2.0**31), np.float32)
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    np.testing.assert_array_equal(audio.load(path).samples, samples)
+
+
 @pytest.mark.parametrize(
     ("samples", "sample_rate", "message"),
     [

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,11 +38,15 @@ def earmark(tmp_path, monkeypatch):
 
 @pytest.fixture
 def save_model(tmp_path):
-    def save(name="model", **card):
+    def save(name="model", always=None, **card):
         torch.manual_seed(0)
         card = ModelCard(load_config(settings=SETTINGS), ("music", "speech"), 51, **card)
+        weights = new_network(card).state_dict()
+        if always is not None:
+            weights["classifier.weight"].zero_()
+            weights["classifier.bias"][:] = torch.tensor(always)
         path = tmp_path / f"{name}.safetensors"
-        Checkpoint(card, new_network(card).state_dict()).save(path)
+        Checkpoint(card, weights).save(path)
         return path
 
     return save
@@ -192,6 +197,30 @@ def test_standard_input_is_judged_as_the_file_is(earmark, model, sounds):
     assert line["error"].startswith("-: not a sound file")
 
 
+def test_streams_that_whoever_starts_it_has_closed_are_no_error(model, sounds, tmp_path):
+    program = f"{sys.executable} -m earmark predict {model}"
+    for rest in ("in/0.wav -o out.csv >&- 2>&-", "in/0.wav -o again.csv <&-"):
+        subprocess.run(f"{program} {rest}", shell=True, cwd=tmp_path, check=True)
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
+    empty = subprocess.run(
+        f"{program} - <&-", shell=True, cwd=tmp_path, check=False, capture_output=True, text=True
+    )
+    assert empty.returncode == 1
+    assert "-: the file is empty" in empty.stderr
+
+
+def test_labels_at_once_that_are_not_sure_enough_begin_no_segment(earmark, save_model, sounds):
+    model = save_model(task=MULTI_LABEL, always=(4.0, 1.0))
+    for least, expected in (("0.5", {"music", "speech"}), ("0.9", {"music"}), ("0.99", set())):
+        result = earmark(
+            *("predict", model, "in/0.wav", "--segments", "--json"),
+            *("--set", f"predict.min_probability={least}"),
+        )
+        (found,) = documents(result)
+        assert set(found["labels"]) == expected
+        assert {one["label"] for one in found["segments"]} == expected
+
+
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_an_interrupted_list_goes_on_where_it_stopped(
     earmark, model, sounds, tmp_path, monkeypatch, suffix
@@ -239,7 +268,10 @@ def test_segments_go_to_a_parquet_table(earmark, model, sounds, tmp_path):
 def test_results_of_another_model_are_not_mixed(
     earmark, model, save_model, sounds, tmp_path, monkeypatch
 ):
+    judged = Classifier.predict_many
+
     def stop(self, paths):
+        yield next(judged(self, paths))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

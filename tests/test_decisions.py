@@ -65,6 +65,24 @@ def test_of_several_labels_only_the_probable_ones_are_given_and_none_may_be_the_
     assert decided.undecided == (None, "unsure", None)
 
 
+@given(drawn=rows(MULTI_LABEL), least=st.floats(0, 1))
+def test_lanes_of_independent_labels_hold_what_would_be_given(drawn, least):
+    rule = DecisionRule(MULTI_LABEL, (0.3,) * drawn.shape[1], min_probability=least)
+    decided = rule.decide(drawn)
+    in_lanes = decided.probabilities >= np.array(rule.lane_thresholds)
+    np.testing.assert_array_equal(in_lanes, decided.chosen)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_a_forced_rule_decides_on_every_clip_as_if_there_were_no_doubt(task, rng):
+    drawn = rng.normal(0, 1, (50, task.num_outputs(3)))
+    doubting = DecisionRule(task, TASKS[task], min_probability=0.9, silence_db=-60.0)
+    forced = doubting.forced.decide(drawn, np.full(50, -100.0))
+    assert forced.is_decided.all()
+    plain = DecisionRule(task, TASKS[task]).decide(drawn)
+    np.testing.assert_array_equal(forced.chosen, plain.chosen)
+
+
 def test_confidence_is_that_of_the_choice_whatever_the_threshold():
     decided = DecisionRule(BINARY, (0.9,)).decide(np.array([[1.0], [5.0]]))
     first, second = decided.probabilities

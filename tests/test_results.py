@@ -123,6 +123,65 @@ def test_without_resume_a_finished_table_is_replaced(path):
     assert [one["path"] for one in read(path)] == ["1.wav"]
 
 
+def test_work_that_replaces_a_table_replaces_it_when_it_goes_on(path):
+    rows = [judged(number) for number in range(3)]
+    write(path, rows)
+    with pytest.raises(KeyboardInterrupt):
+        write(path, rows[:1], stop=True)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            write(path, [], resume=True, stop=True)
+    assert write(path, rows, resume=True).num_done == 1
+    assert [one["path"] for one in read(path)] == ["0.wav", "1.wav", "2.wav"]
+
+
+@pytest.mark.parametrize("step", ["facts", "rename", "remove"])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_process_that_dies_while_it_finishes_leaves_each_row_once(
+    path, monkeypatch, look, step, kept
+):
+    rows = [failed(0), judged(1), judged(2)]
+    write(path, [judged(3), *rows][: 1 + kept])
+    monkeypatch.setattr(results, "PIECE_RESULTS", 1)
+    table = look(path, resume=bool(kept))
+    for row in rows[kept:]:
+        table.add(row)
+    rename = Path.replace
+
+    def die(*_, **__):
+        raise SystemExit
+
+    def die_at_a_folder(one, to):
+        return die() if one.is_dir() else rename(one, to)
+
+    with monkeypatch.context() as patch:
+        if step == "facts":
+            patch.setattr(results, "write_whole", die)
+        elif step == "rename":
+            patch.setattr(Path, "replace", die_at_a_folder)
+        else:
+            patch.setattr(results.shutil, "rmtree", die)
+        with pytest.raises(SystemExit):
+            table.finish()
+    table._lock.release()
+    again = write(path, rows, resume=True)
+    names = ["3.wav"] * kept + ["0.wav", "1.wav", "2.wav"]
+    assert [one["path"] for one in read(path)] == names
+    assert again.num_failed == 1
+    assert list(path.parent.glob("*.pieces*")) == []
+
+
+def test_work_without_a_result_leaves_nothing_behind(path):
+    with pytest.raises(KeyboardInterrupt):
+        write(path, [], stop=True)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_process_that_dies_before_its_first_piece_blocks_nobody(path, look):
+    look(path, resume=False)._lock.release()
+    assert write(path, [judged(0)], facts={"model": "2"}).num_done == 0
+
+
 def test_a_process_that_dies_loses_a_piece_at_most(path, monkeypatch, look):
     monkeypatch.setattr(results, "PIECE_RESULTS", 3)
     table = look(path, resume=False)
@@ -154,7 +213,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one_and_the_pieces(path, 
             with pytest.raises(OSError, match="No space left"):
                 table.finish()
     assert path.read_bytes() == before
-    assert [one["path"] for one in read(write(path, [], resume=True).path)] == ["0.wav", "1.wav"]
+    assert [one["path"] for one in read(write(path, [], resume=True).path)] == ["1.wav"]
 
 
 def test_pieces_are_not_lost_or_mixed_by_mistake(path):

@@ -29,6 +29,17 @@ def test_a_file_that_is_named_twice_is_judged_once(write_clip, tmp_path, monkeyp
     assert found(second, tmp_path / "x", again, second) == [second, first]
 
 
+def test_a_file_behind_a_link_is_not_the_one_that_its_name_looks_like(
+    write_clip, tmp_path, monkeypatch
+):
+    for name in ("x.wav", "other/x.wav", "other/sub/y.wav"):
+        write_clip(tmp_path / name)
+    (tmp_path / "link").symlink_to(tmp_path / "other" / "sub")
+    monkeypatch.chdir(tmp_path)
+    named = [Path("link/../x.wav"), Path("x.wav"), Path("other/x.wav"), Path("other/../x.wav")]
+    assert found(*named) == named[:2]
+
+
 def test_folders_are_searched_and_files_are_taken_as_they_are(write_clip, tmp_path):
     inner = write_clip(tmp_path / "x" / "deep" / "b.WAV")
     (tmp_path / "x" / "notes.txt").write_text("no sound")

@@ -152,6 +152,31 @@ def test_no_two_recordings_share_a_folder(paths):
     assert names[0] == "__".join(part for part in paths[0].parts if part != "/")
 
 
+@pytest.mark.parametrize(
+    ("format", "suffix"), [("WAV", ".wav"), ("WAVEX", ".wav"), ("FLAC", ".flac"), ("AIFF", ".aiff")]
+)
+def test_parts_of_what_has_no_name_of_sound_have_one(tmp_path, rng, format, suffix):
+    path = tmp_path / "input"
+    soundfile.write(path, rng.uniform(-0.9, 0.9, 2 * RATE), RATE, format=format, subtype="PCM_16")
+    files = split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS, name=Path("-"))
+    assert {file.suffix for file in files} == {suffix}
+    assert len(read_manifest(tmp_path / "out").recordings) == 3
+
+
+def test_more_channels_than_flac_holds_become_wav(tmp_path, rng):
+    path = write(tmp_path / "a.ogg", rng, "VORBIS", channels=10)
+    files = split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS)
+    infos = [soundfile.info(file) for file in files]
+    assert {(one.format, one.subtype, one.channels) for one in infos} == {("WAV", "PCM_24", 10)}
+
+
+def test_what_cannot_be_written_is_named(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr("earmark.splitting.FLAC_CHANNELS", 64)
+    path = write(tmp_path / "a.ogg", rng, "VORBIS", channels=10)
+    with pytest.raises(AudioError, match=r"a\.ogg: its parts cannot be written as FLAC \("):
+        split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS)
+
+
 def test_damage_is_named_and_leaves_no_part_of_a_file(tmp_path, rng):
     path = write(tmp_path / "a.flac", rng, "PCM_16")
     content = bytearray(path.read_bytes())

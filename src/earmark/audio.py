@@ -27,6 +27,8 @@ from earmark.errors import AudioError
 from earmark.parallel import leave_if_unwanted, read_ahead
 
 MAX_SECONDS = 100 * 3600.0
+MAX_SAMPLE = 1e10
+"""Far beyond integers of 32 bits that were not divided, and far below what float32 can square."""
 HASHED_BYTES = 1 << 18
 
 Samples = Float32[np.ndarray, " time"]
@@ -236,13 +238,24 @@ def _mono(name: Path | str, blocks: Iterable[np.ndarray], sample_rate: int) -> I
         mono = functools.reduce(np.add, block.T)
         if block.shape[1] > 1:
             mono /= np.float32(block.shape[1])
-        if not np.isfinite(mono).all():
-            at = (num_samples + int(np.argmin(np.isfinite(mono)))) / sample_rate
-            raise AudioError(
-                f"{name}: the sample at {at:.3f} s is not a finite number; mend it", "not_finite"
-            )
+        # Not ">", which is false for what is not a number.
+        if not max(mono.max(initial=0.0), -mono.min(initial=0.0)) <= MAX_SAMPLE:
+            raise _unusable_sample(name, mono, num_samples, sample_rate)
         num_samples += len(mono)
         yield np.ascontiguousarray(mono)
+
+
+def _unusable_sample(
+    name: Path | str, mono: Samples, num_before: int, sample_rate: int
+) -> AudioError:
+    first = int(np.argmin(np.abs(mono) <= MAX_SAMPLE))
+    where = f"{name}: the sample at {(num_before + first) / sample_rate:.3f} s"
+    if np.isfinite(mono[first]):
+        return AudioError(
+            f"{where} is {mono[first]:.0e}, and those of sound lie in [-1, 1]; replace the file",
+            "damaged",
+        )
+    return AudioError(f"{where} is not a finite number; mend it", "not_finite")
 
 
 def resample(blocks: Iterable[Block], in_rate: int, out_rate: int) -> Iterator[Samples]:

@@ -7,7 +7,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -88,6 +88,22 @@ class DecisionRule:
     ) -> Float64[np.ndarray, "clips outputs"]:
         """Logits whose probabilities are calibrated."""
         return logits.astype(np.float64) / self.temperature
+
+    @property
+    def forced(self) -> "DecisionRule":
+        """The same rule without abstaining: every clip has a decision."""
+        return replace(self, min_probability=0.0, silence_db=-math.inf)
+
+    @property
+    def lane_thresholds(self) -> tuple[float, ...]:
+        """Probabilities from which a label is given in a time line.
+
+        The labels of a multi-label task are given one by one, so that each must be as sure as is
+        asked for; in other tasks doubt leaves a window without a decision.
+        """
+        if self.task is not MULTI_LABEL:
+            return self.thresholds
+        return tuple(max(one, self.min_probability) for one in self.thresholds)
 
     def decide(
         self,

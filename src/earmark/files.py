@@ -68,6 +68,22 @@ def csv_lines(rows: Iterable[Sequence[object]]) -> Iterator[str]:
         yield line.getvalue().removesuffix("\r\n") + "\n"
 
 
+def plain_path(path: Path) -> Path:
+    """The path from the root without dots; the same for all ways to write it down.
+
+    Links stay links, but for those before ``..``, which lead to other folders than their names say.
+
+    Args:
+        path: The file or folder; it need not exist.
+    """
+    absolute = path.absolute()
+    if absolute.name == "..":
+        return absolute.resolve()
+    if ".." in absolute.parts:
+        absolute = absolute.parent.resolve() / absolute.name
+    return absolute
+
+
 def place_below(folder: Path, path: Path) -> Path:
     """A place in a folder for what is made of a file.
 
@@ -80,7 +96,7 @@ def place_below(folder: Path, path: Path) -> Path:
         >>> place_below(Path("out"), Path("news/today.mp3")).as_posix()
         'out/news/today.mp3'
     """
-    absolute = Path(os.path.normpath(path.absolute()))
+    absolute = plain_path(path)
     if absolute.is_relative_to(Path.cwd()):
         return folder / absolute.relative_to(Path.cwd())
     return folder / absolute.relative_to(absolute.anchor)

@@ -223,8 +223,7 @@ class Evaluation:
     @cached_property
     def coverage(self) -> Coverage:
         """How many clips have a decision, and how good the decisions are."""
-        forced = DecisionRule(self.rule.task, self.rule.thresholds, self.rule.temperature)
-        decided = forced.decide(self.uncalibrated.logits)
+        decided = self.rule.forced.decide(self.uncalibrated.logits)
         right = decided.are_right(self.predictions.targets)
         reasons = Counter(self.decisions.undecided)
         return Coverage(

@@ -195,7 +195,7 @@ class Classifier:
             sound.num_samples / self.sample_rate,
             self.labels,
             task=self.card.task,
-            thresholds=self.card.thresholds,
+            thresholds=self.card.rule.lane_thresholds,
             config=config,
         )
 
@@ -271,7 +271,7 @@ class Classifier:
         return np.where(said.is_decided[:, None], said.probabilities, np.nan).astype(np.float32)
 
     def _states(self, said: Float32[np.ndarray, "windows labels"]) -> np.ndarray:
-        return lane_scores(said, self.card.task, self.card.thresholds).argmax(axis=2)
+        return lane_scores(said, self.card.task, self.card.rule.lane_thresholds).argmax(axis=2)
 
     def judge_frames(self, frames: Float16[np.ndarray, "frames mels"]) -> Decisions:
         """Judges a whole sound by its frames, which `earmark.features.extract` gives.

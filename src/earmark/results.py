@@ -2,7 +2,8 @@
 
 Until all files are judged their results lie in a folder beside the table, in pieces that are each
 written whole, so that an interruption loses the last piece at most. At the end the pieces become
-the table, which is written whole as well, and the folder is removed::
+the table, which is written whole as well, and the folder is removed. Work that was not told to go
+on with a finished table replaces it then, however often it is interrupted itself::
 
     results.parquet.pieces/facts.json, 000000.jsonl, 000001.jsonl, ...  ──▶  results.parquet
 
@@ -13,7 +14,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from earmark.result_files import Row, plain_name, read_json_lines, refuse_damage
 
 PIECE_RESULTS, PIECE_SECONDS = 1000, 30.0
 _FACTS = "facts.json"
+_KEEPS_TABLE = "keeps_table"
 
 
 class ResultTable:
@@ -53,22 +55,22 @@ class ResultTable:
         self._format, self._labels = result_format(path), tuple(labels)
         self._pieces = path.with_name(f"{path.name}.pieces")
         self._facts_of_table = path.with_name(f".{path.name}.{_FACTS}")
-        self._check_facts(facts, resume=resume)
-        self._old = path if resume and path.exists() else None
+        self._facts = dict(facts)
+        self._waiting: list[Row] = []
+        self._flushed_at = time.monotonic()
         self._pieces.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self._pieces / "lock")
         if not self._lock.acquire(wait=False):
             raise DataError(f"{path}: another process writes it; wait until that has ended")
         self._num_pieces = len(list(self._pieces.glob("*.jsonl")))
-        self._waiting: list[Row] = []
-        self._flushed_at = time.monotonic()
         try:
-            write_whole(self._pieces / _FACTS, json.dumps(dict(facts)))
+            self._old = path if self._keeps_table(resume=resume) else None
             self._done = self._find_done()
+            write_whole(
+                self._pieces / _FACTS, json.dumps({**facts, _KEEPS_TABLE: self._old is not None})
+            )
         except BaseException:
-            self._lock.release()
-            if not self._num_pieces:
-                shutil.rmtree(self._pieces)
+            self._close()
             raise
 
     @property
@@ -78,9 +80,7 @@ class ResultTable:
 
     def is_done(self, path: Path) -> bool:
         """Whether a file's result was there from the start; 8 bytes are held for each."""
-        digest = _digest(str(path))
-        at = int(np.searchsorted(self._done, digest))
-        return at < len(self._done) and bool(self._done[at] == digest)
+        return _is_in(self._done, _digest(str(path)))
 
     def add(self, result: Row) -> None:
         """Takes one result; a piece is written when it is full, or its time has come."""
@@ -95,9 +95,13 @@ class ResultTable:
         self._flush()
         with open_whole(self.path) as file:
             self._format.write(file, self._rows(), self._labels)
-        (self._pieces / _FACTS).replace(self._facts_of_table)
+        write_whole(self._facts_of_table, json.dumps(self._facts))
+        # At once, so that no part of the pieces is taken for the whole of them.
+        finished = self._pieces.with_name(f".{self._pieces.name}.done")
+        shutil.rmtree(finished, ignore_errors=True)
+        self._pieces.replace(finished)
         self._lock.release()
-        shutil.rmtree(self._pieces)
+        shutil.rmtree(finished)
 
     def __enter__(self) -> "ResultTable":
         return self
@@ -106,50 +110,93 @@ class ResultTable:
         # After an interruption: what was judged since the last piece is kept, too.
         if self._pieces.exists():
             self._flush()
+        self._close()
+
+    def _close(self) -> None:
+        if not self._num_pieces:
+            shutil.rmtree(self._pieces, ignore_errors=True)
         self._lock.release()
 
     def _flush(self) -> None:
         if self._waiting:
-            piece = self._pieces / f"{self._num_pieces:06d}.jsonl"
-            write_whole(piece, "".join(f"{json.dumps(one)}\n" for one in self._waiting))
+            write_whole(
+                self._piece(self._num_pieces),
+                "".join(f"{json.dumps(one)}\n" for one in self._waiting),
+            )
             self._num_pieces += 1
             self._waiting = []
         self._flushed_at = time.monotonic()
 
-    def _check_facts(self, facts: Mapping[str, Any], *, resume: bool) -> None:
-        kept = self._pieces / _FACTS
-        if kept.exists() and not resume:
+    def _keeps_table(self, *, resume: bool) -> bool:
+        """Whether the rows of a finished table stay, as the work that is gone on with began."""
+        if self._num_pieces and not resume:
             raise ConfigError(
                 f"{self._pieces}: holds the results of interrupted work; go on with --resume, or "
                 "remove the folder"
             )
-        old = {self._pieces: kept, self.path: self._facts_of_table} if resume else {}
-        for place, known in old.items():
-            if not (place.exists() and known.exists()):
-                continue
-            with refuse_damage(known):
-                found = json.loads(known.read_text(encoding="utf-8"))
-            if found != dict(facts):
-                raise ConfigError(
-                    f"{place}: holds the results of another model or other settings; give those "
-                    "again, or remove it"
-                )
+        keeps_table = resume
+        if self._num_pieces:
+            begun = _read_facts(self._pieces / _FACTS)
+            keeps_table = begun.pop(_KEEPS_TABLE, True)
+            self._refuse_others(self._pieces, begun)
+        if keeps_table and self.path.exists() and self._facts_of_table.exists():
+            self._refuse_others(self.path, _read_facts(self._facts_of_table))
+        return keeps_table and self.path.exists()
+
+    def _refuse_others(self, place: Path, found: Mapping[str, Any]) -> None:
+        if found != self._facts:
+            raise ConfigError(
+                f"{place}: holds the results of another model or other settings; give those "
+                "again, or remove it"
+            )
 
     def _find_done(self) -> np.ndarray:
-        def digests() -> Iterator[int]:
-            for row in self._rows():
+        in_table = self._digests(self._table_rows())
+        first = next(self._piece_rows(), None)
+        if first is not None and _is_in(in_table, _digest(first["path"])):
+            # Its writer died between making the table of these pieces and removing them.
+            for number in reversed(range(self._num_pieces)):
+                self._piece(number).unlink()
+            self._num_pieces = 0
+        return np.sort(np.concatenate([in_table, self._digests(self._piece_rows())]))
+
+    def _digests(self, rows: Iterable[Row]) -> np.ndarray:
+        """Those of the names, sorted; failures are counted on the way."""
+
+        def each() -> Iterator[int]:
+            for row in rows:
                 self.num_failed += bool(row.get("error"))
                 yield _digest(row["path"])
 
-        return np.sort(np.fromiter(digests(), np.uint64))
+        return np.sort(np.fromiter(each(), np.uint64))
 
     def _rows(self) -> Iterator[Row]:
-        """The rows of the table: those that it has already, and those of the pieces."""
+        """The rows of the table: those that it keeps, and those of the pieces."""
+        yield from self._table_rows()
+        yield from self._piece_rows()
+
+    def _table_rows(self) -> Iterator[Row]:
         if self._old is not None:
             yield from self._format.read(self._old, self._labels)
+
+    def _piece_rows(self) -> Iterator[Row]:
         for number in range(self._num_pieces):
-            for result in read_json_lines(self._pieces / f"{number:06d}.jsonl"):
+            for result in read_json_lines(self._piece(number)):
                 yield self._format.to_row(result, self._labels)
+
+    def _piece(self, number: int) -> Path:
+        return self._pieces / f"{number:06d}.jsonl"
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    with refuse_damage(path):
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _is_in(digests: np.ndarray, digest: int) -> bool:
+    # As numpy's own type: a Python number would make it convert the whole array.
+    at = int(np.searchsorted(digests, np.uint64(digest)))
+    return at < len(digests) and int(digests[at]) == digest
 
 
 def _digest(name: str) -> int:

@@ -14,6 +14,7 @@ import xxhash
 
 from earmark.audio import has_sound_name
 from earmark.errors import DataError
+from earmark.files import plain_path
 from earmark.folders import walk
 
 ANY_FOLDERS = "**"
@@ -106,7 +107,7 @@ def _visible(folder: Path) -> Iterator[Path]:
 def _distinct(paths: Iterable[Path]) -> Iterator[Path]:
     seen = set()
     for path in paths:
-        digest = xxhash.xxh3_128_digest(os.fsencode(os.path.normpath(path.absolute())))
+        digest = xxhash.xxh3_128_digest(os.fsencode(plain_path(path)))
         if digest not in seen:
             seen.add(digest)
             yield path

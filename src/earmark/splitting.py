@@ -1,9 +1,9 @@
 """A recording cut up by its labels: a sound file a segment, in one pass over the recording.
 
 WAV, FLAC, AIFF and their like are copied sample by sample in their own encoding. What was
-compressed with loss (mp3, Ogg, Opus, m4a and others) is decoded and written as FLAC of 24 bits: a
-packet of such a file needs the packets before it, so a cut between packets is neither exact nor
-free of clicks.
+compressed with loss (mp3, Ogg, Opus, m4a and others) is decoded and written as FLAC of 24 bits, or
+as WAV if it has more channels than FLAC holds: a packet of such a file needs the packets before it,
+so a cut between packets is neither exact nor free of clicks.
 """
 
 import itertools
@@ -17,8 +17,10 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 import soundfile
 
+from earmark.audio import has_sound_name
 from earmark.decoding import WHOLE, name_damage, open_source
-from earmark.files import open_whole, place_below
+from earmark.errors import AudioError
+from earmark.files import open_whole, place_below, plain_path
 from earmark.timeline import Segment
 
 BLOCK_SAMPLES = 1 << 16
@@ -34,6 +36,8 @@ _EXACT_TYPES: dict[str, Literal["int16", "int32", "float64"]] = {
     "DOUBLE": "float64",
 }
 """Encodings whose samples stay the same when they are read as these numbers and written again."""
+_SUFFIXES = {"WAVEX": ".wav", "RF64": ".wav"}
+FLAC_CHANNELS = 8
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def split_audio(
         The files, in the order of the segments.
 
     Raises:
-        AudioError: The recording cannot be decoded.
+        AudioError: The recording cannot be decoded, or its parts cannot be written in its format.
     """
     with ExitStack() as opened:
         source = _open_exact(path, opened) or _open_decoded(path, opened)
@@ -85,7 +89,13 @@ def split_audio(
             folder / folders[one.label] / group / f"{one.start:.3f}-{one.end:.3f}{source.suffix}"
             for one in segments
         ]
-        _write_parts(source, segments, places)
+        try:
+            _write_parts(source, segments, places)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(
+                f"{name or path}: its parts cannot be written as {source.format} "
+                f"({error.error_string}); convert it to WAV first"
+            ) from None
     return places
 
 
@@ -132,7 +142,7 @@ class RecordingFolders:
     def name(self, path: Path) -> str:
         """The folder of a recording; always the same for the same path."""
         place = place_below(Path(), path)
-        recording = Path(os.path.normpath(path.absolute()))
+        recording = plain_path(path)
         return next(
             name
             for name in _numbered("__".join(place.parts))
@@ -222,13 +232,16 @@ def _open_exact(path: Path, opened: ExitStack) -> _Source | None:
     if file.subtype not in _EXACT_TYPES:
         return None
     dtype = _EXACT_TYPES[file.subtype]
+    # What comes from a pipe has no name of its own.
+    suffix = path.suffix if has_sound_name(path) else _SUFFIXES.get(file.format)
 
     def blocks() -> Iterator[np.ndarray]:
         while len(block := file.read(BLOCK_SAMPLES, dtype=dtype, always_2d=True)):
             yield block
 
     return _Source(
-        *(file.samplerate, file.channels, file.format, file.subtype, path.suffix),
+        *(file.samplerate, file.channels, file.format, file.subtype),
+        suffix or f".{file.format.lower()}",
         name_damage(path, blocks()),
     )
 
@@ -236,4 +249,6 @@ def _open_exact(path: Path, opened: ExitStack) -> _Source | None:
 def _open_decoded(path: Path, opened: ExitStack) -> _Source:
     source = opened.enter_context(open_source(path))
     blocks = name_damage(path, source.blocks(WHOLE))
-    return _Source(source.sample_rate, source.channels, "FLAC", "PCM_24", ".flac", blocks)
+    kind = "FLAC" if source.channels <= FLAC_CHANNELS else "WAV"
+    suffix = f".{kind.lower()}"
+    return _Source(source.sample_rate, source.channels, kind, "PCM_24", suffix, blocks)

@@ -283,7 +283,7 @@ def _save(
         if predictions is not None:
             chosen = _fit_rule(card, predictions)
             # The loss is that of the log: what was fitted to these clips is no judge of them.
-            given = chosen.rule.decide(predictions.logits).chosen
+            given = chosen.rule.forced.decide(predictions.logits).chosen
             validation = score_chosen(predictions, given, card.labels).to_dict()
         progress = {"epoch": stopping.epoch, "validation": validation}
         Checkpoint(chosen, state.judged.state_dict(), progress=progress).save(run.best)

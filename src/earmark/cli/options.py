@@ -33,6 +33,7 @@ def guarded(function: Function) -> Function:
     def run(*args: Any, quiet: bool, debug: bool, **options: Any) -> None:
         from earmark.terminal import TerminalReporter
 
+        _open_streams()
         if isinstance(sys.stdout, io.TextIOWrapper):
             # Names of files need not fit the encoding of the output, nor be text at all.
             sys.stdout.reconfigure(errors="backslashreplace")
@@ -62,6 +63,14 @@ def guarded(function: Function) -> Function:
             sys.exit(error.exit_status if isinstance(error, EarmarkError) else 1)
 
     return run
+
+
+def _open_streams() -> None:
+    """Standard streams that lead nowhere, in place of those that whoever started us has closed."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open to the end
 
 
 def _drop_output() -> None:
