@@ -301,6 +301,25 @@ def test_teachers_of_a_fold_that_were_not_kept_are_missed_before_any_work(
     assert len(runs_of) == done
 
 
+def test_a_cross_validation_does_not_teach_itself(validated, tmp_path):
+    validated(folder=tmp_path / "cv", keep_models=True)
+    taught = CONFIG.with_train(teachers=(str(tmp_path / "cv"),))
+    for overwrite in (False, True):
+        with pytest.raises(TrainingError, match=r"cv: holds the teacher .*cv; choose another"):
+            validated(taught, folder=tmp_path / "cv", keep_models=True, overwrite=overwrite)
+    assert (tmp_path / "cv" / "seed0" / "fold3" / "best.safetensors").exists()
+
+
+def test_more_teachers_are_another_cross_validation(validated, tmp_path):
+    validated(folder=tmp_path / "teachers", keep_models=True)
+    taught = CONFIG.with_train(teachers=(str(tmp_path / "teachers"),))
+    validated(taught, folder=tmp_path / "cv")
+    validated(folder=tmp_path / "teachers", keep_models=True, num_seeds=2)
+    with pytest.raises(TrainingError, match=r"another cross-validation \(the teachers have chang"):
+        validated(taught, folder=tmp_path / "cv", num_seeds=2)
+    validated(taught, folder=tmp_path / "cv", overwrite=True)
+
+
 def test_teachers_from_other_folds_are_refused(validated, tmp_path):
     validated(folder=tmp_path / "teachers", keep_models=True)
     redrawn = CONFIG.with_train(teachers=(str(tmp_path / "teachers"),), split_seed=1)

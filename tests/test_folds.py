@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from earmark.audio import Excerpt
@@ -39,6 +39,16 @@ def manifest(recordings):
     return Manifest(Path("data"), recordings, labels, ("as read",))
 
 
+def divide(data, num_folds, seed):
+    """The folds of drawn data; other data are drawn where they cannot be filled."""
+    try:
+        return with_folds(data, num_folds, seed)
+    except DataError as error:
+        if "groups fill" not in str(error):
+            raise
+        reject()
+
+
 def spread(labels_to_folds):
     """A recording, and so a group, for each label and each of the folds named after it."""
     return manifest(
@@ -56,13 +66,31 @@ def test_every_recording_is_in_one_fold_and_no_group_straddles(rows, num_folds, 
     )
     if len({one.group for one in data.recordings}) < num_folds:
         return
-    divided = with_folds(data, num_folds, seed)
+    divided = divide(data, num_folds, seed)
     assert [replace(one, fold=None) for one in divided.recordings] == list(data.recordings)
     folds = defaultdict(set)
     for one in divided.recordings:
         folds[one.group].add(one.fold)
     assert all(len(found) == 1 for found in folds.values())
-    assert set(fold_names(divided)) <= {str(number) for number in range(1, num_folds + 1)}
+    assert set(fold_names(divided)) == {str(number) for number in range(1, num_folds + 1)}
+
+
+@pytest.mark.parametrize(
+    ("groups", "num_folds", "message"),
+    [
+        (4, 8, r"its 8 groups fill 4 of 8 folds when .*: use at most 4 folds"),
+        (4, None, r"its 8 groups fill 4 of 5 folds when .*: use at most 4 folds"),
+        (2, 3, r"its 4 groups fill 2 of 3 folds when .*: each label needs at least 3 groups"),
+    ],
+)
+def test_no_fold_is_left_out_in_silence(groups, num_folds, message):
+    data = manifest(
+        recording(f"{label}-{index}", (label,), f"{label} {index // 3}")
+        for label in LABELS[:2]
+        for index in range(3 * groups)
+    )
+    with pytest.raises(DataError, match=message):
+        with_folds(data, num_folds, 0)
 
 
 @few
@@ -82,8 +110,8 @@ def test_each_label_is_within_one_recording_of_its_share_in_every_fold(counts, n
 def test_the_folds_depend_on_the_seed_alone_and_not_on_the_order(rows, seed):
     data = manifest(recording(index, (label,)) for index, (_, label) in enumerate(rows))
     turned = replace(data, recordings=data.recordings[::-1])
-    by_name = {one.name: one.fold for one in with_folds(turned, 5, seed).recordings}
-    assert by_name == {one.name: one.fold for one in with_folds(data, 5, seed).recordings}
+    by_name = {one.name: one.fold for one in divide(turned, 5, seed).recordings}
+    assert by_name == {one.name: one.fold for one in divide(data, 5, seed).recordings}
 
 
 def test_another_seed_draws_other_folds():

@@ -114,7 +114,14 @@ def test_a_table_gives_every_column(tmp_path, kind):
 def test_a_folder_with_a_manifest_is_read_by_it(tmp_path, kind):
     touch(tmp_path, "other/unlisted.wav")
     write_table(tmp_path / f"manifest.{kind}", {"path": "a.wav", "label": "x"})
-    assert [one.name for one in read_manifest(tmp_path).recordings] == ["a.wav"]
+    found = read_manifest(tmp_path)
+    assert [one.name for one in found.recordings] == ["a.wav"]
+    assert found.folder == tmp_path
+
+
+def test_a_table_of_another_name_has_no_data_folder(tmp_path):
+    table = write_table(tmp_path / "table.csv", {"path": "a.wav", "label": "x"})
+    assert read_manifest(table).folder is None
 
 
 def test_paths_may_be_absolute(tmp_path):

@@ -9,7 +9,7 @@ import torch
 from earmark.augment import Windows
 from earmark.checkpoint import load_checkpoint
 from earmark.config import load_config
-from earmark.errors import CheckpointError, ConfigError
+from earmark.errors import CheckpointError, ConfigError, TrainingError
 from earmark.losses import label_shares, make_loss
 from earmark.manifest import read_manifest
 from earmark.runs import RunFolder
@@ -178,6 +178,24 @@ def test_a_teacher_may_have_seen_less_than_its_student(run_training):
 
     teacher = run_training("teacher", change=leave_out)
     run_training("student", *taught_by(teacher))
+
+
+def test_a_run_does_not_go_on_with_a_teacher_that_has_changed(run_training):
+    teacher = run_training("teacher")
+    run_training("student", *taught_by(teacher))
+    run_training("student", *taught_by(teacher))
+    run_training("other", "train.seed=1")
+    RunFolder(teacher).best.write_bytes(RunFolder(teacher.parent / "other").best.read_bytes())
+    with pytest.raises(TrainingError, match=r"student: .* another run \(the teachers have changed"):
+        run_training("student", *taught_by(teacher))
+
+
+def test_a_run_does_not_teach_itself(run_training, tmp_path):
+    teacher = run_training("teacher")
+    with pytest.raises(TrainingError, match="teacher: holds the teacher"):
+        run_training("teacher", *taught_by(teacher))
+    with pytest.raises(TrainingError, match=f"{tmp_path}: holds the teacher"):
+        run_training(tmp_path, *taught_by(teacher))
 
 
 def test_a_teacher_without_its_run_folder_is_refused(run_training, tmp_path):

@@ -373,6 +373,24 @@ def test_windows_that_would_be_cut_too_short_are_refused_by_name(run_training):
         run_training("run", "augment.shortest=0.1", "train.epochs=1")
 
 
+def test_clips_that_are_too_short_for_the_network_are_not_blamed_on_augmentation(run_training):
+    pools = [f"model.blocks.{one}.pool_size=[2,6]" for one in (0, 1, 2)]
+    with pytest.raises(ConfigError, match=r"^model\.blocks\.2: nothing is left"):
+        run_training("run", "train.crop_seconds=8", *pools)
+
+
+def test_doubt_of_predictions_is_none_of_training(run_training, tmp_path):
+    doubting = run_training("doubting", "predict.min_probability=0.999")
+    (line,) = [
+        one
+        for one in RunFolder(tmp_path / "doubting").read_log()
+        if one["epoch"] == doubting.best_epoch
+    ]
+    plain = run_training("plain")
+    assert doubting.validation == plain.validation
+    assert doubting.validation["loss"] == pytest.approx(line["val_loss"])
+
+
 def test_a_head_of_fixed_length_takes_no_shortened_windows():
     with pytest.raises(ConfigError, match=r"augment\.shortest = 0\.5: model\.head = flatten"):
         small("model.head=flatten", "augment.shortest=0.5")

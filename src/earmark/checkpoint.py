@@ -37,12 +37,15 @@ def new_network(card: ModelCard) -> AudioModel:
 
 
 def require_short_windows(card: ModelCard) -> None:
-    """Checks that the network leaves something of the windows that augmentation cuts short.
+    """Checks that the network leaves something of windows, if augmentation cuts them short too.
 
     Raises:
         ConfigError: It does not.
     """
     shortest = card.config.augment.shortest
+    if shortest == 1:
+        new_network(card)
+        return
     try:
         new_network(replace(card, window_frames=max(1, math.floor(card.window_frames * shortest))))
     except ConfigError as error:

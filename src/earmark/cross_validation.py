@@ -101,12 +101,18 @@ def cross_validate(
     """
     _refuse_misuse(plan, runtime)
     manifest, task = _divide(manifest, config, plan, runtime)
+    teachers = [
+        one
+        for number in range(1, len(fold_names(manifest)) + 1)
+        for one in teachers_of_fold(config.train.teachers, number)
+    ]
     store = FeatureStore(store_root or default_root(), config.features)
     with _folder(plan) as folder:
-        folder.refuse_misuse(config, manifest.source, overwrite=plan.overwrite)
+        folder.refuse_misuse(config, manifest.folder, overwrite=plan.overwrite)
         prepared = prepare(manifest.recordings, store, reporter=runtime.reporter)
         manifest = _usable(manifest, task, prepared, runtime)
-        folder.open(config, manifest.to_csv(prepared.keys), overwrite=plan.overwrite)
+        table = manifest.to_csv(prepared.keys)
+        folder.open(config, table, teachers, overwrite=plan.overwrite)
         # The task is that of all recordings, whatever is left of them in a fold.
         told = config.with_train(task=task.name)
         jobs = _jobs(manifest, told, plan, folder, runtime, store.root)
@@ -147,8 +153,6 @@ def _divide(
     card = ModelCard(config, manifest.labels, crop_frames(config), task)
     new_network(card)
     require_stretches(card)
-    for number in range(1, len(fold_names(manifest)) + 1):
-        teachers_of_fold(config.train.teachers, number)
     runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
     tell_data(manifest, runtime.reporter)
     return manifest, task

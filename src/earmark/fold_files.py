@@ -10,22 +10,19 @@ from typing import Any
 
 from earmark.config import Config
 from earmark.errors import TrainingError
-from earmark.files import write_whole
 from earmark.runs import RunFolder
-
-_MARK = (
-    "# The settings of an earmark cross-validation; the same command goes on from this folder.\n"
-)
+from earmark.work_folders import WorkFolder
 
 
 @dataclass(frozen=True)
-class FoldFolder:
+class FoldFolder(WorkFolder):
     """A folder that `cross_validate` fills.
 
     ::
 
         config.toml              all settings; its first line says whose folder this is
         recordings.csv           every recording with its fold, group and content
+        teachers.csv             what the teachers of its folds were, if it has any
         seedS/foldF.json         what came of a fold, written when it has ended
         seedS/foldF/             its run folder while it is trained, or for good if models are kept
         predictions.csv          a row a clip and seed
@@ -37,17 +34,12 @@ class FoldFolder:
         path: The folder; it need not exist.
     """
 
-    path: Path
-
-    @property
-    def config_file(self) -> Path:
-        """All settings."""
-        return self.path / "config.toml"
-
-    @property
-    def recordings(self) -> Path:
-        """The table of recordings."""
-        return self.path / "recordings.csv"
+    kind = "cross-validation"
+    mark = (
+        "# The settings of an earmark cross-validation; the same command goes on from this "
+        "folder.\n"
+    )
+    other_data = "the data or the folds differ"
 
     @property
     def predictions(self) -> Path:
@@ -80,7 +72,8 @@ class FoldFolder:
         Raises:
             TrainingError: A seed has not ended there, or its model was not kept.
         """
-        seeds = sorted(int(one.name[4:]) for one in self._seeds())
+        # The first seed is asked for even where none is there.
+        seeds = sorted(int(one.name[4:]) for one in self._seeds()) or [0]
         runs = [self.run(seed, number) for seed in seeds]
         for seed, run in zip(seeds, runs, strict=True):
             if not (self.fold_file(seed, number).exists() and run.best.exists()):
@@ -90,70 +83,49 @@ class FoldFolder:
                 )
         return runs
 
-    @property
-    def is_ours(self) -> bool:
-        """Whether earmark made the folder for a cross-validation."""
-        try:
-            return self.config_file.read_text(encoding="utf-8").startswith(_MARK)
-        except (OSError, UnicodeDecodeError):
-            return False
-
     def _seeds(self) -> list[Path]:
         return [one for one in self.path.glob("seed*") if one.name[4:].isdigit()]
 
-    def refuse_misuse(self, config: Config, data: Path, *, overwrite: bool) -> None:
+    def refuse_misuse(self, config: Config, data: Path | None, *, overwrite: bool) -> None:
         """Checks, before any work, that the folder may be written to.
 
         Args:
             config: Settings of the cross-validation that wants it.
-            data: The data folder or manifest.
+            data: The data folder, if there is one.
             overwrite: Whether another one there may be replaced.
 
         Raises:
-            TrainingError: It lies in the data, holds files that are not earmark's, or another
-                cross-validation.
+            TrainingError: It lies in the data, holds files that are not earmark's, a teacher, or
+                another cross-validation.
         """
-        if data.is_dir() and self.path.resolve().is_relative_to(data.resolve()):
-            raise TrainingError(f"{self.path}: lies in the data folder; choose one outside of it")
-        files = (self.config_file, self.recordings, self.predictions, self.result)
-        if not self.is_ours and (any(file.exists() for file in files) or self._seeds()):
-            raise TrainingError(
-                f"{self.path}: holds files that are not those of a cross-validation; choose "
-                "another folder"
-            )
+        files = (self.config_file, self.recordings, self.predictions, self.result, *self._seeds())
+        self._refuse_place(config, data, files)
         if self.is_ours and self._seeds() and not overwrite:
             stored = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
             if stored != tomllib.loads(config.to_toml()):
                 raise self._another("settings differ")
 
-    def _another(self, why: str) -> TrainingError:
-        return TrainingError(
-            f"{self.path}: holds another cross-validation ({why}); choose another folder, "
-            "or give --overwrite to start again"
-        )
-
-    def open(self, config: Config, table: str, *, overwrite: bool) -> None:
+    def open(self, config: Config, table: str, teachers: Sequence[str], *, overwrite: bool) -> None:
         """Writes what identifies the cross-validation.
 
         Args:
             config: All settings.
             table: Text of ``recordings.csv``.
+            teachers: Of all folds.
             overwrite: Whether what another one left is removed first.
 
         Raises:
-            TrainingError: The folds that are there are of other recordings, or drawn otherwise.
+            TrainingError: The folds that are there are of other recordings, drawn otherwise, or
+                taught by others.
         """
         if overwrite and self.is_ours:
             for seed in self._seeds():
                 shutil.rmtree(seed)
             self.predictions.unlink(missing_ok=True)
             self.result.unlink(missing_ok=True)
-        if self._seeds() and self.recordings.exists():
-            if self.recordings.read_text("utf-8", "surrogateescape") != table:
-                raise self._another("the data or the folds differ")
-            return
-        write_whole(self.config_file, _MARK + config.to_toml())
-        write_whole(self.recordings, table)
+        if self._seeds():
+            self._refuse_other_work(table, teachers)
+        self._identify(config, table, teachers)
 
 
 def teachers_of_fold(names: Sequence[str], number: int) -> tuple[str, ...]:

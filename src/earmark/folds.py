@@ -29,7 +29,7 @@ def with_folds(manifest: Manifest, num_folds: int | None, seed: int) -> Manifest
     Raises:
         ConfigError: Fewer than `FEWEST_FOLDS`, or another number than the data name.
         DataError: Some recordings have a fold and others not, a group or sound is in two folds, or
-            there are fewer groups than folds.
+            there are too few groups, in all or of a label, to fill the folds.
     """
     notes = list(manifest.notes)
     if manifest.has_splits:
@@ -74,6 +74,17 @@ def _draw_folds(manifest: Manifest, num_folds: int, seed: int) -> Manifest:
     refuse_sound_overlap(manifest.source, manifest.recordings, "group")
     names = [str(number) for number in range(1, num_folds + 1)]
     chosen = assign_groups(manifest.recordings, dict.fromkeys(names, 1 / num_folds), seed)
+    num_filled = len(set(chosen.values()))
+    if num_filled < num_folds:
+        mend = (
+            f"use at most {num_filled} folds"
+            if num_filled >= FEWEST_FOLDS
+            else f"each label needs at least {FEWEST_FOLDS} groups, {_WHY_THREE}; add some"
+        )
+        raise DataError(
+            f"{manifest.source}: its {num_groups} groups fill {num_filled} of {num_folds} folds "
+            f"when every label is shared out: {mend}"
+        )
     recordings = tuple(replace(one, fold=chosen[one.group]) for one in manifest.recordings)
     return replace(manifest, recordings=recordings)
 

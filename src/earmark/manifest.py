@@ -63,6 +63,13 @@ class Manifest:
         return len(self.recordings)
 
     @property
+    def folder(self) -> Path | None:
+        """The data folder, which nothing is written to; None when the data are a table alone."""
+        if self.source.is_dir():
+            return self.source
+        return self.source.parent if self.source.name in _MANIFEST_NAMES else None
+
+    @property
     def has_splits(self) -> bool:
         """Whether every recording knows its split."""
         return all(recording.split for recording in self.recordings)

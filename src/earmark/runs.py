@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from earmark.config import Config
-from earmark.errors import TrainingError
 from earmark.files import write_whole
+from earmark.work_folders import WEIGHTS, WorkFolder
 
-_MARK = "# The settings of an earmark run; `earmark train` goes on from this folder.\n"
 _EXTENDABLE = ("epochs", "patience")
 """Settings of ``train`` that may change when a run goes on: they only say when it ends."""
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class RunFolder(WorkFolder):
     """A folder that `train` fills.
 
     ::
 
         config.toml         all settings; its first line says whose folder this is
         recordings.csv      every recording with its split, group and content
+        teachers.csv        what its teachers were, if it has any
         log.jsonl           a line an epoch
         best.safetensors    the model
         last.safetensors    the state to go on from; a folder without it holds no training yet
@@ -37,17 +37,8 @@ class RunFolder:
         path: The folder; it need not exist.
     """
 
-    path: Path
-
-    @property
-    def config_file(self) -> Path:
-        """All settings."""
-        return self.path / "config.toml"
-
-    @property
-    def recordings(self) -> Path:
-        """The table of what was trained, validated and left for the test."""
-        return self.path / "recordings.csv"
+    kind = "run"
+    mark = "# The settings of an earmark run; `earmark train` goes on from this folder.\n"
 
     @property
     def log(self) -> Path:
@@ -57,67 +48,46 @@ class RunFolder:
     @property
     def best(self) -> Path:
         """The weights of the best epoch."""
-        return self.path / "best.safetensors"
+        return self.path / WEIGHTS
 
     @property
     def last(self) -> Path:
         """The weights and the state of the last epoch."""
         return self.path / "last.safetensors"
 
-    @property
-    def is_ours(self) -> bool:
-        """Whether earmark made the folder."""
-        try:
-            return self.config_file.read_text(encoding="utf-8").startswith(_MARK)
-        except (OSError, UnicodeDecodeError):
-            return False
-
     def _results(self) -> tuple[Path, ...]:
         names = ("loss.png", "predictions.csv", "report.html", "model_card.md")
         return (self.last, self.best, self.log, *(self.path / name for name in names))
 
-    def refuse_misuse(self, config: Config, data: Path, *, overwrite: bool) -> None:
+    def refuse_misuse(self, config: Config, data: Path | None, *, overwrite: bool) -> None:
         """Checks, before any work, that the folder may be written to.
 
         Args:
             config: Settings of the run that wants it.
-            data: The data folder or manifest.
+            data: The data folder, if there is one.
             overwrite: Whether another run there may be replaced.
 
         Raises:
-            TrainingError: It lies in the data, holds files that are not earmark's, or another run.
+            TrainingError: It lies in the data, holds files that are not earmark's, a teacher, or
+                another run.
         """
-        inside = data if data.is_dir() else None
-        if inside and self.path.resolve().is_relative_to(inside.resolve()):
-            raise TrainingError(f"{self.path}: lies in the data folder; choose one outside of it")
         files = (self.config_file, self.recordings, *self._results())
-        if not self.is_ours and any(file.exists() for file in files):
-            raise TrainingError(
-                f"{self.path}: holds files that are not those of a run; choose another folder"
-            )
+        self._refuse_place(config, data, files)
         if self.last.exists() and not overwrite and _identity(config) != self._stored_identity():
             raise self._another("settings differ")
-
-    def _another(self, why: str) -> TrainingError:
-        return TrainingError(
-            f"{self.path}: holds another run ({why}); choose another folder, "
-            "or give --overwrite to start again"
-        )
 
     def _stored_identity(self) -> Mapping[str, Any]:
         table = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
         return _without_extendable(table)
 
-    def refuse_other_data(self, table: str, *, overwrite: bool) -> None:
-        """Checks that a run in the folder was trained on these very recordings.
+    def refuse_other_data(self, table: str, teachers: Sequence[str], *, overwrite: bool) -> None:
+        """Checks that a run in the folder was trained on these very recordings, by these teachers.
 
         Raises:
             TrainingError: It was not.
         """
-        if overwrite or not (self.last.exists() and self.recordings.exists()):
-            return
-        if self.recordings.read_text("utf-8", "surrogateescape") != table:
-            raise self._another("the data have changed")
+        if self.last.exists() and not overwrite:
+            self._refuse_other_work(table, teachers)
 
     def open(self, config: Config, table: str, *, overwrite: bool) -> None:
         """Writes what identifies the run.
@@ -130,8 +100,7 @@ class RunFolder:
         if overwrite:
             for file in self._results():
                 file.unlink(missing_ok=True)
-        write_whole(self.config_file, _MARK + config.to_toml())
-        write_whole(self.recordings, table)
+        self._identify(config, table, config.train.teachers)
 
     def write_log(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Writes ``log.jsonl``."""

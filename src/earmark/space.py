@@ -41,8 +41,15 @@ _DEFAULT_BLOCKS: dict[str, Any] = {
     ],
     "model.blocks.*": [{"kernel_size": 3, "padding": 1}, {"kernel_size": 5, "padding": 2}],
 }
-_FIXED = ("train.split_seed", "train.validation_fraction", "train.test_fraction")
-"""Settings that choose the validation recordings: losses over others cannot be compared."""
+_FIXED = (
+    "train.split_seed",
+    "train.validation_fraction",
+    "train.test_fraction",
+    "train.validation",
+    "train.task",
+)
+"""Settings that choose the validation recordings or what they are judged by: losses over others
+cannot be compared."""
 
 Drawn = Mapping[str, Any]
 """Path to a number, or to the label of a choice."""
@@ -128,7 +135,11 @@ class SearchSpace:
 
 def _default_space(config: Config) -> dict[str, SearchConfig]:
     has_blocks = config.model.name == "audio_cnn"
-    table = {"tune": {"space": {**_DEFAULT, **(_DEFAULT_BLOCKS if has_blocks else {})}}}
+    space = {**_DEFAULT, **(_DEFAULT_BLOCKS if has_blocks else {})}
+    if config.train.teachers:
+        # They judge windows of one length.
+        del space["train.crop_seconds"]
+    table = {"tune": {"space": space}}
     return config_from_dict(table, source="the default space").tune.space or {}
 
 
@@ -139,7 +150,9 @@ def _refuse_fixed(path: str, where: SearchConfig) -> None:
     named = {inner for choice in where.choices or [0] for inner, _ in _singles(path, choice)}
     fixed = sorted(named & set(_FIXED))
     if fixed:
-        raise ConfigError(f"tune.space: {fixed[0]} would change the validation split; leave it out")
+        raise ConfigError(
+            f"tune.space: {fixed[0]} would change what validation compares; leave it out"
+        )
     if section == "features" and where.choices is None:
         raise ConfigError(
             f"tune.space: {path} needs a list of choices; features are computed for each of them"

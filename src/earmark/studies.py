@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from earmark.config import Config
-from earmark.errors import ConfigError, TrainingError
+from earmark.errors import ConfigError
 from earmark.files import csv_lines, write_whole
-
-_MARK = "# The settings of an earmark study; `earmark tune` goes on from this folder.\n"
+from earmark.work_folders import WorkFolder
 
 
 @dataclass(frozen=True)
-class StudyFolder:
+class StudyFolder(WorkFolder):
     """A folder that `tune` fills.
 
     ::
@@ -32,17 +31,9 @@ class StudyFolder:
         path: The folder; it need not exist.
     """
 
-    path: Path
-
-    @property
-    def config_file(self) -> Path:
-        """All settings, the search space written out."""
-        return self.path / "config.toml"
-
-    @property
-    def recordings(self) -> Path:
-        """The table of what the trials are trained and validated on."""
-        return self.path / "recordings.csv"
+    kind = "study"
+    mark = "# The settings of an earmark study; `earmark tune` goes on from this folder.\n"
+    way_out = "choose another folder"
 
     @property
     def journal(self) -> Path:
@@ -73,53 +64,33 @@ class StudyFolder:
         """The run folder of a trial."""
         return self.trials / f"{number:04d}"
 
-    @property
-    def is_ours(self) -> bool:
-        """Whether earmark made the folder."""
-        try:
-            return self.config_file.read_text(encoding="utf-8").startswith(_MARK)
-        except (OSError, UnicodeDecodeError):
-            return False
-
-    def refuse_misuse(self, config: Config, data: Path) -> None:
+    def refuse_misuse(self, config: Config, data: Path | None) -> None:
         """Checks, before any work, that the folder may be written to.
 
         Args:
             config: Settings of the study that wants it, the search space written out.
-            data: The data folder or manifest.
+            data: The data folder, if there is one.
 
         Raises:
-            TrainingError: It lies in the data, holds files that are not a study's, or another
-                study.
+            TrainingError: It lies in the data, holds files that are not a study's, a teacher, or
+                another study.
         """
-        inside = data if data.is_dir() else None
-        if inside and self.path.resolve().is_relative_to(inside.resolve()):
-            raise TrainingError(f"{self.path}: lies in the data folder; choose one outside of it")
-        if not self.is_ours:
-            files = (self.config_file, self.recordings, self.journal, self.table, self.best)
-            if any(file.exists() for file in files):
-                raise TrainingError(
-                    f"{self.path}: holds files that are not those of a study; choose another folder"
-                )
-        elif _identity(config.to_dict()) != _identity(self._stored()):
+        files = (self.config_file, self.recordings, self.journal, self.table, self.best)
+        self._refuse_place(config, data, files)
+        if self.is_ours and _identity(config.to_dict()) != _identity(self._stored()):
             raise self._another("settings differ")
 
-    def refuse_other_data(self, table: str) -> None:
+    def refuse_other_data(self, table: str, teachers: Sequence[str]) -> None:
         """Checks that a study in the folder has been made on these very recordings.
 
         Raises:
             TrainingError: It was not.
         """
-        if not (self.is_ours and self.recordings.exists()):
-            return
-        if self.recordings.read_text("utf-8", "surrogateescape") != table:
-            raise self._another("the data have changed")
+        if self.is_ours:
+            self._refuse_other_work(table, teachers)
 
     def _stored(self) -> Mapping[str, Any]:
         return tomllib.loads(self.config_file.read_text(encoding="utf-8"))
-
-    def _another(self, why: str) -> TrainingError:
-        return TrainingError(f"{self.path}: holds another study ({why}); choose another folder")
 
     def open(self, config: Config, table: str) -> None:
         """Writes what identifies the study.
@@ -130,8 +101,7 @@ class StudyFolder:
         """
         for folder in (self.trials, self.workers):
             folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self.config_file, _MARK + config.to_toml())
-        write_whole(self.recordings, table)
+        self._identify(config, table, config.train.teachers)
 
     def write_table(self, rows: Iterable[Sequence[Any]]) -> None:
         """Writes ``trials.csv``.

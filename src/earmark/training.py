@@ -157,7 +157,7 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     folder = RunFolder(run)
     manifest = with_splits(manifest, config.train)
     task = choose_task(manifest, config.train, runtime)
-    folder.refuse_misuse(config, manifest.source, overwrite=overwrite)
+    folder.refuse_misuse(config, manifest.folder, overwrite=overwrite)
     # Settings that cannot make a network are told before the features are computed, not after.
     new_network(ModelCard(config, manifest.labels, crop_frames(config), task))
     runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
@@ -169,9 +169,10 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     card = ModelCard(config, manifest.labels, loaders.window_frames, task)
     require_short_windows(card)
     table = manifest.to_csv(prepared.keys)
-    folder.refuse_other_data(table, overwrite=overwrite)
+    teachers = load_teachers(card, table, runtime)
+    folder.refuse_other_data(table, config.train.teachers, overwrite=overwrite)
     targets = loaders.train.windows.targets[loaders.train.windows.window_clips]
-    objective = make_objective(card, targets, load_teachers(card, table, runtime), runtime)
+    objective = make_objective(card, targets, teachers, runtime)
     runtime.wait()
     if runtime.is_main:
         folder.open(config, table, overwrite=overwrite)

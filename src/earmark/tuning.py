@@ -145,7 +145,7 @@ def _set_up(
     space = SearchSpace(config)
     searched = config.tune.model_copy(update={"space": space.dimensions})
     config = config.model_copy(update={"tune": searched})
-    folder.refuse_misuse(config, manifest.source)
+    folder.refuse_misuse(config, manifest.folder)
     for name, corner in space.corners():
         try:
             new_network(ModelCard(corner, manifest.labels, crop_frames(corner), task))
@@ -161,7 +161,7 @@ def _set_up(
         store = FeatureStore(store_root, front_end.features)
         keys |= prepare_once(learnt_from, store, runtime).keys
     table = seen.to_csv(keys)
-    folder.refuse_other_data(table)
+    folder.refuse_other_data(table, config.train.teachers)
     folder.open(config, table)
     runtime.reporter.info(f"searched: {', '.join(space.dimensions)}")
     return Job(folder, seen, config, task.name, store_root)
