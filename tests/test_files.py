@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from earmark.files import csv_lines, open_whole, place_below, write_whole
+from earmark.files import csv_lines, open_whole, place_below, plain_path, write_whole
 
 
 def test_missing_folders_are_made(tmp_path):
@@ -119,3 +119,15 @@ def test_a_row_reads_back_as_one_row_whatever_marks_of_lines_it_holds(rows):
 
 def test_plain_rows_end_with_a_line_feed_and_have_no_quotes():
     assert list(csv_lines([("a b.wav", 1, None), ("é", 0.5, "")])) == ["a b.wav,1,\n", "é,0.5,\n"]
+
+
+def test_a_path_is_plain_however_it_is_written_down(tmp_path, monkeypatch):
+    (tmp_path / "real" / "in").mkdir(parents=True)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "in")
+    monkeypatch.chdir(tmp_path)
+    for spelt in ("link/a.wav", "./link/a.wav", "x/../link/a.wav", "link/../../link/a.wav"):
+        assert plain_path(Path(spelt)) == tmp_path / "link" / "a.wav"
+    assert plain_path(Path("link/../a.wav")) == tmp_path / "real" / "a.wav"
+    assert plain_path(Path("x/..")) == tmp_path
+    assert plain_path(Path("gone/../a.wav")) == tmp_path / "a.wav"

@@ -119,8 +119,8 @@ def test_a_folder_with_a_manifest_is_read_by_it(tmp_path, kind):
     assert found.folder == tmp_path
 
 
-def test_a_table_of_another_name_has_no_data_folder(tmp_path):
-    table = write_table(tmp_path / "table.csv", {"path": "a.wav", "label": "x"})
+def test_a_table_that_is_given_by_itself_has_no_data_folder(tmp_path):
+    table = write_table(tmp_path / "manifest.csv", {"path": "a.wav", "label": "x"})
     assert read_manifest(table).folder is None
 
 

@@ -171,6 +171,33 @@ def test_a_process_that_dies_while_it_finishes_leaves_each_row_once(
     assert list(path.parent.glob("*.pieces*")) == []
 
 
+def test_work_that_replaces_a_table_does_so_even_if_it_dies_at_once(path, look):
+    write(path, [judged(0), judged(1)])
+    look(path, resume=False)._lock.release()
+    with pytest.raises(KeyboardInterrupt):
+        write(path, [], stop=True)
+    assert write(path, [judged(1)], resume=True).num_done == 0
+    assert [one["path"] for one in read(path)] == ["1.wav"]
+
+
+def test_work_of_others_that_died_at_once_costs_no_table(path, look):
+    write(path, [judged(0)])
+    with pytest.raises(KeyboardInterrupt):
+        write(path, [], facts={"model": "2"}, stop=True)
+    write(path, [judged(1)], resume=True)
+    assert [one["path"] for one in read(path)] == ["0.wav", "1.wav"]
+
+
+def test_who_has_finished_leaves_the_work_of_the_next_alone(path, monkeypatch, look):
+    monkeypatch.setattr(results, "PIECE_RESULTS", 1)
+    with ResultTable(path, LABELS, FACTS, resume=False) as table:
+        table.finish()
+        other = look(path)
+        other.add(judged(0))
+    other._lock.release()
+    assert write(path, [], resume=True).num_done == 1
+
+
 def test_work_without_a_result_leaves_nothing_behind(path):
     with pytest.raises(KeyboardInterrupt):
         write(path, [], stop=True)

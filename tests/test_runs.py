@@ -54,7 +54,9 @@ def test_a_run_folder_inside_the_data_is_refused(run_training, sound_folder):
             run_training(path, overwrite=True)
 
 
-@pytest.mark.parametrize("name", ["config.toml", "recordings.csv", "log.jsonl", "report.html"])
+@pytest.mark.parametrize(
+    "name", ["config.toml", "recordings.csv", "teachers.csv", "log.jsonl", "report.html"]
+)
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_files_that_are_not_those_of_a_run_are_never_touched(
     run_training, tmp_path, name, overwrite

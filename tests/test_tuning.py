@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from earmark.checkpoint import load_checkpoint
 from earmark.cli import cli
 from earmark.config import load_config
-from earmark.errors import ConfigError, DataError, TrainingError
+from earmark.errors import AudioError, ConfigError, DataError, TrainingError
 from earmark.manifest import read_manifest
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore
@@ -317,6 +317,19 @@ def test_another_study_in_the_folder_is_refused(run_study, plant, sound_folder, 
     write_clip(sound_folder / "training" / "music" / "new.wav", seed=77)
     with pytest.raises(TrainingError, match=r"holds another study \(the data have changed\)"):
         run_study()
+
+
+def test_a_teacher_that_was_missing_is_no_other_study(run_study, plant, tmp_path):
+    plant(*[[0.5]] * 3)
+    teacher = tmp_path / "teacher.safetensors"
+    taught = f'train.teachers=["{teacher}"]'
+    with pytest.raises(AudioError, match=r"teacher\.safetensors: cannot be read"):
+        run_study(taught)
+    teacher.write_bytes(b"weights")
+    run_study(taught)
+    teacher.write_bytes(b"others")
+    with pytest.raises(TrainingError, match=r"another study \(the teachers have changed\); choose"):
+        run_study(taught)
 
 
 def test_a_folder_of_something_else_is_refused(run_study, tmp_path, sound_folder):

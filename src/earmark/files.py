@@ -76,12 +76,11 @@ def plain_path(path: Path) -> Path:
     Args:
         path: The file or folder; it need not exist.
     """
-    absolute = path.absolute()
-    if absolute.name == "..":
-        return absolute.resolve()
-    if ".." in absolute.parts:
-        absolute = absolute.parent.resolve() / absolute.name
-    return absolute
+    parts = path.absolute().parts
+    if ".." not in parts:
+        return Path(*parts)
+    after = len(parts) - parts[::-1].index("..")
+    return Path(*parts[:after]).resolve().joinpath(*parts[after:])
 
 
 def place_below(folder: Path, path: Path) -> Path:

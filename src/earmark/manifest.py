@@ -3,7 +3,7 @@
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -52,22 +52,17 @@ class Manifest:
         recordings: In the order of their names.
         labels: The vocabulary, sorted; the index of a label is its target.
         notes: What was assumed while reading, to be said aloud.
+        folder: The data folder, which nothing is written to; None when a table alone was given.
     """
 
     source: Path
     recordings: tuple[Recording, ...]
     labels: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    folder: Path | None = None
 
     def __len__(self) -> int:
         return len(self.recordings)
-
-    @property
-    def folder(self) -> Path | None:
-        """The data folder, which nothing is written to; None when the data are a table alone."""
-        if self.source.is_dir():
-            return self.source
-        return self.source.parent if self.source.name in _MANIFEST_NAMES else None
 
     @property
     def has_splits(self) -> bool:
@@ -133,10 +128,8 @@ def read_manifest(data: Path) -> Manifest:
         raise DataError(f"{data}: no such file or folder")
     if data.is_file():
         return _read_table(data)
-    for name in _MANIFEST_NAMES:
-        if (data / name).is_file():
-            return _read_table(data / name)
-    return _read_folder(data)
+    table = next((data / name for name in _MANIFEST_NAMES if (data / name).is_file()), None)
+    return replace(_read_folder(data) if table is None else _read_table(table), folder=data)
 
 
 def _read_folder(data: Path) -> Manifest:

@@ -58,13 +58,16 @@ class ResultTable:
         self._facts = dict(facts)
         self._waiting: list[Row] = []
         self._flushed_at = time.monotonic()
+        self._is_finished = False
+        self._old: Path | None = None
         self._pieces.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self._pieces / "lock")
         if not self._lock.acquire(wait=False):
             raise DataError(f"{path}: another process writes it; wait until that has ended")
         self._num_pieces = len(list(self._pieces.glob("*.jsonl")))
         try:
-            self._old = path if self._keeps_table(resume=resume) else None
+            if self._keeps_table(resume=resume):
+                self._old = path
             self._done = self._find_done()
             write_whole(
                 self._pieces / _FACTS, json.dumps({**facts, _KEEPS_TABLE: self._old is not None})
@@ -100,6 +103,7 @@ class ResultTable:
         finished = self._pieces.with_name(f".{self._pieces.name}.done")
         shutil.rmtree(finished, ignore_errors=True)
         self._pieces.replace(finished)
+        self._is_finished = True
         self._lock.release()
         shutil.rmtree(finished)
 
@@ -108,12 +112,14 @@ class ResultTable:
 
     def __exit__(self, *_: object) -> None:
         # After an interruption: what was judged since the last piece is kept, too.
-        if self._pieces.exists():
+        if not self._is_finished:
             self._flush()
-        self._close()
+            self._close()
 
     def _close(self) -> None:
-        if not self._num_pieces:
+        # That a finished table is to be replaced is known by the facts alone.
+        replaces = self.path.exists() and (self._pieces / _FACTS).exists() and self._old is None
+        if not (self._num_pieces or replaces):
             shutil.rmtree(self._pieces, ignore_errors=True)
         self._lock.release()
 
@@ -135,10 +141,12 @@ class ResultTable:
                 "remove the folder"
             )
         keeps_table = resume
-        if self._num_pieces:
+        if resume and (self._pieces / _FACTS).exists():
             begun = _read_facts(self._pieces / _FACTS)
-            keeps_table = begun.pop(_KEEPS_TABLE, True)
-            self._refuse_others(self._pieces, begun)
+            kept = begun.pop(_KEEPS_TABLE, True)
+            if self._num_pieces:
+                self._refuse_others(self._pieces, begun)
+            keeps_table = kept or begun != self._facts
         if keeps_table and self.path.exists() and self._facts_of_table.exists():
             self._refuse_others(self.path, _read_facts(self._facts_of_table))
         return keeps_table and self.path.exists()

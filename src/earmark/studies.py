@@ -20,6 +20,7 @@ class StudyFolder(WorkFolder):
 
         config.toml         all settings and the search space; its first line says whose it is
         recordings.csv      every recording of training and validation, with its content
+        teachers.csv        what the teachers of its trials were, if they have any
         journal.log         every trial, line by line, as Optuna keeps it
         trials.csv          a row a trial
         best.toml           all settings of the best trial

@@ -72,7 +72,7 @@ class WorkFolder:
         place = self.path.resolve()
         if data is not None and place.is_relative_to(data.resolve()):
             raise TrainingError(f"{self.path}: lies in the data folder; choose one outside of it")
-        if not self.is_ours and any(file.exists() for file in files):
+        if not self.is_ours and any(file.exists() for file in (self.teachers, *files)):
             raise TrainingError(
                 f"{self.path}: holds files that are not those of a {self.kind}; choose another "
                 "folder"
@@ -102,13 +102,17 @@ class WorkFolder:
         return TrainingError(f"{self.path}: holds another {self.kind} ({why}); {self.way_out}")
 
     def _identify(self, config: Config, table: str, teachers: Sequence[str]) -> None:
-        """Writes what tells this work from another."""
+        """Writes what tells this work from another.
+
+        The recordings come last: where they are missing, nothing is compared.
+        """
+        signed = _sign(teachers)
         write_whole(self.config_file, self.mark + config.to_toml())
-        write_whole(self.recordings, table)
-        if teachers:
-            write_whole(self.teachers, _sign(teachers))
+        if signed:
+            write_whole(self.teachers, signed)
         else:
             self.teachers.unlink(missing_ok=True)
+        write_whole(self.recordings, table)
 
 
 def _read(path: Path) -> str:
