@@ -131,3 +131,5 @@ def test_a_path_is_plain_however_it_is_written_down(tmp_path, monkeypatch):
     assert plain_path(Path("link/../a.wav")) == tmp_path / "real" / "a.wav"
     assert plain_path(Path("x/..")) == tmp_path
     assert plain_path(Path("gone/../a.wav")) == tmp_path / "a.wav"
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert plain_path(Path("loop/../a.wav")) == tmp_path / "a.wav"

@@ -80,7 +80,8 @@ def plain_path(path: Path) -> Path:
     if ".." not in parts:
         return Path(*parts)
     after = len(parts) - parts[::-1].index("..")
-    return Path(*parts[:after]).resolve().joinpath(*parts[after:])
+    # Not `Path.resolve`, which raises where links lead round in a circle.
+    return Path(os.path.realpath(Path(*parts[:after])), *parts[after:])
 
 
 def place_below(folder: Path, path: Path) -> Path:
