@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from earmark import cross_validation
+from earmark import fold_jobs
 from earmark.cli import cli
 from earmark.errors import TrainingError
 from earmark.terminal import printable
@@ -408,14 +408,14 @@ def test_people_see_every_fold_and_every_error(earmark, folds_command):
 
 
 def test_failed_folds_are_named_and_the_exit_status_is_one(earmark, folds_command, monkeypatch):
-    run = cross_validation.train
+    run = fold_jobs.train
 
     def failing(manifest, *rest, **options):
         if {one.fold for one in manifest.split("test")} == {"2"}:
             raise TrainingError("the training loss is nan")
         return run(manifest, *rest, **options)
 
-    monkeypatch.setattr(cross_validation, "train", failing)
+    monkeypatch.setattr(fold_jobs, "train", failing)
     result = earmark(*folds_command, "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["failed"][0]["fold"] == "2"
@@ -430,7 +430,7 @@ def test_an_interruption_says_whether_cross_validation_goes_on(
     def interrupted(job):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("earmark.cross_validation._run", interrupted)
+    monkeypatch.setattr("earmark.fold_jobs._run", interrupted)
     result = earmark(*folds_command, *(("-o", tmp_path / "cv") if keeps else ()))
     assert result.exit_code == 130
     assert ("the same command goes on from here" in result.stderr) is told

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from earmark import cross_validation
+from earmark import fold_jobs
 from earmark.checkpoint import load_checkpoint
 from earmark.config import load_config
 from earmark.cross_validation import Plan, cross_validate
@@ -77,13 +77,13 @@ def validated(tmp_path, small_folder, listener):
 def runs_of(monkeypatch):
     """The seed and fold of every run from now on."""
     done = []
-    run = cross_validation._run
+    run = fold_jobs._run
 
     def counted(job):
         done.append((job.seed, job.fold))
         return run(job)
 
-    monkeypatch.setattr(cross_validation, "_run", counted)
+    monkeypatch.setattr(fold_jobs, "_run", counted)
     return done
 
 
@@ -129,14 +129,14 @@ def test_the_task_is_that_of_all_recordings(validated, small_folder):
 
 
 def test_a_fold_without_memory_is_named_and_the_others_go_on(validated, monkeypatch):
-    run = cross_validation._run
+    run = fold_jobs._run
 
     def greedy(job):
         if job.fold == "2":
             raise MemoryError
         return run(job)
 
-    monkeypatch.setattr(cross_validation, "_run", greedy)
+    monkeypatch.setattr(fold_jobs, "_run", greedy)
     found = validated()
     assert [(one.fold, one.error.partition(";")[0]) for one in found.failures] == [
         ("2", "out of memory")
@@ -192,17 +192,17 @@ def test_the_threads_of_the_caller_are_as_they_were(validated):
 
 
 def test_an_interrupted_cross_validation_goes_on(validated, tmp_path, runs_of, monkeypatch):
-    run = cross_validation._run
+    run = fold_jobs._run
 
     def interrupted(job):
         if job.fold == "3":
             raise KeyboardInterrupt
         return run(job)
 
-    monkeypatch.setattr(cross_validation, "_run", interrupted)
+    monkeypatch.setattr(fold_jobs, "_run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         validated(folder=tmp_path / "cv")
-    monkeypatch.setattr(cross_validation, "_run", run)
+    monkeypatch.setattr(fold_jobs, "_run", run)
     assert runs_of == [(0, "1"), (0, "2")]
     found = validated(folder=tmp_path / "cv")
     assert runs_of == [(0, "1"), (0, "2"), (0, "3")]
@@ -328,14 +328,14 @@ def test_teachers_from_other_folds_are_refused(validated, tmp_path):
 
 
 def test_a_fold_that_fails_is_named_and_the_others_go_on(validated, monkeypatch, listener):
-    run = cross_validation.train
+    run = fold_jobs.train
 
     def failing(manifest, *rest, **options):
         if {one.fold for one in manifest.split("test")} == {"2"}:
             raise TrainingError("the training loss is nan")
         return run(manifest, *rest, **options)
 
-    monkeypatch.setattr(cross_validation, "train", failing)
+    monkeypatch.setattr(fold_jobs, "train", failing)
     found = validated()
     assert [one.fold for one in found.results] == ["1", "3"]
     assert [(one.fold, one.error) for one in found.failures] == [("2", "the training loss is nan")]

@@ -1,40 +1,31 @@
 """Cross-validation: each fold is tested by an ordinary run that was trained without it."""
 
 import json
-import shutil
-import signal
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import loky
-import torch
-from loky.process_executor import BrokenProcessPool
-
 from earmark.card import ModelCard
-from earmark.checkpoint import load_checkpoint, new_network
+from earmark.checkpoint import new_network
 from earmark.config import Config
 from earmark.data import Clip
-from earmark.errors import ConfigError, DataError, EarmarkError, TrainingError
-from earmark.evaluation import evaluate, require_stretches
+from earmark.errors import ConfigError, DataError, TrainingError
+from earmark.evaluation import require_stretches
 from earmark.files import write_whole
 from earmark.fold_figures import CrossValidation, FoldFailure, FoldResult
 from earmark.fold_files import FoldFolder, teachers_of_fold
+from earmark.fold_jobs import FoldJob, run_jobs
 from earmark.folds import check_folds, fold_names, hold_out, with_folds
 from earmark.loaders import name_task, tell_data
 from earmark.manifest import Manifest
-from earmark.memory import keep_freed_memory
 from earmark.parallel import default_num_workers
 from earmark.preparation import ContentSet, Prepared, prepare
 from earmark.runtime import Runtime
 from earmark.store import FeatureStore, default_root
 from earmark.tasks import Task
-from earmark.training import train
 from earmark.windows import crop_frames
-
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
@@ -56,21 +47,6 @@ class Plan:
     folder: Path | None = None
     keep_models: bool = False
     overwrite: bool = False
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A fold to train without and to test on."""
-
-    seed: int
-    fold: str
-    number: int
-    manifest: Manifest
-    config: Config
-    folder: FoldFolder
-    keep_models: bool
-    device: str
-    store_root: Path
 
 
 def cross_validate(
@@ -204,11 +180,11 @@ def _jobs(
     folder: FoldFolder,
     runtime: Runtime,
     store_root: Path,
-) -> list[_Job]:
+) -> list[FoldJob]:
     """Every fold of the first seed, then those of the next."""
     parts = {fold: hold_out(manifest, fold) for fold in fold_names(manifest)}
     return [
-        _Job(
+        FoldJob(
             seed=seed,
             fold=fold,
             number=number,
@@ -227,7 +203,7 @@ def _jobs(
 
 
 def _run_all(
-    jobs: Sequence[_Job], plan: Plan, runtime: Runtime
+    jobs: Sequence[FoldJob], plan: Plan, runtime: Runtime
 ) -> tuple[tuple[FoldResult, ...], tuple[FoldFailure, ...]]:
     """The outcomes in the order of the jobs, whichever ends first."""
     reporter = runtime.reporter
@@ -241,7 +217,7 @@ def _run_all(
     num_workers = plan.num_workers or (default_num_workers() if runtime.device.type == "cpu" else 1)
     with reporter.track("folds", len(jobs)) as progress:
         progress.advance(len(kept))
-        for outcome in _outcomes(waiting, min(num_workers, len(waiting))):
+        for outcome in run_jobs(waiting, min(num_workers, len(waiting))):
             outcomes[outcome.seed, outcome.fold] = outcome
             _tell(outcome, runtime)
             progress.advance()
@@ -267,7 +243,7 @@ def _tell(outcome: FoldResult | FoldFailure, runtime: Runtime) -> None:
         )
 
 
-def _read_kept(job: _Job) -> FoldResult | None:
+def _read_kept(job: FoldJob) -> FoldResult | None:
     """What an earlier command found out; nothing if the model is wanted and was not kept."""
     table = job.folder.read_fold(job.seed, job.number)
     if table is None or (
@@ -275,80 +251,3 @@ def _read_kept(job: _Job) -> FoldResult | None:
     ):
         return None
     return FoldResult.from_dict(table)
-
-
-def _outcomes(jobs: Sequence[_Job], num_workers: int) -> Iterator[FoldResult | FoldFailure]:
-    """What came of the jobs, as they end; one worker is this process itself."""
-    if num_workers <= 1:
-        with _one_thread():
-            for job in jobs:
-                yield _attempt(job)
-        return
-    pool = loky.ProcessPoolExecutor(num_workers, initializer=_start_worker, env=_ONE_THREAD)
-    try:
-        for future in loky.as_completed([pool.submit(_attempt, job) for job in jobs]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise TrainingError(
-            "a worker process was ended from outside, perhaps for want of memory; give fewer "
-            "--workers"
-        ) from error
-    finally:
-        # At the end they are idle; before it, nobody waits for what they are doing.
-        pool.shutdown(kill_workers=True)
-
-
-def _start_worker() -> None:
-    # The terminal sends an interruption to the whole family; the parent ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    keep_freed_memory()
-    torch.set_num_threads(1)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _attempt(job: _Job) -> FoldResult | FoldFailure:
-    try:
-        return _run(job)
-    except EarmarkError as error:
-        return FoldFailure(job.seed, job.fold, str(error))
-    except (MemoryError, torch.OutOfMemoryError):
-        return FoldFailure(job.seed, job.fold, "out of memory; lower train.batch_size")
-
-
-def _run(job: _Job) -> FoldResult:
-    """Trains without a fold, tests on it, and writes down what came of it."""
-    run = job.folder.run(job.seed, job.number)
-    runtime = Runtime(torch.device(job.device))
-    trained = train(job.manifest, run.path, job.config, runtime=runtime, store_root=job.store_root)
-    tested = evaluate(
-        load_checkpoint(run.path),
-        job.manifest,
-        runtime=runtime,
-        store_root=job.store_root,
-        run=run.path,
-    )
-    result = FoldResult(
-        seed=job.seed,
-        fold=job.fold,
-        clips=tuple(clip.name for clip in tested.predictions.clips),
-        num_correct=tested.scores.num_correct,
-        logits=tuple(map(tuple, tested.predictions.logits.tolist())),
-        chosen=tested.chosen,
-        best_epoch=trained.best_epoch,
-        elapsed_seconds=trained.elapsed_seconds,
-        log=tuple(run.read_log()),
-        windows=tested.windows,
-    )
-    write_whole(job.folder.fold_file(job.seed, job.number), json.dumps(result.to_dict()) + "\n")
-    if not job.keep_models:
-        shutil.rmtree(run.path)
-    return result
