@@ -1,17 +1,27 @@
 """The audit finds what is unreadable, silent or there twice, and tells how bad it is."""
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
 import soxr
+import torch
 
 from earmark.audio import Excerpt
 from earmark.check import SILENT_PEAK, check
+from earmark.check.cache import CheckCache
+from earmark.check.listening import listen
 from earmark.check.page import write_audit
+from earmark.config import TrainConfig
+from earmark.errors import DataError, StoreError
+from earmark.loaders import choose_task
 from earmark.manifest import Manifest, Recording, read_manifest
+from earmark.runtime import Runtime
+from earmark.splits import with_splits
 
 
 def write(path, samples):
@@ -26,8 +36,15 @@ def recording(path, label="x", split=None, group=None, **others):
 
 
 def audit(*recordings):
+    """What is said of recordings; what is said of labels is left out."""
+    found = check(data(recordings))
+    kept = [one for one in found.findings if one.kind not in {"missing_label", "few_groups"}]
+    return replace(found, findings=tuple(kept))
+
+
+def data(recordings):
     labels = tuple(sorted({label for one in recordings for label in one.labels}))
-    return check(Manifest(recordings[0].path.parent, recordings, labels))
+    return Manifest(recordings[0].path.parent, tuple(recordings), labels)
 
 
 def of_kind(found, *kinds):
@@ -302,12 +319,46 @@ def test_a_sample_rate_that_tells_the_label_is_a_shortcut(tmp_path, rng, tells):
 def test_a_label_that_a_split_lacks_is_a_warning(tmp_path, write_clip):
     paths = [write_clip(tmp_path / f"{seed}.wav", seed=seed) for seed in range(3)]
     known = (("x", "train"), ("y", "train"), ("x", "test"))
-    found = audit(
-        *(recording(path, label, split) for path, (label, split) in zip(paths, known, strict=True))
-    )
+    found = check(data([recording(path, *known) for path, known in zip(paths, known, strict=True)]))
     assert [(one.kind, one.message) for one in found.findings] == [
         ("missing_label", "y is missing from test; move recordings of it there")
     ]
+
+
+@pytest.mark.parametrize(
+    ("groups", "kinds"),
+    [
+        ({"x": "abc", "y": "def"}, []),
+        ({"x": "abc", "y": "ddd"}, ["few_groups"]),
+        ({"x": "abc"}, ["missing_label"]),
+        ({"x": "aaa"}, ["missing_label", "few_groups"]),
+    ],
+)
+def test_what_training_would_refuse_is_a_warning(tmp_path, write_clip, groups, kinds):
+    recordings = [
+        recording(
+            write_clip(tmp_path / f"{label}{seed}.wav", seed=10 * seed + ord(label)),
+            label,
+            None,
+            group,
+        )
+        for label, letters in groups.items()
+        for seed, group in enumerate(letters)
+    ]
+    manifest = data(recordings)
+    assert [one.kind for one in check(manifest).findings] == kinds
+    if kinds:
+        with pytest.raises(DataError):
+            choose_task(
+                with_splits(manifest, TrainConfig()), TrainConfig(), Runtime(torch.device("cpu"))
+            )
+
+
+def test_a_label_that_outnumbers_another_is_noted(tmp_path, write_clip):
+    paths = [write_clip(tmp_path / f"{seed}.wav", seed=seed) for seed in range(15)]
+    found = check(data([recording(path, "xy"[path.stem in {"0", "1", "2"}]) for path in paths]))
+    (note,) = [one for one in found.notes if one.kind == "unbalanced"]
+    assert note.message.startswith("labels are unbalanced, 12 recordings of x and 3 of y")
 
 
 def test_the_page_holds_findings_and_labels_as_text(tmp_path, twins):
@@ -316,3 +367,96 @@ def test_the_page_holds_findings_and_labels_as_text(tmp_path, twins):
     page = (tmp_path / "page.html").read_text()
     assert "the same sound has different labels: one.flac, two.wav" in page
     assert "<td>&lt;x&gt;</td>" in page
+
+
+def test_many_near_copies_are_one_finding(tmp_path, rng):
+    samples = 0.1 * rng.standard_normal(32_000)
+    names = [f"{number}.wav" for number in range(6)]
+    for number, name in enumerate(names):
+        write(tmp_path / name, samples[100 * number :] * 0.9**number)
+    (finding,) = audit(*(recording(tmp_path / name) for name in names)).findings
+    assert (finding.kind, finding.paths) == ("near_duplicate", tuple(names))
+    assert "pairs, correlation" in finding.message
+
+
+def test_an_excerpt_lies_in_the_longer_one_whichever_comes_first(tmp_path, rng):
+    noise = 0.1 * rng.standard_normal(80_000)
+    write(tmp_path / "a.wav", noise[30_000:50_000])
+    write(tmp_path / "b.wav", noise)
+    (finding,) = audit(*(recording(tmp_path / f"{name}.wav") for name in "ab")).findings
+    assert "a.wav lies in b.wav from 1.88 s" in finding.message
+
+
+def test_findings_are_in_the_order_of_the_data_whatever_was_known(tmp_path, rng):
+    noise = 0.1 * rng.standard_normal(80_000)
+    for name, sound in (("a", noise[30_000:50_000]), ("b", noise), ("c", np.zeros(16_000))):
+        write(tmp_path / f"{name}.wav", sound)
+    recordings = [recording(tmp_path / f"{name}.wav") for name in "abc"]
+    check(data(recordings[1:]), store_root=tmp_path / "primed")
+    found = [check(data(recordings), store_root=tmp_path / one) for one in ("primed", "fresh")]
+    assert found[0] == found[1]
+
+
+def clipped(tmp_path, samples, **options):
+    """How many samples are said to be clipped."""
+    soundfile.write(tmp_path / "tone.wav", samples, 16_000, **options)
+    facts, _ = listen(recording(tmp_path / "tone.wav"))
+    return facts.num_clipped
+
+
+def test_every_sample_of_a_flat_top_is_counted(tmp_path, rng):
+    wave = np.tile([0.0, 0.2, 0.5, 0.5, 0.5, 0.2, 0.0, -0.3], 30)
+    assert clipped(tmp_path, np.concatenate([wave, 0.1 * noise_in(rng)[:, 0]])) == 90
+
+
+@pytest.mark.parametrize("frequency_hz", [50, 440])
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "FLOAT"])
+def test_a_wave_that_coding_rounds_is_not_clipped(tmp_path, frequency_hz, subtype):
+    wave = 0.85 * np.sin(2 * np.pi * frequency_hz * np.arange(16_000) / 16_000 + 0.1)
+    assert clipped(tmp_path, wave, subtype=subtype) == 0
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "FLOAT"])
+def test_a_wave_that_is_cut_off_is_clipped_there(tmp_path, subtype):
+    wave = 2.0 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000 + 0.1)
+    share = 1 - 2 / np.pi * np.arcsin(0.9 / 2.0)
+    found = clipped(tmp_path, wave.clip(-0.9, 0.9), subtype=subtype)
+    assert found / 16_000 == pytest.approx(share, rel=0.1)
+
+
+def test_a_square_wave_and_loud_floating_point_are_not_clipped(tmp_path, rng):
+    square = 0.3 * np.sign(np.sin(2 * np.pi * 220 * np.arange(16_000) / 16_000 + 0.1))
+    assert clipped(tmp_path, square) == 0
+    assert clipped(tmp_path, 2 * rng.standard_normal(16_000), subtype="FLOAT") == 0
+
+
+def test_a_rare_label_does_not_hide_a_shortcut(tmp_path, rng):
+    recordings = []
+    for number in range(43):
+        label = "z" if number >= 40 else "xy"[number % 2]
+        path = tmp_path / f"{number}.wav"
+        soundfile.write(path, noise_in(rng), {"x": 16_000}.get(label, 22_050))
+        recordings.append(recording(path, label))
+    assert len(of_kind(audit(*recordings), "shortcut")) == 1
+    (note,) = [one for one in audit(*recordings[38:]).notes if one.kind == "shortcut"]
+    assert "shortcuts were not looked for" in note.message
+
+
+def test_two_checks_share_a_store(tmp_path, sound_folder):
+    """One that waits for a long file does not hold the other up."""
+    first = CheckCache(tmp_path)
+    first._written_at = 0.0
+    heard = listen(read_manifest(sound_folder).recordings[0])
+    first.put("a", *heard)
+    first.put("b", *heard)
+    with closing(sqlite3.connect(tmp_path / "checks.sqlite", timeout=0.0)) as other:
+        other.execute("DELETE FROM heard WHERE key = 'a'")
+        other.commit()
+    with first:
+        assert first.get("a") is None
+
+
+def test_a_damaged_cache_is_named(tmp_path):
+    (tmp_path / "checks.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(StoreError, match=r"checks.sqlite: .*; remove it"):
+        CheckCache(tmp_path)

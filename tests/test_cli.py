@@ -188,6 +188,7 @@ def test_check_exits_with_one_on_errors_only(earmark, sound_folder, write_clip):
         (("prepare", "{empty}"), 1, "no sound files found"),
         (("model", "summary", "--set", "model.name=x"), 2, "no architecture 'x'"),
         (("train", "{data}"), 2, "Missing option"),
+        (("check", "{data}", "-o", "{empty}"), 2, "is a folder; name a file for the page"),
     ],
 )
 def test_errors_are_one_line_with_the_right_exit_status(
@@ -242,7 +243,8 @@ def test_a_full_disk_is_one_line(earmark, trained, sound_folder, monkeypatch):
     assert "No space left on device" in result.stderr
 
 
-def test_output_into_a_file_is_one_line(earmark, trained, sound_folder, tmp_path):
+def test_output_into_a_file_is_one_line(earmark, trained, sound_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("earmark.evaluation.evaluate", pytest.fail)
     (tmp_path / "file").touch()
     for output in (tmp_path / "file", tmp_path / "file" / "below"):
         result = earmark("evaluate", trained, sound_folder, "-o", output, "--device", "cpu")

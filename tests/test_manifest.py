@@ -119,6 +119,12 @@ def test_a_folder_with_a_manifest_is_read_by_it(tmp_path, kind):
     assert found.folder == tmp_path
 
 
+def test_a_folder_whose_name_would_be_two_labels_is_refused(tmp_path):
+    touch(tmp_path, "rock;pop/a.wav")
+    with pytest.raises(DataError, match="'rock;pop' cannot be one; rename the folder"):
+        read_manifest(tmp_path)
+
+
 def test_a_table_that_is_given_by_itself_has_no_data_folder(tmp_path):
     table = write_table(tmp_path / "manifest.csv", {"path": "a.wav", "label": "x"})
     assert read_manifest(table).folder is None

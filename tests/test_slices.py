@@ -106,6 +106,17 @@ def test_numbers_are_cut_at_quantiles_wherever_they_come_from():
     assert slices[0].value == "0 to 9.75"
 
 
+@pytest.mark.parametrize(
+    ("first", "step", "name"),
+    [(20220101, 9, "20220101 to 20220189"), (1.7e9, 60, "1700000000 to 1700000585")],
+)
+def test_ranges_of_long_numbers_are_told_apart(first, step, name):
+    texts = [str(int(first) + step * number) for number in range(40)]
+    slices = sorted(sliced([True] * 40, {"recorded": texts}), key=lambda one: one.value)
+    assert [one.num_clips for one in slices] == [10, 10, 10, 10]
+    assert slices[0].value == name
+
+
 def test_groups_are_names_even_when_they_are_numbers():
     groups = [str(number // 10) for number in range(60)]
     assert {one.value for one in sliced([True] * 60, {GROUP: groups}, groups)} == set("012345")

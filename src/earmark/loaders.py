@@ -93,7 +93,19 @@ def _check_label_counts(manifest: Manifest, counts: Mapping[str, Mapping[str, in
                 "be learnt; add some to the train split or leave it out"
             )
         if "train" not in present:
-            raise DataError(f"{manifest.source}: no {label!r} in the train split; add some")
+            raise DataError(
+                f"{manifest.source}: no {label!r} in the train split; {_mend(manifest, label)}"
+            )
+
+
+def _mend(manifest: Manifest, label: str) -> str:
+    groups = {one.group for one in manifest.recordings if label in one.labels}
+    if len(groups) >= len(SPLITS):
+        return "add some"
+    return (
+        f"it has {len(groups)} of the {len(SPLITS)} groups that splits need at least, so add "
+        "recordings of it from elsewhere"
+    )
 
 
 def _check_validated(
@@ -103,7 +115,9 @@ def _check_validated(
         if counts[label]:
             continue
         if task is not MULTI_LABEL:
-            raise DataError(f"{manifest.source}: no {label!r} in the validation split; add some")
+            raise DataError(
+                f"{manifest.source}: no {label!r} in the validation split; {_mend(manifest, label)}"
+            )
         runtime.reporter.warn(f"no {label!r} in the validation split: its threshold stays at 0.5")
 
 

@@ -136,6 +136,10 @@ def _read_folder(data: Path) -> Manifest:
     sounds, notes = scan(data)
     recordings = []
     for one in sounds:
+        if ";" in one.label:
+            raise DataError(
+                f"{data}: ';' parts labels, so {one.label!r} cannot be one; rename the folder"
+            )
         name = one.path.relative_to(data).as_posix()
         group = one.group or name
         recordings.append(Recording(one.path, name, (one.label,), group=group, split=one.split))

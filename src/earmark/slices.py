@@ -25,6 +25,8 @@ IDENTIFIER = re.compile(r"(^|[^a-zA-Z])id$|I[dD]$", re.ASCII)
 """How columns of identifiers end: ``id``, ``speaker_id``, ``speakerId``, but not ``grid``."""
 MAX_NUMBERED = 20
 """So many different whole numbers, as of takes or rooms, are names; of more, as of ages, ranges."""
+MOST_DIGITS = 17
+"""As many tell any two numbers apart."""
 BANDWIDTH_RANGE_DB = 60.0
 GROUP = "group"
 
@@ -93,6 +95,7 @@ class _Outcomes:
 def _divide(column: str, values: Sequence[Value | None]) -> Iterator[tuple[str, list[int]]]:
     """Values or ranges with the clips that have them, where there are at least two such parts."""
     known = [(index, value) for index, value in enumerate(values) if value not in (None, "")]
+    names: Sequence[str]
     if _is_quantity(column, [value for _, value in known]):
         names = _ranges(np.array([_number(value) for _, value in known]))
     else:
@@ -127,8 +130,18 @@ def _ranges(numbers: Float64[np.ndarray, " clips"]) -> list[str]:
     num_bins = max(1, min(MAX_BINS, len(numbers) // MIN_CLIPS))
     edges = np.unique(np.quantile(numbers, np.linspace(0, 1, num_bins + 1)))
     places = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, max(len(edges) - 2, 0))
-    texts = [f"{edge:.4g}" for edge in edges]
+    texts = _texts(edges)
     return [f"{texts[place]} to {texts[min(place + 1, len(edges) - 1)]}" for place in places]
+
+
+def _texts(edges: Float64[np.ndarray, " edges"]) -> list[str]:
+    """Numbers with as few digits as tell them apart, four at least and none of a whole one lost."""
+    whole = len(f"{np.abs(edges).max():.0f}")
+    for digits in range(max(4, whole), MOST_DIGITS):
+        texts = [f"{edge:.{digits}g}" for edge in edges]
+        if len(set(texts)) == len(texts):
+            return texts
+    return [f"{edge:.{MOST_DIGITS}g}" for edge in edges]
 
 
 def describe_clips(

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from earmark.check.cache import CheckCache, cache_key
 from earmark.check.duplicates import duplicate_findings
-from earmark.check.faults import label_rows, missing_labels, rate_notes, signal_findings
+from earmark.check.faults import rate_notes, signal_findings
 from earmark.check.findings import Audit, Finding
 from earmark.check.fingerprints import Fingerprint
+from earmark.check.labels import label_findings, label_rows
 from earmark.check.listening import Facts, listen
 from earmark.check.shortcuts import shortcut_findings
 from earmark.errors import AudioError
@@ -38,26 +39,33 @@ def check(
         store_root: Folder of what is kept; the shared one when it is not given.
         reporter: Told of progress.
     """
-    findings: list[Finding] = []
-    heard: dict[str, tuple[Recording, Heard]] = {}
+    results: dict[str, Heard | AudioError] = {}
     with (
         CheckCache(store_root or default_root()) as cache,
         reporter.track("check", len(manifest)) as task,
     ):
         for recording, result in _listen_to_all(manifest, cache, num_workers):
             task.advance(note=recording.name)
-            if isinstance(result, AudioError):
-                findings.append(_unreadable(recording, result))
-                continue
+            results[recording.name] = result
+    # In the order of the data, whatever was known before.
+    heard: dict[str, tuple[Recording, Heard]] = {}
+    found: list[Finding] = []
+    for recording in manifest.recordings:
+        result = results[recording.name]
+        if isinstance(result, AudioError):
+            found.append(_unreadable(recording, result))
+        else:
             heard[recording.name] = recording, result
-            findings.extend(signal_findings(recording, result[0]))
-    facts = {name: result[0] for name, (_, result) in heard.items()}
-    findings += [*duplicate_findings(manifest, heard), *missing_labels(manifest)]
+            found.extend(signal_findings(recording, result[0]))
     known = [(recording, result[0]) for recording, result in heard.values()]
-    shortcuts = list(shortcut_findings(known))
-    findings += [one for one in shortcuts if one.severity != "note"]
-    notes = [*rate_notes(known), *(one for one in shortcuts if one.severity == "note")]
-    return Audit(len(manifest), tuple(findings), tuple(notes), tuple(label_rows(manifest, facts)))
+    found += [*duplicate_findings(manifest, heard), *label_findings(manifest)]
+    found += [*rate_notes(known), *shortcut_findings(known)]
+    return Audit(
+        len(manifest),
+        findings=tuple(one for one in found if one.severity != "note"),
+        notes=tuple(one for one in found if one.severity == "note"),
+        labels=tuple(label_rows(manifest, {one.name: facts for one, facts in known})),
+    )
 
 
 def _unreadable(recording: Recording, error: AudioError) -> Finding:

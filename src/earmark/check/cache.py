@@ -3,52 +3,78 @@
 import json
 import sqlite3
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from earmark.check.fingerprints import Fingerprint
 from earmark.check.listening import Facts
+from earmark.errors import StoreError
 from earmark.manifest import Recording
 
-CHECK_VERSION = 4
+CHECK_VERSION = 5
 """Counted up whenever the same file gives other facts, so that old ones are not read."""
-COMMIT_SECONDS = 2.0
+WRITE_SECONDS = 2.0
 
 
 class CheckCache(AbstractContextManager["CheckCache"]):
     """Facts and fingerprints by path, size and time of change of a file, and the excerpt.
 
-    Committed every few seconds and at the end, however it ends. One thread may use it.
+    Written every few seconds and at the end, however it ends, so that others wait no longer than a
+    write takes. One thread may use it.
 
     Args:
         root: Folder of the feature store, which holds ``checks.sqlite`` as well.
+
+    Raises:
+        StoreError: The database is damaged, or cannot be written.
     """
 
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(root / "checks.sqlite", timeout=60.0)
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS heard (key TEXT PRIMARY KEY, facts TEXT, print BLOB)"
-        )
-        self._committed_at = time.monotonic()
+        self._path = root / "checks.sqlite"
+        self._database = sqlite3.connect(self._path, timeout=60.0)
+        with self._told():
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS heard (key TEXT PRIMARY KEY, facts TEXT, print BLOB)"
+            )
+        self._waiting: list[tuple[str, str, bytes]] = []
+        self._written_at = time.monotonic()
 
     def get(self, key: str) -> tuple[Facts, Fingerprint] | None:
         """What was heard before."""
         query = "SELECT facts, print FROM heard WHERE key = ?"
-        row = self._database.execute(query, (key,)).fetchone()
+        with self._told():
+            row = self._database.execute(query, (key,)).fetchone()
         return (Facts(**json.loads(row[0])), Fingerprint.from_bytes(row[1])) if row else None
 
     def put(self, key: str, facts: Facts, print_: Fingerprint) -> None:
         """Keeps what was heard."""
-        row = key, json.dumps(asdict(facts)), print_.to_bytes()
-        self._database.execute("INSERT OR REPLACE INTO heard VALUES (?, ?, ?)", row)
-        if time.monotonic() - self._committed_at > COMMIT_SECONDS:
-            self._database.commit()
-            self._committed_at = time.monotonic()
+        self._waiting.append((key, json.dumps(asdict(facts)), print_.to_bytes()))
+        if time.monotonic() - self._written_at > WRITE_SECONDS:
+            self._write()
+
+    def _write(self) -> None:
+        with self._told(), self._database:
+            self._database.executemany(
+                "INSERT OR REPLACE INTO heard VALUES (?, ?, ?)", self._waiting
+            )
+        self._waiting.clear()
+        self._written_at = time.monotonic()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            # What is locked, full or not for us to write is whole; anything else is damage.
+            is_whole = isinstance(error, sqlite3.OperationalError)
+            mend = "try again" if is_whole else "remove it, it is made anew"
+            raise StoreError(f"{self._path}: {error}; {mend}") from error
 
     def __exit__(self, *_: object) -> None:
-        self._database.commit()
+        self._write()
         self._database.close()
 
 

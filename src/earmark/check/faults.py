@@ -1,14 +1,13 @@
 """What is wrong with single recordings, and with how they differ."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from earmark.check.findings import Finding
 from earmark.check.listening import SILENT_PEAK, Facts
-from earmark.manifest import SPLITS, Manifest, Recording
+from earmark.manifest import Recording
 
 DC_OFFSET = 0.02
 CLIPPED_SAMPLES = 20
@@ -23,8 +22,8 @@ def signal_findings(recording: Recording, facts: Facts) -> Iterator[Finding]:
         yield Finding("silent", "warning", names, message)
     if facts.num_clipped >= CLIPPED_SAMPLES:
         message = (
-            f"{path}: clipped, {facts.num_clipped} samples lie in flat tops or over full scale; "
-            "record it at a lower level or leave it out"
+            f"{path}: clipped, {facts.num_clipped} samples lie in flat tops; record it at a lower "
+            "level or leave it out"
         )
         yield Finding("clipped", "warning", names, message)
     if facts.dc_offset > DC_OFFSET:
@@ -50,38 +49,6 @@ def rate_notes(heard: Sequence[tuple[Recording, Facts]]) -> Iterator[Finding]:
         paths = tuple(one.name for one, facts in heard if facts.sample_rate != common)
         message = f"sample rates differ: {listed}; all are resampled, bandwidth may still tell"
         yield Finding("sample_rates", "note", paths, message)
-
-
-def label_rows(manifest: Manifest, heard: Mapping[str, Facts]) -> list[dict[str, Any]]:
-    """Clips, groups and seconds of each label in each split."""
-    rows = []
-    for label in manifest.labels:
-        for split in SPLITS if manifest.has_splits else (None,):
-            of_label = [
-                one for one in manifest.recordings if label in one.labels and one.split == split
-            ]
-            seconds = sum(heard[one.name].duration_seconds for one in of_label if one.name in heard)
-            groups = len({one.group for one in of_label})
-            rows.append(
-                {
-                    "label": label,
-                    "split": split,
-                    "num_clips": len(of_label),
-                    "num_groups": groups,
-                    "duration_seconds": round(seconds, 3),
-                }
-            )
-    return rows
-
-
-def missing_labels(manifest: Manifest) -> Iterator[Finding]:
-    """Labels that a split which is there lacks."""
-    for split in SPLITS if manifest.has_splits else ():
-        present = {label for one in manifest.split(split) for label in one.labels}
-        if present:
-            for label in sorted(set(manifest.labels) - present):
-                message = f"{label} is missing from {split}; move recordings of it there"
-                yield Finding("missing_label", "warning", (), message)
 
 
 def _decibels(peak: float) -> str:

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 Kind = Literal[
     "unreadable", "silent", "clipped", "dc_offset", "dead_channel", "header", "sample_rates",
-    "duplicate", "near_duplicate", "excerpt", "missing_label", "shortcut",
+    "duplicate", "near_duplicate", "excerpt", "missing_label", "few_groups", "unbalanced",
+    "shortcut",
 ]  # fmt: skip
 Severity = Literal["error", "warning", "note"]
 

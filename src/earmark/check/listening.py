@@ -14,9 +14,12 @@ from earmark.manifest import Recording
 
 SILENT_PEAK = 1e-3
 """A recording whose largest sample is below this, -60 dB of full scale, is called silent."""
-FULL_SCALE = 0.999
 FLAT_SAMPLES = 3
-"""So many equal samples in a row at the extreme of a block are a flat top."""
+"""So many equal samples in a row at the extreme of a block may be a flat top."""
+FLAT_PEAK = 0.1
+"""Softer extremes are none."""
+STEEP_STEPS = 4
+"""A clipped wave leaves its top by more steps of its coding than this; a rounded one does not."""
 SPECTRUM_SAMPLES = 1024
 ROLL_OFF = 0.99
 LEVEL_SECONDS = 0.05
@@ -42,7 +45,7 @@ class Facts:
         leading_seconds: Silence before the first sample above -60 dB of full scale.
         trailing_seconds: Silence after the last one.
         dc_offset: Largest mean of a channel.
-        num_clipped: Samples in flat tops, or over full scale.
+        num_clipped: Samples in flat tops.
         dead_channel: Number of a channel that is silent while another is not.
     """
 
@@ -108,9 +111,8 @@ class _ChannelMeter:
         for block in blocks:
             if len(block):
                 self.sums += block.sum(axis=0, dtype=np.float64)
-                levels = np.abs(block)
-                self.peaks = np.maximum(self.peaks, levels.max(axis=0))
-                self.num_clipped += _count_flat(block, levels)
+                self.peaks = np.maximum(self.peaks, np.abs(block).max(axis=0))
+                self.num_clipped += sum(_count_flat(channel) for channel in block.T)
             yield block
 
     @property
@@ -121,16 +123,27 @@ class _ChannelMeter:
         return int(dead[0]) if len(dead) else None
 
 
-def _count_flat(block: np.ndarray, levels: np.ndarray) -> int:
-    """Samples that lie in flat tops at the extreme of the block, or beyond full scale."""
-    extreme = levels >= np.maximum(levels.max(axis=0), 0.1)
-    extreme |= levels >= FULL_SCALE
-    flat = extreme[FLAT_SAMPLES - 1 :].copy()
-    for shift in range(FLAT_SAMPLES - 1):
-        flat &= extreme[shift : len(extreme) - FLAT_SAMPLES + 1 + shift]
-    # A wrapped or square wave is at its extremes on purpose; flat tops keep one sign.
-    same_sign = block[FLAT_SAMPLES - 1 :] * block[: len(block) - FLAT_SAMPLES + 1] > 0
-    return int((flat & same_sign).sum())
+def _count_flat(samples: np.ndarray) -> int:
+    """Samples of one channel that lie in flat tops at an extreme of the block.
+
+    Slow waves of few bits are flat at their tops as well, by rounding, but leave them by a few
+    steps of their coding only; a step is the smallest difference between any two levels.
+    """
+    count = 0
+    for signed in (samples, -samples):
+        top = signed.max()
+        is_top = signed == top
+        if top < FLAT_PEAK or is_top.sum() < FLAT_SAMPLES:
+            continue
+        edges = np.flatnonzero(np.diff(is_top, prepend=False, append=False))
+        first, last = edges[::2], edges[1::2]
+        beside = np.minimum(
+            signed[np.maximum(first - 1, 0)], signed[np.minimum(last, len(signed) - 1)]
+        )
+        steps = np.diff(np.unique(samples))
+        is_steep = top - beside > STEEP_STEPS * steps.min(initial=np.inf)
+        count += int((last - first)[is_steep & (last - first >= FLAT_SAMPLES)].sum())
+    return count
 
 
 class _MonoMeter:

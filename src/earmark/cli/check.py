@@ -32,8 +32,11 @@ def check(
     """Audits a data set: faulty files, copies, leaks between splits, balance, shortcuts."""
     from earmark.check import check as audit_data
     from earmark.check.page import write_audit
+    from earmark.errors import ConfigError
     from earmark.terminal import print_table
 
+    if page and page.is_dir():
+        raise ConfigError(f"{page} is a folder; name a file for the page, such as check.html")
     manifest = read_data(data, reporter)
     audit = audit_data(manifest, store_root=store_root, reporter=reporter)
     if page:

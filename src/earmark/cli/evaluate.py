@@ -78,6 +78,8 @@ def evaluate(  # noqa: PLR0913 - one an option
     stored = read_predictions(baseline) if baseline else None
     checkpoint = load_checkpoint(model).adjust(settings)
     manifest = read_data(data, runtime.reporter)
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
     evaluation = evaluate_model(checkpoint, manifest, runtime=runtime, run=run, **options)
     if not runtime.is_main:
         return
