@@ -22,8 +22,8 @@ def signal_findings(recording: Recording, facts: Facts) -> Iterator[Finding]:
         yield Finding("silent", "warning", names, message)
     if facts.num_clipped >= CLIPPED_SAMPLES:
         message = (
-            f"{path}: clipped, {facts.num_clipped} samples lie in flat tops; record it at a lower "
-            "level or leave it out"
+            f"{path}: clipped, {facts.num_clipped} samples lie in flat tops or in runs over full "
+            "scale; record it at a lower level or leave it out"
         )
         yield Finding("clipped", "warning", names, message)
     if facts.dc_offset > DC_OFFSET:

@@ -15,7 +15,9 @@ from earmark.manifest import Recording
 SILENT_PEAK = 1e-3
 """A recording whose largest sample is below this, -60 dB of full scale, is called silent."""
 FLAT_SAMPLES = 3
-"""So many equal samples in a row at the extreme of a block may be a flat top."""
+"""So many equal samples in a row at the extreme of a block may be a flat top; what a codec made of
+one is as many in a row over full scale."""
+FULL_SCALE = 1.0
 FLAT_PEAK = 0.1
 """Softer extremes are none."""
 STEEP_STEPS = 4
@@ -45,7 +47,7 @@ class Facts:
         leading_seconds: Silence before the first sample above -60 dB of full scale.
         trailing_seconds: Silence after the last one.
         dc_offset: Largest mean of a channel.
-        num_clipped: Samples in flat tops.
+        num_clipped: Samples in flat tops, or in runs over full scale.
         dead_channel: Number of a channel that is silent while another is not.
     """
 
@@ -124,7 +126,7 @@ class _ChannelMeter:
 
 
 def _count_flat(samples: np.ndarray) -> int:
-    """Samples of one channel that lie in flat tops at an extreme of the block.
+    """Samples of one channel that lie in flat tops at an extreme of the block, or over full scale.
 
     Slow waves of few bits are flat at their tops as well, by rounding, but leave them by a few
     steps of their coding only; a step is the smallest difference between any two levels.
@@ -132,7 +134,8 @@ def _count_flat(samples: np.ndarray) -> int:
     count = 0
     for signed in (samples, -samples):
         top = signed.max()
-        is_top = signed == top
+        is_over = bool(top > FULL_SCALE)
+        is_top = signed > FULL_SCALE if is_over else signed == top
         if top < FLAT_PEAK or is_top.sum() < FLAT_SAMPLES:
             continue
         edges = np.flatnonzero(np.diff(is_top, prepend=False, append=False))
@@ -142,7 +145,7 @@ def _count_flat(samples: np.ndarray) -> int:
         )
         steps = np.diff(np.unique(samples))
         is_steep = top - beside > STEEP_STEPS * steps.min(initial=np.inf)
-        count += int((last - first)[is_steep & (last - first >= FLAT_SAMPLES)].sum())
+        count += int((last - first)[(is_steep | is_over) & (last - first >= FLAT_SAMPLES)].sum())
     return count
 
 
