@@ -179,4 +179,7 @@ def test_names_cannot_steer_the_terminal(capsys):
     right = np.array([True, False])
     paired = compare_paired(right, ~right, GroupBootstrap(["a", "b"], 100, 0, 0.95))
     print_difference("always \x1b[31mred\u2028", paired)
-    assert "Against always \\x1b[31mred\\u2028: 1 and 1 of 2" in capsys.readouterr().out
+    assert (
+        "Compared with always \\x1b[31mred\\u2028: 1 of 2 right against 1"
+        in capsys.readouterr().out
+    )

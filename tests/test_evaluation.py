@@ -87,7 +87,7 @@ def test_test_clips_that_were_trained_on_are_refused(evaluated, sound_folder):
 
 def test_data_without_a_test_split_are_refused(evaluated, sound_folder):
     shutil.rmtree(sound_folder / "testing")
-    with pytest.raises(DataError, match="no testing split"):
+    with pytest.raises(DataError, match="no test split"):
         evaluated(sound_folder)
 
 

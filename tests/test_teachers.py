@@ -158,7 +158,7 @@ def test_a_teacher_that_trained_on_what_judges_its_student_is_refused(
         )
 
     teacher = run_training("teacher", change=train_on_it)
-    with pytest.raises(ConfigError, match=r"teacher saw .*_0\.wav in its train split"):
+    with pytest.raises(ConfigError, match=r"teacher saw .*_0\.wav in its training split"):
         run_training("student", *taught_by(teacher))
     assert not (tmp_path / "student").exists()
 

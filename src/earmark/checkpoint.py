@@ -128,8 +128,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: no such model; give a run folder or a .safetensors file")
     if path.suffix.lower() == ".onnx":
         raise CheckpointError(
-            f"{path}: an ONNX model is for predict alone; give the run folder or the .safetensors "
-            "file that it was exported from"
+            f"{path}: an ONNX model is for predict and listen; here give the run folder or the "
+            ".safetensors file that it was exported from"
         )
     try:
         with safe_open(path, "pt") as file:

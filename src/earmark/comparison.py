@@ -113,7 +113,7 @@ def compare(
     if not shared:
         raise DataError(
             f"{manifest.source}: no clip is left that neither model was trained on; give data with "
-            "a testing split"
+            "a test split"
         )
     left_out = names[0] ^ names[1]
     if left_out:

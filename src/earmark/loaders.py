@@ -14,7 +14,7 @@ from earmark.data import (
     usable_clips,
 )
 from earmark.errors import DataError, TrainingError
-from earmark.manifest import SPLITS, Manifest
+from earmark.manifest import SPLIT_TITLES, SPLITS, Manifest
 from earmark.preparation import ContentSet, Prepared
 from earmark.progress import Reporter
 from earmark.runtime import Runtime
@@ -90,11 +90,11 @@ def _check_label_counts(manifest: Manifest, counts: Mapping[str, Mapping[str, in
         if present == ["test"]:
             raise DataError(
                 f"{manifest.source}: {label!r} occurs in the test split only, where it could never "
-                "be learnt; add some to the train split or leave it out"
+                "be learnt; add some to the training split or leave it out"
             )
         if "train" not in present:
             raise DataError(
-                f"{manifest.source}: no {label!r} in the train split; {_mend(manifest, label)}"
+                f"{manifest.source}: no {label!r} in the training split; {_mend(manifest, label)}"
             )
 
 
@@ -192,5 +192,6 @@ def _require_every_label(manifest: Manifest, split: str, clips: list[Clip]) -> N
     missing = [label for index, label in enumerate(manifest.labels) if index not in present]
     if missing:
         raise DataError(
-            f"{manifest.source}: {missing[0]!r} has no usable clip in the {split} split; add some"
+            f"{manifest.source}: {missing[0]!r} has no usable clip in the {SPLIT_TITLES[split]} "
+            "split; add some"
         )

@@ -14,6 +14,8 @@ from earmark.folders import SPLIT_NAMES, scan
 from earmark.tables import COLUMNS, Row, read_rows
 
 SPLITS = ("train", "validation", "test")
+SPLIT_TITLES = {"train": "training", "validation": "validation", "test": "test"}
+"""How messages call them."""
 _FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
 _MANIFEST_NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
 

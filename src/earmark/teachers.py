@@ -16,6 +16,7 @@ from earmark.checkpoint import load_checkpoint, require_short_windows
 from earmark.config import config_from_dict
 from earmark.errors import ConfigError
 from earmark.losses import label_shares
+from earmark.manifest import SPLIT_TITLES
 from earmark.runs import find_run
 from earmark.runtime import Runtime, pick_precision, place
 from earmark.tasks import Task
@@ -123,6 +124,7 @@ def _refuse_unknown_recordings(name: str, own: Sequence[dict[str, str]]) -> None
     for row in run.read_recordings():
         if row["split"] != "test" and row["key"] and row["key"] not in keys[row["split"]]:
             raise ConfigError(
-                f"train.teachers: {name} saw {row['name']} in its {row['split']} split, which this "
-                "run does not train on; train a teacher on the splits of its student"
+                f"train.teachers: {name} saw {row['name']} in its {SPLIT_TITLES[row['split']]} "
+                "split, which this run does not train on; train a teacher on the splits of its "
+                "student"
             )

@@ -63,23 +63,23 @@ def test_part(
     """The recordings that may be tested on, as far as the manifest tells.
 
     Raises:
-        DataError: There is no testing split, nor a run that knows what it has not seen.
+        DataError: There is no test split, nor a run that knows what it has not seen.
     """
     groups = seen.groups if seen else frozenset()
     if manifest.has_splits:
         tested = manifest.split("test")
         if not tested:
-            raise DataError(f"{manifest.source}: no testing split; add one or give other data")
+            raise DataError(f"{manifest.source}: no test split; add one or give other data")
         shared = sorted({one.group for one in tested} & groups)
         if shared:
             runtime.reporter.warn(
-                f"{len(shared)} groups of the testing split have the names of groups that were "
+                f"{len(shared)} groups of the test split have the names of groups that were "
                 f"trained on ({', '.join(shared[:3])}); if they are the same, the figures flatter"
             )
     elif seen is None:
         raise DataError(
             f"{manifest.source}: has no splits, and this model does not know what it was trained "
-            "on; give its run folder, or data with a testing split"
+            "on; give its run folder, or data with a test split"
         )
     else:
         tested = tuple(one for one in manifest.recordings if one.group not in groups)
@@ -93,7 +93,7 @@ def unseen_clips(
     """The clips that may be tested on, by their content.
 
     Raises:
-        DataError: Clips of a testing split were trained on, or none is left.
+        DataError: Clips of a test split were trained on, or none is left.
     """
     clips = usable_clips(part, prepared, "test")
     known = dict.fromkeys(clip for clip in clips if seen and clip.key in seen.content)
@@ -105,5 +105,8 @@ def unseen_clips(
         )
     left = [clip for clip in clips if clip not in known]
     if not left:
-        raise DataError(f"{part.source}: no clip is left to test on")
+        raise DataError(
+            f"{part.source}: no clip is left to test on; give recordings of groups that took no "
+            "part in training"
+        )
     return left

@@ -31,7 +31,8 @@ def cli() -> None:
 
     DATA is a folder, DATA/LABEL/*.wav or DATA/{training,validation,testing}/LABEL/*.wav, or a CSV,
     JSON Lines or Parquet manifest with the columns path and label. MODEL is a run folder, a
-    .safetensors file or, for predict, an .onnx file or the name of a model inside the package.
+    .safetensors file or, for predict and listen, an .onnx file or the name of a model inside the
+    package, such as speech-music.
     """
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def compare(
     data: Path, as_json: bool, settings: tuple[str, ...], runtime: "Runtime", **options: Any
 ) -> None:
-    """Tests two models on the same testing split: do they differ by more than chance?"""
+    """Tests two models on the same test split: do they differ by more than chance?"""
     from earmark.comparison import compare as compare_models
 
     models = options.pop("first"), options.pop("second")

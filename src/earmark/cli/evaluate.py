@@ -64,7 +64,7 @@ def evaluate(  # noqa: PLR0913 - one an option
     runtime: "Runtime",
     **options: Any,
 ) -> None:
-    """Tests a model on the testing split and writes the report."""
+    """Tests a model on the test split and writes the report."""
     from earmark.baselines import read_predictions
     from earmark.checkpoint import load_checkpoint
     from earmark.evaluation import evaluate as evaluate_model

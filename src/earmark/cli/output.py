@@ -91,10 +91,13 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     print_scores(evaluation.scores)
     print_windows(evaluation.windows)
     before, after = evaluation.calibrations
-    click.echo(
-        f"Calibration error {after.ece:.3f}, Brier score {after.brier:.3f}, at a temperature of "
-        f"{evaluation.rule.temperature:.3g}; {before.ece:.3f} and {before.brier:.3f} without it"
-    )
+    calibrated = f"Calibration error {after.ece:.3f}, Brier score {after.brier:.3f}"
+    if evaluation.rule.temperature != 1.0:
+        calibrated += (
+            f", at a temperature of {evaluation.rule.temperature:.3g}; {before.ece:.3f} and "
+            f"{before.brier:.3f} without it"
+        )
+    click.echo(calibrated)
     coverage = evaluation.coverage
     if coverage.num_silent or coverage.num_unsure:
         click.echo(
@@ -115,9 +118,9 @@ def print_difference(other: str, paired: "PairedDifference") -> None:
     if paired.interval:
         interval = " to ".join(f"{end:+.1%}" for end in paired.interval)
     click.echo(
-        f"Against {printable(other)}: {paired.num_correct[0]} and {paired.num_correct[1]} of "
-        f"{paired.num_clips} right, difference {paired.difference:+.1%}, interval {interval}, "
-        f"McNemar p {paired.test.p_value:.2g}"
+        f"Compared with {printable(other)}: {paired.num_correct[0]} of {paired.num_clips} right "
+        f"against {paired.num_correct[1]}, difference {paired.difference:+.1%}, interval "
+        f"{interval}, McNemar p {paired.test.p_value:.2g}"
     )
 
 
@@ -165,8 +168,8 @@ def print_examination(examination: "Examination") -> None:
         worst = examination.slices[0]
         low, high = worst.accuracy_interval
         click.echo(
-            f"Lowest part: {printable(f'{worst.column} {worst.value}')}, {worst.num_correct} of "
-            f"{worst.num_clips}, interval {low:.1%} to {high:.1%}"
+            f"Weakest part of the data: {printable(f'{worst.column} {worst.value}')}, "
+            f"{worst.num_correct} of {worst.num_clips} right, interval {low:.1%} to {high:.1%}"
         )
 
 

@@ -207,7 +207,8 @@ class TrainConfig(Section):
     teacher_share: Share = 0.8
     """What the mean of these probabilities weighs in a target; the labels weigh the rest."""
     crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
-    """Length of the windows that the network sees; long clips are judged by the mean over them."""
+    """Length of the windows that the network sees, or that of the longest training clip where it is
+    shorter; long clips are judged by the mean over them."""
     max_crops: Annotated[int, Field(ge=1, le=10_000)] = 4
     """Most random windows that one clip gives in an epoch; a long clip gives more than a short."""
     seed: Annotated[int, Field(ge=0)] = 0
