@@ -386,11 +386,13 @@ def test_a_terminal_shows_bars_in_a_line_that_stays_when_the_label_changes(
     model, microphone, until_silence, monkeypatch, capsys
 ):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "72")
     with pytest.raises(SystemExit):
         cli.main(["listen", str(model)], standalone_mode=False)
     lines = capsys.readouterr().out.split("\r")
     assert len(lines) > 5
     assert all("█" in line and "%" in line for line in lines[1:])
+    assert all(len(line.partition("\x1b")[0]) < 72 for line in lines)
 
 
 def test_what_is_lost_is_counted(earmark, model, microphone, until_silence, monkeypatch):

@@ -193,6 +193,19 @@ def test_an_input_that_cannot_be_opened_is_one_line(sounddevice, error):
     )
 
 
+def test_an_input_that_cannot_be_started_is_closed_and_one_line(microphone, monkeypatch):
+    def refuse():
+        raise OSError("Device unavailable")
+
+    monkeypatch.setattr(microphone._stream, "start", refuse)
+    with (
+        pytest.raises(ConfigError, match=r"no microphone can be opened .Device unavailable"),
+        microphone,
+    ):
+        pass
+    assert microphone._stream.events == ["close"]
+
+
 def test_a_missing_library_of_the_system_is_named(monkeypatch, tmp_path):
     """As sounddevice ends where PortAudio is not installed."""
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")

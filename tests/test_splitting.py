@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -93,6 +94,19 @@ def test_the_parts_are_a_data_set(tmp_path, rng, monkeypatch):
     labels = {one.path.name: one.labels for one in recordings}
     assert labels["0.500-1.001.wav"] == ("speech",)
     assert len({one.group for one in recordings}) == 1
+
+
+def test_a_label_that_is_called_as_a_split_and_a_hidden_recording_come_back(
+    tmp_path, rng, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path / ".hidden.wav", rng, "PCM_16")
+    labels = ("Train", "bus")
+    parts = [replace(one, label=label) for one, label in zip(SEGMENTS, labels, strict=False)]
+    split_audio(path, parts, tmp_path / "out", labels=labels)
+    recordings = read_manifest(tmp_path / "out").recordings
+    assert {one.labels for one in recordings} == {("Train_2",), ("bus",)}
+    assert {one.split for one in recordings} == {None}
 
 
 @pytest.mark.parametrize("label", ["../up", "a/b", "..", ".hidden", "/root"])

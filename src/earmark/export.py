@@ -132,7 +132,7 @@ def _predict(classifier: Classifier, sounds: Batch) -> Rows:
 
 
 def _predict_exactly(classifier: Classifier, sounds: Batch) -> Rows:
-    """With a front end in float64, whose rounding moves no frame."""
+    """With a front end in float64, as the graph has it, and rounded as there."""
     log_mel = LogMel(classifier.card.config.features)
     clips = [extract_blocks([one.astype(np.float64)], log_mel).frames for one in sounds]
     return np.array([classifier.judge_frames(frames).probabilities[0] for frames in clips])

@@ -285,4 +285,5 @@ def round_frames(
     groups: Iterable[Float[np.ndarray, "_ mels"]],
 ) -> Iterator[Float16[np.ndarray, "_ mels"]]:
     """Frames as everyone sees them: rounded to float16, by 0.03 dB at most within 128 dB of 0."""
-    return (group.astype(np.float16) for group in groups)
+    # What is in float64 goes by way of float32, as ONNX Runtime casts it.
+    return (group.astype(np.float32, copy=False).astype(np.float16) for group in groups)

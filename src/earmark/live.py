@@ -69,9 +69,8 @@ class Microphone:
                 callback=self._take,
             )
         except (sounddevice.PortAudioError, ValueError) as error:
-            raise ConfigError(
-                f"no microphone can be opened ({error}); python -m sounddevice lists the inputs"
-            ) from None
+            raise ConfigError(_closed(error)) from None
+        self._failure = sounddevice.PortAudioError
 
     @property
     def latency_seconds(self) -> float:
@@ -88,7 +87,11 @@ class Microphone:
             yield self._next_block()
 
     def __enter__(self) -> "Microphone":
-        self._stream.start()
+        try:
+            self._stream.start()
+        except self._failure as error:
+            self._stream.close()
+            raise ConfigError(_closed(error)) from None
         return self
 
     def __exit__(
@@ -119,3 +122,7 @@ class Microphone:
             self._blocks.put_nowait(samples[:, 0].copy())
         except queue.Full:
             self.num_dropped += 1
+
+
+def _closed(error: Exception) -> str:
+    return f"no microphone can be opened ({error}); python -m sounddevice lists the inputs"

@@ -58,7 +58,8 @@ front_end (float[batch, samples] {waveform}) => (float[windows, 1, {mels}, {fram
     logarithm = Log (audible)
     scale = Constant <value = double {{{scale}}}> ()
     decibels = Mul (logarithm, scale)
-    rounded = Cast <to = {float16}> (decibels)
+    single = Cast <to = {float32}> (decibels)
+    rounded = Cast <to = {float16}> (single)
     frames = Cast <to = {float32}> (rounded)
 
     zero = Constant <value_int = 0> ()

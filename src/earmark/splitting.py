@@ -21,6 +21,7 @@ from earmark.audio import has_sound_name
 from earmark.decoding import WHOLE, name_damage, open_source
 from earmark.errors import AudioError
 from earmark.files import open_whole, place_below, plain_path
+from earmark.folders import SPLIT_NAMES
 from earmark.timeline import Segment
 
 BLOCK_SAMPLES = 1 << 16
@@ -104,7 +105,7 @@ def label_folders(labels: Sequence[str]) -> dict[str, str]:
 
     It is the label itself, but for slashes and for dots in front, which must not lead elsewhere. A
     number follows the names that would be the same then, capitals and small letters apart: not
-    every file system tells those apart.
+    every file system tells those apart. One follows ``train`` and the like too, which name splits.
 
     Args:
         labels: The vocabulary; the same one always gives the same names.
@@ -115,7 +116,8 @@ def label_folders(labels: Sequence[str]) -> dict[str, str]:
     """
     plain = {label: label.replace("/", "_").lstrip(".") or "_" for label in labels}
     folders: dict[str, str] = {}
-    taken: set[str] = set()
+    # A folder that is called as a split would be taken for one.
+    taken = set(SPLIT_NAMES)
     # A label that can be the name of a folder is so, whatever else would have its name.
     for label in sorted(labels, key=lambda one: plain[one] != one):
         names = _numbered(plain[label])
@@ -127,8 +129,8 @@ def label_folders(labels: Sequence[str]) -> dict[str, str]:
 class RecordingFolders:
     """The name of a folder for each recording, two never the same.
 
-    It is the path, with ``__`` for slashes. A number follows where an earlier recording has that
-    name, capitals and small letters apart.
+    It is the path, with ``__`` for slashes and without dots in front. A number follows where an
+    earlier recording has that name, capitals and small letters apart.
 
     Example:
         >>> folders = RecordingFolders()
@@ -145,7 +147,7 @@ class RecordingFolders:
         recording = plain_path(path)
         return next(
             name
-            for name in _numbered("__".join(place.parts))
+            for name in _numbered("__".join(place.parts).lstrip(".") or "_")
             if self._recordings.setdefault(name.casefold(), recording) == recording
         )
 

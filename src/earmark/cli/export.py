@@ -44,6 +44,9 @@ def export(model: Path, output: Path, as_json: bool, reporter: "Reporter", **opt
     if output.suffix.lower() != ".onnx":
         raise ConfigError(f"-o {output}: give the file a name that ends in .onnx")
     try:
+        # PyTorch needs it, and would say so late.
+        import onnxscript  # noqa: F401
+
         from earmark.export import export as export_model
     except ModuleNotFoundError as error:
         if error.name not in ("onnx", "onnxscript"):

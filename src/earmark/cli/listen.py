@@ -32,7 +32,7 @@ def listen(
     from earmark.prediction import Classifier
 
     classifier = Classifier.load(model, device=device, settings=settings)
-    number = int(microphone) if microphone and microphone.isdigit() else microphone
+    number = int(microphone) if microphone and microphone.isdecimal() else microphone
     with Microphone(classifier.sample_rate, number) as source:
         tell_latency(classifier, source.latency_seconds, reporter)
         try:

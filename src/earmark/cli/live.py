@@ -1,6 +1,7 @@
 """Sound that is still coming, judged and shown as it comes."""
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from earmark.progress import Reporter
 
 WINDOW_COLUMNS = ("start", "end", "label", "probabilities")
-BAR_CELLS = 20
+BAR_CELLS, FEWEST_BAR_CELLS = 20, 4
+CLEAR = "\x1b[K"
+"""Empties the rest of a line of the terminal."""
 
 _raw = click.option(
     "--raw",
@@ -84,7 +87,7 @@ def show_windows(
         elif on_terminal:
             # The line of a label that has ended stays.
             click.echo("\n" if shown not in (None, window.labels) else "\r", nl=False)
-            click.echo(_bars(classifier, window), nl=False)
+            click.echo(_bars(classifier, window, _free_columns()) + CLEAR, nl=False)
             shown = window.labels
         else:
             click.echo("\t".join(_cells(classifier, window)))
@@ -128,13 +131,22 @@ def _cells(classifier: "Classifier", window: "JudgedWindow") -> tuple[str, ...]:
     )
 
 
-def _bars(classifier: "Classifier", window: "JudgedWindow") -> str:
-    """The most probable labels, three at most, each with a bar."""
+def _free_columns() -> int:
+    # A line that fills the terminal would wrap, and then not be written over.
+    return shutil.get_terminal_size().columns - 1
+
+
+def _bars(classifier: "Classifier", window: "JudgedWindow", columns: int) -> str:
+    """The most probable labels, three at most, each with a bar, in so many columns."""
     from earmark.terminal import printable
 
     best = sorted(zip(window.probabilities, classifier.labels, strict=True), reverse=True)[:3]
-    bars = "  ".join(
-        f"{printable(label)} {share:4.0%} {'█' * round(share * BAR_CELLS):<{BAR_CELLS}}"
+    start = f"{window.end_seconds:9.1f} s  {printable(_named(window)):<20.20}"
+    texts = [
+        (f"  {printable(label)} {share:4.0%} ", share)
         for share, label in sorted(best, key=lambda one: one[1])
-    )
-    return f"{window.end_seconds:9.1f} s  {printable(_named(window)):<20.20}  {bars}"
+    ]
+    room = (columns - len(start) - sum(len(text) for text, _ in texts)) // len(texts)
+    cells = min(max(room, FEWEST_BAR_CELLS), BAR_CELLS)
+    bars = "".join(f"{text}{'█' * round(share * cells):<{cells}}" for text, share in texts)
+    return (start + bars)[:columns]

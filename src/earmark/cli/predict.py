@@ -60,6 +60,8 @@ def predict(
         raise click.UsageError("Missing argument 'PATHS...'; or give --files-from.")
     if list_file == STANDARD_INPUT and STANDARD_INPUT in paths:
         raise ConfigError("--files-from - and -: standard input is a list or a sound, not both")
+    if request.resume and STANDARD_INPUT in paths:
+        raise ConfigError("--resume: standard input is another sound each time; leave out -")
     if raw_rate is not None:
         if paths != (STANDARD_INPUT,) or list_file is not None or request != Request(model):
             raise ConfigError("--raw: shows standard input alone, as it comes; give - and no more")

@@ -45,7 +45,9 @@ def new_figure(width_inches: float, height_inches: float) -> tuple[Figure, Any]:
 def to_png(figure: Figure) -> bytes:
     """A figure as a PNG picture."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
+    with warnings.catch_warnings():
+        _allow_missing_letters()
+        figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()
 
 
@@ -58,7 +60,11 @@ def to_svg(figure: Figure) -> str:
     settings = {"svg.fonttype": "none", "svg.hashsalt": "earmark"}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         # The browser has letters that the font with which places are measured has not.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        _allow_missing_letters()
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
     return text[text.index("<svg") :].replace("#000000", "currentColor")
+
+
+def _allow_missing_letters() -> None:
+    warnings.filterwarnings("ignore", "Glyph .* missing from font")
