@@ -194,19 +194,6 @@ def test_a_narrow_band_holds_nothing_above():
     assert spectrum[above].sum() < 1e-4 * spectrum.sum()
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_radio_brings_what_is_soft_nearer_to_what_is_loud(seed):
-    from speech_music.channels import compress
-
-    loud, soft = np.split(write_samples(4.0), 2)
-    samples = np.concatenate([loud, soft * np.float32(0.1), np.zeros(RATE, np.float32)])
-    sent = compress(samples, np.random.default_rng(seed))
-    first, last = slice(RATE, 2 * RATE), slice(3 * RATE, 4 * RATE)
-    before, after = (np.std(sound[first]) / np.std(sound[last]) for sound in (samples, sent))
-    assert 1.0 < after < 0.8 * before
-    assert not sent[4 * RATE :].any()
-
-
 def test_time_lines_tell_what_is_where(sources, monkeypatch, capsys):
     from speech_music import timelines
 

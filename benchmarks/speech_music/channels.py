@@ -1,4 +1,4 @@
-"""What recordings pass through, speech and music alike: rooms, radio, narrow bands, codecs."""
+"""What recordings pass through: rooms, narrow bands and codecs, alike for speech and for music."""
 
 import io
 from collections.abc import Callable
@@ -10,22 +10,18 @@ import soxr
 from jaxtyping import Float32
 
 SAMPLE_RATE = 16_000
-ROOM_SHARE, RADIO_SHARE, BAND_SHARE, CODEC_SHARE = 0.25, 0.3, 0.4, 0.3
+ROOM_SHARE, BAND_SHARE, CODEC_SHARE = 0.25, 0.4, 0.3
 BAND_RATES = (8_000, 8_000, 11_025, 12_000, 14_000)
 """A band is narrowed by way of one of these rates."""
 REVERBERATION_SECONDS = (0.15, 1.0)
 DIRECT_TO_REVERBERANT_DB = (-3.0, 12.0)
-COMPRESSION_RATIO, COMPRESSION_RANGE_DB = (2.0, 8.0), (10.0, 30.0)
-"""What lies within the range below the loudest comes nearer to it, and the rest along with it."""
-COMPRESSION_SECONDS = (0.02, 0.3)
-"""How fast a compressor follows."""
 
 Samples = Float32[np.ndarray, " time"]
 Channel = Callable[[Samples], Samples]
 
 
 def pass_through(samples: Samples, rng: np.random.Generator) -> Samples:
-    """Sound as it arrives by way of a room, radio, a band and a codec, or of none of them.
+    """Sound as it arrives by way of a room, a band and a codec, or of none of them.
 
     Args:
         samples: At `SAMPLE_RATE`.
@@ -33,8 +29,6 @@ def pass_through(samples: Samples, rng: np.random.Generator) -> Samples:
     """
     if rng.random() < ROOM_SHARE:
         samples = reverberate(samples, rng)
-    if rng.random() < RADIO_SHARE:
-        samples = compress(samples, rng)
     if rng.random() < BAND_SHARE:
         samples = narrow(samples, int(rng.choice(BAND_RATES)))
     if rng.random() < CODEC_SHARE:
@@ -55,26 +49,6 @@ def reverberate(samples: Samples, rng: np.random.Generator) -> Samples:
     tail *= 10 ** (-ratio_db / 20) / np.sqrt(np.sum(tail**2))
     tail[0] += 1.0
     return scipy.signal.fftconvolve(samples, tail)[: len(samples)].astype(np.float32)
-
-
-def compress(samples: Samples, rng: np.random.Generator) -> Samples:
-    """Sound as radio sends it: as loud as before, with what is soft nearer to what is loud.
-
-    Args:
-        samples: At `SAMPLE_RATE`.
-        rng: Draws how much, within which range, and how fast.
-
-    Source:
-        Giannoulis, Massberg and Reiss (2012), Digital dynamic range compressor design, section 2.
-    """
-    seconds = np.exp(rng.uniform(*np.log(COMPRESSION_SECONDS)))
-    kept = np.exp(-1.0 / (seconds * SAMPLE_RATE))
-    power = scipy.signal.lfilter([1.0 - kept], [1.0, -kept], np.square(samples, dtype=np.float64))
-    level_db = 10 * np.log10(np.maximum(power, 1e-12))
-    over_db = np.maximum(level_db - level_db.max() + rng.uniform(*COMPRESSION_RANGE_DB), 0.0)
-    gain_db = over_db * (1.0 / rng.uniform(*COMPRESSION_RATIO) - 1.0)
-    sent = samples * 10 ** (gain_db / 20)
-    return (sent * np.linalg.norm(samples) / max(np.linalg.norm(sent), 1e-9)).astype(np.float32)
 
 
 def narrow(samples: Samples, rate: int) -> Samples:

@@ -40,8 +40,7 @@ SUNG_SECONDS, SHORTEST_SONG_SECONDS = (6.0, 10.0), 4.0
 VOICE_ABOVE_MUSIC_DB = (-3.0, 9.0)
 MOST_SPEAKERS, BABBLERS = 3, 5
 """In a talk, and behind it."""
-TALK_BACKGROUND_DB, ROOM_TONE_DB = (-40.0, -8.0), (-60.0, -25.0)
-"""No room is silent while nobody speaks."""
+TALK_BACKGROUND_DB = (-40.0, -8.0)
 
 
 def make_noises(out: Path) -> Iterator[Row]:
@@ -55,7 +54,7 @@ def make_noises(out: Path) -> Iterator[Row]:
         noise = make_noise(number, round(CLIP_SECONDS * SAMPLE_RATE), rng).astype(np.float32)
         noise = at_level(pass_through(at_level(noise), rng))
         if rng.random() < SOFT_SHARE:
-            noise *= _factor(SOFT_DB, rng) / np.float32(10 ** (LEVEL_DB / 20))
+            noise *= np.float32(10 ** ((rng.uniform(*SOFT_DB) - LEVEL_DB) / 20))
         path = out / f"noise_{number:03d}.flac"
         write(path, noise)
         split = _split(number // len(KINDS))
@@ -88,7 +87,8 @@ def make_songs(
             return None
         music = _accompaniment(of_kind(rows, reader.split, "music"), soundfont, rng)
         length = min(len(song), len(music))
-        song = at_level(song[:length]) * _factor(VOICE_ABOVE_MUSIC_DB, rng) + music[:length]
+        voice_db = rng.uniform(*VOICE_ABOVE_MUSIC_DB)
+        song = at_level(song[:length]) * np.float32(10 ** (voice_db / 20)) + music[:length]
         path = out / f"song_{reader.group.replace('/', '_')}_{number}.flac"
         write(path, at_level(pass_through(at_level(song), rng)))
         group = f"{SONG_GROUP}{reader.group} {number}"
@@ -148,10 +148,10 @@ def make_talks(voices: Sequence[Voice], rows: Sequence[Row], out: Path) -> Itera
         count = min(len(people), rng.integers(MOST_SPEAKERS) + 1)
         chosen = rng.choice(len(people), count, replace=False)
         talk = at_level(converse(_turns([people[one] for one in chosen], rng), length, rng))
-        talk += at_level(make_noise(0, length, rng).astype(np.float32)) * _factor(ROOM_TONE_DB, rng)
         behind = _background(of_kind(rows, split, "speech"), of_kind(rows, split, ""), rng)
         if behind is not None:
-            talk += np.resize(at_level(behind), length) * _factor(TALK_BACKGROUND_DB, rng)
+            over_db = rng.uniform(*TALK_BACKGROUND_DB)
+            talk += np.resize(at_level(behind), length) * np.float32(10 ** (over_db / 20))
         path = out / f"talk_{number:03d}.flac"
         write(path, pass_through(at_level(talk), rng))
         return {"path": path, "label": "speech", "split": split, "group": f"{TALK_GROUP}{number}"}
@@ -180,11 +180,6 @@ def _background(
         return read_any(noises, rng)
     babble = [read_any(speech, rng) for _ in range(BABBLERS)]
     return np.sum([np.resize(one, min(map(len, babble))) for one in babble], axis=0)
-
-
-def _factor(range_db: tuple[float, float], rng: np.random.Generator) -> np.float32:
-    """What a sound is multiplied by, for a level anywhere within a range."""
-    return np.float32(10 ** (rng.uniform(*range_db) / 20))
 
 
 def _split(number: int) -> str:

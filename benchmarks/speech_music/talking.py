@@ -14,7 +14,6 @@ from speech_music.vocoder import put_together, take_apart
 TURN_SECONDS = (0.7, 4.0)
 PAUSE_SECONDS = (-0.4, 0.7)
 """From one turn to the next; below zero both are heard at once."""
-LONG_PAUSE_SHARE, LONG_PAUSE_SECONDS = 0.15, (0.7, 2.0)
 TURN_DB = (-6.0, 6.0)
 RESPOKEN_SHARE = 0.5
 """Turns in another voice than the speaker's own."""
@@ -56,7 +55,5 @@ def converse(turns: Iterator[Samples], length: int, rng: np.random.Generator) ->
     while at < length:
         turn = next(turns)[: length - at] * np.float32(10 ** (rng.uniform(*TURN_DB) / 20))
         talk[at : at + len(turn)] += turn
-        is_long = rng.random() < LONG_PAUSE_SHARE
-        pause_seconds = rng.uniform(*(LONG_PAUSE_SECONDS if is_long else PAUSE_SECONDS))
-        at = max(at + 1, at + len(turn) + round(pause_seconds * SAMPLE_RATE))
+        at = max(at + 1, at + len(turn) + round(rng.uniform(*PAUSE_SECONDS) * SAMPLE_RATE))
     return talk
