@@ -132,13 +132,16 @@ def test_the_parts_of_recordings_are_cut_out(earmark, model, sounds, tmp_path):
     )
 
 
+@pytest.mark.parametrize("is_resumed", [False, True])
 def test_recordings_with_paths_of_almost_one_name_are_cut_into_folders_of_their_own(
-    earmark, model, sounds, tmp_path
+    earmark, model, sounds, tmp_path, is_resumed
 ):
     (tmp_path / "in__0.wav").write_bytes((sounds / "0.wav").read_bytes())
-    assert (
-        earmark("predict", model, "in/0.wav", "in__0.wav", "--split-audio", "parts").exit_code == 0
-    )
+    others = ("--split-audio", "parts", "-o", "table.csv")
+    if is_resumed:
+        assert earmark("predict", model, "in/0.wav", *others).exit_code == 0
+        others = (*others, "--resume")
+    assert earmark("predict", model, "in/0.wav", "in__0.wav", *others).exit_code == 0
     groups = {one.parent.name for one in (tmp_path / "parts").rglob("*-*.wav")}
     assert groups == {"in__0.wav", "in__0.wav_2"}
 

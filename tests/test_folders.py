@@ -138,6 +138,12 @@ def test_a_label_may_be_called_like_a_split(tmp_path, folder):
     assert not manifest.has_splits
 
 
+def test_a_split_that_is_taken_for_a_label_is_noted(tmp_path):
+    manifest = read_manifest(touch(tmp_path, "testing/music/a.wav", "notes/b.wav"))
+    assert manifest.labels == ("notes", "testing")
+    assert "testing is taken for a label, as the folders beside it are" in manifest.notes
+
+
 def test_split_folders_without_label_folders_are_refused(tmp_path):
     touch(tmp_path, "train/1.wav", "test/2.wav")
     with pytest.raises(DataError, match=r"no sound files found; .*2 sound files not in a folder"):

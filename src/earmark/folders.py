@@ -66,6 +66,11 @@ def scan(data: Path) -> tuple[list[Sound], list[str]]:
             loose.append(path)
         else:
             found.append(Sound(path, _normal(label), split, folders[0] and _normal(folders[0])))
+    if not splits:
+        called = {one.label for one in found if one.group and one.label.lower() in SPLIT_NAMES}
+        notes = [
+            f"{one} is taken for a label, as the folders beside it are" for one in sorted(called)
+        ]
     groups = {sound.group for sound in found} - {None}
     if groups:
         notes.append(f"the folders below each label are taken as {_count(len(groups), 'group')}")

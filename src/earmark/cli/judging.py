@@ -46,6 +46,7 @@ class Request:
         split_to: Folder for the sound of the segments.
         output: Table of the results.
         resume: Whether to go on with it.
+        folders: Names of the recordings' folders in that for the sound.
     """
 
     model: Path
@@ -55,6 +56,7 @@ class Request:
     split_to: Path | None = None
     output: Path | None = None
     resume: bool = False
+    folders: "RecordingFolders | None" = None
 
     @property
     def needs_segments(self) -> bool:
@@ -129,12 +131,16 @@ def judge_all(
     reporter: "Reporter",
 ) -> None:
     """Judges files, shows and keeps what is found, and exits with status 1 if any failed."""
+    if request.split_to is not None:
+        from earmark.splitting import RecordingFolders
+
+        request = dataclasses.replace(request, folders=RecordingFolders())
     with _open_table(classifier, request) as table:
         if table is not None and table.num_done:
             reporter.info(f"going on: {table.num_done:,} files are judged already")
-        remaining = (one for one in files if table is None or not table.is_done(one[1]))
+        remaining = files if table is None else _remaining(files, table, request.folders)
         num_judged, num_failed = _judge_and_show(
-            classifier, remaining, request, table, as_json=as_json, reporter=reporter
+            classifier, iter(remaining), request, table, as_json=as_json, reporter=reporter
         )
         if table is not None:
             table.finish()
@@ -146,6 +152,17 @@ def judge_all(
             f"{num_failed} files could not be judged" if num_judged else "no sound files found"
         )
         sys.exit(1)
+
+
+def _remaining(
+    files: Iterable[tuple[Path, Path]], table: "ResultTable", folders: "RecordingFolders | None"
+) -> Iterator[tuple[Path, Path]]:
+    """What the table has not; what it has keeps the folder that it was given."""
+    for path, name in files:
+        if not table.is_done(name):
+            yield path, name
+        elif folders is not None:
+            folders.name(name)
 
 
 def _judge_and_show(
@@ -199,19 +216,18 @@ def _judge(
     if request.needs_segments:
         # It draws as well, and a label alone should not wait for that to be loaded.
         from earmark.segmentation import predict_many_segments
-        from earmark.splitting import RecordingFolders
 
-        results, folders = predict_many_segments(classifier, paths()), RecordingFolders()
+        results = predict_many_segments(classifier, paths())
     else:
-        results, folders = classifier.predict_many(paths()), None
+        results = classifier.predict_many(paths())
     for result in results:
         name = names.get(result.path, result.path)
         if isinstance(result, Failure):
             yield Failure(name, result.error.replace(str(result.path), str(name)))
             continue
         named = dataclasses.replace(result, path=name)
-        if folders is not None:
-            yield _write_files(classifier, result, named, request, folders)
+        if request.needs_segments:
+            yield _write_files(classifier, result, named, request)
         else:
             yield named
 
@@ -221,7 +237,6 @@ def _write_files(
     result: "Prediction",
     named: "Prediction",
     request: Request,
-    folders: "RecordingFolders",
 ) -> "Result":
     """Writes what a recording has files for; gives its result, or why its sound failed."""
     from earmark.errors import AudioError
@@ -246,7 +261,7 @@ def _write_files(
                 *(result.path, result.segments or (), request.split_to),
                 labels=classifier.labels,
                 name=named.path,
-                recordings=folders,
+                recordings=request.folders,
             )
     except AudioError as error:
         return Failure(named.path, str(error))
