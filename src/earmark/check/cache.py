@@ -70,7 +70,9 @@ class CheckCache(AbstractContextManager["CheckCache"]):
         except sqlite3.Error as error:
             # What is locked, full or not for us to write is whole; anything else is damage.
             is_whole = isinstance(error, sqlite3.OperationalError)
-            mend = "try again" if is_whole else "remove it, it is made anew"
+            mend = (
+                "try again, or give another --store" if is_whole else "remove it, it is made anew"
+            )
             raise StoreError(f"{self._path}: {error}; {mend}") from error
 
     def __exit__(self, *_: object) -> None:
