@@ -247,6 +247,6 @@ def test_weights_that_are_not_finite_are_refused(saved):
         load_checkpoint(path)
 
 
-def test_a_model_inside_the_package_is_for_predict_alone():
-    with pytest.raises(CheckpointError, match=r"speech-music\.onnx: .* for predict alone"):
+def test_a_model_inside_the_package_is_for_prediction():
+    with pytest.raises(CheckpointError, match=r"speech-music\.onnx: .* for predict and listen"):
         load_checkpoint(Path("speech-music"))
