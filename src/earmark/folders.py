@@ -14,6 +14,8 @@ SPLIT_NAMES = {
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
     **dict.fromkeys(("testing", "test"), "test"),
 }
+SPLIT_TITLES = {"train": "training", "validation": "validation", "test": "test"}
+"""How messages call the splits."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ def scan(data: Path) -> tuple[list[Sound], list[str]]:
         The sound, and notes on what was assumed and what was left out.
 
     Raises:
-        DataError: The folder cannot be read, or two folders mean the same split.
+        DataError: The folder cannot be read, two folders mean the same split, or the name of one
+            cannot be a label.
     """
     files = {path: path.relative_to(data).parts for path in walk(data)}
     sounds = {path: parts for path, parts in files.items() if is_audio(path)}
@@ -64,6 +67,10 @@ def scan(data: Path) -> tuple[list[Sound], list[str]]:
         label, *folders = (*files[path][1 if split else 0 : -1], None)
         if label is None:
             loose.append(path)
+        elif ";" in label:
+            raise DataError(
+                f"{data}: ';' parts labels, so {label!r} cannot be one; rename the folder"
+            )
         else:
             found.append(Sound(path, _normal(label), split, folders[0] and _normal(folders[0])))
     if not splits:

@@ -69,7 +69,7 @@ class Microphone:
                 callback=self._take,
             )
         except (sounddevice.PortAudioError, ValueError) as error:
-            raise ConfigError(_closed(error)) from None
+            raise _no_microphone(error) from None
         self._failure = sounddevice.PortAudioError
 
     @property
@@ -91,7 +91,7 @@ class Microphone:
             self._stream.start()
         except self._failure as error:
             self._stream.close()
-            raise ConfigError(_closed(error)) from None
+            raise _no_microphone(error) from None
         return self
 
     def __exit__(
@@ -124,5 +124,7 @@ class Microphone:
             self.num_dropped += 1
 
 
-def _closed(error: Exception) -> str:
-    return f"no microphone can be opened ({error}); python -m sounddevice lists the inputs"
+def _no_microphone(error: Exception) -> ConfigError:
+    return ConfigError(
+        f"no microphone can be opened ({error}); python -m sounddevice lists the inputs"
+    )

@@ -14,10 +14,12 @@ from earmark.data import (
     usable_clips,
 )
 from earmark.errors import DataError, TrainingError
-from earmark.manifest import SPLIT_TITLES, SPLITS, Manifest
+from earmark.folders import SPLIT_TITLES
+from earmark.manifest import SPLITS, Manifest
 from earmark.preparation import ContentSet, Prepared
 from earmark.progress import Reporter
 from earmark.runtime import Runtime
+from earmark.splits import labels_short_of_groups
 from earmark.store import FeatureStore
 from earmark.tasks import BINARY, MULTI_LABEL, TASKS, Task, find_task
 from earmark.windows import choose_window_frames
@@ -99,11 +101,11 @@ def _check_label_counts(manifest: Manifest, counts: Mapping[str, Mapping[str, in
 
 
 def _mend(manifest: Manifest, label: str) -> str:
-    groups = {one.group for one in manifest.recordings if label in one.labels}
-    if len(groups) >= len(SPLITS):
+    count = labels_short_of_groups(manifest).get(label)
+    if count is None:
         return "add some"
     return (
-        f"it has {len(groups)} of the {len(SPLITS)} groups that splits need at least, so add "
+        f"it has {count} of the {len(SPLITS)} groups that splits need at least, so add "
         "recordings of it from elsewhere"
     )
 

@@ -14,8 +14,6 @@ from earmark.folders import SPLIT_NAMES, scan
 from earmark.tables import COLUMNS, Row, read_rows
 
 SPLITS = ("train", "validation", "test")
-SPLIT_TITLES = {"train": "training", "validation": "validation", "test": "test"}
-"""How messages call them."""
 _FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
 _MANIFEST_NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
 
@@ -138,10 +136,6 @@ def _read_folder(data: Path) -> Manifest:
     sounds, notes = scan(data)
     recordings = []
     for one in sounds:
-        if ";" in one.label:
-            raise DataError(
-                f"{data}: ';' parts labels, so {one.label!r} cannot be one; rename the folder"
-            )
         name = one.path.relative_to(data).as_posix()
         group = one.group or name
         recordings.append(Recording(one.path, name, (one.label,), group=group, split=one.split))

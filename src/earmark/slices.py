@@ -95,7 +95,6 @@ class _Outcomes:
 def _divide(column: str, values: Sequence[Value | None]) -> Iterator[tuple[str, list[int]]]:
     """Values or ranges with the clips that have them, where there are at least two such parts."""
     known = [(index, value) for index, value in enumerate(values) if value not in (None, "")]
-    names: Sequence[str]
     if _is_quantity(column, [value for _, value in known]):
         names = _ranges(np.array([_number(value) for _, value in known]))
     else:

@@ -15,8 +15,8 @@ from earmark.card import ModelCard
 from earmark.checkpoint import load_checkpoint, require_short_windows
 from earmark.config import config_from_dict
 from earmark.errors import ConfigError
+from earmark.folders import SPLIT_TITLES
 from earmark.losses import label_shares
-from earmark.manifest import SPLIT_TITLES
 from earmark.runs import find_run
 from earmark.runtime import Runtime, pick_precision, place
 from earmark.tasks import Task

@@ -7,6 +7,7 @@ from typing import Any
 from earmark.check.findings import Finding
 from earmark.check.listening import Facts
 from earmark.manifest import SPLITS, Manifest
+from earmark.splits import labels_short_of_groups
 
 _Place = tuple[str, str | None]
 """Label and split."""
@@ -76,14 +77,9 @@ def _missing(manifest: Manifest) -> Iterator[Finding]:
 
 def _few_groups(manifest: Manifest) -> Iterator[Finding]:
     """Labels that would be missing from a split, since each split needs a group of its own."""
-    groups: dict[str, set[str]] = defaultdict(set)
-    for one in manifest.recordings:
-        for label in one.labels:
-            groups[label].add(one.group)
-    for label in manifest.labels:
-        if len(groups[label]) < len(SPLITS):
-            message = (
-                f"{label} has {len(groups[label])} of the {len(SPLITS)} groups that its splits "
-                "need at least; add recordings of it from elsewhere"
-            )
-            yield Finding("few_groups", "warning", (), message)
+    for label, count in labels_short_of_groups(manifest).items():
+        message = (
+            f"{label} has {count} of the {len(SPLITS)} groups that its splits need at least; add "
+            "recordings of it from elsewhere"
+        )
+        yield Finding("few_groups", "warning", (), message)

@@ -134,9 +134,11 @@ def _count_flat(samples: np.ndarray) -> int:
     count = 0
     for signed in (samples, -samples):
         top = signed.max()
+        if top < FLAT_PEAK:
+            continue
         is_over = bool(top > FULL_SCALE)
         is_top = signed > FULL_SCALE if is_over else signed == top
-        if top < FLAT_PEAK or is_top.sum() < FLAT_SAMPLES:
+        if is_top.sum() < FLAT_SAMPLES:
             continue
         edges = np.flatnonzero(np.diff(is_top, prepend=False, append=False))
         first, last = edges[::2], edges[1::2]
