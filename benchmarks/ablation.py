@@ -20,16 +20,16 @@ import numpy as np
 import torch
 from scipy import stats
 
-from earmark.checkpoint import load_checkpoint
 from earmark.config import Config, load_config
-from earmark.evaluation import evaluate
-from earmark.manifest import Manifest, read_manifest
-from earmark.memory import keep_freed_memory
-from earmark.preparation import prepare
-from earmark.runtime import Runtime
-from earmark.splits import with_splits
-from earmark.store import FeatureStore
-from earmark.training import train
+from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.preparation import prepare
+from earmark.data.splits import with_splits
+from earmark.evaluation.evaluate import evaluate
+from earmark.features.store import FeatureStore
+from earmark.models.checkpoint import load_checkpoint
+from earmark.system.memory import keep_freed_memory
+from earmark.system.runtime import Runtime
+from earmark.training.train import train
 from machine import describe_machine
 
 CHANGES = {

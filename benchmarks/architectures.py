@@ -17,9 +17,10 @@ from functools import partial
 import torch
 
 from earmark.config import ModelConfig
-from earmark.memory import keep_freed_memory
-from earmark.models import AudioModel, InputShape, build_model, describe_models
-from earmark.runtime import place
+from earmark.models.architectures.registry import AudioModel, InputShape, build_model
+from earmark.models.architectures.summary import describe_models
+from earmark.system.memory import keep_freed_memory
+from earmark.system.runtime import place
 from machine import describe_machine, fastest_seconds
 
 SHAPE = InputShape(n_mels=40, num_frames=101)

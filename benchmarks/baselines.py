@@ -29,15 +29,15 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from earmark import audio
+from earmark.audio import reading
 from earmark.config import FeatureConfig
-from earmark.data import Clip, require_labels
+from earmark.data.dataset import Clip, require_labels
+from earmark.data.manifest import Manifest, Recording, read_manifest
 from earmark.errors import DataError, EarmarkError
-from earmark.features import LogMel
-from earmark.manifest import Manifest, Recording, read_manifest
-from earmark.metrics import Predictions, Scores, score
-from earmark.parallel import map_in_order
-from earmark.tasks import BINARY, MULTI_LABEL, Task, find_task, target_rows
+from earmark.evaluation.metrics.scores import Predictions, Scores, score
+from earmark.features.log_mel import LogMel
+from earmark.system.parallel import map_in_order
+from earmark.tasks.task import BINARY, MULTI_LABEL, Task, find_task, target_rows
 from machine import describe_machine
 
 NUM_COEFFICIENTS = 20
@@ -134,7 +134,7 @@ def read_examples(manifest: Manifest, window_seconds: float | None = None) -> Ex
 
     def of_recording(recording: Recording) -> list[np.ndarray]:
         rate = log_mel.config.sample_rate
-        samples = audio.load(recording.path, rate, recording.excerpt).samples
+        samples = reading.load(recording.path, rate, recording.excerpt).samples
         length = round((window_seconds or 0.0) * rate)
         return [mfcc_statistics(log_mel(part)) for part in cut(samples, length)]
 

@@ -17,16 +17,16 @@ import torch
 from jaxtyping import Float64
 from scipy.optimize import minimize, minimize_scalar
 
-from earmark.calibration import PRIOR_CLIPS, fit_temperature
-from earmark.checkpoint import load_checkpoint
-from earmark.data import AudioDataset, OrderedLoader, prepare_once, usable_clips
-from earmark.evaluation import predict_clips
-from earmark.manifest import Manifest, read_manifest
-from earmark.metrics import Predictions
-from earmark.runtime import Runtime
-from earmark.splits import with_splits
-from earmark.store import FeatureStore, default_root
-from earmark.tasks import BINARY
+from earmark.data.dataset import AudioDataset, OrderedLoader, prepare_once, usable_clips
+from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.splits import with_splits
+from earmark.evaluation.evaluate import predict_clips
+from earmark.evaluation.metrics.calibration import PRIOR_CLIPS, fit_temperature
+from earmark.evaluation.metrics.scores import Predictions
+from earmark.features.store import FeatureStore, default_root
+from earmark.models.checkpoint import load_checkpoint
+from earmark.system.runtime import Runtime
+from earmark.tasks.task import BINARY
 from machine import describe_machine
 
 FREE = (1 / 20, 20.0)

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from earmark import audio
-from earmark.manifest import read_manifest
+from earmark.audio import reading
+from earmark.data.manifest import read_manifest
 from machine import describe_machine
 
 PEER = """
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _write_wav(track: Path, path: Path) -> None:
-    sound = audio.load(track)
+    sound = reading.load(track)
     soundfile.write(path, sound.samples, sound.sample_rate)
 
 

@@ -12,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from earmark.audio import is_audio
+from earmark.audio.reading import is_audio
+from earmark.data.manifest import read_manifest
 from earmark.errors import DataError, EarmarkError
-from earmark.files import write_whole
-from earmark.manifest import read_manifest
+from earmark.system.files import write_whole
 from mixtures import find_music, find_speech, share_out, write_mixtures
 
 Row = Mapping[str, object]

@@ -14,8 +14,8 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from earmark.audio import is_audio
-from earmark.decoding import SOUNDFILE_EXTENSIONS
+from earmark.audio.decoding import SOUNDFILE_EXTENSIONS
+from earmark.audio.reading import is_audio
 
 ARCHIVES = {".pk3", ".zip"}
 """Zip files, by their extension."""

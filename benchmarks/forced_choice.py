@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int64
 
-from earmark.checkpoint import Checkpoint, load_checkpoint
-from earmark.data import AudioDataset, OrderedLoader, usable_clips
+from earmark.data.dataset import AudioDataset, OrderedLoader, usable_clips
+from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.preparation import prepare
+from earmark.data.stretches import StretchDataset
 from earmark.errors import EarmarkError
-from earmark.evaluation import predict_clips
-from earmark.manifest import Manifest, read_manifest
-from earmark.preparation import prepare
-from earmark.runtime import start
-from earmark.store import FeatureStore
-from earmark.stretches import StretchDataset
+from earmark.evaluation.evaluate import predict_clips
+from earmark.features.store import FeatureStore
+from earmark.models.checkpoint import Checkpoint, load_checkpoint
+from earmark.system.runtime import start
 from machine import describe_machine
 
 LABELS = ("music", "speech")

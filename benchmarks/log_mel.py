@@ -14,7 +14,7 @@ import numpy as np
 
 import peer
 from earmark.config import FeatureConfig
-from earmark.features import LogMel
+from earmark.features.log_mel import LogMel
 from machine import describe_machine
 
 SECONDS, NUM_CLIPS, ROUNDS = 30, 128, 5

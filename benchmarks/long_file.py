@@ -15,9 +15,9 @@ import numpy as np
 import soundfile
 
 from earmark.config import FeatureConfig
-from earmark.features import LogMel, extract
-from earmark.manifest import read_manifest
-from earmark.memory import keep_freed_memory
+from earmark.data.manifest import read_manifest
+from earmark.features.log_mel import LogMel, extract
+from earmark.system.memory import keep_freed_memory
 from machine import describe_machine, peak_megabytes
 
 SECONDS = 3600

@@ -11,8 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from earmark.prediction import Classifier
-from earmark.segmentation import predict_segments
+from earmark.inference.classifier import Classifier
+from earmark.inference.segmentation.predict import predict_segments
 from long_file import write_sound
 from machine import describe_machine, peak_megabytes
 

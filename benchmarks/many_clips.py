@@ -18,18 +18,18 @@ import numpy as np
 import soundfile
 import torch
 
-from earmark.card import ModelCard
-from earmark.checkpoint import new_network
 from earmark.config import Config
-from earmark.data import AudioDataset, TrainingLoader, usable_clips
-from earmark.losses import make_loss
-from earmark.manifest import read_manifest
-from earmark.optimization import Objective, Steps, train_epoch
-from earmark.preparation import prepare
-from earmark.runtime import Runtime, place, start
-from earmark.store import FeatureStore
-from earmark.tasks import BINARY
-from earmark.windows import choose_window_frames
+from earmark.data.dataset import AudioDataset, TrainingLoader, usable_clips
+from earmark.data.manifest import read_manifest
+from earmark.data.preparation import prepare
+from earmark.features.store import FeatureStore
+from earmark.features.windows import choose_window_frames
+from earmark.models.checkpoint import new_network
+from earmark.models.spec import ModelCard
+from earmark.system.runtime import Runtime, place, start
+from earmark.tasks.task import BINARY
+from earmark.training.losses import make_loss
+from earmark.training.optimizer import Objective, Steps, train_epoch
 from machine import describe_machine, peak_megabytes
 
 SAMPLE_RATE = 16_000

@@ -20,9 +20,9 @@ import soundfile
 import soxr
 from jaxtyping import Float
 
-from earmark import audio
+from earmark.audio import reading
 from earmark.errors import DataError
-from earmark.files import write_whole
+from earmark.system.files import write_whole
 
 SAMPLE_RATE, BAND_LIMIT_RATE = 16_000, 14_000
 CLIP_SECONDS, STEP_SECONDS = 3.0, 0.1
@@ -213,7 +213,7 @@ def find_speech(folder: Path) -> dict[str, Path]:
 
 def load_band_limited(path: Path) -> Samples:
     """A file at `SAMPLE_RATE` without what lies above half of `BAND_LIMIT_RATE`."""
-    samples = audio.load(path, BAND_LIMIT_RATE).samples
+    samples = reading.load(path, BAND_LIMIT_RATE).samples
     return soxr.resample(samples, BAND_LIMIT_RATE, SAMPLE_RATE)
 
 
@@ -222,7 +222,7 @@ def _reader(path: Path) -> str:
 
 
 def _sounds(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if audio.is_audio(path))
+    return sorted(path for path in folder.rglob("*") if reading.is_audio(path))
 
 
 def _lasts(path: Path, seconds: float) -> bool:

@@ -9,8 +9,8 @@ import argparse
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from earmark.prediction import Classifier, Failure
-from earmark.sources import find_sounds
+from earmark.inference.classifier import Classifier, Failure
+from earmark.inference.inputs import find_sounds
 from machine import describe_machine
 
 

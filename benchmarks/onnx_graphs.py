@@ -13,14 +13,14 @@ from functools import partial
 import numpy as np
 import torch
 
-from earmark.card import ModelCard
-from earmark.checkpoint import new_network
 from earmark.config import load_config
-from earmark.onnx_graph import build_graph
-from earmark.onnx_model import WAVEFORM, read_onnx, start_session
-from earmark.prediction import Classifier
-from earmark.torch_model import window_logits
-from earmark.windows import crop_frames
+from earmark.exporters.onnx_graph import build_graph
+from earmark.features.windows import crop_frames
+from earmark.inference.classifier import Classifier
+from earmark.inference.onnx_backend import WAVEFORM, read_onnx, start_session
+from earmark.inference.torch_backend import window_logits
+from earmark.models.checkpoint import new_network
+from earmark.models.spec import ModelCard
 from machine import describe_machine, fastest_seconds
 
 SECONDS = (1, 10, 60, 600)

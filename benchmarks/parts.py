@@ -23,8 +23,8 @@ import soundfile
 import soxr
 
 from earmark.config import FeatureConfig
-from earmark.features import FLOOR, GROUP_FRAMES, hann_window, mel_filterbank
-from earmark.memory import keep_freed_memory
+from earmark.features.log_mel import FLOOR, GROUP_FRAMES, hann_window, mel_filterbank
+from earmark.system.memory import keep_freed_memory
 from machine import describe_machine, fastest_seconds
 from prepare import FORMATS, write_clips
 

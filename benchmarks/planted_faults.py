@@ -26,9 +26,10 @@ import soundfile
 import soxr
 from scipy.signal import correlate
 
-from earmark.audio import is_audio
-from earmark.check import Audit, check
-from earmark.manifest import read_manifest
+from earmark.audio.reading import is_audio
+from earmark.audit.audit import check
+from earmark.audit.findings import Audit
+from earmark.data.manifest import read_manifest
 from machine import describe_machine
 
 SAME = 0.7

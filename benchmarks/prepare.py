@@ -23,9 +23,9 @@ import soundfile
 import soxr
 
 from earmark.config import FeatureConfig
-from earmark.manifest import read_manifest
-from earmark.preparation import prepare
-from earmark.store import FeatureStore
+from earmark.data.manifest import read_manifest
+from earmark.data.preparation import prepare
+from earmark.features.store import FeatureStore
 from machine import describe_machine
 
 FORMATS = {

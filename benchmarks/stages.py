@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from earmark import audio
+from earmark.audio import reading
 from earmark.config import FeatureConfig
-from earmark.features import LogMel, extract, mel_filterbank
-from earmark.manifest import read_manifest
-from earmark.memory import keep_freed_memory
+from earmark.data.manifest import read_manifest
+from earmark.features.log_mel import LogMel, extract, mel_filterbank
+from earmark.system.memory import keep_freed_memory
 from machine import describe_machine, fastest_seconds
 
 ROUNDS = 5
@@ -38,17 +38,17 @@ def main() -> None:
     keep_freed_memory()
     config = FeatureConfig()
     log_mel = LogMel(config)
-    native = [audio.load(path) for path in paths]
-    resampled = [audio.load(path, config.sample_rate).samples for path in paths]
+    native = [reading.load(path) for path in paths]
+    resampled = [reading.load(path, config.sample_rate).samples for path in paths]
     frames = [log_mel(samples).T for samples in resampled]
     rate = config.sample_rate
     stages: dict[str, Callable[[int], object]] = {
-        "digest of the file": lambda n: audio.content_hash(paths[n]),
-        "decode": lambda n: [None for _ in audio.stream(paths[n])],
+        "digest of the file": lambda n: reading.content_hash(paths[n]),
+        "decode": lambda n: [None for _ in reading.stream(paths[n])],
         "resample": lambda n: soxr.resample(native[n].samples, native[n].sample_rate, rate),
         "log-mel": lambda n: log_mel(resampled[n]),
         "round to float16": lambda n: frames[n].astype(np.float16),
-        "all of it": lambda n: (audio.content_hash(paths[n]), extract(paths[n], log_mel)),
+        "all of it": lambda n: (reading.content_hash(paths[n]), extract(paths[n], log_mel)),
     }
     times = {
         name: fastest_seconds(lambda stage=stage: [stage(n) for n in range(len(paths))], ROUNDS)

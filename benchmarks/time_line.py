@@ -13,9 +13,9 @@ import numpy as np
 import soundfile
 
 from earmark.config import PredictConfig
-from earmark.manifest import read_manifest
-from earmark.prediction import Classifier
-from earmark.segmentation import predict_segments
+from earmark.data.manifest import read_manifest
+from earmark.inference.classifier import Classifier
+from earmark.inference.segmentation.predict import predict_segments
 from event_scores import Event, compare_events, compare_segments
 from machine import describe_machine
 

@@ -21,20 +21,21 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from earmark.card import ModelCard
-from earmark.checkpoint import new_network
 from earmark.config import load_config
-from earmark.data import AudioDataset, Clip, TrainingLoader, usable_clips
-from earmark.losses import make_loss
-from earmark.manifest import read_manifest
-from earmark.memory import keep_freed_memory
-from earmark.models import InputShape, summarize
-from earmark.optimization import Objective, Steps, train_epoch
-from earmark.preparation import prepare
-from earmark.runtime import Runtime, place
-from earmark.store import FeatureStore
-from earmark.tasks import BINARY
-from earmark.windows import crop_frames
+from earmark.data.dataset import AudioDataset, Clip, TrainingLoader, usable_clips
+from earmark.data.manifest import read_manifest
+from earmark.data.preparation import prepare
+from earmark.features.store import FeatureStore
+from earmark.features.windows import crop_frames
+from earmark.models.architectures.registry import InputShape
+from earmark.models.architectures.summary import summarize
+from earmark.models.checkpoint import new_network
+from earmark.models.spec import ModelCard
+from earmark.system.memory import keep_freed_memory
+from earmark.system.runtime import Runtime, place
+from earmark.tasks.task import BINARY
+from earmark.training.losses import make_loss
+from earmark.training.optimizer import Objective, Steps, train_epoch
 from machine import describe_machine, fastest_seconds
 
 CONFIG = load_config(settings=["train.crop_seconds=30.0"])

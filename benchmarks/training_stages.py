@@ -17,14 +17,15 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from earmark.data import AudioDataset, TrainingLoader
-from earmark.losses import make_loss
-from earmark.memory import keep_freed_memory
-from earmark.models import InputShape, summarize
-from earmark.optimization import Objective, Steps, train_epoch
-from earmark.runtime import place
-from earmark.tasks import BINARY
-from earmark.windows import crop_frames
+from earmark.data.dataset import AudioDataset, TrainingLoader
+from earmark.features.windows import crop_frames
+from earmark.models.architectures.registry import InputShape
+from earmark.models.architectures.summary import summarize
+from earmark.system.memory import keep_freed_memory
+from earmark.system.runtime import place
+from earmark.tasks.task import BINARY
+from earmark.training.losses import make_loss
+from earmark.training.optimizer import Objective, Steps, train_epoch
 from machine import describe_machine, fastest_seconds
 from training_epoch import CONFIG, CPU, default_network, multiply_add_seconds, prepare_clips
 

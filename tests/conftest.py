@@ -10,14 +10,14 @@ import pytest
 import soundfile
 import torch
 
-from earmark.card import ModelCard
-from earmark.checkpoint import Checkpoint, new_network
 from earmark.config import Config
-from earmark.evaluation import evaluate
-from earmark.manifest import read_manifest
-from earmark.robustness import ConditionScores
-from earmark.runtime import Runtime
-from earmark.slices import Slice
+from earmark.data.manifest import read_manifest
+from earmark.evaluation.analysis.robustness import ConditionScores
+from earmark.evaluation.analysis.slices import Slice
+from earmark.evaluation.evaluate import evaluate
+from earmark.models.checkpoint import Checkpoint, new_network
+from earmark.models.spec import ModelCard
+from earmark.system.runtime import Runtime
 
 Kind = Literal["tone", "noise", "silence"]
 WriteClip = Callable[..., Path]

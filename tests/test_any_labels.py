@@ -9,9 +9,9 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from earmark.checkpoint import load_checkpoint
 from earmark.cli import cli
-from earmark.tasks import MULTI_CLASS, MULTI_LABEL
+from earmark.models.checkpoint import load_checkpoint
+from earmark.tasks.task import MULTI_CLASS, MULTI_LABEL
 
 PITCHES_HZ = {"high": 5000.0, "low": 300.0, "middle": 1500.0}
 FAST = [

@@ -6,7 +6,7 @@ import torch
 from click.testing import CliRunner
 
 from earmark.cli import cli
-from earmark.runtime import Runtime
+from earmark.system.runtime import Runtime
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_only_the_first_process_of_a_demonstration_writes(tmp_path, monkeypatch,
     def start(device, reporter):
         return nullcontext(Runtime(torch.device("cpu"), rank=1))
 
-    monkeypatch.setattr("earmark.runtime.start", start)
+    monkeypatch.setattr("earmark.system.runtime.start", start)
     for name in ("prepare_once", "train", "load_checkpoint", "evaluate"):
         monkeypatch.setattr(
             f"earmark.demo.{name}", lambda *_, **__: SimpleNamespace(keys=(), num_computed=0)

@@ -371,8 +371,8 @@ class Recorded:
         return 1.0
 
     def judge(self, model, loader, device):
-        from earmark.data import Clip
-        from earmark.metrics import Predictions
+        from earmark.data.dataset import Clip
+        from earmark.evaluation.metrics.scores import Predictions
 
         # A logit of log(exp(loss) - 1) has the loss for the first label.
         logit = np.log(np.expm1(self.val_losses[self.epoch - 1]))

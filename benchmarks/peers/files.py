@@ -20,8 +20,8 @@ import soundfile
 from jaxtyping import Float32
 from sklearn.metrics import roc_auc_score
 
-from earmark import audio
-from earmark.manifest import read_manifest
+from earmark.audio import reading
+from earmark.data.manifest import read_manifest
 from machine import describe_machine
 
 SAMPLE_RATE, NOISE_SNR_DB, DIFFERENCES_DB = 16_000, 5.0, (10.0, 0.0, -10.0)
@@ -55,7 +55,7 @@ def cut(data: Path, out: Path) -> None:
     rng = np.random.default_rng(0)
     tracks: dict[str, list[Samples]] = {"music": [], "speech": []}
     for one in read_manifest(data).recordings:
-        samples = audio.load(one.path, SAMPLE_RATE).samples
+        samples = reading.load(one.path, SAMPLE_RATE).samples
         label = one.labels[0]
         tracks[label].append(samples)
         name = f"{label}/{one.path.stem}"

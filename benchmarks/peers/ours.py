@@ -5,7 +5,7 @@ from pathlib import Path
 
 from common import Judge, judge_files
 
-from earmark.prediction import Classifier
+from earmark.inference.classifier import Classifier
 
 
 def _load() -> Judge:

@@ -21,9 +21,9 @@ import numpy as np
 import soundfile
 
 from datasets import Row, write_manifest
-from earmark.decoding import Excerpt
+from earmark.audio.decoding import Excerpt
 from earmark.errors import EarmarkError
-from earmark.parallel import map_in_order
+from earmark.system.parallel import map_in_order
 from speech_music.channels import SAMPLE_RATE, Samples, pass_through
 from speech_music.made import CLIP_SECONDS, make_noises, make_pieces, make_songs, make_talks
 from speech_music.sounds import (

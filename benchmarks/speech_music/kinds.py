@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.checkpoint import load_checkpoint
-from earmark.data import AudioDataset, Clip, OrderedLoader, usable_clips
+from earmark.data.dataset import AudioDataset, Clip, OrderedLoader, usable_clips
+from earmark.data.manifest import read_manifest
+from earmark.data.preparation import prepare
 from earmark.errors import EarmarkError
-from earmark.evaluation import predict_clips
-from earmark.manifest import read_manifest
-from earmark.preparation import prepare
-from earmark.runtime import start
-from earmark.store import FeatureStore
+from earmark.evaluation.evaluate import predict_clips
+from earmark.features.store import FeatureStore
+from earmark.models.checkpoint import load_checkpoint
+from earmark.system.runtime import start
 from machine import describe_machine
 from speech_music.made import NOISE_GROUP, PIECE_GROUP, SONG_GROUP, TALK_GROUP
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets import Row
-from earmark.parallel import map_in_order
+from earmark.system.parallel import map_in_order
 from speech_music.channels import SAMPLE_RATE, Samples, pass_through
 from speech_music.noises import KINDS, make_noise
 from speech_music.sounds import (

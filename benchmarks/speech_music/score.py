@@ -18,8 +18,8 @@ from operator import itemgetter
 from pathlib import Path
 
 from earmark.errors import EarmarkError
-from earmark.prediction import Classifier
-from earmark.segmentation import predict_segments
+from earmark.inference.classifier import Classifier
+from earmark.inference.segmentation.predict import predict_segments
 from event_scores import Agreement, Event, compare_events, compare_segments
 from machine import describe_machine
 

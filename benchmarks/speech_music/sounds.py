@@ -11,10 +11,10 @@ import soundfile
 from jaxtyping import Bool
 
 from datasets import Row
-from earmark import audio
-from earmark.decoding import WHOLE, Excerpt
+from earmark.audio import reading
+from earmark.audio.decoding import WHOLE, Excerpt
 from earmark.errors import AudioError
-from earmark.files import write_whole
+from earmark.system.files import write_whole
 from speech_music.channels import SAMPLE_RATE, Samples
 
 LEVEL_DB = -26.0
@@ -27,7 +27,7 @@ kept before and after what is louder: pauses belong to speech."""
 def load(path: Path, excerpt: Excerpt = WHOLE) -> Samples:
     """A recording at the level of all; nothing, and a word about it, when it cannot be used."""
     try:
-        samples = audio.load(path, SAMPLE_RATE, excerpt).samples
+        samples = reading.load(path, SAMPLE_RATE, excerpt).samples
     except AudioError as error:
         print(f"left out: {error}", file=sys.stderr)
         return np.zeros(0, np.float32)

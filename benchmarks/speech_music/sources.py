@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.audio import is_audio
+from earmark.audio.reading import is_audio
 from earmark.errors import DataError
 
 SOURCES = Path(__file__).with_name("sources.toml")

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from earmark.files import write_whole
-from earmark.manifest import read_manifest
+from earmark.data.manifest import read_manifest
+from earmark.system.files import write_whole
 from speech_music.channels import SAMPLE_RATE, Samples
 from speech_music.made import TALK_GROUP
 

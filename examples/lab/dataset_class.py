@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from earmark.errors import DataError
-from earmark.windows import cut_window, window_starts
+from earmark.features.windows import cut_window, window_starts
 
 
 class MyDataset(Dataset):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from earmark.errors import ConfigError
-from earmark.runtime import DEVICES, pick_device
+from earmark.system.runtime import DEVICES, pick_device
 
 NUM_EXAMPLES = 1024
 BATCH_SIZE = 32

@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader
 
 from dataset_class import MyDataset
 from earmark.config import FeatureConfig
+from earmark.data.manifest import Manifest, Recording, read_manifest
 from earmark.errors import AudioError, DataError, EarmarkError
-from earmark.features import LogMel, extract
-from earmark.files import write_whole
-from earmark.manifest import Manifest, Recording, read_manifest
+from earmark.features.log_mel import LogMel, extract
+from earmark.system.files import write_whole
 
 FOLDERS = {"train": "training", "validation": "validation", "test": "testing"}
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from earmark.models import conv_output_size, count_parameters
+from earmark.models.architectures.audio_cnn import conv_output_size
+from earmark.models.architectures.summary import count_parameters
 
 
 @dataclass(frozen=True)

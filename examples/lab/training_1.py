@@ -16,13 +16,13 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from dataset_class import MyDataset
-from earmark.data import Clip
+from earmark.data.dataset import Clip
 from earmark.errors import DataError, EarmarkError, TrainingError
-from earmark.metrics import Predictions, score
-from earmark.models import BandNorm
-from earmark.runtime import DEVICES, pick_device, seed_torch
-from earmark.training import EarlyStopping
-from earmark.windows import clip_logits
+from earmark.evaluation.metrics.scores import Predictions, score
+from earmark.features.windows import clip_logits
+from earmark.models.architectures.norm import BandNorm
+from earmark.system.runtime import DEVICES, pick_device, seed_torch
+from earmark.training.train import EarlyStopping
 from getting_and_init_the_data import Loaders, add_data_arguments, dataset_of, get_loaders
 from my_cnn_system import BlockParameters, MyCNNSystem
 

@@ -3,22 +3,24 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.check import Audit, check
-from earmark.checkpoint import load_checkpoint
+from earmark.audit.audit import check
+from earmark.audit.findings import Audit
 from earmark.config import Config
-from earmark.data import prepare_once
-from earmark.evaluation import evaluate
-from earmark.examination import examine
-from earmark.judgements import Failure, Prediction
-from earmark.manifest import Manifest, read_manifest
-from earmark.outcome import Evaluation
-from earmark.prediction import Classifier
-from earmark.report import UNSEEN, Origin, write_report
-from earmark.runs import RunFolder
-from earmark.runtime import Runtime
-from earmark.shipped import demo_data
-from earmark.store import FeatureStore, default_root
-from earmark.training import train
+from earmark.data.dataset import prepare_once
+from earmark.data.manifest import Manifest, read_manifest
+from earmark.evaluation.analysis.analyze import examine
+from earmark.evaluation.evaluate import evaluate
+from earmark.evaluation.result import Evaluation
+from earmark.features.store import FeatureStore, default_root
+from earmark.inference.classifier import Classifier
+from earmark.inference.predictions import Failure, Prediction
+from earmark.models.checkpoint import load_checkpoint
+from earmark.models.pretrained import demo_data
+from earmark.models.run_folder import RunFolder
+from earmark.report.document import write_report
+from earmark.report.origin import UNSEEN, Origin
+from earmark.system.runtime import Runtime
+from earmark.training.train import train
 
 
 @dataclass(frozen=True)

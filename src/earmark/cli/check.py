@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.options import data_argument, guarded, json_option, store_option
-from earmark.cli.output import read_data
+from earmark.cli.printing import read_data
 
 if TYPE_CHECKING:
-    from earmark.progress import Reporter
+    from earmark.system.progress import Reporter
 
 
 @click.command()
@@ -30,10 +30,10 @@ def check(
     reporter: "Reporter",
 ) -> None:
     """Audits a data set: faulty files, copies, leaks between splits, balance, shortcuts."""
-    from earmark.check import check as audit_data
-    from earmark.check.page import write_audit
+    from earmark.audit.audit import check as audit_data
+    from earmark.cli.terminal import print_table
     from earmark.errors import ConfigError
-    from earmark.terminal import print_table
+    from earmark.report.audit import write_audit
 
     if page and page.is_dir():
         raise ConfigError(f"{page} is a folder; name a file for the page, such as check.html")

@@ -14,11 +14,11 @@ from earmark.cli.options import (
     json_option,
     store_option,
 )
-from earmark.cli.output import exit_if_skipped, print_comparison, read_data
+from earmark.cli.printing import exit_if_skipped, print_comparison, read_data
 
 if TYPE_CHECKING:
-    from earmark.comparison import Contender
-    from earmark.runtime import Runtime
+    from earmark.evaluation.compare import Contender
+    from earmark.system.runtime import Runtime
 
 
 @click.command()
@@ -34,7 +34,7 @@ def compare(
     data: Path, as_json: bool, settings: tuple[str, ...], runtime: "Runtime", **options: Any
 ) -> None:
     """Tests two models on the same test split: do they differ by more than chance?"""
-    from earmark.comparison import compare as compare_models
+    from earmark.evaluation.compare import compare as compare_models
 
     models = options.pop("first"), options.pop("second")
     first, second = (_open(model, settings) for model in models)
@@ -50,9 +50,9 @@ def compare(
 
 
 def _open(model: Path, settings: tuple[str, ...]) -> "Contender":
-    from earmark.checkpoint import load_checkpoint
-    from earmark.comparison import Contender
-    from earmark.runs import find_run
+    from earmark.evaluation.compare import Contender
+    from earmark.models.checkpoint import load_checkpoint
+    from earmark.models.run_folder import find_run
 
     run = find_run(model)
     return Contender(load_checkpoint(model).adjust(settings), run.path if run else None)

@@ -17,11 +17,11 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
-from earmark.cli.output import exit_if_skipped, print_cross_validation
+from earmark.cli.printing import exit_if_skipped, print_cross_validation
 
 if TYPE_CHECKING:
     from earmark.config import Config
-    from earmark.runtime import Runtime
+    from earmark.system.runtime import Runtime
 
 
 @click.command()
@@ -71,9 +71,9 @@ def cross_validate(
     **plan: Any,
 ) -> None:
     """Tests every recording by networks that were trained without its fold."""
-    from earmark.cross_validation import Plan
-    from earmark.cross_validation import cross_validate as cross_validate_data
-    from earmark.manifest import read_manifest
+    from earmark.data.manifest import read_manifest
+    from earmark.training.cross_validation.run import Plan
+    from earmark.training.cross_validation.run import cross_validate as cross_validate_data
 
     found = cross_validate_data(
         read_manifest(data), config, Plan(**plan), runtime=runtime, store_root=store_root

@@ -13,11 +13,11 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
-from earmark.cli.output import PREDICTION_COLUMNS, prediction_row, tally
+from earmark.cli.printing import PREDICTION_COLUMNS, prediction_row, tally
 
 if TYPE_CHECKING:
     from earmark.config import Config
-    from earmark.runtime import Runtime
+    from earmark.system.runtime import Runtime
 
 
 @click.command()
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 @configured
 def demo(run: Path, config: "Config", runtime: "Runtime", **options: Any) -> None:
     """Runs the whole flow on the small data set inside the package."""
+    from earmark.cli.terminal import print_table
     from earmark.demo import demonstrate
-    from earmark.terminal import print_table
 
     shown = demonstrate(run, config, runtime=runtime, **options)
     if shown is None:

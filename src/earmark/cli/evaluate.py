@@ -15,18 +15,13 @@ from earmark.cli.options import (
     model_argument,
     store_option,
 )
-from earmark.cli.output import (
-    exit_if_skipped,
-    print_evaluation,
-    print_examination,
-    read_data,
-)
+from earmark.cli.printing import exit_if_skipped, print_evaluation, print_examination, read_data
 
 if TYPE_CHECKING:
-    from earmark.examination import Examination
-    from earmark.outcome import Evaluation
-    from earmark.runs import RunFolder
-    from earmark.runtime import Runtime
+    from earmark.evaluation.analysis.analyze import Examination
+    from earmark.evaluation.result import Evaluation
+    from earmark.models.run_folder import RunFolder
+    from earmark.system.runtime import Runtime
 
 
 @click.command()
@@ -65,12 +60,13 @@ def evaluate(  # noqa: PLR0913 - one an option
     **options: Any,
 ) -> None:
     """Tests a model on the test split and writes the report."""
-    from earmark.baselines import read_predictions
-    from earmark.checkpoint import load_checkpoint
-    from earmark.evaluation import evaluate as evaluate_model
-    from earmark.examination import examine
-    from earmark.report import TEST_SPLIT, UNSEEN, Origin, write_report
-    from earmark.runs import find_run
+    from earmark.evaluation.analysis.analyze import examine
+    from earmark.evaluation.baselines import read_predictions
+    from earmark.evaluation.evaluate import evaluate as evaluate_model
+    from earmark.models.checkpoint import load_checkpoint
+    from earmark.models.run_folder import find_run
+    from earmark.report.document import write_report
+    from earmark.report.origin import TEST_SPLIT, UNSEEN, Origin
 
     found = find_run(model)
     run = found.path if found else None
@@ -113,7 +109,7 @@ def _find_place(
     model: Path, output: Path | None, found: "RunFolder | None"
 ) -> tuple[Path, Path | None]:
     """The file of a model, and the folder for its report, if there is one."""
-    from earmark.runs import RunFolder
+    from earmark.models.run_folder import RunFolder
 
     file = RunFolder(model).best if model.is_dir() else model
     # The run folder's report is that of its model; other weights in it need a place of their own.

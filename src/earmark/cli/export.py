@@ -9,7 +9,7 @@ import click
 from earmark.cli.options import guarded, json_option, model_argument
 
 if TYPE_CHECKING:
-    from earmark.progress import Reporter
+    from earmark.system.progress import Reporter
 
 
 @click.command()
@@ -47,7 +47,7 @@ def export(model: Path, output: Path, as_json: bool, reporter: "Reporter", **opt
         # PyTorch needs it, and would say so late.
         import onnxscript  # noqa: F401
 
-        from earmark.export import export as export_model
+        from earmark.exporters.onnx import export as export_model
     except ModuleNotFoundError as error:
         if error.name not in ("onnx", "onnxscript"):
             raise

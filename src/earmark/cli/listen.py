@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.live import show_windows, tell_latency
 from earmark.cli.options import adjusted, guarded, json_option, judging, model_argument
+from earmark.cli.stream import show_windows, tell_latency
 
 if TYPE_CHECKING:
-    from earmark.progress import Reporter
+    from earmark.system.progress import Reporter
 
 
 @click.command()
@@ -28,8 +28,8 @@ def listen(
     reporter: "Reporter",
 ) -> None:
     """Labels what a microphone hears, as it is heard; Ctrl-C ends it."""
-    from earmark.live import Microphone
-    from earmark.prediction import Classifier
+    from earmark.audio.microphone import Microphone
+    from earmark.inference.classifier import Classifier
 
     classifier = Classifier.load(model, device=device, settings=settings)
     number = int(microphone) if microphone and microphone.isdecimal() else microphone

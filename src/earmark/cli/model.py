@@ -11,7 +11,7 @@ from earmark.cli.options import configured, given, guarded, json_option
 
 if TYPE_CHECKING:
     from earmark.config import Config
-    from earmark.progress import Reporter
+    from earmark.system.progress import Reporter
 
 
 @click.group()
@@ -23,10 +23,11 @@ def model() -> None:
 @json_option
 def list_architectures(as_json: bool) -> None:
     """Names the registered architectures, and what each costs at the default settings."""
+    from earmark.cli.terminal import print_table
     from earmark.config import Config
-    from earmark.models import InputShape, describe_models
-    from earmark.terminal import print_table
-    from earmark.windows import crop_frames
+    from earmark.features.windows import crop_frames
+    from earmark.models.architectures.registry import InputShape
+    from earmark.models.architectures.summary import describe_models
 
     config = Config()
     shape = InputShape(config.features.n_mels, crop_frames(config))
@@ -48,12 +49,13 @@ def list_architectures(as_json: bool) -> None:
 @configured
 def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
     """Prints size after each layer, parameters and multiply-adds, of MODEL or the settings."""
-    from earmark.card import ModelCard
-    from earmark.checkpoint import load_checkpoint, new_network
+    from earmark.cli.terminal import print_table
     from earmark.errors import ConfigError
-    from earmark.models import InputShape, summarize
-    from earmark.terminal import print_table
-    from earmark.windows import crop_frames
+    from earmark.features.windows import crop_frames
+    from earmark.models.architectures.registry import InputShape
+    from earmark.models.architectures.summary import summarize
+    from earmark.models.checkpoint import load_checkpoint, new_network
+    from earmark.models.spec import ModelCard
 
     if model:
         if given("settings") or given("config_file"):

@@ -15,7 +15,7 @@ import click
 from earmark.errors import EarmarkError
 
 if TYPE_CHECKING:
-    from earmark.progress import Reporter
+    from earmark.system.progress import Reporter
 
 INTERRUPTED = 130
 READER_GONE = 141
@@ -31,7 +31,7 @@ def guarded(function: Function) -> Function:
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @functools.wraps(function)
     def run(*args: Any, quiet: bool, debug: bool, **options: Any) -> None:
-        from earmark.terminal import TerminalReporter
+        from earmark.cli.terminal import TerminalReporter
 
         _open_streams()
         if isinstance(sys.stdout, io.TextIOWrapper):
@@ -158,7 +158,7 @@ def judging(function: Function) -> Function:
     @_device
     @functools.wraps(function)
     def run(*args: Any, **options: Any) -> None:
-        from earmark.memory import keep_freed_memory
+        from earmark.system.memory import keep_freed_memory
 
         keep_freed_memory()
         function(*args, **options)
@@ -172,7 +172,7 @@ def computing(function: Function) -> Function:
     @_device
     @functools.wraps(function)
     def run(*args: Any, device: str, reporter: "Reporter", **options: Any) -> None:
-        from earmark.runtime import start
+        from earmark.system.runtime import start
 
         with start(device, reporter) as runtime:
             function(*args, runtime=runtime, **options)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from earmark.cli.judging import STANDARD_INPUT, Request, find_files, judge_all
-from earmark.cli.live import raw_options, show_stream
 from earmark.cli.options import adjusted, guarded, json_option, judging, model_argument
+from earmark.cli.predict_files import STANDARD_INPUT, Request, find_files, judge_all
+from earmark.cli.stream import raw_options, show_stream
 from earmark.errors import ConfigError
 
 if TYPE_CHECKING:
-    from earmark.progress import Reporter
+    from earmark.system.progress import Reporter
 
 FORMATS = ("csv", "json", "audacity", "textgrid", "elan", "rttm", "webvtt", "png", "svg")
 
@@ -50,7 +50,7 @@ def predict(
     **options: Any,
 ) -> None:
     """Labels new files: PATHS are files, folders, patterns, or - for standard input."""
-    from earmark.prediction import Classifier
+    from earmark.inference.classifier import Classifier
 
     raw_rate, raw_format = options.pop("raw_rate"), options.pop("raw_format")
     list_file = options.pop("files_from")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.options import configured, data_argument, guarded, json_option
-from earmark.cli.output import exit_if_skipped, read_data
+from earmark.cli.printing import exit_if_skipped, read_data
 
 if TYPE_CHECKING:
     from earmark.config import Config
-    from earmark.progress import Reporter
+    from earmark.system.progress import Reporter
 
 
 @click.command()
@@ -30,8 +30,8 @@ def prepare(
     data: Path, store_root: Path | None, as_json: bool, config: "Config", reporter: "Reporter"
 ) -> None:
     """Computes the log-mel features of a data set into a store on disk."""
-    from earmark.preparation import prepare as prepare_features
-    from earmark.store import FeatureStore, default_root
+    from earmark.data.preparation import prepare as prepare_features
+    from earmark.features.store import FeatureStore, default_root
 
     manifest = read_data(data, reporter)
     store = FeatureStore(store_root or default_root(), config.features)

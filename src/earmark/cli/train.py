@@ -18,13 +18,13 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
-from earmark.cli.output import exit_if_skipped
+from earmark.cli.printing import exit_if_skipped
 
 if TYPE_CHECKING:
     from earmark.config import Config
-    from earmark.runtime import Runtime
-    from earmark.seeds import SeedResults
-    from earmark.training import TrainingResult
+    from earmark.system.runtime import Runtime
+    from earmark.training.seeds import SeedResults
+    from earmark.training.train import TrainingResult
 
 
 def _from_study(function: Function) -> Function:
@@ -39,7 +39,7 @@ def _from_study(function: Function) -> Function:
     @functools.wraps(function)
     def run(*args: Any, study: Path | None, config_file: Path | None, **options: Any) -> None:
         from earmark.errors import ConfigError
-        from earmark.studies import StudyFolder
+        from earmark.training.tuning.folder import StudyFolder
 
         if study is not None:
             if config_file is not None:
@@ -84,9 +84,9 @@ def train(
     **options: Any,
 ) -> None:
     """Trains a network: features, epochs with validation, early stopping, checkpoints."""
-    from earmark.manifest import read_manifest
-    from earmark.seeds import SeedResults, train_seeds
-    from earmark.training import train as train_network
+    from earmark.data.manifest import read_manifest
+    from earmark.training.seeds import SeedResults, train_seeds
+    from earmark.training.train import train as train_network
 
     manifest = read_manifest(data)
     if num_seeds is None:

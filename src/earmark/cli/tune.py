@@ -18,7 +18,7 @@ from earmark.cli.options import (
 
 if TYPE_CHECKING:
     from earmark.config import Config
-    from earmark.runtime import Runtime
+    from earmark.system.runtime import Runtime
 
 
 @click.command()
@@ -54,13 +54,13 @@ def tune(
     **options: Any,
 ) -> None:
     """Searches better settings on the validation split."""
+    from earmark.cli.terminal import print_table
     from earmark.config import override
+    from earmark.data.manifest import read_manifest
     from earmark.errors import ConfigError
-    from earmark.manifest import read_manifest
-    from earmark.terminal import print_table
 
     try:
-        from earmark.tuning import tune as search
+        from earmark.training.tuning.search import tune as search
     except ModuleNotFoundError as error:
         if error.name != "optuna":
             raise

@@ -6,6 +6,7 @@ mistakes of a file are reported at once.
 
 from earmark.config.base import MAX_WINDOW_FRAMES, Section
 from earmark.config.loading import config_from_dict, load_config, override
+from earmark.config.search import SearchConfig, TuneConfig
 from earmark.config.sections import (
     AugmentConfig,
     Config,
@@ -17,7 +18,6 @@ from earmark.config.sections import (
     PredictConfig,
     TrainConfig,
 )
-from earmark.config.tune import SearchConfig, TuneConfig
 
 __all__ = [
     "MAX_WINDOW_FRAMES",

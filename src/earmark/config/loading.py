@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from earmark.config.paths import place
+from earmark.config.search import SearchConfig
 from earmark.config.sections import Config, ConvBlockConfig
-from earmark.config.tune import SearchConfig
 from earmark.errors import ConfigError
-from earmark.paths import place
 
 
 def config_from_dict(table: dict[str, Any], *, source: str = "configuration") -> Config:

@@ -1,5 +1,6 @@
 """The sections of the settings, and the whole that they make."""
 
+import math
 from typing import Annotated, Any, Literal
 
 import tomli_w
@@ -16,7 +17,7 @@ from earmark.config.base import (
     Share,
     Size,
 )
-from earmark.config.tune import TuneConfig
+from earmark.config.search import TuneConfig
 
 Head = Literal["pool", "mean_max", "flatten"]
 
@@ -159,6 +160,14 @@ class AugmentConfig(Section):
     """Stretches of time that are blanked out."""
     time_mask_share: Share = 0.2
     """Longest such stretch, as a share of the window."""
+
+    def source_frames(self, window_frames: int) -> int:
+        """Frames that a window is cut from: more than it has, where it is stretched.
+
+        Args:
+            window_frames: Length of the windows that the network gets.
+        """
+        return math.ceil(window_frames * (1 + self.stretch))
 
 
 class TrainConfig(Section):

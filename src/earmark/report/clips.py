@@ -6,11 +6,11 @@ from html import escape
 import torch
 
 from earmark.config import FeatureConfig
-from earmark.examples import Example, Judged
-from earmark.explanation import sum_tiles
-from earmark.page import html_figure, html_player, html_table
-from earmark.plots import draw_example
-from earmark.preparation import Skipped
+from earmark.data.preparation import Skipped
+from earmark.evaluation.analysis.attribution import sum_tiles
+from earmark.evaluation.analysis.examples import Example, Judged
+from earmark.report.example_plot import draw_example
+from earmark.report.html import html_figure, html_player, html_table
 
 TILE_SECONDS = 0.1
 NUM_TILE_ROWS = 10

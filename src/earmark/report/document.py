@@ -6,22 +6,22 @@ from html import escape
 from pathlib import Path
 
 import earmark
-from earmark.checkpoint import Checkpoint, ModelCard
-from earmark.examination import Examination
-from earmark.examples import rank_clips
-from earmark.files import write_whole
-from earmark.outcome import Evaluation
-from earmark.page import html_contents, html_heading, render_page, write_page
+from earmark.evaluation.analysis.analyze import Examination
+from earmark.evaluation.analysis.examples import rank_clips
+from earmark.evaluation.result import Evaluation
+from earmark.models.checkpoint import Checkpoint, ModelCard
 from earmark.report.clips import render_errors, render_examples, render_skipped
 from earmark.report.headline import render_headline
+from earmark.report.html import html_contents, html_heading, render_page, write_page
 from earmark.report.labels import render_curves, render_labels
 from earmark.report.model import render_model
 from earmark.report.model_card import render_model_card
 from earmark.report.origin import Origin
-from earmark.report.parts import render_robustness, render_slices
+from earmark.report.reliability import render_calibration, render_comparisons, render_coverage
+from earmark.report.slices import render_robustness, render_slices
 from earmark.report.training import render_losses
-from earmark.report.trust import render_calibration, render_comparisons, render_coverage
-from earmark.tasks import MULTI_LABEL
+from earmark.system.files import write_whole
+from earmark.tasks.task import MULTI_LABEL
 
 MOST_TITLE_LABELS = 4
 

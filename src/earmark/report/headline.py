@@ -2,10 +2,10 @@
 
 from html import escape
 
-from earmark.metrics import Scores
-from earmark.outcome import Evaluation
+from earmark.evaluation.metrics.scores import Scores
+from earmark.evaluation.result import Evaluation
 from earmark.report.words import show_interval, show_ratio
-from earmark.tasks import MULTI_LABEL
+from earmark.tasks.task import MULTI_LABEL
 
 
 def render_headline(evaluation: Evaluation) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from earmark.curves import Curve
-from earmark.metrics import Ratio
-from earmark.outcome import RATIOS, Evaluation
-from earmark.page import html_figure, html_table
-from earmark.plots import draw_confusion, draw_precision_recall, draw_roc
+from earmark.evaluation.metrics.curves import Curve
+from earmark.evaluation.metrics.scores import Ratio
+from earmark.evaluation.result import RATIOS, Evaluation
+from earmark.report.html import html_figure, html_table
+from earmark.report.plots import draw_confusion, draw_precision_recall, draw_roc
 from earmark.report.words import show_interval, show_ratio
-from earmark.tasks import BINARY
+from earmark.tasks.task import BINARY
 
 MOST_CURVES = 12
 MOST_CONFUSED = 40

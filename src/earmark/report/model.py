@@ -2,11 +2,11 @@
 
 from html import escape
 
-from earmark.checkpoint import Checkpoint
-from earmark.models import count_parameters
-from earmark.outcome import Evaluation
-from earmark.report.trust import render_provenance
-from earmark.tasks import BINARY, MULTI_LABEL
+from earmark.evaluation.result import Evaluation
+from earmark.models.architectures.summary import count_parameters
+from earmark.models.checkpoint import Checkpoint
+from earmark.report.reliability import render_provenance
+from earmark.tasks.task import BINARY, MULTI_LABEL
 
 
 def render_model(checkpoint: Checkpoint, evaluation: Evaluation) -> str:

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import earmark
-from earmark.checkpoint import Checkpoint
 from earmark.errors import EarmarkError
-from earmark.examination import Examination
-from earmark.models import count_parameters
-from earmark.outcome import Evaluation
+from earmark.evaluation.analysis.analyze import Examination
+from earmark.evaluation.analysis.slices import Slice
+from earmark.evaluation.result import Evaluation
+from earmark.models.architectures.summary import count_parameters
+from earmark.models.checkpoint import Checkpoint
+from earmark.models.run_folder import RunFolder
 from earmark.report.model import describe_rule
 from earmark.report.origin import Origin
-from earmark.runs import RunFolder
-from earmark.slices import Slice
-from earmark.tasks import MULTI_LABEL
+from earmark.tasks.task import MULTI_LABEL
 
 UNKNOWN = "Not stated."
 WORST_SLICES = 3

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from earmark.checkpoint import Checkpoint
 from earmark.errors import EarmarkError
-from earmark.page import html_figure
-from earmark.plots import draw_loss_curve
+from earmark.models.checkpoint import Checkpoint
+from earmark.models.run_folder import RunFolder
+from earmark.report.html import html_figure
 from earmark.report.origin import Origin
-from earmark.runs import RunFolder
+from earmark.training.plots import draw_loss_curve
 
 
 def render_losses(origin: Origin, checkpoint: Checkpoint) -> str:

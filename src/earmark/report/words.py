@@ -1,7 +1,7 @@
 """How the report writes numbers."""
 
-from earmark.intervals import Interval
-from earmark.metrics import Ratio
+from earmark.evaluation.metrics.intervals import Interval
+from earmark.evaluation.metrics.scores import Ratio
 
 
 def show_ratio(value: Ratio) -> str:

@@ -1,0 +1,202 @@
+"""What a recording sounds like, in 1 to 2 kB a second, so that copies of it can be found.
+
+Hashes find candidates: the signs of differences between bands and instants. One-bit samples prove
+them: two sounds that agree in the signs of nearly all their samples are one sound.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int, UInt32
+from scipy.ndimage import maximum_filter1d
+from scipy.signal import butter, sosfilt
+
+from earmark.audio.reading import Block, Samples
+
+SAMPLE_RATE = 8000
+HOP_LENGTH = 128
+N_FFT = 1024
+NUM_BANDS = 13
+BAND_EDGES_HZ = 300.0, 3000.0
+LAG_FRAMES = 4
+"""Between the two instants of a difference, and between the two differences of a hash."""
+ACTIVE_DB = -50.0
+"""A frame this far below the loudest of its segment says nothing."""
+SEGMENT_SECONDS = 60
+SHORT_FRAMES = 125
+"""A sound of fewer frames, about two seconds, gives a hash at every frame, a longer one fewer."""
+NUM_FLIPS = 4
+"""The least sure bits of a hash, each of which is looked for both ways."""
+
+WAVE_BAND_HZ = 300.0, 2000.0
+"""What the signs of samples are of: far below half the rate, so that a shift by half a sample, as
+resampling makes, changes few of them."""
+
+Hashes = UInt32[np.ndarray, " hashes"]
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What is kept of a recording.
+
+    Args:
+        hashes: Each of 24 bits, over about a quarter of a second.
+        frames: Where each is, in hops of 16 ms.
+        weak: Bit mask of the least sure bits of each hash.
+        signs: Signs of the samples from 300 Hz to 2 kHz, eight in a byte.
+        active: Which frames are loud enough to say anything, eight in a byte.
+    """
+
+    hashes: Hashes
+    frames: UInt32[np.ndarray, " hashes"]
+    weak: UInt32[np.ndarray, " hashes"]
+    signs: np.ndarray
+    active: np.ndarray
+
+    @property
+    def num_frames(self) -> int:
+        """Length in hops, rounded up to whole bytes."""
+        return 8 * len(self.active)
+
+    def to_bytes(self) -> bytes:
+        """All of it, for `from_bytes`."""
+        parts = (self.hashes, self.frames, self.weak, self.signs, self.active)
+        sizes = np.array([len(self.hashes), len(self.signs), len(self.active)], np.uint32)
+        return sizes.tobytes() + b"".join(part.tobytes() for part in parts)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Fingerprint":
+        """What `to_bytes` gave."""
+        num_hashes, num_signs, num_active = (int(one) for one in np.frombuffer(content[:12], "u4"))
+        words = np.frombuffer(content, np.uint32, 3 * num_hashes, 12).reshape(3, num_hashes)
+        signs = np.frombuffer(content, np.uint8, num_signs, 12 + words.nbytes)
+        active = np.frombuffer(content, np.uint8, num_active, 12 + words.nbytes + num_signs)
+        return cls(words[0], words[1], words[2], signs, active)
+
+    def wave(self, first: int, last: int) -> Float32[np.ndarray, " samples"]:
+        """One-bit samples of some frames: 1, -1, and 0 where the sound is too quiet to count."""
+        start, stop = first * HOP_LENGTH, min(last * HOP_LENGTH, 8 * len(self.signs))
+        signs = np.unpackbits(self.signs[start // 8 : -(-stop // 8)])[: stop - start]
+        loud = np.repeat(np.unpackbits(self.active)[first:last], HOP_LENGTH)[: len(signs)]
+        return (np.float32(2) * signs - np.float32(1)) * loud
+
+    def loud_share(self, first: int, last: int) -> float:
+        """Share of the loud frames that lie between two frames."""
+        loud = np.unpackbits(self.active)
+        return float(loud[first:last].sum() / max(loud.sum(), 1))
+
+
+def fingerprint(blocks: Iterable[Block]) -> Fingerprint:
+    """The fingerprint of a sound.
+
+    Segments of a minute are worked on alone, so memory does not grow with the length.
+
+    Args:
+        blocks: Mono samples at `SAMPLE_RATE`.
+
+    Source:
+        Haitsma and Kalker (2002), A highly robust audio fingerprinting system, for the signs of
+        differences and for trying the least sure bits both ways; Wolff, Thomas and Williams (1962)
+        and others for the polarity-coincidence correlator.
+    """
+    parts: list[tuple[np.ndarray, ...]] = []
+    start = 0
+    for segment in _segments(blocks):
+        energies = _band_energies(segment)
+        active = _are_loud(energies.sum(axis=1))
+        hashes, frames, weak = _hashes(energies, active)
+        signs, loud = _signs(segment)
+        parts.append((hashes, (frames + start).astype(np.uint32), weak, signs, loud))
+        start += len(active)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    hashes, frames, weak, signs, active = columns
+    return Fingerprint(hashes, frames, weak, np.packbits(signs), np.packbits(active))
+
+
+def probes(hashes: Hashes, weak: Hashes) -> UInt32[np.ndarray, "probes hashes"]:
+    """Each hash with its least sure bits in all ways; the first row is the hashes themselves."""
+    rows = [hashes]
+    rest = weak.copy()
+    for _ in range(NUM_FLIPS):
+        lowest = rest & (~rest + np.uint32(1))
+        rows += [row ^ lowest for row in rows]
+        rest ^= lowest
+    return np.stack(rows)
+
+
+def _segments(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Pieces of whole hops, the last one shorter and filled up with silence."""
+    size = SEGMENT_SECONDS * SAMPLE_RATE // HOP_LENGTH * HOP_LENGTH
+    waiting: list[Block] = []
+    num_waiting = 0
+    for block in blocks:
+        waiting.append(block)
+        num_waiting += len(block)
+        while num_waiting >= size:
+            joined = np.concatenate(waiting)
+            yield joined[:size]
+            waiting, num_waiting = [joined[size:]], num_waiting - size
+    joined = np.concatenate(waiting) if waiting else np.zeros(0, np.float32)
+    if num_waiting or not waiting:
+        yield np.pad(joined, (0, -len(joined) % HOP_LENGTH or HOP_LENGTH * (not len(joined))))
+
+
+def _band_energies(segment: Samples) -> Float[np.ndarray, "frames bands"]:
+    padded = np.pad(segment, N_FFT // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[: len(segment) : HOP_LENGTH]
+    power = np.abs(np.fft.rfft(frames * _WINDOW)) ** 2
+    return power.astype(np.float32) @ _BANDS
+
+
+def _triangles() -> Float[np.ndarray, "bins bands"]:
+    """Bands of equal width in octaves, overlapping by half."""
+    low, high = np.log(BAND_EDGES_HZ)
+    step = (high - low) / NUM_BANDS
+    centres = low + step * (np.arange(NUM_BANDS) + 0.5)
+    bins = np.log(np.maximum(np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE), 1.0))
+    distance = np.abs(bins[:, None] - centres) / step
+    return np.maximum(0.0, 1.0 - distance).astype(np.float32)
+
+
+def _are_loud(powers: Float[np.ndarray, " frames"]) -> Bool[np.ndarray, " frames"]:
+    return (powers > powers.max() * 10 ** (ACTIVE_DB / 10)) & (powers > 0)
+
+
+def _hashes(
+    energies: Float[np.ndarray, "frames bands"], active: Bool[np.ndarray, " frames"]
+) -> tuple[Hashes, Int[np.ndarray, " hashes"], Hashes]:
+    levels = np.log(energies + energies.max() * 1e-7 + np.float32(1e-30))
+    slopes = np.diff(levels, axis=1)
+    changes = slopes[LAG_FRAMES:] - slopes[:-LAG_FRAMES]
+    if len(changes) <= LAG_FRAMES:
+        return np.zeros(0, np.uint32), np.zeros(0, np.int64), np.zeros(0, np.uint32)
+    pairs = np.concatenate([changes[:-LAG_FRAMES], changes[LAG_FRAMES:]], axis=1)
+    margins = np.abs(pairs)
+    num_kept = len(pairs)
+    heard = active[:num_kept] & active[LAG_FRAMES:][:num_kept] & active[2 * LAG_FRAMES :]
+    # Where even the least sure bits are rather sure, a codec changes none of them.
+    surest = np.sort(margins, axis=1)[:, :NUM_FLIPS].mean(axis=1)
+    if len(active) > SHORT_FRAMES:
+        heard &= surest >= maximum_filter1d(surest, 3)
+    frames = np.flatnonzero(heard)
+    places = np.uint32(1) << np.arange(pairs.shape[1], dtype=np.uint32)
+    hashes = (pairs[frames] > 0) @ places
+    least = np.argpartition(margins[frames], NUM_FLIPS, axis=1)[:, :NUM_FLIPS]
+    return hashes.astype(np.uint32), frames, places[least].sum(axis=1).astype(np.uint32)
+
+
+def _signs(segment: Samples) -> tuple[Bool[np.ndarray, " samples"], Bool[np.ndarray, " frames"]]:
+    """Signs of the samples, and the frames that are loud by themselves.
+
+    The windows of the hashes are longer than a frame and reach into the silence beside it.
+    """
+    wave = np.asarray(sosfilt(_LOW_PASS, sosfilt(_HIGH_PASS, segment)))
+    return wave > 0, _are_loud(np.square(wave).reshape(-1, HOP_LENGTH).mean(axis=1))
+
+
+_WINDOW = np.hanning(N_FFT).astype(np.float32)
+_BANDS = _triangles()
+_HIGH_PASS: Any = butter(4, WAVE_BAND_HZ[0], "highpass", fs=SAMPLE_RATE, output="sos")
+_LOW_PASS: Any = butter(6, WAVE_BAND_HZ[1], "lowpass", fs=SAMPLE_RATE, output="sos")

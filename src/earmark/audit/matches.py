@@ -1,0 +1,199 @@
+"""Which recordings hold the same sound: candidates from an inverted index, proved one by one."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float32, Int, UInt32
+from scipy.fft import irfft, next_fast_len, rfft
+
+from earmark.audit.fingerprints import HOP_LENGTH, SAMPLE_RATE, Fingerprint, probes
+
+MOST_POSTINGS = 4
+"""Recordings looked at for one hash; what very many share costs time and tells nothing."""
+MOST_CANDIDATES = 12
+"""Recordings that one is compared with, those with the most votes."""
+FEW_HASHES = 48
+"""With fewer hashes than this one vote is enough, with more it takes two."""
+SAME_CORRELATION = 0.55
+"""One-bit correlation from which two sounds are one."""
+SHORT_CORRELATION = 0.76
+"""The same for less than a second of shared sound, where takes of one word come close."""
+MIN_SECONDS = 0.1
+"""Of shared sound, counted where both are loud."""
+MOST_FRAMES = 320
+"""Frames compared at most, about 5 s."""
+CHUNK_QUERIES = 1 << 18
+HOP_SECONDS = HOP_LENGTH / SAMPLE_RATE
+MOST_HOPS = 3
+"""How far off the votes may be."""
+STEPS = 2 * HOP_LENGTH
+"""Lags are in steps of half a sample, so many a hop."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two recordings with the same sound.
+
+    Args:
+        first: Number of a recording.
+        second: Number of another, larger than `first`.
+        offset_seconds: Where the second begins in the first.
+        correlation: Of the one-bit samples where both are loud, from 0 to 1.
+        coverage: Shares of each recording's length that the other holds.
+    """
+
+    first: int
+    second: int
+    offset_seconds: float
+    correlation: float
+    coverage: tuple[float, float]
+
+
+class HashIndex:
+    """All hashes in order, each with the recording and the frame it comes from.
+
+    Memory is 16 bytes a hash. Only so many postings are read for one hash, so that time grows no
+    faster than the number of hashes.
+
+    Args:
+        prints: The recordings' fingerprints; only their hashes are kept.
+    """
+
+    def __init__(self, prints: Sequence[Fingerprint]) -> None:
+        counts = [len(one.hashes) for one in prints]
+        self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        hashes = _join([one.hashes for one in prints])
+        order = np.argsort(hashes, kind="stable")
+        self._hashes = hashes[order]
+        self._owners = np.repeat(np.arange(len(prints), dtype=np.uint32), counts)[order]
+        self._frames = _join([one.frames for one in prints])[order]
+
+    def candidates(self, prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int, int, int]]:
+        """Pairs that may share sound: two numbers, the offset in hops, and the votes for it."""
+        first = 0
+        while first < len(prints):
+            limit = self._starts[first] + CHUNK_QUERIES
+            last = max(first + 1, int(np.searchsorted(self._starts, limit, "right")) - 1)
+            yield from self._vote(first, prints[first:last])
+            first = last
+
+    def _vote(
+        self, first: int, prints: Sequence[Fingerprint]
+    ) -> Iterator[tuple[int, int, int, int]]:
+        counts = [len(one.hashes) for one in prints]
+        owners = np.repeat(np.arange(first, first + len(prints)), counts)
+        frames = _join([one.frames for one in prints]).astype(np.int64)
+        weak = _join([one.weak for one in prints])
+        found = [
+            self._look_up(row, owners, frames)
+            for row in probes(_join([one.hashes for one in prints]), weak)
+        ]
+        votes = np.concatenate(found)
+        if not len(votes):
+            return
+        pairs, counted = np.unique(votes, axis=0, return_counts=True)
+        best: dict[tuple[int, int], tuple[int, int]] = {}
+        for (one, other, offset), count in zip(pairs.tolist(), counted.tolist(), strict=True):
+            if count > best.get((one, other), (0, 0))[1]:
+                best[one, other] = offset, count
+        yield from ((one, other, *vote) for (one, other), vote in best.items())
+
+    def _look_up(
+        self,
+        hashes: UInt32[np.ndarray, " queries"],
+        owners: Int[np.ndarray, " queries"],
+        frames: Int[np.ndarray, " queries"],
+    ) -> Int[np.ndarray, "hits 3"]:
+        """Postings of earlier recordings: the two numbers and the offset in pairs of hops.
+
+        Of earlier ones alone, so that one hash that two recordings share is one vote.
+        """
+        at = np.searchsorted(self._hashes, hashes)
+        if not len(self._hashes):
+            return np.zeros((0, 3), np.int64)
+        hits = []
+        for step in range(MOST_POSTINGS):
+            place = np.minimum(at + step, len(self._hashes) - 1)
+            same = (self._hashes[place] == hashes) & (at + step < len(self._hashes))
+            place, mine, frame = place[same], owners[same], frames[same]
+            other = self._owners[place].astype(np.int64)
+            offset = self._frames[place].astype(np.int64) - frame
+            pair = np.stack([other, mine, offset // 2], axis=1)
+            hits.append(pair[other < mine])
+        return np.concatenate(hits)
+
+
+def find_matches(prints: Sequence[Fingerprint]) -> list[Match]:
+    """All pairs of recordings of which one holds sound of the other.
+
+    Args:
+        prints: The recordings' fingerprints, in the order of their numbers.
+    """
+    near: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+    for one, other, offset, votes in HashIndex(prints).candidates(prints):
+        fewest = min(len(prints[one].hashes), len(prints[other].hashes))
+        if votes > 1 or fewest < FEW_HASHES:
+            near[other].append((votes, one, offset))
+            near[one].append((votes, other, -offset))
+    pairs = {
+        (min(mine, one), max(mine, one)): offset if one < mine else -offset
+        for mine, ranked in near.items()
+        for _, one, offset in sorted(ranked, reverse=True)[:MOST_CANDIDATES]
+    }
+    found = (
+        _compare(pair, (prints[pair[0]], prints[pair[1]]), 2 * offset)
+        for pair, offset in sorted(pairs.items())
+    )
+    return [match for match in found if match]
+
+
+def _compare(
+    pair: tuple[int, int], prints: tuple[Fingerprint, Fingerprint], offset: int
+) -> Match | None:
+    """The proof: whether the signs of the samples agree around an offset, in hops."""
+    first, second = prints
+    start, stop = max(0, offset), min(first.num_frames, offset + second.num_frames)
+    middle = (start + stop) // 2
+    low, high = max(start, middle - MOST_FRAMES // 2), min(stop, middle + MOST_FRAMES // 2)
+    if high <= low:
+        return None
+    one, other = first.wave(low, high), second.wave(low - offset, high - offset)
+    products, both = _correlate(one, other), _count_both_loud(one, other)
+    correlations = np.abs(products) / np.maximum(both, MIN_SECONDS * SAMPLE_RATE)
+    best = int(np.argmax(correlations))
+    bar = SHORT_CORRELATION if both[best] < SAMPLE_RATE else SAME_CORRELATION
+    if correlations[best] < bar:
+        return None
+    seconds = (offset + best / STEPS - MOST_HOPS) * HOP_SECONDS
+    coverage = first.loud_share(start, stop), second.loud_share(start - offset, stop - offset)
+    return Match(*pair, seconds, float(correlations[best]), coverage)
+
+
+def _correlate(
+    one: Float32[np.ndarray, " first"], other: Float32[np.ndarray, " second"]
+) -> Float32[np.ndarray, " lags"]:
+    """At lags of up to `MOST_HOPS` either way, those of half a sample by interpolation."""
+    size = next_fast_len(len(one) + len(other) + MOST_HOPS * STEPS, real=True)
+    products = 2 * irfft(rfft(one, size) * np.conj(rfft(other, size)), 2 * size)
+    most = MOST_HOPS * STEPS
+    return np.concatenate([products[-most:], products[: most + 1]])
+
+
+def _count_both_loud(
+    one: Float32[np.ndarray, " first"], other: Float32[np.ndarray, " second"]
+) -> Float[np.ndarray, " lags"]:
+    """Samples at each lag that are loud in both.
+
+    Whole frames are loud or not, so between lags of whole frames the count is a straight line.
+    """
+    first, second = np.abs(one[::HOP_LENGTH]), np.abs(other[::HOP_LENGTH])
+    padded = np.pad(first, (MOST_HOPS, MOST_HOPS + max(0, len(second) - len(first))))
+    hops = np.arange(2 * MOST_HOPS + 1)
+    counts = [padded[hop : hop + len(second)] @ second for hop in hops]
+    return HOP_LENGTH * np.interp(np.arange(2 * MOST_HOPS * STEPS + 1) / STEPS, hops, counts)
+
+
+def _join(columns: Sequence[np.ndarray]) -> UInt32[np.ndarray, " all"]:
+    return np.concatenate([*columns, np.zeros(0, np.uint32)])

@@ -1,0 +1,339 @@
+"""What `earmark predict` does with many files: judged, shown, kept in a table, cut up."""
+
+import dataclasses
+import errno
+import itertools
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from earmark.cli.printing import PREDICTION_COLUMNS, SEGMENT_COLUMNS, prediction_row, segment_rows
+from earmark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from earmark.inference.classifier import Classifier
+    from earmark.inference.predictions import Failure, Prediction
+    from earmark.inference.result_table import ResultTable
+    from earmark.inference.segmentation.cutting import RecordingFolders
+    from earmark.system.progress import Reporter
+
+    Result = Prediction | Failure
+
+TABLE_ROWS = 100
+"""Most files that are shown as one table; the lines of more are shown as they come."""
+COUNTED_FILES = 10_000
+"""Most files that are counted before the first is judged, so that the time left can be told."""
+STANDARD_INPUT = Path("-")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What becomes of files beside a label each.
+
+    Args:
+        model: As it was named.
+        segments: Whether time lines are shown.
+        segments_to: Folder for them.
+        formats: Of the files in it.
+        split_to: Folder for the sound of the segments.
+        output: Table of the results.
+        resume: Whether to go on with it.
+        folders: Names of the recordings' folders in that for the sound.
+    """
+
+    model: Path
+    segments: bool = False
+    segments_to: Path | None = None
+    formats: tuple[str, ...] = ()
+    split_to: Path | None = None
+    output: Path | None = None
+    resume: bool = False
+    folders: "RecordingFolders | None" = None
+
+    @property
+    def needs_segments(self) -> bool:
+        """Whether time lines are made at all."""
+        return self.segments or bool(self.segments_to) or bool(self.split_to)
+
+    def check(self) -> None:
+        """Refuses options that make no sense together.
+
+        Raises:
+            ConfigError: They do not.
+        """
+        if self.resume and self.output is None:
+            raise ConfigError("--resume: give --output as well, the table to go on with")
+        if self.formats and self.segments_to is None:
+            raise ConfigError("--segments-format: give --segments-to as well, the folder for it")
+        if self.output is not None:
+            from earmark.inference.result_formats import result_format
+
+            if not result_format(self.output).holds_segments and self.segments:
+                raise ConfigError(
+                    f"{self.output}: CSV has no room for segments; name it .jsonl or .parquet, or "
+                    "write segments with --segments-to instead"
+                )
+
+
+def find_files(
+    paths: Iterable[Path], list_file: Path | None, opened: ExitStack
+) -> Iterator[tuple[Path, Path]]:
+    """Files one by one, each with the name that it is shown by.
+
+    What comes from standard input is kept in a temporary file until ``opened`` is closed.
+
+    Raises:
+        ConfigError: The list cannot be read.
+    """
+    from earmark.inference.inputs import find_sounds, read_list
+
+    listed: Iterable[Path] = ()
+    if list_file == STANDARD_INPUT:
+        listed = read_list(sys.stdin.buffer)
+    elif list_file is not None:
+        try:
+            listed = read_list(opened.enter_context(list_file.open("rb")))
+        except OSError as error:
+            raise ConfigError(
+                f"--files-from {list_file}: cannot be read: {error.strerror}"
+            ) from None
+
+    def found() -> Iterator[tuple[Path, Path]]:
+        for path in find_sounds(paths):
+            yield (_keep_input(opened) if path == STANDARD_INPUT else path), path
+        for path in listed:
+            yield path, path
+
+    return found()
+
+
+def _keep_input(opened: ExitStack) -> Path:
+    path = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="earmark-"))) / "input"
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return path
+
+
+def judge_all(
+    classifier: "Classifier",
+    files: Iterable[tuple[Path, Path]],
+    request: Request,
+    *,
+    as_json: bool,
+    reporter: "Reporter",
+) -> None:
+    """Judges files, shows and keeps what is found, and exits with status 1 if any failed."""
+    if request.split_to is not None:
+        from earmark.inference.segmentation.cutting import RecordingFolders
+
+        request = dataclasses.replace(request, folders=RecordingFolders())
+    with _open_table(classifier, request) as table:
+        if table is not None and table.num_done:
+            reporter.info(f"going on: {table.num_done:,} files are judged already")
+        remaining = files if table is None else _remaining(files, table, request.folders)
+        num_judged, num_failed = _judge_and_show(
+            classifier, iter(remaining), request, table, as_json=as_json, reporter=reporter
+        )
+        if table is not None:
+            table.finish()
+            num_judged, num_failed = num_judged + table.num_done, table.num_failed
+            if not as_json:
+                click.echo(f"{num_judged:,} files, {num_failed:,} of them failed: {table.path}")
+    if not num_judged or num_failed:
+        reporter.warn(
+            f"{num_failed} files could not be judged" if num_judged else "no sound files found"
+        )
+        sys.exit(1)
+
+
+def _remaining(
+    files: Iterable[tuple[Path, Path]], table: "ResultTable", folders: "RecordingFolders | None"
+) -> Iterator[tuple[Path, Path]]:
+    """What the table has not; what it has keeps the folder that it was given."""
+    for path, name in files:
+        if not table.is_done(name):
+            yield path, name
+        elif folders is not None:
+            folders.name(name)
+
+
+def _judge_and_show(
+    classifier: "Classifier",
+    files: Iterator[tuple[Path, Path]],
+    request: Request,
+    table: "ResultTable | None",
+    *,
+    as_json: bool,
+    reporter: "Reporter",
+) -> tuple[int, int]:
+    """How many files were judged, and how many of them failed."""
+    from earmark.system.progress import SILENT
+
+    counted = list(itertools.islice(files, COUNTED_FILES))
+    total = len(counted) if len(counted) < COUNTED_FILES else None
+    shown = _Shown(request, as_json=as_json, num_files=total)
+    # Lines on a terminal would run into a bar there, and they show how far the work is.
+    bars = SILENT if shown.are_lines_on_terminal else reporter
+    num_judged = num_failed = 0
+    with bars.track("predict", total) as task:
+        for result in _judge(classifier, itertools.chain(counted, files), request):
+            num_judged += 1
+            task.advance(note=result.path.name)
+            facts = result.to_dict()
+            if "error" in facts:
+                num_failed += 1
+                reporter.warn(f"skipped: {facts['error']}")
+            if table is not None:
+                table.add(facts)
+            shown.add(result)
+    shown.end()
+    return num_judged, num_failed
+
+
+def _judge(
+    classifier: "Classifier", files: Iterable[tuple[Path, Path]], request: Request
+) -> "Iterator[Result]":
+    """Results under the names that files are shown by, when all of their own files are written."""
+    from earmark.inference.predictions import Failure
+
+    names: dict[Path, Path] = {}
+
+    def paths() -> Iterator[Path]:
+        for path, name in files:
+            if path != name:
+                names[path] = name
+            yield path
+
+    results: Iterator[Result]
+    if request.needs_segments:
+        # It draws as well, and a label alone should not wait for that to be loaded.
+        from earmark.inference.segmentation.predict import predict_many_segments
+
+        results = predict_many_segments(classifier, paths())
+    else:
+        results = classifier.predict_many(paths())
+    for result in results:
+        name = names.get(result.path, result.path)
+        if isinstance(result, Failure):
+            yield Failure(name, result.error.replace(str(result.path), str(name)))
+            continue
+        named = dataclasses.replace(result, path=name)
+        if request.needs_segments:
+            yield _write_files(classifier, result, named, request)
+        else:
+            yield named
+
+
+def _write_files(
+    classifier: "Classifier",
+    result: "Prediction",
+    named: "Prediction",
+    request: Request,
+) -> "Result":
+    """Writes what a recording has files for; gives its result, or why its sound failed."""
+    from earmark.errors import AudioError
+    from earmark.inference.predictions import Failure
+    from earmark.inference.segmentation.cutting import split_audio
+    from earmark.inference.segmentation.formats import FORMATS
+    from earmark.inference.segmentation.predict import draw_prediction, make_timeline
+    from earmark.system.files import place_below, write_whole
+
+    try:
+        if request.segments_to is not None:
+            timeline = make_timeline(classifier, named)
+            for kind in request.formats or ("csv",):
+                place = place_below(request.segments_to, named.path)
+                if kind in FORMATS:
+                    suffix, content = FORMATS[kind].suffix, FORMATS[kind].render(timeline)
+                else:
+                    suffix, content = f".{kind}", draw_prediction(classifier, result, kind)
+                write_whole(place.with_name(place.name + suffix), content)
+        if request.split_to is not None:
+            split_audio(
+                *(result.path, result.segments or (), request.split_to),
+                labels=classifier.labels,
+                name=named.path,
+                recordings=request.folders,
+            )
+    except AudioError as error:
+        return Failure(named.path, str(error))
+    except OSError as error:
+        # Such a name is that of one recording; a full disk concerns all that are to come.
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return Failure(named.path, f"{named.path}: its files would have too long a name; rename it")
+    return named if request.segments else dataclasses.replace(named, segments=None)
+
+
+def _open_table(classifier: "Classifier", request: Request) -> "ResultTable | nullcontext[None]":
+    from earmark.audio.reading import content_hash
+    from earmark.inference.result_table import ResultTable
+    from earmark.models.pretrained import find_model
+    from earmark.models.run_folder import RunFolder
+
+    if request.output is None:
+        return nullcontext()
+    model = find_model(request.model)
+    facts = {
+        "model": content_hash(RunFolder(model).best if model.is_dir() else model),
+        "predict": classifier.card.config.predict.model_dump(mode="json"),
+        "segments": request.segments,
+    }
+    return ResultTable(request.output, classifier.labels, facts, resume=request.resume)
+
+
+class _Shown:
+    """Results on standard output: a table at the end, or lines at once; none beside a table file.
+
+    Args:
+        request: What is asked for.
+        as_json: Whether lines are JSON.
+        num_files: How many are to come, where it is known.
+    """
+
+    def __init__(self, request: Request, *, as_json: bool, num_files: int | None) -> None:
+        on_terminal, few = sys.stdout.isatty(), num_files is not None and num_files <= TABLE_ROWS
+        self._columns = SEGMENT_COLUMNS if request.segments else PREDICTION_COLUMNS
+        self._rows = segment_rows if request.segments else lambda one: [prediction_row(one)]
+        self._waiting: list[Result] | None = None
+        self._print: Callable[[Result], None] | None = None
+        if as_json:
+            self._print = lambda result: click.echo(json.dumps(result.to_dict()))
+        elif request.output is None and on_terminal and few:
+            self._waiting = []
+        elif request.output is None:
+            self._print_cells(self._columns)
+            self._print = self._print_rows
+        self.are_lines_on_terminal = on_terminal and self._print is not None
+
+    def add(self, result: "Result") -> None:
+        """Shows a result, now or in the end."""
+        if self._waiting is not None:
+            self._waiting.append(result)
+        elif self._print is not None:
+            self._print(result)
+
+    def end(self) -> None:
+        """Prints the table, if there is to be one."""
+        from earmark.cli.terminal import print_table
+
+        if self._waiting is not None:
+            rows = [row for result in self._waiting for row in self._rows(result)]
+            print_table("", self._columns, rows)
+
+    def _print_rows(self, result: "Result") -> None:
+        for row in self._rows(result):
+            self._print_cells(row)
+
+    def _print_cells(self, cells: Iterable[str]) -> None:
+        from earmark.cli.terminal import printable
+
+        click.echo("\t".join(map(printable, cells)))

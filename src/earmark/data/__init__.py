@@ -1,0 +1,1 @@
+"""Folders and manifests to recordings, splits and folds; recordings to batches of windows."""

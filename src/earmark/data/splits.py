@@ -1,0 +1,103 @@
+"""Training, validation and test parts: by group, stratified by label, from a seed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from earmark.config import TrainConfig
+from earmark.data.manifest import SPLITS, Manifest, Recording
+
+
+def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
+    """Assigns the splits that the data do not give.
+
+    Data without splits are divided by group, stratified by label, with ``config.split_seed``. Data
+    with a training and a testing part but no validation get validation recordings from training.
+    Where nothing is to be validated, what was meant for it trains.
+
+    Args:
+        manifest: As read.
+        config: Fractions and seed, and whether to validate.
+    """
+    divided = _divide(manifest, config)
+    if config.validation:
+        return divided
+    recordings = tuple(
+        replace(one, split="train") if one.split == "validation" else one
+        for one in divided.recordings
+    )
+    notes = (*divided.notes, "train.validation = false: the validation recordings train too")
+    return replace(divided, recordings=recordings, notes=notes)
+
+
+def _divide(manifest: Manifest, config: TrainConfig) -> Manifest:
+    if not manifest.has_splits:
+        validation, test = config.validation_fraction, config.test_fraction
+        fractions = {"train": 1 - validation - test, "validation": validation, "test": test}
+        note = f"split by group with split_seed {config.split_seed}"
+    elif manifest.undivided:
+        validation = config.validation_fraction
+        fractions = {"train": 1 - validation, "validation": validation}
+        note = f"no validation split: {validation:.0%} of training held for it"
+    else:
+        return manifest
+    chosen = assign_groups(manifest.undivided, fractions, config.split_seed)
+    recordings = tuple(
+        replace(one, split=chosen.get(one.group, one.split)) for one in manifest.recordings
+    )
+    return replace(manifest, recordings=recordings, notes=(*manifest.notes, note))
+
+
+def assign_groups(
+    recordings: Sequence[Recording], fractions: Mapping[str, float], seed: int
+) -> dict[str, str]:
+    """Group to part: the largest groups first, each to the part that lacks its labels most.
+
+    Args:
+        recordings: What is divided.
+        fractions: Name of a part, a split or a fold, to its share of the recordings.
+        seed: Shuffles groups of one size.
+    """
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in recordings:
+        # Recordings without a label are shared out as if that were one.
+        counts[one.group].update(one.labels or ("",))
+    total: Counter[str] = sum(counts.values(), Counter())
+    wanted = {
+        split: {label: share * total[label] for label in total}
+        for split, share in fractions.items()
+    }
+    missing = {split: dict(needs) for split, needs in wanted.items()}
+    groups = sorted(counts)
+    np.random.default_rng(seed).shuffle(groups)
+    chosen = {}
+    for group in sorted(groups, key=lambda name: -counts[name].total()):
+        needs = {
+            split: sum(
+                number * missing[split][label] / wanted[split][label]
+                for label, number in counts[group].items()
+            )
+            for split in fractions
+        }
+        # Ties go to the split named first, which is training.
+        split = max(needs, key=lambda name: round(needs[name], 9))
+        chosen[group] = split
+        for label, number in counts[group].items():
+            missing[split][label] -= number
+    return chosen
+
+
+def labels_short_of_groups(manifest: Manifest) -> dict[str, int]:
+    """Labels that some split must lack, since they have fewer groups than that, and how many.
+
+    Args:
+        manifest: The data.
+    """
+    groups: dict[str, set[str]] = defaultdict(set)
+    for one in manifest.recordings:
+        for label in one.labels:
+            groups[label].add(one.group)
+    counts = {label: len(groups[label]) for label in manifest.labels}
+    return {label: count for label, count in counts.items() if count < len(SPLITS)}

@@ -1,0 +1,1 @@
+"""The test: metrics with intervals, baselines, comparisons, and what stands behind them."""

@@ -1,0 +1,1 @@
+"""Slices, examples, attribution and robustness of a test."""

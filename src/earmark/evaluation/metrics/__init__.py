@@ -1,0 +1,1 @@
+"""Scores, intervals, calibration, curves and significance tests."""

@@ -1,0 +1,291 @@
+"""A model as a graph of standard ONNX operators: the network alone, or with all that surrounds it.
+
+::
+
+    waveform ──front end, windows──▶ log_mel ──network──▶ logits ──pooling──▶ probabilities
+
+The network comes from PyTorch's exporter; what surrounds it is written here in ONNX's own text
+form, a line an operator. The values are those of `earmark.features.log_mel`,
+`earmark.features.windows` and `earmark.tasks.decision_rule`.
+"""
+
+import json
+import logging
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import onnx
+import onnx.compose
+import torch
+from onnx import helper, numpy_helper, parser
+from torch import nn
+
+import earmark
+from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
+from earmark.features.windows import window_step
+from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM
+from earmark.models.spec import METADATA_KEY, ModelCard
+from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
+
+OPSET = 18
+IR_VERSION = 10
+GraphInput = Literal["waveform", "log-mel"]
+
+_TYPES = {
+    "float16": onnx.TensorProto.FLOAT16,
+    "float32": onnx.TensorProto.FLOAT,
+    "float64": onnx.TensorProto.DOUBLE,
+}
+_FRONT_END = """
+front_end (float[batch, samples] {waveform}) => (float[windows, 1, {mels}, {frames}] {log_mel})
+{{
+    pads = Constant <value_ints = [0, {half}, 0, {half}]> ()
+    samples = Cast <to = {float64}> ({waveform})
+    padded = Pad (samples, pads)
+    hop = Constant <value_int = {hop}> ()
+    length = Constant <value_int = {n_fft}> ()
+    spectrum = STFT <onesided = 1> (padded, hop, hann, length)
+    parts_axis = Constant <value_ints = [3]> ()
+    energy = ReduceSumSquare <keepdims = 0> (spectrum, parts_axis)
+    exponent = Constant <value = double {{{exponent}}}> ()
+    power = Pow (energy, exponent)
+    bands = MatMul (power, filterbank)
+    least = Constant <value = double {{{floor}}}> ()
+    audible = Max (bands, least)
+    logarithm = Log (audible)
+    scale = Constant <value = double {{{scale}}}> ()
+    decibels = Mul (logarithm, scale)
+    single = Cast <to = {float32}> (decibels)
+    rounded = Cast <to = {float16}> (single)
+    frames = Cast <to = {float32}> (rounded)
+
+    zero = Constant <value_int = 0> ()
+    one = Constant <value_int = 1> ()
+    step = Constant <value_int = {step}> ()
+    window = Constant <value_int = {frames}> ()
+    frame_counts = Shape <start = 1, end = 2> (frames)
+    num_frames = Squeeze (frame_counts)
+    beyond = Sub (num_frames, window)
+    room = Max (beyond, zero)
+    room_and_step = Add (room, step)
+    rounding = Sub (room_and_step, one)
+    num_steps = Div (rounding, step)
+    num_windows = Add (num_steps, one)
+    numbers = Range (zero, num_windows, one)
+    grid = Mul (numbers, step)
+    starts = Min (grid, room)
+    column = Constant <value_ints = [1]> ()
+    start_column = Unsqueeze (starts, column)
+    offsets = Range (zero, window, one)
+    beyond_clip = Add (start_column, offsets)
+    indices = Mod (beyond_clip, num_frames)
+    cut = Gather <axis = 1> (frames, indices)
+    bands_first = Transpose <perm = [0, 1, 3, 2]> (cut)
+    windows_shape = Constant <value_ints = [-1, 1, {mels}, {frames}]> ()
+    {log_mel} = Reshape (bands_first, windows_shape)
+}}
+"""
+
+_POOLING = """
+pooling (float[batch, samples] {waveform}, float[windows, {outputs}] {logits}) =>
+    (float[batch, {labels}] probabilities)
+{{
+    batch_size = Shape <start = 0, end = 1> ({waveform})
+    rest = Constant <value_ints = [-1, {outputs}]> ()
+    clips_shape = Concat <axis = 0> (batch_size, rest)
+    by_clip = Reshape ({logits}, clips_shape)
+    of_windows = Cast <to = {float64}> (by_clip)
+    windows_axis = Constant <value_ints = [1]> ()
+    {pool}
+    temperature = Constant <value = double {{{temperature}}}> ()
+    calibrated = Div (clip_logits, temperature)
+    {judge}
+    probabilities = Cast <to = {float32}> (precise)
+}}
+"""
+
+_MEAN = "clip_logits = ReduceMean <keepdims = 0> (of_windows, windows_axis)"
+_WEIGHTED = """
+    surest = ReduceMax <keepdims = 1> (sureness, windows_axis)
+    behind = Sub (sureness, surest)
+    {weigh}
+    weighted = Mul (weights, of_windows)
+    total = ReduceSum <keepdims = 0> (weighted, windows_axis)
+    total_weight = ReduceSum <keepdims = 0> (weights, windows_axis)
+    clip_logits = Div (total, total_weight)
+"""
+_WEIGH = {
+    "max": """
+    nothing = Constant <value = double {{0.0}}> ()
+    is_surest = Equal (behind, nothing)
+    weights = Cast <to = {float64}> (is_surest)
+    """,
+    "attention": "weights = Exp (behind)",
+}
+_SURENESS = {
+    BINARY.name: "sureness = Abs (of_windows)",
+    MULTI_LABEL.name: "sureness = Identity (of_windows)",
+    MULTI_CLASS.name: """
+    log_shares = LogSoftmax <axis = -1> (of_windows)
+    labels_axis = Constant <value_ints = [2]> ()
+    top = ReduceMax <keepdims = 1> (log_shares, labels_axis)
+    nearly_certain = Constant <value = double {{-1e-12}}> ()
+    uncertain = Min (top, nearly_certain)
+    top_share = Exp (uncertain)
+    certain = Constant <value = double {{1.0}}> ()
+    other_shares = Sub (certain, top_share)
+    others = Log (other_shares)
+    sureness = Sub (top, others)
+    """,
+}
+_JUDGE = {
+    BINARY.name: """
+    second = Sigmoid (calibrated)
+    whole = Constant <value = double {{1.0}}> ()
+    first = Sub (whole, second)
+    precise = Concat <axis = 1> (first, second)
+    """,
+    MULTI_CLASS.name: "precise = Softmax <axis = 1> (calibrated)",
+    MULTI_LABEL.name: "precise = Sigmoid (calibrated)",
+}
+
+
+def build_graph(
+    network: nn.Module, card: ModelCard, takes: GraphInput, licence: str
+) -> onnx.ModelProto:
+    """The graph of a model, checked, with the card in its metadata.
+
+    Args:
+        network: In evaluation mode, on the CPU.
+        card: What it needs beside its weights.
+        takes: ``log-mel`` is the network alone: windows ``(batch, 1, mels, frames)`` in decibels to
+            logits ``(batch, outputs)``. ``waveform`` has the rest inside: samples
+            ``(batch, samples)`` in [-1, 1] at the model's rate, of any length, to the probabilities
+            ``(batch, labels)`` of each clip.
+        licence: Under which the weights may be used.
+    """
+    graph = _network_graph(network, card)
+    if takes == "waveform":
+        graph = _surround(graph, card)
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="earmark",
+        producer_version=earmark.__version__,
+    )
+    helper.set_model_props(model, _metadata(card, licence))
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _metadata(card: ModelCard, licence: str) -> dict[str, str]:
+    """What a program may want to read, and the whole card for earmark itself."""
+    return {
+        METADATA_KEY: card.to_text(),
+        "task": card.task.name,
+        "labels": json.dumps(card.labels),
+        "sample_rate": str(card.config.features.sample_rate),
+        "thresholds": json.dumps(card.thresholds),
+        "temperature": json.dumps(card.temperature),
+        "licence": licence,
+    }
+
+
+def _network_graph(network: nn.Module, card: ModelCard) -> onnx.GraphProto:
+    example = torch.zeros(2, 1, card.config.features.n_mels, card.window_frames)
+    # PyTorch's parts warn one another, and of packages that are not needed here; the graph is
+    # checked and compared instead.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            network,
+            (example,),
+            input_names=[LOG_MEL],
+            output_names=[LOGITS],
+            opset_version=OPSET,
+            dynamic_shapes=({0: torch.export.Dim("windows")},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    graph = program.model_proto.graph
+    # They tell where the code lay that the graph was made from.
+    for one in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        one.ClearField("metadata_props")
+        one.ClearField("doc_string")
+    graph.ClearField("value_info")
+    graph.name = "earmark"
+    return graph
+
+
+def _surround(network: onnx.GraphProto, card: ModelCard) -> onnx.GraphProto:
+    """The graph from waveforms to probabilities around the network."""
+    front_end, pooling = front_end_graph(card), pooling_graph(card)
+    inner = onnx.compose.add_prefix_graph(
+        network, "network/", rename_inputs=False, rename_outputs=False
+    )
+    return helper.make_graph(
+        [*front_end.node, *inner.node, *pooling.node],
+        "earmark",
+        front_end.input,
+        pooling.output,
+        [*front_end.initializer, *inner.initializer],
+        # So that the network can be taken out again.
+        value_info=[*network.input, *network.output],
+    )
+
+
+def front_end_graph(card: ModelCard) -> onnx.GraphProto:
+    """From waveforms of one length to their windows, clip after clip."""
+    features = card.config.features
+    graph = _parse(
+        _FRONT_END,
+        {
+            "mels": features.n_mels,
+            "frames": card.window_frames,
+            "half": features.n_fft // 2,
+            "hop": features.hop_length,
+            "n_fft": features.n_fft,
+            "exponent": features.power / 2.0,
+            "floor": FLOOR,
+            "scale": 20.0 / features.power / math.log(10.0),
+            "step": window_step(card.window_frames, card.config.predict.overlap),
+        },
+    )
+    hann = hann_window(features.win_length, features.n_fft)
+    # In float64: rounding errors of two transforms in float32 would add up, and soft bands hold
+    # little else.
+    for name, table in {"hann": hann, "filterbank": mel_filterbank(features).T}.items():
+        values = np.ascontiguousarray(table, np.float64)
+        graph.initializer.append(numpy_helper.from_array(values, name))
+    return graph
+
+
+def pooling_graph(card: ModelCard) -> onnx.GraphProto:
+    """From the logits of windows to the calibrated probabilities of their clips.
+
+    How many clips there are it takes from the waveforms.
+    """
+    pooling = card.config.predict.pooling
+    pool = _MEAN
+    if pooling != "mean":
+        pool = _SURENESS[card.task.name] + _WEIGHTED.replace("{weigh}", _WEIGH[pooling])
+    text = _POOLING.replace("{pool}", pool).replace("{judge}", _JUDGE[card.task.name])
+    return _parse(
+        text,
+        {
+            "outputs": card.num_outputs,
+            "labels": len(card.labels),
+            "temperature": card.temperature,
+        },
+    )
+
+
+def _parse(text: str, values: Mapping[str, object]) -> onnx.GraphProto:
+    names = {"waveform": WAVEFORM, "log_mel": LOG_MEL, "logits": LOGITS}
+    return parser.parse_graph(text.format(**names, **_TYPES, **values))

@@ -1,0 +1,64 @@
+"""How loud log-mel frames are: silence is known wherever there are frames."""
+
+import functools
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from earmark.config import FeatureConfig
+from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
+
+LOWEST_DB = -200.0
+"""The level of digital silence, for want of minus infinity."""
+
+
+def frame_levels_db(
+    frames: Float[np.ndarray, "frames mels"], config: FeatureConfig
+) -> Float64[np.ndarray, " frames"]:
+    """Level of each frame: the root of its mean square, in dB of full scale.
+
+    It is Parseval's sum over what the mel bands hear; where ``features.power`` is not 2 the bands
+    hold no energies, and it is an estimate. Bands at the front end's floor count as empty.
+
+    Args:
+        frames: Log-mel frames, as they are stored and as they are predicted from.
+        config: The front end that made them.
+
+    Returns:
+        `LOWEST_DB` or more.
+    """
+    # The floor is rounded as the frames are, which are told apart from it.
+    floor_db = float(np.float16(20.0 / config.power * np.log10(FLOOR)))
+    energies = 10.0 ** (frames.astype(np.float64) / 10.0) - 10.0 ** (floor_db / 10.0)
+    mean_squares = np.maximum(energies, 0.0) @ _band_weights(config)
+    lowest = 10.0 ** (LOWEST_DB / 10.0)
+    return 10.0 * np.log10(np.maximum(mean_squares, lowest))
+
+
+def peak_level_db(frames: Float[np.ndarray, "frames mels"], config: FeatureConfig) -> float:
+    """Level of a clip's loudest frame; see `frame_levels_db`."""
+    return float(frame_levels_db(frames, config).max())
+
+
+def window_levels_db(
+    windows: Float[np.ndarray, "windows mels frames"], config: FeatureConfig
+) -> Float64[np.ndarray, " windows"]:
+    """Level of the loudest frame of each window; see `frame_levels_db`."""
+    frames = windows.transpose(0, 2, 1)
+    levels_db = frame_levels_db(frames.reshape(-1, frames.shape[2]), config)
+    return levels_db.reshape(frames.shape[:2]).max(axis=1)
+
+
+@functools.lru_cache(maxsize=4)
+def _band_weights(config: FeatureConfig) -> Float64[np.ndarray, " mels"]:
+    """What makes a frame's mean square of the energies of its bands.
+
+    Triangles of equal peaks add up to one over the spectrum, so areas are brought to theirs. A sum
+    of powers other than 2 is taken for a sum of equal ones.
+    """
+    areas = mel_filterbank(config).sum(axis=1)
+    equal_peaks = mel_filterbank(config.model_copy(update={"mel_norm": "none"})).sum(axis=1)
+    window = hann_window(config.win_length, config.n_fft)
+    # Half of the spectrum stands for the other half too.
+    parseval = 2.0 / (config.n_fft * (window**2).sum())
+    return parseval * equal_peaks * areas ** (-2.0 / config.power)

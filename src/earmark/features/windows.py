@@ -1,0 +1,171 @@
+"""Windows of clips: where they lie, how long they are, and what they say together."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int
+
+from earmark.config import Config
+from earmark.features.log_mel import LogMel
+from earmark.tasks.task import BINARY, Task
+
+SHORTEST_WINDOW_SECONDS = 1.0
+EVALUATION_BATCH = 64
+"""Windows that are judged at once."""
+
+WindowLogits = Callable[[Float32[np.ndarray, "windows mels frames"]], np.ndarray]
+"""A network: log-mel windows in decibels to a row of logits each; safe to call from threads."""
+
+Pooling = Literal["mean", "max", "attention"]
+
+
+def window_starts(num_frames: int, window_frames: int, overlap: float) -> list[int]:
+    """First frames of the windows that cover a clip; the last one ends where the clip ends.
+
+    Args:
+        num_frames: Length of the clip.
+        window_frames: Length of a window.
+        overlap: Share of a window that the next repeats, in [0, 1).
+
+    Example:
+        >>> window_starts(250, 100, 0.5)
+        [0, 50, 100, 150]
+    """
+    if num_frames <= window_frames:
+        return [0]
+    step = window_step(window_frames, overlap)
+    starts = list(range(0, num_frames - window_frames, step))
+    return [*starts, num_frames - window_frames]
+
+
+def window_step(window_frames: int, overlap: float) -> int:
+    """Frames from the start of one window to the start of the next.
+
+    Args:
+        window_frames: Length of a window.
+        overlap: Share of a window that the next repeats, in [0, 1).
+    """
+    return max(1, round(window_frames * (1 - overlap)))
+
+
+def stream_windows(
+    groups: Iterable[Float[np.ndarray, "_ mels"]], window_frames: int, step_frames: int
+) -> Iterator[tuple[list[range], Float32[np.ndarray, "windows mels window"]]]:
+    """The windows of a clip whose frames come in groups, as soon as their last frame is there.
+
+    They are those of `window_starts` and `cut_window`; only about a window of frames is held.
+
+    Args:
+        groups: Frames in order.
+        window_frames: Length of a window.
+        step_frames: Frames from the start of one window to the start of the next.
+
+    Yields:
+        Some windows, and the frames of the clip that each is made of.
+    """
+    held: np.ndarray | None = None
+    first_held = start = 0
+    for group in groups:
+        held = group if held is None else np.concatenate([held, group])
+        num_frames = first_held + len(held)
+        if starts := range(start, num_frames - window_frames + 1, step_frames):
+            cut = [cut_window(held, one - first_held, window_frames) for one in starts]
+            yield [range(one, one + window_frames) for one in starts], np.stack(cut)
+            start = starts[-1] + step_frames
+        # The last window ends with the clip, wherever that may be.
+        keep_from = max(first_held, min(start, num_frames - window_frames))
+        first_held, held = keep_from, held[keep_from - first_held :]
+    if held is None:
+        return
+    num_frames = first_held + len(held)
+    last = max(0, num_frames - window_frames)
+    if start == 0 or last > start - step_frames:
+        window = cut_window(held, last - first_held, window_frames)
+        yield [range(last, min(last + window_frames, num_frames))], window[None]
+
+
+def cut_window(
+    frames: Float[np.ndarray, "frames mels"], start: int, window_frames: int
+) -> Float32[np.ndarray, "mels window"]:
+    """One window, bands first; a clip that is shorter is repeated until it fills the window."""
+    window = frames[start : start + window_frames].astype(np.float32)
+    if len(window) < window_frames:
+        window = np.resize(window, (window_frames, window.shape[1]))
+    return window.T
+
+
+def cut_middles(
+    windows: Float32[np.ndarray, "windows mels frames"], share: float
+) -> Float32[np.ndarray, "windows mels frames"]:
+    """The middles of windows, each repeated until it fills a window, as short clips are.
+
+    Args:
+        windows: As `cut_window` gives them.
+        share: How much of a window its middle is; one frame at least.
+
+    Example:
+        >>> windows = np.arange(10, dtype=np.float32).reshape(1, 1, 10)
+        >>> cut_middles(windows, 0.4)[0, 0]
+        array([3., 4., 5., 6., 3., 4., 5., 6., 3., 4.], dtype=float32)
+    """
+    num_frames = windows.shape[2]
+    length = max(1, round(num_frames * share))
+    places = (num_frames - length) // 2 + np.arange(num_frames) % length
+    return windows[:, :, places]
+
+
+def clip_logits(
+    window_logits: Float[np.ndarray, "windows outputs"],
+    window_clips: Int[np.ndarray, " windows"],
+    *,
+    task: Task = BINARY,
+    pooling: Pooling = "mean",
+) -> Float64[np.ndarray, "clips outputs"]:
+    """Logits of each clip, from those of its windows.
+
+    The mean is summed in float64 and divided once. ``max`` takes, for each output, the surest
+    window. ``attention`` is a mean weighted by the softmax of the sureness over the windows.
+
+    Args:
+        window_logits: A row a window.
+        window_clips: Number of each window's clip, rising.
+        task: What the labels mean; it tells how sure a window is.
+        pooling: How the windows decide.
+
+    Source:
+        Wang, Li and Metze (2019), A comparison of five multiple instance learning pooling functions
+        for sound event detection with weak labeling, arXiv:1810.09050, table 1: max, average and
+        exponential softmax pooling, here of logits.
+    """
+    window_logits = window_logits.astype(np.float64)
+    firsts = np.searchsorted(window_clips, np.arange(window_clips[-1] + 1))
+    if pooling == "mean":
+        weights = np.ones_like(window_logits)
+    else:
+        sureness = task.sureness(window_logits)
+        sureness = sureness - np.maximum.reduceat(sureness, firsts)[window_clips]
+        weights = (sureness == 0).astype(float) if pooling == "max" else np.exp(sureness)
+    sums = np.add.reduceat(weights * window_logits, firsts)
+    return sums / np.add.reduceat(weights, firsts)
+
+
+def choose_window_frames(lengths: Sequence[int], config: Config) -> int:
+    """Length of the windows: ``train.crop_seconds``, or the longest clip when that is shorter.
+
+    Clips that are all shorter than `SHORTEST_WINDOW_SECONDS` are repeated to fill that much.
+
+    Args:
+        lengths: Frames of each training clip.
+        config: All settings.
+    """
+    shortest = LogMel(config.features).num_frames(
+        round(SHORTEST_WINDOW_SECONDS * config.features.sample_rate)
+    )
+    return min(crop_frames(config), max(shortest, *lengths))
+
+
+def crop_frames(config: Config) -> int:
+    """Number of frames of ``train.crop_seconds``."""
+    num_samples = round(config.train.crop_seconds * config.features.sample_rate)
+    return LogMel(config.features).num_frames(num_samples)

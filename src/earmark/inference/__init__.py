@@ -1,0 +1,1 @@
+"""A trained model applied to new sound; no PyTorch unless the model needs it."""

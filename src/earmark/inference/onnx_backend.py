@@ -1,0 +1,123 @@
+"""A network in ONNX, ready to judge windows without PyTorch.
+
+Both graphs that earmark exports serve: of the one that takes a waveform the inner network is used,
+so that every model has one front end here and can judge sound that is still coming.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from jaxtyping import Float32
+
+from earmark.errors import CheckpointError, ConfigError
+from earmark.features.windows import WindowLogits
+from earmark.models.spec import ModelCard, read_card
+from earmark.system.parallel import default_num_workers
+
+WAVEFORM, LOG_MEL, LOGITS = "waveform", "log_mel", "logits"
+"""Names in the graphs: the samples, the windows that the network takes, and what it gives."""
+
+
+def open_onnx(path: Path, device: str = "auto") -> tuple[ModelCard, WindowLogits]:
+    """Opens an ``.onnx`` file that earmark wrote.
+
+    Args:
+        path: The model.
+        device: ``auto`` or ``cpu``.
+
+    Raises:
+        CheckpointError: It is missing, damaged or not earmark's.
+        ConfigError: Another device is asked for, or the graph takes a waveform and the extra
+            ``onnx`` is not installed.
+    """
+    if device not in ("auto", "cpu"):
+        raise ConfigError(
+            f"--device {device}: an .onnx model computes on the CPU; use --device cpu, or the run "
+            "folder that it was exported from"
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+    return read_onnx(content, str(path))
+
+
+def read_onnx(
+    content: bytes, source: str, num_threads: int | None = None
+) -> tuple[ModelCard, WindowLogits]:
+    """The card and the network of an exported model.
+
+    Args:
+        content: The bytes of the file.
+        source: The file, for messages.
+        num_threads: As for `start_session`.
+
+    Raises:
+        CheckpointError: It is damaged or not earmark's.
+        ConfigError: The extra ``onnx`` is not installed.
+    """
+    session = start_session(content, source, num_threads)
+    card, _ = read_card(session.get_modelmeta().custom_metadata_map, source)
+    if session.get_inputs()[0].name == WAVEFORM:
+        session = start_session(_inner_network(content, source), source, num_threads)
+    _refuse_misfit(session, card, source)
+
+    def judge(
+        windows: Float32[np.ndarray, "windows mels frames"],
+    ) -> Float32[np.ndarray, "windows outputs"]:
+        (logits,) = session.run([LOGITS], {LOG_MEL: windows[:, None]})
+        return logits
+
+    return card, judge
+
+
+def start_session(content: bytes, source: str, num_threads: int | None = None) -> Any:
+    """Makes a graph ready to run.
+
+    Args:
+        content: The bytes of the file.
+        source: The file, for messages.
+        num_threads: As many as there are processors when it is not given.
+
+    Raises:
+        CheckpointError: ONNX Runtime cannot run it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads or default_num_workers()
+    # Waiting threads would burn what decoding needs meanwhile.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - its errors have no common base
+        reason = str(error).replace("\n", " ")
+        raise CheckpointError(f"{source}: not an ONNX model that runs here: {reason}") from None
+
+
+def _inner_network(content: bytes, source: str) -> bytes:
+    """The part of a graph that judges windows."""
+    try:
+        import onnx.utils
+    except ModuleNotFoundError:
+        raise ConfigError(
+            f"{source}: a graph that takes a waveform needs ONNX; install it: pip install "
+            "'earmark[onnx]'"
+        ) from None
+    try:
+        extractor = onnx.utils.Extractor(onnx.load_from_string(content))
+        return extractor.extract_model([LOG_MEL], [LOGITS]).SerializeToString()
+    except Exception as error:  # noqa: BLE001 - nobody vouches for the file
+        raise CheckpointError(f"{source}: holds no network of earmark's: {error}") from None
+
+
+def _refuse_misfit(session: Any, card: ModelCard, source: str) -> None:
+    """Checks that the graph is what the card says."""
+    found = {one.name: one.shape[1:] for one in (*session.get_inputs(), *session.get_outputs())}
+    windows = [1, card.config.features.n_mels, card.window_frames]
+    expected = {LOG_MEL: windows, LOGITS: [card.num_outputs]}
+    if found != expected:
+        raise CheckpointError(
+            f"{source}: the graph has {found}, and its settings say {expected}; export it again"
+        )

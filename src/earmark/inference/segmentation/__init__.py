@@ -1,0 +1,1 @@
+"""Time lines: from the probabilities of windows to labelled segments."""

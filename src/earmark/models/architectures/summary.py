@@ -1,0 +1,98 @@
+"""What a network costs: the size after each layer, its parameters and its multiply-adds."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from earmark.config import ModelConfig
+from earmark.models.architectures.registry import InputShape, build_model, list_models, model_source
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer: its path in the network, its kind, output size without the batch, and cost."""
+
+    name: str
+    kind: str
+    output_size: tuple[int, ...]
+    num_parameters: int
+    num_multiply_adds: int
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """An architecture at its default settings: its cost for one window, and its source."""
+
+    name: str
+    num_parameters: int
+    num_multiply_adds: int
+    source: str
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(one.numel() for one in model.parameters() if one.requires_grad)
+
+
+def summarize(model: nn.Module, shape: InputShape) -> list[LayerSummary]:
+    """Runs one window through the network and tells of each layer.
+
+    Multiply-adds are counted for convolutions and linear layers, which dominate; a bias is not
+    counted.
+
+    Args:
+        model: The network; it is put in evaluation mode.
+        shape: Size of the window.
+    """
+    layers: list[LayerSummary] = []
+    hooks = [
+        module.register_forward_hook(partial(_note, layers, name))
+        for name, module in model.named_modules()
+        if not list(module.children())
+    ]
+    model.eval()
+    try:
+        with torch.no_grad():
+            model(torch.zeros(1, 1, shape.n_mels, shape.num_frames))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return layers
+
+
+def describe_models(shape: InputShape, num_outputs: int = 1) -> list[ModelSummary]:
+    """What each registered architecture costs at its default settings.
+
+    Args:
+        shape: Size of the window.
+        num_outputs: Logits a window.
+
+    Example:
+        >>> [one.name for one in describe_models(InputShape(40, 101))]
+        ['audio_cnn', 'bc_resnet', 'cp_resnet']
+    """
+    summaries = []
+    for name in list_models():
+        network = build_model(ModelConfig(name=name), shape, num_outputs)
+        multiply_adds = sum(layer.num_multiply_adds for layer in summarize(network, shape))
+        summaries.append(
+            ModelSummary(name, count_parameters(network), multiply_adds, model_source(name))
+        )
+    return summaries
+
+
+def _note(
+    layers: list[LayerSummary], name: str, module: nn.Module, inputs: Any, output: Tensor
+) -> None:
+    size = tuple(output.shape[1:])
+    multiply_adds = 0
+    if isinstance(module, nn.Conv2d):
+        multiply_adds = output[0].numel() * module.weight[0].numel()
+    elif isinstance(module, nn.Linear):
+        multiply_adds = module.weight.numel() * (output[0].numel() // module.out_features)
+    layers.append(
+        LayerSummary(name, type(module).__name__, size, count_parameters(module), multiply_adds)
+    )

@@ -1,0 +1,176 @@
+"""One ``.safetensors`` file: weights, settings, labels and the state of training. No pickle.
+
+No code runs when a model is opened, and the same model gives the same bytes.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from earmark.errors import CheckpointError, ConfigError
+from earmark.models.architectures.registry import AudioModel, InputShape, build_model, refuse_unread
+from earmark.models.pretrained import shipped_models
+from earmark.models.run_folder import RunFolder
+from earmark.models.spec import METADATA_KEY, ModelCard, read_card
+from earmark.system.files import write_whole
+
+_MODEL = "model."
+_OPTIMIZER = "optimizer."
+_AVERAGE = "average."
+
+
+def new_network(card: ModelCard) -> AudioModel:
+    """The network of a card, with fresh weights, to be trained.
+
+    Raises:
+        ConfigError: A setting does not fit it.
+    """
+    refuse_unread(card.config.model)
+    return _network(card)
+
+
+def require_short_windows(card: ModelCard) -> None:
+    """Checks that the network leaves something of windows, if augmentation cuts them short too.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    shortest = card.config.augment.shortest
+    if shortest == 1:
+        new_network(card)
+        return
+    try:
+        new_network(replace(card, window_frames=max(1, math.floor(card.window_frames * shortest))))
+    except ConfigError as error:
+        raise ConfigError(f"augment.shortest = {shortest} is too short: {error}") from None
+
+
+def _network(card: ModelCard) -> AudioModel:
+    """The network of a card, for weights that are there."""
+    shape = InputShape(card.config.features.n_mels, card.window_frames)
+    return build_model(card.config.model, shape, card.num_outputs)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network with its card, and where training stands.
+
+    Args:
+        card: What the network needs beside its weights.
+        model: Weights and buffers by name.
+        optimizer: The optimizer's state by name; empty unless training goes on from here.
+        progress: State of the training loop, as plain JSON values.
+        average: Moving average of the weights by name; empty unless training goes on from here.
+        path: The file that it was read from, which errors name.
+    """
+
+    card: ModelCard
+    model: Mapping[str, Tensor]
+    optimizer: Mapping[str, Tensor] = field(default_factory=dict)
+    progress: Mapping[str, Any] = field(default_factory=dict)
+    average: Mapping[str, Tensor] = field(default_factory=dict)
+    path: Path | None = None
+
+    def build(self) -> AudioModel:
+        """The network with its weights, in evaluation mode, on the CPU.
+
+        Raises:
+            CheckpointError: The weights do not fit the settings.
+        """
+        weights = dict(self.model)
+        try:
+            # Sizes only, at first: a damaged file may ask for more memory than there is.
+            with torch.device("meta"):
+                _network(self.card).load_state_dict(weights, assign=True)
+            model = _network(self.card)
+            model.load_state_dict(weights)
+        except (RuntimeError, ConfigError) as error:
+            reason = " ".join(str(error).split())
+            raise CheckpointError(
+                f"{self.path or 'a new model'}: its weights do not fit its settings ({reason}); "
+                "copy the file again from where it was trained, or train again"
+            ) from None
+        return model.eval()
+
+    def adjust(self, settings: Sequence[str]) -> "Checkpoint":
+        """The same weights with a card that is adjusted as by `ModelCard.adjust`."""
+        return replace(self, card=self.card.adjust(settings))
+
+    def save(self, path: Path) -> None:
+        """Writes the file whole."""
+        tensors = {_MODEL + name: one for name, one in self.model.items()}
+        tensors |= {_OPTIMIZER + name: one for name, one in self.optimizer.items()}
+        tensors |= {_AVERAGE + name: one for name, one in self.average.items()}
+        on_cpu = {name: one.detach().cpu().contiguous() for name, one in tensors.items()}
+        text = self.card.to_text(progress=dict(self.progress))
+        # One metadata key: the library does not keep the order of several.
+        write_whole(path, save(on_cpu, {METADATA_KEY: text}))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Opens a ``.safetensors`` file that earmark wrote, or a run folder's best weights.
+
+    Raises:
+        CheckpointError: It is missing, damaged, not earmark's, or holds values that are not finite.
+    """
+    if path.is_dir():
+        path = RunFolder(path).best
+    if not path.exists():
+        path = shipped_models().get(str(path), path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such model; give a run folder or a .safetensors file")
+    if path.suffix.lower() == ".onnx":
+        raise CheckpointError(
+            f"{path}: an ONNX model is for predict and listen; here give the run folder or the "
+            ".safetensors file that it was exported from"
+        )
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a whole .safetensors file: {error}") from None
+    card, progress = read_card(metadata, str(path))
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: {name} holds values that are not finite; train again")
+    return Checkpoint(
+        card,
+        _strip(tensors, _MODEL),
+        _strip(tensors, _OPTIMIZER),
+        progress,
+        _strip(tensors, _AVERAGE),
+        path,
+    )
+
+
+def _strip(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)
+    }
+
+
+def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The tensors of an optimizer's state, named ``index.key``."""
+    return {
+        f"{index}.{key}": value
+        for index, state in optimizer.state_dict()["state"].items()
+        for key, value in state.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Puts the tensors of `flatten_optimizer` back."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

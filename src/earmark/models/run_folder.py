@@ -1,0 +1,141 @@
+"""The run folder: what is in it, whose it is, and whether it may be written to."""
+
+import csv
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from earmark.config import Config
+from earmark.models.work_folder import WEIGHTS, WorkFolder
+from earmark.system.files import write_whole
+
+_EXTENDABLE = ("epochs", "patience")
+"""Settings of ``train`` that may change when a run goes on: they only say when it ends."""
+
+
+@dataclass(frozen=True)
+class RunFolder(WorkFolder):
+    """A folder that `train` fills.
+
+    ::
+
+        config.toml         all settings; its first line says whose folder this is
+        recordings.csv      every recording with its split, group and content
+        teachers.csv        what its teachers were, if it has any
+        log.jsonl           a line an epoch
+        best.safetensors    the model
+        last.safetensors    the state to go on from; a folder without it holds no training yet
+        loss.png            the loss curve
+        predictions.csv     of the last test
+        report.html         of the last test
+        model_card.md       of the last test
+
+    Args:
+        path: The folder; it need not exist.
+    """
+
+    kind = "run"
+    mark = "# The settings of an earmark run; `earmark train` goes on from this folder.\n"
+
+    @property
+    def log(self) -> Path:
+        """A line an epoch."""
+        return self.path / "log.jsonl"
+
+    @property
+    def best(self) -> Path:
+        """The weights of the best epoch."""
+        return self.path / WEIGHTS
+
+    @property
+    def last(self) -> Path:
+        """The weights and the state of the last epoch."""
+        return self.path / "last.safetensors"
+
+    def _results(self) -> tuple[Path, ...]:
+        names = ("loss.png", "predictions.csv", "report.html", "model_card.md")
+        return (self.last, self.best, self.log, *(self.path / name for name in names))
+
+    def refuse_misuse(self, config: Config, data: Path | None, *, overwrite: bool) -> None:
+        """Checks, before any work, that the folder may be written to.
+
+        Args:
+            config: Settings of the run that wants it.
+            data: The data folder, if there is one.
+            overwrite: Whether another run there may be replaced.
+
+        Raises:
+            TrainingError: It lies in the data, holds files that are not earmark's, a teacher, or
+                another run.
+        """
+        files = (self.config_file, self.recordings, *self._results())
+        self._refuse_place(config, data, files)
+        if self.last.exists() and not overwrite and _identity(config) != self._stored_identity():
+            raise self._another("settings differ")
+
+    def _stored_identity(self) -> Mapping[str, Any]:
+        table = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
+        return _without_extendable(table)
+
+    def refuse_other_data(self, table: str, teachers: Sequence[str], *, overwrite: bool) -> None:
+        """Checks that a run in the folder was trained on these very recordings, by these teachers.
+
+        Raises:
+            TrainingError: It was not.
+        """
+        if self.last.exists() and not overwrite:
+            self._refuse_other_work(table, teachers)
+
+    def open(self, config: Config, table: str, *, overwrite: bool) -> None:
+        """Writes what identifies the run.
+
+        Args:
+            config: All settings.
+            table: Text of ``recordings.csv``.
+            overwrite: Whether what another run left is removed first.
+        """
+        if overwrite:
+            for file in self._results():
+                file.unlink(missing_ok=True)
+        self._identify(config, table, config.train.teachers)
+
+    def write_log(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Writes ``log.jsonl``."""
+        write_whole(self.log, "".join(json.dumps(line) + "\n" for line in lines))
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """The lines of ``log.jsonl``, one an epoch; none when it is missing or damaged."""
+        try:
+            text = self.log.read_text(encoding="utf-8")
+            return [json.loads(line) for line in text.splitlines()]
+        except (OSError, ValueError):
+            return []
+
+    def read_recordings(self) -> Sequence[Mapping[str, str]]:
+        """The rows of ``recordings.csv``."""
+        with self.recordings.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return list(csv.DictReader(file))
+
+
+def find_run(model: Path) -> RunFolder | None:
+    """The run folder that a model is, or lies in; None when there is none."""
+    run = RunFolder(model if model.is_dir() else model.parent)
+    return run if run.is_ours and run.recordings.is_file() else None
+
+
+def _identity(config: Config) -> Mapping[str, Any]:
+    return _without_extendable(config.to_dict())
+
+
+def _without_extendable(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    # A schedule spans the epochs: with another number of them every step would be another.
+    # The folder may be older than the setting.
+    is_fixed = table["train"].get("schedule") != "constant" or table["train"].get("warmup")
+    kept = ("epochs",) if is_fixed else ()
+    train = {
+        key: value for key, value in table["train"].items() if key not in _EXTENDABLE or key in kept
+    }
+    return {**table, "train": train}

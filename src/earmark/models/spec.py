@@ -1,0 +1,176 @@
+"""What a model needs beside its weights, as values and as the metadata of its file.
+
+Weights in PyTorch and models in ONNX carry the same card, so that both are used in the same way.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override
+from earmark.errors import CheckpointError, ConfigError
+from earmark.tasks.decision_rule import DecisionRule
+from earmark.tasks.task import BINARY, TASKS, Task
+
+METADATA_KEY = "earmark"
+"""Of the card in the metadata of a model file."""
+FORMAT = 3
+OLDEST_FORMAT = 2
+"""Without a temperature, which is then 1."""
+ADJUSTABLE = ("evaluate", "predict")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a network needs beside its weights.
+
+    Args:
+        config: All settings that it was trained with.
+        labels: The vocabulary; a binary network's logit speaks for the second.
+        window_frames: Length of the windows that it was trained on.
+        task: What the labels mean.
+        chosen_thresholds: Probabilities from which labels are chosen; the task's own when empty.
+        temperature: What the logits of clips are divided by to calibrate them; 1 leaves them.
+    """
+
+    config: Config
+    labels: tuple[str, ...]
+    window_frames: int
+    task: Task = BINARY
+    chosen_thresholds: tuple[float, ...] = ()
+    temperature: float = 1.0
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Probabilities from which labels are chosen, in the form that the task takes."""
+        return self.chosen_thresholds or self.task.default_thresholds(len(self.labels))
+
+    @property
+    def rule(self) -> DecisionRule:
+        """How the logits of clips become labels."""
+        predict = self.config.predict
+        return DecisionRule(
+            self.task,
+            self.thresholds,
+            self.temperature,
+            min_probability=predict.min_probability,
+            silence_db=predict.silence_db,
+        )
+
+    @property
+    def num_outputs(self) -> int:
+        """Logits a window."""
+        return self.task.num_outputs(len(self.labels))
+
+    def adjust(self, settings: Sequence[str]) -> "ModelCard":
+        """The card with other settings of the sections that may change after training.
+
+        Args:
+            settings: Each ``section.key=value`` of ``evaluate`` or ``predict``.
+
+        Raises:
+            ConfigError: Another section, or a wrong setting.
+        """
+        for setting in settings:
+            if setting.partition(".")[0].strip() not in ADJUSTABLE:
+                raise ConfigError(
+                    f"--set {setting}: a trained model keeps its other settings; only "
+                    f"{' and '.join(ADJUSTABLE)} may change"
+                )
+        return replace(self, config=override(self.config, settings))
+
+    def to_text(self, **more: Any) -> str:
+        """The card as JSON that `read_card` reads; the same card gives the same text.
+
+        Args:
+            more: Other plain values that the file keeps beside it.
+        """
+        facts = {
+            "format": FORMAT,
+            "config": self.config.to_dict(),
+            "labels": self.labels,
+            "window_frames": self.window_frames,
+            "task": self.task.name,
+            "thresholds": self.thresholds,
+            "temperature": self.temperature,
+        }
+        return json.dumps({**facts, **more}, sort_keys=True)
+
+
+def _distinct(labels: list[str]) -> list[str]:
+    if len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
+        raise ValueError("at least two distinct labels are needed, none of them empty")
+    return labels
+
+
+class _Format(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    format: Annotated[int, Field(ge=1)]
+
+
+class _Facts(_Format):
+    """What the metadata of a model file say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    config: dict[str, Any]
+    labels: Annotated[list[str], AfterValidator(_distinct)]
+    window_frames: Annotated[int, Field(ge=1, le=MAX_WINDOW_FRAMES)]
+    task: Literal["binary", "multi_class", "multi_label"]
+    thresholds: list[Annotated[float, Field(ge=0, le=1)]]
+    temperature: Annotated[float, Field(ge=1e-3, le=1e3)] = 1.0
+    progress: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> "_Facts":
+        if self.task == BINARY.name and len(self.labels) != 2:
+            raise ValueError(f"a binary task has two labels, not {len(self.labels)}")
+        needed = len(TASKS[self.task].default_thresholds(len(self.labels)))
+        if len(self.thresholds) != needed:
+            raise ValueError(f"thresholds: {needed} are needed, not {len(self.thresholds)}")
+        return self
+
+
+def read_card(metadata: Mapping[str, str], source: str) -> tuple[ModelCard, dict[str, Any]]:
+    """The card and the state of training, from metadata that nobody vouches for.
+
+    Args:
+        metadata: Of a model file.
+        source: The file, for messages.
+
+    Raises:
+        CheckpointError: It holds no card, or a damaged one, or one of another version.
+    """
+    if METADATA_KEY not in metadata:
+        raise CheckpointError(f"{source}: weights without earmark's settings; make it with earmark")
+    try:
+        table = json.loads(metadata[METADATA_KEY])
+        version = _Format.model_validate(table).format
+        if not OLDEST_FORMAT <= version <= FORMAT:
+            is_newer = version > FORMAT
+            age, mend = ("a newer", "update this one") if is_newer else ("an older", "train again")
+            raise CheckpointError(f"{source}: written by {age} earmark; {mend}")
+        facts = _Facts.model_validate(table)
+        config = config_from_dict(facts.config, source=source)
+    except ValidationError as error:
+        mistakes = "; ".join(_describe(item) for item in error.errors())
+        raise CheckpointError(f"{source}: earmark's settings are damaged: {mistakes}") from None
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{source}: earmark's settings are not JSON: {error}") from None
+    labels, thresholds = tuple(facts.labels), tuple(facts.thresholds)
+    card = ModelCard(
+        config, labels, facts.window_frames, TASKS[facts.task], thresholds, facts.temperature
+    )
+    return card, facts.progress
+
+
+def _describe(mistake: Any) -> str:
+    # Names of facts are the file's own and may be anything; a message is one line.
+    fact = " ".join(".".join(map(str, mistake["loc"])).split()) or "the whole"
+    return f"{fact}: {mistake['msg'].removeprefix('Value error, ')}"

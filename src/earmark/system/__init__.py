@@ -1,0 +1,1 @@
+"""Files, hashing, parallel work, memory, progress, devices and processes."""

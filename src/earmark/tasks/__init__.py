@@ -1,0 +1,1 @@
+"""What labels mean: from logits to probabilities to chosen labels."""

@@ -1,0 +1,1 @@
+"""Every fold tested by a run that was trained without it."""

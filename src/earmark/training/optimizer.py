@@ -1,0 +1,242 @@
+"""How the weights move: what a batch costs, and the steps that lower it."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from earmark.config import TrainConfig
+from earmark.data.dataset import Batch
+from earmark.errors import TrainingError
+from earmark.models.spec import ModelCard
+from earmark.system.runtime import Runtime, pick_precision
+from earmark.tasks.task import MULTI_LABEL, balanced_weights
+from earmark.training.augment.augment import Augment
+from earmark.training.augment.base import Windows
+from earmark.training.distillation import Teachers
+from earmark.training.losses import Loss, make_loss
+
+MOMENTUM = 0.9
+"""AdamW's usual first beta."""
+ONE_CYCLE_MOMENTUM = (0.85, 0.95)
+"""Where the step size is highest and lowest: Smith (2018), arXiv:1803.09820, section 4.3."""
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """Batches of windows, and how many of them."""
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    def __len__(self) -> int: ...
+
+
+def learning_rate_share(progress: float, config: TrainConfig) -> float:
+    """The step size at a moment of training, as a share of the highest.
+
+    Args:
+        progress: Share of ``train.epochs`` that has passed, in [0, 1].
+        config: The schedule and its warm-up.
+
+    Source:
+        Loshchilov and Hutter (2017), SGDR: stochastic gradient descent with warm restarts,
+        arXiv:1608.03983, equation 5, for the cosine.
+
+    Example:
+        >>> config = TrainConfig(schedule="cosine", warmup=0.2)
+        >>> [round(learning_rate_share(one, config), 3) for one in (0.0, 0.1, 0.2, 0.6, 1.0)]
+        [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    if progress < config.warmup:
+        return progress / config.warmup
+    if config.schedule == "constant":
+        return 1.0
+    return 0.5 + 0.5 * math.cos(math.pi * (progress - config.warmup) / (1 - config.warmup))
+
+
+def momentum_at(progress: float, config: TrainConfig) -> float:
+    """AdamW's first beta: constant, or in ``one_cycle`` low where the step size is high.
+
+    Args:
+        progress: Share of ``train.epochs`` that has passed, in [0, 1].
+        config: The schedule.
+    """
+    if config.schedule != "one_cycle":
+        return MOMENTUM
+    low, high = ONE_CYCLE_MOMENTUM
+    return high - (high - low) * learning_rate_share(progress, config)
+
+
+class Steps:
+    """Moves the weights of a network, and keeps their moving average if there is to be one.
+
+    Args:
+        model: The network itself, on its device, not one wrapped for several processes.
+        config: Step size, schedule, clipping and averaging.
+    """
+
+    def __init__(self, model: nn.Module, config: TrainConfig) -> None:
+        self._model = model
+        self.config = config
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.average: AveragedModel | None = None
+        if config.average_decay:
+            self.average = AveragedModel(
+                model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True
+            )
+
+    def take(self, progress: float) -> None:
+        """One step along the gradients, which are cleared.
+
+        Args:
+            progress: Share of ``train.epochs`` that has passed.
+        """
+        config = self.config
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate * learning_rate_share(progress, config)
+            group["betas"] = (momentum_at(progress, config), group["betas"][1])
+        if config.clip_norm:
+            nn.utils.clip_grad_norm_(self._model.parameters(), config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update_parameters(self._model)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a batch costs: its windows changed by chance, judged, and compared with their targets.
+
+    Args:
+        loss: What `make_loss` gives.
+        augment: What chance does; nothing when it is not given.
+        teachers: What softens the targets after that; nothing when it is not given.
+        precision: Type of the numbers in the layers.
+    """
+
+    loss: Loss
+    augment: Augment | None = None
+    teachers: Teachers | None = None
+    precision: torch.dtype = torch.float32
+
+    def __call__(
+        self, model: nn.Module, batch: Batch, rng: np.random.Generator, device: torch.device
+    ) -> Float[Tensor, ""]:
+        """The mean loss of a batch, in nats.
+
+        Args:
+            model: The network, wrapped for the processes at work.
+            batch: Windows as they come from the data set.
+            rng: Draws the augmentation.
+            device: Where the network is.
+        """
+        windows = Windows(batch.log_mel.to(device), batch.targets.to(device))
+        if self.augment is not None:
+            windows = self.augment(windows, rng)
+        if self.teachers is not None:
+            windows = self.teachers(windows)
+        if self.precision is torch.float32:
+            return self.loss(model(windows.log_mel), windows.targets)
+        with torch.autocast(device.type, self.precision):
+            logits = model(windows.log_mel)
+        return self.loss(logits.float(), windows.targets)
+
+
+def make_objective(
+    card: ModelCard,
+    targets: Float[np.ndarray, "windows labels"],
+    teachers: Teachers | None,
+    runtime: Runtime,
+) -> Objective:
+    """What the settings say a batch costs.
+
+    Args:
+        card: The network's.
+        targets: Of all training windows: by them rare labels are weighed.
+        teachers: What `load_teachers` gives.
+        runtime: Where to compute.
+    """
+    config = card.config.train
+    weights = balanced_weights(card.task, targets) if config.balance == "weights" else None
+    return Objective(
+        make_loss(card.task, label_weights=weights, label_smoothing=config.label_smoothing),
+        Augment(card.config.augment, card.window_frames, union=card.task is MULTI_LABEL),
+        teachers,
+        pick_precision(config.precision, runtime.device),
+    )
+
+
+def train_epoch(
+    model: nn.Module,
+    steps: Steps,
+    loader: Batches,
+    objective: Objective,
+    runtime: Runtime,
+    epoch: int = 1,
+) -> float:
+    """Trains on every batch once; the mean loss over their windows, in nats.
+
+    Args:
+        model: The network, wrapped for the processes at work; put in training mode.
+        steps: Moves its weights.
+        loader: Batches of windows.
+        objective: What a batch costs.
+        runtime: Where to compute.
+        epoch: Which epoch it is, counted from 1: chance and the schedule depend on it.
+
+    Raises:
+        TrainingError: The loss is not finite.
+    """
+    model.train()
+    rng = np.random.default_rng((steps.config.seed, epoch, 2, runtime.rank))
+    num_steps = math.ceil(len(loader) / steps.config.accumulate)
+    losses, counts = [], []
+    for number, group in enumerate(_groups(loader, steps.config.accumulate)):
+        group_size = sum(len(batch.targets) for batch in group)
+        for batch in group:
+            size = len(batch.targets)
+            with runtime.gather_gradients(model, now=batch is group[-1]):
+                loss = objective(model, batch, rng, runtime.device)
+                (loss * (size / group_size)).backward()
+            # Kept on the device: reading it here would make every step wait for the last.
+            losses.append(loss.detach())
+            counts.append(size)
+        # The middle of the step: at its ends a schedule would waste the first or the last one.
+        steps.take((epoch - 1 + (number + 0.5) / num_steps) / steps.config.epochs)
+    numbers = torch.tensor(counts, dtype=torch.float64)
+    loss_sum = (torch.stack(losses).cpu().double() * numbers).sum()
+    mean = float(runtime.all_sum(loss_sum) / runtime.all_sum(numbers.sum()))
+    require_finite(mean, "training loss")
+    return mean
+
+
+def _groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    """The batches of each step; the last step may have fewer."""
+    remaining = iter(batches)
+    while group := list(itertools.islice(remaining, size)):
+        yield group
+
+
+def require_finite(value: float, what: str) -> None:
+    """Stops a training whose numbers are lost.
+
+    Args:
+        value: The number that tells.
+        what: What it is.
+
+    Raises:
+        TrainingError: It is not finite.
+    """
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"the {what} is {value}; lower train.learning_rate (the last good epoch is kept)"
+        )

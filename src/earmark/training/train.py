@@ -1,0 +1,329 @@
+"""Training: epochs of random windows, validation after each, early stopping, whole checkpoints."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from earmark.config import Config
+from earmark.data.dataset import OrderedLoader, prepare_once
+from earmark.data.loaders import Loaders, choose_task, make_loaders, tell_data
+from earmark.data.manifest import Manifest
+from earmark.data.preparation import Skipped
+from earmark.data.splits import with_splits
+from earmark.evaluation.evaluate import predict_clips
+from earmark.evaluation.metrics.calibration import fit_temperature
+from earmark.evaluation.metrics.scores import Predictions, choose_thresholds, score, score_chosen
+from earmark.features.store import FeatureStore, default_root
+from earmark.features.windows import crop_frames
+from earmark.models.architectures.registry import AudioModel
+from earmark.models.architectures.summary import count_parameters
+from earmark.models.checkpoint import (
+    Checkpoint,
+    flatten_optimizer,
+    load_checkpoint,
+    new_network,
+    require_short_windows,
+    restore_optimizer,
+)
+from earmark.models.run_folder import RunFolder
+from earmark.models.spec import ModelCard
+from earmark.system.files import write_whole
+from earmark.system.runtime import Runtime, place, seed_torch
+from earmark.training.distillation import load_teachers
+from earmark.training.optimizer import Objective, Steps, make_objective, require_finite, train_epoch
+from earmark.training.plots import loss_curve
+
+Watch = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass
+class EarlyStopping:
+    """Stops when the validation loss has not become better for some epochs.
+
+    Args:
+        patience: Epochs without a better loss before stopping.
+        min_delta: A loss is better when it is lower than the best by more than this.
+    """
+
+    patience: int
+    min_delta: float = 0.0
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    epoch: int = 0
+
+    def update(self, loss: float | None) -> bool:
+        """Counts an epoch; whether it is the best so far, as the last one without a loss is."""
+        self.epoch += 1
+        if loss is None:
+            self.best_epoch = self.epoch
+        elif loss < self.best_loss - self.min_delta:
+            self.best_loss, self.best_epoch = loss, self.epoch
+        return self.best_epoch == self.epoch
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether patience has run out."""
+        return self.epoch - self.best_epoch >= self.patience
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training gave.
+
+    Args:
+        run: The run folder.
+        best_epoch: Epoch of the weights that are kept, counted from 1.
+        epochs: Epochs that were trained.
+        stopped_early: Whether patience ran out before the largest number of epochs.
+        validation: Figures of the best epoch; None where nothing was validated.
+        num_parameters: Trainable parameters of the network.
+        elapsed_seconds: Time spent in the epochs, over all sittings.
+        skipped: Recordings that could not be used.
+    """
+
+    run: Path
+    best_epoch: int
+    epochs: int
+    stopped_early: bool
+    validation: dict[str, Any] | None
+    num_parameters: int
+    elapsed_seconds: float
+    skipped: tuple[Skipped, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``train --json`` prints."""
+        skipped = [one.to_dict() for one in self.skipped]
+        return {**asdict(self), "run": str(self.run), "skipped": skipped}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Everything that is the same in all epochs."""
+
+    run: RunFolder
+    card: ModelCard
+    loaders: Loaders
+    objective: Objective
+    runtime: Runtime
+    watch: Watch | None
+
+
+@dataclass
+class _State:
+    """Everything that changes from epoch to epoch."""
+
+    model: AudioModel
+    steps: Steps
+    stopping: EarlyStopping
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def judged(self) -> nn.Module:
+        """What is validated and kept: the network, or the average of its weights."""
+        average = self.steps.average
+        return self.model if average is None else average.module
+
+
+def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
+    manifest: Manifest,
+    run: Path,
+    config: Config,
+    *,
+    runtime: Runtime,
+    store_root: Path | None = None,
+    overwrite: bool = False,
+    watch: Watch | None = None,
+) -> TrainingResult:
+    """Trains a network and leaves a run folder; an interrupted run goes on where it stopped.
+
+    Args:
+        manifest: The data, as read; missing splits are assigned.
+        run: The run folder; `RunFolder` says what it will hold.
+        config: All settings.
+        runtime: Where to compute.
+        store_root: Folder of the feature store; the shared one when it is not given.
+        overwrite: Start again in a folder that holds another run.
+        watch: Called with the log line of each epoch once that is saved; what it raises ends the
+            training.
+
+    Raises:
+        DataError: The data cannot be trained on.
+        TrainingError: The folder is not free for this run, or the loss is no longer finite.
+    """
+    folder = RunFolder(run)
+    manifest = with_splits(manifest, config.train)
+    task = choose_task(manifest, config.train, runtime)
+    folder.refuse_misuse(config, manifest.folder, overwrite=overwrite)
+    # Settings that cannot make a network are told before the features are computed, not after.
+    new_network(ModelCard(config, manifest.labels, crop_frames(config), task))
+    runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
+    tell_data(manifest, runtime.reporter)
+    store = FeatureStore(store_root or default_root(), config.features)
+    learnt_from = (*manifest.split("train"), *manifest.split("validation"))
+    prepared = prepare_once(learnt_from, store, runtime)
+    loaders = make_loaders(manifest, prepared, store, config, task, runtime)
+    card = ModelCard(config, manifest.labels, loaders.window_frames, task)
+    require_short_windows(card)
+    table = manifest.to_csv(prepared.keys)
+    teachers = load_teachers(card, table, runtime)
+    folder.refuse_other_data(table, config.train.teachers, overwrite=overwrite)
+    targets = loaders.train.windows.targets[loaders.train.windows.window_clips]
+    objective = make_objective(card, targets, teachers, runtime)
+    runtime.wait()
+    if runtime.is_main:
+        folder.open(config, table, overwrite=overwrite)
+    runtime.wait()
+    job = _Job(folder, card, loaders, objective, runtime, watch)
+    state = _start_or_resume(job)
+    _run_epochs(job, state)
+    return _result(folder, config, state, prepared.skipped)
+
+
+def _start_or_resume(job: _Job) -> _State:
+    run, runtime, train = job.run, job.runtime, job.card.config.train
+    seed_torch(train.seed)
+    model = new_network(job.card)
+    model.input_norm.fit(*(one.float() for one in job.loaders.train.windows.band_statistics()))
+    place(model, runtime.device)
+    steps = Steps(model, train)
+    state = _State(model, steps, EarlyStopping(train.patience, train.min_delta))
+    if run.last.exists():
+        checkpoint = load_checkpoint(run.last)
+        model.load_state_dict(dict(checkpoint.model))
+        restore_optimizer(steps.optimizer, checkpoint.optimizer)
+        if steps.average is not None:
+            steps.average.load_state_dict(dict(checkpoint.average))
+        state.stopping = EarlyStopping(train.patience, train.min_delta, **checkpoint.progress)
+        state.log = run.read_log()[: state.stopping.epoch]
+        runtime.reporter.info(f"going on after epoch {state.stopping.epoch} of {run.path}")
+    return state
+
+
+def _run_epochs(job: _Job, state: _State) -> None:
+    card, loaders, runtime = job.card, job.loaders, job.runtime
+    config, reporter, stopping = card.config.train, runtime.reporter, state.stopping
+    trained = runtime.wrap(state.model)
+    with reporter.track("training", config.epochs) as task:
+        task.advance(stopping.epoch)
+        while stopping.epoch < config.epochs and not stopping.should_stop:
+            started_at = time.perf_counter()
+            epoch = stopping.epoch + 1
+            loaders.train.set_epoch(epoch)
+            seed_torch(config.seed, epoch, runtime.rank)
+            train_loss = train_epoch(
+                trained, state.steps, loaders.train, job.objective, runtime, epoch
+            )
+            runtime.broadcast_buffers(state.judged)
+            predictions = _validate(state.judged, loaders.validation, runtime, card)
+            figures = _figures(predictions, card)
+            is_best = stopping.update(figures.get("val_loss"))
+            line = {
+                "epoch": epoch,
+                "train_loss": train_loss,
+                **figures,
+                "elapsed_seconds": round(time.perf_counter() - started_at, 3),
+            }
+            state.log.append(line)
+            name = "val_loss" if figures else "train_loss"
+            task.advance(note=f"{name} {line[name]:.4f}")
+            reporter.info(_describe(line, is_best=is_best))
+            if runtime.is_main:
+                _save(job.run, card, state, predictions, is_best=is_best)
+            if job.watch is not None:
+                job.watch(line)
+    if runtime.is_main:
+        write_whole(job.run.path / "loss.png", loss_curve(state.log, stopping.best_epoch))
+    runtime.wait()
+
+
+def _validate(
+    model: nn.Module, loader: OrderedLoader | None, runtime: Runtime, card: ModelCard
+) -> Predictions | None:
+    if loader is None:
+        return None
+    predictions = predict_clips(model, loader, runtime, card)
+    require_finite(float(predictions.logits.sum()), "sum of the validation logits")
+    return predictions
+
+
+def _figures(predictions: Predictions | None, card: ModelCard) -> dict[str, Any]:
+    """What a line of the log says of validation."""
+    if predictions is None:
+        return {}
+    scores = score(predictions, card.labels)
+    return {
+        "val_loss": scores.loss,
+        "val_accuracy": scores.accuracy,
+        **({"val_map": scores.ranks.mean_average_precision} if scores.ranks else {}),
+    }
+
+
+def _describe(line: Mapping[str, Any], *, is_best: bool) -> str:
+    names = ("train_loss", "val_loss", "val_accuracy", "val_map")
+    figures = (f"  {name} {line[name]:.4f}" for name in names if line.get(name) is not None)
+    best = "  best" if is_best and "val_loss" in line else ""
+    return f"epoch {line['epoch']:3d}" + "".join(figures) + best
+
+
+def _save(
+    run: RunFolder,
+    card: ModelCard,
+    state: _State,
+    predictions: Predictions | None,
+    *,
+    is_best: bool,
+) -> None:
+    """Writes the best weights, the log and, last of all, the state to go on from."""
+    stopping = state.stopping
+    if is_best:
+        chosen, validation = card, None
+        if predictions is not None:
+            chosen = _fit_rule(card, predictions)
+            # The loss is that of the log: what was fitted to these clips is no judge of them.
+            given = chosen.rule.forced.decide(predictions.logits).chosen
+            validation = score_chosen(predictions, given, card.labels).to_dict()
+        progress = {"epoch": stopping.epoch, "validation": validation}
+        Checkpoint(chosen, state.judged.state_dict(), progress=progress).save(run.best)
+    run.write_log(state.log)
+    progress = {
+        "epoch": stopping.epoch,
+        "best_epoch": stopping.best_epoch,
+        **({"best_loss": stopping.best_loss} if predictions is not None else {}),
+    }
+    average = state.steps.average
+    Checkpoint(
+        card,
+        state.model.state_dict(),
+        flatten_optimizer(state.steps.optimizer),
+        progress,
+        average.state_dict() if average is not None else {},
+    ).save(run.last)
+
+
+def _fit_rule(card: ModelCard, validation: Predictions) -> ModelCard:
+    """The card with the temperature, and then the thresholds, that validation clips ask for."""
+    temperature = fit_temperature(validation.logits, validation.targets, card.task)
+    calibrated = replace(validation, logits=validation.logits / temperature)
+    thresholds = choose_thresholds(calibrated)
+    return replace(card, chosen_thresholds=thresholds, temperature=temperature)
+
+
+def _result(
+    run: RunFolder, config: Config, state: _State, skipped: tuple[Skipped, ...]
+) -> TrainingResult:
+    best = load_checkpoint(run.best)
+    return TrainingResult(
+        run=run.path,
+        best_epoch=state.stopping.best_epoch,
+        epochs=state.stopping.epoch,
+        stopped_early=state.stopping.epoch < config.train.epochs,
+        validation=best.progress["validation"],
+        num_parameters=count_parameters(state.model),
+        elapsed_seconds=round(sum(line["elapsed_seconds"] for line in state.log), 3),
+        skipped=skipped,
+    )

@@ -1,0 +1,511 @@
+"""Any sound file gives the right samples, in blocks, or an error that names it."""
+
+import os
+import threading
+import time
+import tracemalloc
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from earmark.audio import reading
+from earmark.audio.chained import is_joined
+from earmark.audio.decoding import Source
+from earmark.audio.reading import Audio, Excerpt
+from earmark.errors import AudioError
+
+PITCH_HZ = 440.0
+SOUNDFILE_FORMATS = [
+    ("wav", "WAV", "PCM_16"),
+    ("wav", "WAV", "PCM_24"),
+    ("wav", "WAV", "FLOAT"),
+    ("wav", "WAV", "PCM_U8"),
+    ("wav", "WAV", "ULAW"),
+    ("flac", "FLAC", "PCM_16"),
+    ("flac", "FLAC", "PCM_24"),
+    ("flac", "FLAC", "PCM_S8"),
+    ("ogg", "OGG", "VORBIS"),
+    ("opus", "OGG", "OPUS"),
+    ("mp3", "MP3", "MPEG_LAYER_III"),
+    ("aiff", "AIFF", "PCM_16"),
+    ("aifc", "AIFF", "FLOAT"),
+    ("au", "AU", "PCM_16"),
+    ("caf", "CAF", "PCM_16"),
+    ("caf", "CAF", "ALAC_16"),
+    ("w64", "W64", "PCM_16"),
+    ("rf64", "RF64", "PCM_16"),
+]
+AV_FORMATS = [
+    ("m4a", "ipod", "aac", 44_100),
+    ("m4a", "ipod", "alac", 44_100),
+    ("mp4", "mp4", "aac", 44_100),
+    ("mov", "mov", "aac", 44_100),
+    ("aac", "adts", "aac", 44_100),
+    ("wma", "asf", "wmav2", 44_100),
+    ("webm", "webm", "libopus", 48_000),
+    ("mka", "matroska", "flac", 44_100),
+]
+
+
+def tone(seconds, sample_rate, pitch_hz=PITCH_HZ):
+    return 0.5 * np.sin(
+        2 * np.pi * pitch_hz * np.arange(round(seconds * sample_rate)) / sample_rate
+    )
+
+
+def pitch_hz(sound):
+    spectrum = np.abs(np.fft.rfft(sound.samples * np.hanning(len(sound.samples)), 1 << 19))
+    return spectrum.argmax() * sound.sample_rate / (1 << 19)
+
+
+def encode(path, container_format, codec, sample_rate, seconds=2.0):
+    """Writes a stereo tone by PyAV."""
+    samples = tone(seconds, sample_rate).astype(np.float32)
+    with av.open(str(path), "w", format=container_format) as container:
+        stream = container.add_stream(codec, rate=sample_rate, layout="stereo")
+        stream.bit_rate = 128_000
+        sample_format = stream.codec_context.codec.audio_formats[0].name
+        frame = av.AudioFrame.from_ndarray(np.stack([samples] * 2), "fltp", "stereo")
+        frame.sample_rate, frame.pts = sample_rate, 0
+        converter = av.AudioResampler(sample_format, "stereo", sample_rate)
+        for converted in [*converter.resample(frame), *converter.resample(None)]:
+            container.mux(stream.encode(converted))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write(path, samples, sample_rate=16_000, **options):
+    soundfile.write(path, samples, sample_rate, **options)
+    return path
+
+
+@pytest.mark.parametrize(("extension", "container", "subtype"), SOUNDFILE_FORMATS)
+def test_formats_of_soundfile_give_the_sound_and_its_parts(tmp_path, extension, container, subtype):
+    path = write(tmp_path / f"a.{extension}", tone(6, 16_000), format=container, subtype=subtype)
+    sound = reading.load(path)
+    assert sound.sample_rate == 16_000
+    assert sound.duration_seconds == pytest.approx(6, abs=0.001)
+    assert pitch_hz(sound) == pytest.approx(PITCH_HZ, abs=0.5)
+    # Also where blocks meet: decoders that lose their state there leave a hole or a click.
+    np.testing.assert_allclose(sound.samples[2000:-2000], tone(6, 16_000)[2000:-2000], atol=0.06)
+    part = reading.load(path, excerpt=Excerpt(4.5, 5.25)).samples
+    np.testing.assert_allclose(part, sound.samples[72_000:84_000], atol=1e-6)
+
+
+@pytest.mark.parametrize(("extension", "container", "codec", "sample_rate"), AV_FORMATS)
+def test_formats_of_pyav_give_the_sound_and_its_parts(
+    tmp_path, extension, container, codec, sample_rate
+):
+    path = encode(tmp_path / f"a.{extension}", container, codec, sample_rate)
+    sound = reading.load(path)
+    assert sound.sample_rate == sample_rate
+    # Some containers keep the silence that the encoder needs before and after.
+    assert sound.duration_seconds == pytest.approx(2, abs=0.06)
+    assert pitch_hz(sound) == pytest.approx(PITCH_HZ, abs=0.5)
+    part = reading.load(path, excerpt=Excerpt(0.5, 1.25)).samples
+    first, last = round(0.5 * sample_rate), round(1.25 * sample_rate)
+    np.testing.assert_array_equal(part, sound.samples[first:last])
+
+
+@pytest.mark.parametrize("rate", [None, 8000, 22_050])
+@pytest.mark.parametrize("suffix", [".wav", ".mp3"])
+def test_blocks_joined_are_what_load_gives_bit_for_bit(tmp_path, rng, suffix, rate):
+    path = write(tmp_path / f"a{suffix}", 0.1 * rng.standard_normal(16_000 * 9))
+    blocks = list(reading.stream(path, rate))
+    assert len(blocks) > 2
+    np.testing.assert_array_equal(np.concatenate(blocks), reading.load(path, rate).samples)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_the_faster_decoders_give_the_values_of_libsndfile(tmp_path, rng, suffix, subtype):
+    subtype = "PCM_U8" if (suffix, subtype) == (".wav", "PCM_S8") else subtype
+    noise = rng.uniform(-1, 1, 16_000 * 9)
+    path = write(tmp_path / f"a{suffix}", noise, subtype=subtype)
+    expected, _ = soundfile.read(path, dtype="float32")
+    np.testing.assert_array_equal(reading.load(path).samples, expected)
+
+
+def test_a_name_that_is_not_text_is_no_obstacle(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.flac")
+    try:
+        write(os.fsencode(path), tone(1, 16_000), format="FLAC")
+    except (OSError, soundfile.LibsndfileError):
+        pytest.skip("this file system takes names of text only")
+    assert reading.load(path).duration_seconds == 1
+
+
+def test_a_streamed_flac_that_does_not_know_its_length_is_read_to_its_end(tmp_path):
+    path = write(tmp_path / "a.flac", tone(5, 16_000))
+    content = bytearray(path.read_bytes())
+    # The number of samples: 36 bits of STREAMINFO, RFC 9639, section 8.2.
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    assert reading.load(path).duration_seconds == 5
+    assert reading.load(path, excerpt=Excerpt(3.5, 4.5)).duration_seconds == 1
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3"])
+def test_threads_of_its_own_change_no_sample(tmp_path, rng, suffix):
+    path = write(tmp_path / f"a{suffix}", 0.1 * rng.standard_normal(22_050 * 20), 22_050)
+    expected = reading.load(path, 16_000).samples
+    blocks = reading.stream(path, 16_000, pipelined=True)
+    np.testing.assert_array_equal(np.concatenate(list(blocks)), expected)
+
+
+def test_threads_of_its_own_pass_errors_on(tmp_path):
+    path = write(tmp_path / "a.flac", tone(30, 16_000))
+    path.write_bytes(cut(path.read_bytes()))
+    with pytest.raises(AudioError, match="damaged or truncated"):
+        list(reading.stream(path, 22_050, pipelined=True))
+
+
+def test_a_file_is_closed_only_when_no_thread_reads_it_any_more(tmp_path, monkeypatch):
+    is_closed = threading.Event()
+    read_after_closing = []
+
+    def slow_blocks(excerpt):
+        for _ in range(50):
+            time.sleep(0.02)
+            read_after_closing.append(is_closed.is_set())
+            yield np.zeros((4000, 1), np.float32)
+
+    @contextmanager
+    def open_slowly(path):
+        try:
+            yield Source(16_000, 1, slow_blocks, "WAV PCM_16")
+        finally:
+            is_closed.set()
+
+    monkeypatch.setattr(reading, "open_source", open_slowly)
+    monkeypatch.setattr(reading, "MAX_SECONDS", 0.3)
+    with pytest.raises(AudioError, match="longer than"):
+        list(reading.stream(tmp_path / "a.wav", 22_050, pipelined=True))
+    assert is_closed.is_set()
+    time.sleep(0.1)
+    assert not any(read_after_closing)
+
+
+@settings(max_examples=30)
+@given(st.floats(0, 4.8), st.none() | st.floats(0.11, 9))
+def test_an_excerpt_is_a_slice(tmp_path_factory, start, length):
+    path = tmp_path_factory.getbasetemp() / "noise.wav"
+    if not path.exists():
+        write(path, np.random.default_rng(0).uniform(-1, 1, 8000 * 5), 8000)
+    end = None if length is None else min(start + length, 5.05)
+    part = reading.load(path, excerpt=Excerpt(start, end)).samples
+    whole = reading.load(path).samples
+    last = None if end is None else round(end * 8000)
+    np.testing.assert_array_equal(part, whole[round(start * 8000) : last])
+
+
+def test_channels_are_averaged(tmp_path, rng):
+    channels = rng.uniform(-1, 1, (16_000, 3)).astype(np.float32)
+    path = write(tmp_path / "a.wav", channels, subtype="FLOAT")
+    np.testing.assert_allclose(reading.load(path).samples, channels.mean(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("in_rate", "out_rate"), [(44_100, 16_000), (8000, 16_000), (48_000, 22_050)]
+)
+def test_resampling_in_blocks_is_resampling_the_whole(tmp_path, rng, in_rate, out_rate):
+    samples = rng.uniform(-0.5, 0.5, in_rate * 9).astype(np.float32)
+    path = write(tmp_path / "a.wav", samples, in_rate, subtype="FLOAT")
+    resampled = reading.load(path, out_rate)
+    assert resampled.sample_rate == out_rate
+    np.testing.assert_allclose(
+        resampled.samples, soxr.resample(samples, in_rate, out_rate), atol=1e-6
+    )
+
+
+def test_a_tone_above_half_the_new_rate_is_gone(tmp_path):
+    path = write(tmp_path / "a.wav", tone(1, 44_100, pitch_hz=10_000), 44_100)
+    middle = reading.load(path, 16_000).samples[1000:-1000]
+    assert np.abs(middle).max() < 1e-3
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path):
+    path = tmp_path / "long.flac"
+    with soundfile.SoundFile(path, "w", 44_100, 2) as file:
+        for _ in range(10):
+            file.write(np.zeros((44_100 * 60, 2), np.int16))
+    tracemalloc.start()
+    try:
+        num_samples = sum(len(block) for block in reading.stream(path, 16_000))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert num_samples == 600 * 16_000
+    assert peak < 12e6  # The whole sound takes 212 MB; a block of 4 s takes 1.4 MB.
+
+
+def test_duration_is_in_seconds():
+    assert Audio(np.zeros(4000, np.float32), 8000).duration_seconds == 0.5
+
+
+@pytest.mark.parametrize(
+    ("excerpt", "text"),
+    [(Excerpt(), ""), (Excerpt(1.0, 2.5), "[1-2.5 s]"), (Excerpt(3.0), "[3-end s]")],
+)
+def test_an_excerpt_tells_its_seconds(excerpt, text):
+    assert str(excerpt) == text
+
+
+@pytest.mark.parametrize("name", ["a.wav", "A.WAV", "é ü.Mp3", "x.y.flac", "b.webm"])
+def test_sound_files_are_known_by_their_extension(tmp_path, name):
+    (tmp_path / name).touch()
+    assert reading.is_audio(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", [".a.wav", "a.txt", "wav", "a.wav.part"])
+def test_other_files_and_folders_are_not_sound_files(tmp_path, name):
+    (tmp_path / name).touch()
+    (tmp_path / "folder.wav").mkdir()
+    assert not reading.is_audio(tmp_path / name)
+    assert not reading.is_audio(tmp_path / "folder.wav")
+    assert not reading.is_audio(tmp_path / "missing.wav")
+
+
+def test_the_hash_tells_contents_apart_and_not_names(tmp_path):
+    for name, content in {"a": b"one", "b": b"one", "c": b"two"}.items():
+        (tmp_path / name).write_bytes(content)
+    a, b, c = (reading.content_hash(tmp_path / name) for name in "abc")
+    assert a == b != c
+    assert len(a) == 32
+    with pytest.raises(AudioError, match="missing: cannot be read: No such file"):
+        reading.content_hash(tmp_path / "missing")
+
+
+def test_a_name_that_looks_like_an_address_is_still_a_file(tmp_path, monkeypatch):
+    encode(tmp_path / "12:30.m4a", "ipod", "aac", 44_100)
+    monkeypatch.chdir(tmp_path)
+    assert reading.load(Path("12:30.m4a")).duration_seconds > 1.9
+
+
+def cut(content):
+    return content[: len(content) // 2]
+
+
+def overwritten(content):
+    middle = len(content) // 2
+    return content[:middle] + b"\x55" * 400 + content[middle + 400 :]
+
+
+@pytest.mark.parametrize("damage", [cut, overwritten])
+@pytest.mark.parametrize("name", ["a.flac", "a.mp3", "a.ogg", "a.m4a", "a.aac"])
+def test_a_damaged_file_is_refused_by_name(tmp_path, name, damage):
+    path = tmp_path / name
+    if name in {"a.m4a", "a.aac"}:
+        encode(path, {"a.m4a": "ipod", "a.aac": "adts"}[name], "aac", 44_100)
+    else:
+        write(path, tone(2, 16_000))
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(AudioError, match=rf"{path}: .*(damaged|truncated|not a sound file|lasts)"):
+        reading.load(path)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".au"])
+def test_a_file_without_its_end_is_refused_with_both_lengths(tmp_path, suffix):
+    path = write(tmp_path / f"a{suffix}", tone(2, 16_000))
+    path.write_bytes(cut(path.read_bytes()))
+    with pytest.raises(AudioError, match=r"declares 2.00 s but holds only 1.00 s; .* truncated"):
+        reading.load(path)
+
+
+def test_a_streamed_wav_that_does_not_know_its_length_is_read_to_its_end(tmp_path):
+    path = write(tmp_path / "a.wav", tone(2, 16_000))
+    content = bytearray(path.read_bytes())
+    size = content.index(b"data") + 4
+    content[size : size + 4] = b"\xff" * 4
+    path.write_bytes(content)
+    assert reading.load(path).duration_seconds == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.wav", None, "cannot be read: No such file"),
+        ("a\0.wav", None, "cannot be read: embedded null byte"),
+        ("a.wav", b"", r"the file is empty \(0 bytes\)"),
+        ("a.wav", b"Not a sound at all.\n" * 99, "not a sound file that soundfile or PyAV can"),
+        ("a.raw", b"\x00\x01" * 9999, "not a sound file"),
+        ("a.mp4", b"\x00" * 5000, "not a sound file"),
+    ],
+)
+def test_a_file_that_is_no_sound_is_refused_by_name(tmp_path, name, content, message):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AudioError, match=rf"{path}: .*{message}"):
+        reading.load(path)
+
+
+def test_a_folder_a_pipe_and_a_file_of_somebody_else_are_refused_by_name(
+    tmp_path, write_clip, monkeypatch
+):
+    with pytest.raises(AudioError, match=rf"{tmp_path}: cannot be read: Is a directory"):
+        reading.load(tmp_path)
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(AudioError, match=r"pipe\.wav: a pipe or a device"):
+        reading.load(tmp_path / "pipe.wav")
+    path = write_clip(tmp_path / "a.wav")
+
+    def closed(self, *_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", closed)
+    with pytest.raises(AudioError, match=r"a\.wav: cannot be read: Permission denied"):
+        reading.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{}\n#EXT-X-ENDLIST\n"),
+        ("list.ffconcat", "ffconcat version 1.0\nfile {}\n"),
+    ],
+)
+def test_a_playlist_does_not_open_the_file_that_it_points_at(tmp_path, name, text):
+    encode(tmp_path / "secret.aac", "adts", "aac", 44_100)
+    path = tmp_path / name
+    path.write_text(text.format("secret.aac"))
+    with av.open(str(path)) as container:
+        assert container.streams.audio  # FFmpeg itself would follow it.
+    with pytest.raises(AudioError, match="not a sound file"):
+        reading.load(path)
+
+
+def test_a_film_without_sound_is_refused(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10, width=32, height=32)
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(AudioError, match="holds no sound, only pictures or text"):
+        reading.load(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_not_finite_are_refused_with_their_time(tmp_path, value):
+    samples = np.zeros(16_000 * 6, np.float32)
+    samples[16_000 * 5] = value
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    with pytest.raises(AudioError, match=rf"{path}: the sample at 5.000 s is not a finite number"):
+        reading.load(path)
+
+
+@pytest.mark.parametrize(("value", "told"), [(-1e30, "-1e.30"), (2e10, "2e.10")])
+def test_samples_that_no_sound_has_are_refused_with_their_time(tmp_path, value, told):
+    samples = np.zeros(16_000, np.float32)
+    samples[8_000] = value
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    with pytest.raises(AudioError, match=rf"the sample at 0.500 s is {told}, and"):
+        reading.load(path)
+
+
+def test_integers_that_were_not_divided_are_sound(tmp_path):
+    samples = np.full(16_000, -(2.0**31), np.float32)
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    np.testing.assert_array_equal(reading.load(path).samples, samples)
+
+
+@pytest.mark.parametrize(
+    ("samples", "sample_rate", "message"),
+    [
+        (np.zeros(800), 16_000, r"lasts 0.050 s, and at least 0.1 s are needed"),
+        (np.zeros((16_000, 65)), 16_000, "claims 65 channels, outside 1 to 64"),
+        (np.zeros(16_000), 500, "claims a sample rate of 500 Hz, outside 1000 to 768000"),
+    ],
+)
+def test_sound_beyond_the_limits_is_refused(tmp_path, samples, sample_rate, message):
+    path = write(tmp_path / "a.wav", samples, sample_rate)
+    with pytest.raises(AudioError, match=rf"{path}: {message}"):
+        reading.load(path)
+
+
+def test_sound_that_is_too_long_is_refused(tmp_path, write_clip, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_SECONDS", 5.0)
+    assert reading.load(write_clip(tmp_path / "a.wav", 5.0)).duration_seconds == 5
+    with pytest.raises(AudioError, match=r"b.wav: longer than .* hours; cut it up"):
+        reading.load(write_clip(tmp_path / "b.wav", 5.1))
+
+
+@pytest.mark.parametrize("excerpt", [Excerpt(0.5, 0.55), Excerpt(2.0), Excerpt(0.99)])
+def test_an_excerpt_with_too_little_sound_is_refused(tmp_path, write_clip, excerpt):
+    path = write_clip(tmp_path / "a.wav")
+    with pytest.raises(AudioError, match=r"a.wav\[.* s\]: lasts 0.0.0 s, and at least"):
+        reading.load(path, excerpt=excerpt)
+
+
+def test_an_excerpt_that_ends_beyond_the_sound_is_refused(tmp_path, write_clip):
+    path = write_clip(tmp_path / "a.wav", 1.0)
+    assert len(reading.load(path, excerpt=Excerpt(0.5, 1.05)).samples) == 8000
+    with pytest.raises(AudioError, match=r"a.wav\[.*\]: the sound ends after 1.00 s; correct"):
+        reading.load(path, excerpt=Excerpt(0.5, 3.0))
+
+
+def test_whatever_a_decoder_raises_becomes_an_error_that_names_the_file(
+    tmp_path, write_clip, monkeypatch
+):
+    def broken(*_, **__):
+        raise AttributeError("no such thing")
+
+    path = write_clip(tmp_path / "a.wav")
+    monkeypatch.setattr("soundfile.SoundFile.read", broken)
+    with pytest.raises(AudioError, match=r"a.wav: decoding stopped part-way \(no such thing\)"):
+        reading.load(path)
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".ogg", ".opus"])
+def test_recordings_joined_end_to_end_are_read_to_the_last(tmp_path, rng, suffix):
+    parts = []
+    for seconds in (2, 3):
+        noise = rng.uniform(-0.3, 0.3, (48_000 * seconds, 2))
+        kind = {"format": "OGG", "subtype": "OPUS"} if suffix == ".opus" else {}
+        path = tmp_path / f"{seconds}{suffix}"
+        soundfile.write(path, noise, 48_000, **kind)
+        assert not is_joined(path)
+        parts.append(path.read_bytes())
+    joined = tmp_path / f"joined{suffix}"
+    joined.write_bytes(b"".join(parts))
+    assert is_joined(joined)
+    assert reading.load(joined).duration_seconds == pytest.approx(5, abs=0.1)
+
+
+def test_a_name_need_not_be_text(tmp_path, write_clip):
+    path = write_clip(tmp_path / "a.wav").rename(tmp_path / os.fsdecode(b"caf\xe9.wav"))
+    assert reading.load(path).duration_seconds == 1
+
+
+@pytest.mark.parametrize("num_channels", [1, 2, 5])
+def test_arrays_are_treated_as_files_are(tmp_path, rng, num_channels):
+    samples = rng.uniform(-0.5, 0.5, (9000, num_channels)).astype(np.float32)
+    path = write(tmp_path / "a.wav", samples, 22_050, subtype="FLOAT")
+    blocks = np.array_split(samples if num_channels > 1 else samples[:, 0], 7)
+    joined = np.concatenate(list(reading.from_arrays(blocks, 22_050, 16_000)))
+    np.testing.assert_array_equal(joined, reading.load(path, 16_000).samples)
+
+
+@pytest.mark.parametrize(
+    ("block", "rate", "message"),
+    [
+        (np.zeros(9000, np.int16), 16_000, "int16"),
+        (np.zeros((2, 9000)), 16_000, r"\(2, 9000\).*\(time, channels\)"),
+        (np.zeros((9000, 2, 1)), 16_000, "shape"),
+        (np.full(9000, np.nan), 16_000, "not a finite number"),
+        (np.zeros(1599), 16_000, "at least 0.1 s"),
+        (np.zeros(9000), 0, "rate of 0 Hz"),
+    ],
+)
+def test_arrays_that_are_no_sound_are_refused(block, rate, message):
+    with pytest.raises(AudioError, match=message):
+        list(reading.from_arrays([block], rate, 16_000))

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from earmark.evaluation.metrics.intervals import GroupBootstrap
+from earmark.evaluation.metrics.significance import compare_paired, mcnemar
+
+pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
+
+
+def draws(num_clips, **facts):
+    names = list(map(str, range(num_clips)))
+    return GroupBootstrap(
+        **{"groups": names, "num_resamples": 500, "seed": 0, "confidence": 0.95} | facts
+    )
+
+
+@given(pairs)
+def test_the_test_is_the_binomial_of_the_clips_that_only_one_had_right(judged):
+    first, second = (np.array(one) for one in zip(*judged, strict=True))
+    found = mcnemar(first, second)
+    only = judged.count((True, False)), judged.count((False, True))
+    assert (found.num_only_first, found.num_only_second) == only
+    expected = binomtest(only[0], sum(only)).pvalue if sum(only) else 1.0
+    assert found.p_value == pytest.approx(expected)
+    swapped = mcnemar(second, first)
+    assert swapped.p_value == pytest.approx(found.p_value)
+
+
+@given(pairs)
+def test_the_difference_is_that_of_the_accuracies_and_lies_in_its_interval(judged):
+    first, second = (np.array(one) for one in zip(*judged, strict=True))
+    found = compare_paired(first, second, draws(len(judged)))
+    assert found.difference == pytest.approx(first.mean() - second.mean())
+    if len(judged) == 1:
+        assert found.interval is None
+    elif len(judged) > 8:
+        low, high = found.interval
+        assert low - 1e-9 <= found.difference <= high + 1e-9
+
+
+def test_a_model_does_not_differ_from_itself(rng):
+    right = rng.random(50) < 0.8
+    found = compare_paired(right, right, draws(50))
+    assert found.to_dict() == {
+        "num_clips": 50,
+        "difference": 0.0,
+        "difference_interval": [0.0, 0.0],
+        "mcnemar": {"num_only_first": 0, "num_only_second": 0, "p_value": 1.0},
+    }
+
+
+def test_errors_on_the_same_clips_make_the_interval_narrower_than_errors_on_others(rng):
+    first = rng.random(200) < 0.7
+    same = first.copy()
+    same[np.flatnonzero(~first)[:10]] = True
+    other = rng.permutation(same)
+    widths = [
+        np.ptp(compare_paired(first, second, draws(200)).interval) for second in (same, other)
+    ]
+    assert widths[0] < widths[1] / 2

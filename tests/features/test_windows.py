@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from earmark.config import Config, TrainConfig
+from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
+from earmark.features.windows import (
+    choose_window_frames,
+    clip_logits,
+    cut_window,
+    stream_windows,
+    window_starts,
+    window_step,
+)
+
+
+def _share(difference):
+    """Weight of the less sure of two windows."""
+    return 1 / (1 + np.exp(difference))
+
+
+@given(st.integers(1, 2000), st.integers(1, 300), st.floats(0, 0.95))
+def test_windows_cover_the_clip_and_stay_inside(num_frames, window_frames, overlap):
+    starts = window_starts(num_frames, window_frames, overlap)
+    assert starts == sorted(set(starts))
+    assert starts[0] == 0
+    if num_frames <= window_frames:
+        assert starts == [0]
+    else:
+        assert starts[-1] + window_frames == num_frames
+        assert max(np.diff(starts)) <= window_frames
+
+
+@given(st.integers(1, 120), st.integers(1, 200))
+def test_a_short_clip_is_repeated_until_it_fills_the_window(num_frames, window_frames):
+    frames = np.arange(num_frames, dtype=np.float16)[:, None] * np.ones(3, np.float16)
+    window = cut_window(frames, 0, window_frames)
+    assert window.shape == (3, window_frames)
+    expected = np.arange(window_frames) % num_frames
+    np.testing.assert_array_equal(window[1], expected)
+
+
+def test_the_logits_of_a_clip_are_the_mean_over_its_windows():
+    logits = clip_logits(np.array([[1.0], [2.0], [6.0]]), np.array([0, 1, 1]))
+    assert logits.tolist() == [[1.0], [4.0]]
+
+
+@pytest.mark.parametrize(
+    ("task", "pooling", "expected"),
+    [
+        (BINARY, "max", [[-5.0, 1.0]]),
+        (BINARY, "attention", [[-5.0 + 7.0 * _share(3.0), 1.0]]),
+        (MULTI_CLASS, "max", [[-5.0, 1.0]]),
+        (MULTI_LABEL, "max", [[2.0, 1.0]]),
+        (MULTI_LABEL, "attention", [[2.0 - 7.0 * _share(7.0), 1.0]]),
+    ],
+)
+def test_the_surest_window_decides_or_weighs_more(task, pooling, expected):
+    windows = np.array([[-5.0, 1.0], [2.0, 1.0]])
+    if task is BINARY:
+        windows, expected = windows[:, :1], [expected[0][:1]]
+    both = np.concatenate([windows, windows[::-1]])
+    logits = clip_logits(both, np.array([0, 0, 1, 1]), task=task, pooling=pooling)
+    np.testing.assert_allclose(logits, expected * 2)
+
+
+@given(
+    arrays(float, (7, 3), elements=st.floats(-30, 30)),
+    st.sampled_from(["mean", "max", "attention"]),
+    st.sampled_from([MULTI_CLASS, MULTI_LABEL]),
+)
+def test_the_logits_of_a_clip_lie_between_those_of_its_windows(windows, pooling, task):
+    numbers = np.array([0, 0, 0, 1, 2, 2, 2])
+    logits = clip_logits(windows, numbers, task=task, pooling=pooling)
+    for clip, row in enumerate(logits):
+        own = windows[numbers == clip]
+        assert (row >= own.min(axis=0) - 1e-9).all()
+        assert (row <= own.max(axis=0) + 1e-9).all()
+    np.testing.assert_allclose(logits[1], windows[3])
+
+
+def test_windows_are_as_long_as_asked_unless_every_clip_is_shorter():
+    config = Config(train=TrainConfig(crop_seconds=5.0))
+    assert choose_window_frames([1000, 20], config) == 251
+    assert choose_window_frames([90, 120], config) == 120
+    assert choose_window_frames([6], config) == 51
+
+
+@given(
+    group_lengths=st.lists(st.integers(1, 60), min_size=1, max_size=12),
+    window_frames=st.integers(1, 60),
+    overlap=st.sampled_from([0.0, 0.3, 0.5, 0.9]),
+)
+def test_streamed_windows_are_those_of_the_whole_clip(group_lengths, window_frames, overlap):
+    num_frames = sum(group_lengths)
+    frames = np.arange(num_frames, dtype=np.float32)[:, None] * [1.0, -1.0]
+    groups = np.split(frames, np.cumsum(group_lengths)[:-1])
+    step = window_step(window_frames, overlap)
+    batches = list(stream_windows(groups, window_frames, step))
+    spans = [span for spans, _ in batches for span in spans]
+    starts = window_starts(num_frames, window_frames, overlap)
+    assert [span.start for span in spans] == starts
+    assert spans[-1].stop == num_frames
+    expected = [cut_window(frames, start, window_frames) for start in starts]
+    np.testing.assert_array_equal(np.concatenate([windows for _, windows in batches]), expected)
+
+
+def test_no_frames_are_no_windows():
+    assert list(stream_windows([], 5, 5)) == []

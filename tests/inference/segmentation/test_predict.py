@@ -1,0 +1,203 @@
+"""From files to time lines, with networks whose opinion is known; smoothing is in test_timeline."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from earmark.config import load_config
+from earmark.errors import AudioError
+from earmark.features.log_mel import LogMel
+from earmark.inference.classifier import Classifier
+from earmark.inference.predictions import Failure, Prediction
+from earmark.inference.segmentation.predict import (
+    draw_prediction,
+    make_timeline,
+    predict_many_segments,
+    predict_segments,
+)
+from earmark.inference.segmentation.segments import Segment
+from earmark.models.spec import ModelCard
+from earmark.tasks.task import MULTI_LABEL
+
+RATE = 8000
+CONFIG = ("features.sample_rate=8000", "features.n_fft=512", "features.win_length=320",
+          "features.hop_length=160", "features.f_max=4000")  # fmt: skip
+NOISE = np.random.default_rng(0).standard_normal(60 * RATE).astype(np.float32)
+LOUD, MIDDLE, QUIET = 0.1, 0.1 / 31.6, 0.0001
+
+
+def classifier(*changes, labels=("quiet", "loud"), **card):
+    """A model that hears how loud a window is on average over its frames, in decibels."""
+    config = load_config(settings=[*CONFIG, *changes])
+    middle = LogMel(config.features)(MIDDLE * NOISE[:RATE]).mean()
+
+    def judge(windows):
+        logits = 0.2 * (windows.mean(axis=(1, 2)) - middle)
+        return np.stack([-logits, logits], axis=1) if "task" in card else logits[:, None]
+
+    return Classifier(ModelCard(config, labels, 51, **card), judge)
+
+
+def write(path, seconds):
+    """Noise that is loud and quiet in turn."""
+    gains = np.repeat(
+        np.resize([LOUD, QUIET], len(seconds)), np.round(np.multiply(seconds, RATE)).astype(int)
+    )
+    soundfile.write(path, gains * NOISE[: len(gains)], RATE, subtype="FLOAT")
+    return path
+
+
+def told(segments):
+    return [(one.start, one.end, one.label) for one in segments]
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    seconds=st.lists(st.floats(1.6, 4.0), min_size=1, max_size=5),
+    hop_seconds=st.sampled_from([0.06, 0.1, 0.3]),
+    smoothing=st.sampled_from(["viterbi", "median", "none"]),
+)
+def test_changes_are_found_where_they_are(tmp_path, seconds, hop_seconds, smoothing):
+    """Half of a window says that it is so, and a window speaks for its middle."""
+    path = write(tmp_path / "a.wav", seconds)
+    model = classifier(f"predict.hop_seconds={hop_seconds}", f"predict.smoothing={smoothing}")
+    segments = predict_segments(model, path).segments
+    assert [one.label for one in segments] == list(np.resize(["loud", "quiet"], len(seconds)))
+    ends = np.cumsum(seconds)
+    # Frames that reach over a change are loud.
+    np.testing.assert_allclose(
+        [one.end for one in segments[:-1]], ends[:-1], atol=hop_seconds / 2 + 0.06
+    )
+    assert segments[0].start == 0
+    assert segments[-1].end == pytest.approx(ends[-1], abs=1e-3)
+    assert all(before.end == after.start for before, after in itertools.pairwise(segments))
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    seconds=st.lists(st.floats(0.05, 1.5), min_size=1, max_size=12),
+    hop_seconds=st.sampled_from([0.06, 0.1, 0.25]),
+    min_seconds=st.floats(0.3, 3.0),
+    several=st.booleans(),
+)
+def test_no_segment_is_shorter_than_the_minimum(
+    tmp_path, seconds, hop_seconds, min_seconds, several
+):
+    path = write(tmp_path / "a.wav", [0.1, *seconds])
+    model = classifier(
+        f"predict.hop_seconds={hop_seconds}",
+        f"predict.min_seconds={min_seconds}",
+        **({"task": MULTI_LABEL} if several else {}),
+    )
+    prediction = predict_segments(model, path)
+    hop_seconds = 0.02 * round(hop_seconds / 0.02)
+    shortest = min(round(min_seconds / hop_seconds) * hop_seconds, prediction.duration_seconds)
+    for one in prediction.segments:
+        assert one.end - one.start >= shortest - 0.0011
+
+
+def test_a_time_line_leaves_the_label_of_the_whole_as_it_is(tmp_path):
+    path = write(tmp_path / "a.wav", [2.0, 3.1])
+    model = classifier()
+    assert replace(predict_segments(model, path), segments=None) == model.predict(path)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 1.0])
+def test_what_is_shorter_than_a_window_is_one_segment(tmp_path, seconds):
+    path = write(tmp_path / "a.wav", [seconds])
+    assert told(predict_segments(classifier(), path).segments) == [(0.0, seconds, "loud")]
+
+
+def test_many_files_are_judged_in_order_each_as_if_alone(tmp_path):
+    paths = [write(tmp_path / f"{n}.wav", [1.0 + n % 3, 2.0]) for n in range(9)]
+    (tmp_path / "3.wav").write_text("text")
+    (tmp_path / "7.wav").unlink()
+    results = list(predict_many_segments(classifier(), iter(paths)))
+    assert [one.path for one in results] == paths
+    for number, (path, result) in enumerate(zip(paths, results, strict=True)):
+        if number in (3, 7):
+            assert isinstance(result, Failure)
+            assert result.error.startswith(f"{path}: ")
+        else:
+            assert result == predict_segments(classifier(), path)
+
+
+def test_a_file_that_changes_between_its_two_readings_is_a_failure(tmp_path, monkeypatch):
+    paths = [write(tmp_path / f"{n}.wav", [2.0]) for n in range(3)]
+    judged = Classifier.predict
+
+    def spoil(self, path):
+        result = judged(self, path)
+        if path == paths[1]:
+            path.write_bytes(path.read_bytes()[:30])
+        return result
+
+    monkeypatch.setattr(Classifier, "predict", spoil)
+    kinds = [type(one) for one in predict_many_segments(classifier(), paths)]
+    assert kinds == [Prediction, Failure, Prediction]
+
+
+def test_a_mistake_of_ours_is_no_failure_of_a_file(tmp_path):
+    def judge(windows):
+        raise ZeroDivisionError
+
+    broken = Classifier(classifier().card, judge)
+    with pytest.raises(ZeroDivisionError):
+        list(predict_many_segments(broken, [write(tmp_path / "a.wav", [1.0])]))
+
+
+def test_files_are_not_judged_long_before_they_are_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("earmark.system.parallel.default_num_workers", lambda: 2)
+    path = write(tmp_path / "a.wav", [1.0])
+    taken = []
+    many = (taken.append(number) or path for number in range(100))
+    results = predict_many_segments(classifier(), many)
+    next(results)
+    assert len(taken) < 10
+    results.close()
+
+
+SEGMENTS = (Segment(0.0, 1.5, "b", 0.9), Segment(1.0, 2.0, "a", 0.8))
+
+
+@pytest.mark.parametrize("segments", [SEGMENTS, (), None])
+def test_labels_have_a_lane_each_only_where_they_may_sound_at_once(tmp_path, segments):
+    prediction = Prediction(tmp_path / "a.wav", ("a",), {}, 2.0, segments=segments)
+    one_lane = make_timeline(classifier(labels=("a", "b")), prediction)
+    assert list(one_lane.by_lane().values()) == [segments or ()]
+    several = make_timeline(classifier(labels=("a", "b"), task=MULTI_LABEL), prediction)
+    assert several.by_lane() == {
+        label: tuple(one for one in segments or () if one.label == label) for label in "ab"
+    }
+    assert (several.path, several.duration_seconds) == (prediction.path, 2.0)
+
+
+@pytest.mark.parametrize("labels", [("a", "b"), ("$\\frac$ $", "caf\udce9\n<b>&")])
+@pytest.mark.parametrize("more", [{}, {"task": MULTI_LABEL, "chosen_thresholds": (0.0, 0.0)}])
+def test_a_picture_shows_whatever_labels_there_are(tmp_path, labels, more):
+    path = write(tmp_path / "a.wav", [2.0, 2.0])
+    model = classifier(labels=labels, **more)
+    prediction = predict_segments(model, path)
+    assert {one.label for one in prediction.segments} == set(labels)
+    picture = draw_prediction(model, prediction, "svg")
+    assert picture.startswith("<svg")
+    picture.encode()
+    assert picture == draw_prediction(model, prediction, "svg")
+    assert draw_prediction(model, prediction, "png").startswith(b"\x89PNG")
+
+
+def test_a_recording_that_has_gone_cannot_be_drawn(tmp_path):
+    path = write(tmp_path / "a.wav", [1.0])
+    prediction = predict_segments(classifier(), path)
+    path.unlink()
+    with pytest.raises(AudioError, match=r"a\.wav"):
+        draw_prediction(classifier(), prediction, "png")

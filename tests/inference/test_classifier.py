@@ -1,0 +1,242 @@
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+
+from earmark.config import load_config
+from earmark.errors import AudioError, ConfigError
+from earmark.inference.classifier import Classifier
+from earmark.inference.predictions import Failure
+from earmark.inference.segmentation.predict import predict_segments
+from earmark.inference.torch_backend import window_logits
+from earmark.models.checkpoint import new_network
+from earmark.models.spec import ModelCard
+from earmark.tasks.task import BINARY
+
+CPU = torch.device("cpu")
+CARD = ModelCard(
+    load_config(settings=["model.blocks.0.channels=4"]), ("music", "speech"), window_frames=51
+)
+
+
+@pytest.fixture
+def classifier():
+    torch.manual_seed(0)
+    return Classifier(CARD, window_logits(new_network(CARD), CPU))
+
+
+def test_a_prediction_tells_label_probabilities_and_length(classifier, write_clip, tmp_path):
+    path = write_clip(tmp_path / "a.wav", seconds=1.5, sample_rate=22_050)
+    prediction = classifier.predict(path)
+    assert prediction.path == path
+    assert prediction.duration_seconds == pytest.approx(1.5, abs=1e-3)
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+    assert prediction.label == max(prediction.probabilities, key=prediction.probabilities.get)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 1.0, 3.3])
+def test_clips_of_any_length_are_judged(classifier, write_clip, tmp_path, seconds):
+    path = write_clip(tmp_path / "a.wav", seconds=seconds)
+    assert np.isfinite(list(classifier.predict(path).probabilities.values())).all()
+
+
+def test_silence_gets_finite_probabilities(classifier, write_clip, tmp_path):
+    path = write_clip(tmp_path / "a.wav", kind="silence")
+    assert np.isfinite(list(classifier.predict(path).probabilities.values())).all()
+
+
+def test_a_file_that_fails_is_named_and_the_others_go_on(classifier, write_clip, tmp_path):
+    good = write_clip(tmp_path / "good.wav")
+    bad = tmp_path / "bad.wav"
+    bad.write_text("text")
+    results = list(classifier.predict_many([bad, good]))
+    assert isinstance(results[0], Failure)
+    assert set(results[0].to_dict()) == {"path", "error"}
+    assert set(results[1].to_dict()) == {"path", "label", "probabilities", "duration_seconds"}
+    with pytest.raises(AudioError, match=r"bad\.wav"):
+        classifier.predict(bad)
+
+
+def test_the_threshold_of_the_card_decides(write_clip, tmp_path):
+    path = write_clip(tmp_path / "a.wav")
+    labels = {}
+    for threshold in (0.0, 1.0):
+        torch.manual_seed(0)
+        card = ModelCard(CARD.config, CARD.labels, CARD.window_frames, BINARY, (threshold,))
+        labels[threshold] = (
+            Classifier(card, window_logits(new_network(card), CPU)).predict(path).label
+        )
+    assert labels == {0.0: "speech", 1.0: "music"}
+
+
+def test_many_files_come_in_order_while_the_next_are_decoded(classifier, write_clip, tmp_path):
+    paths = [write_clip(tmp_path / f"{n}.wav", 2 - n / 10, seed=n) for n in range(12)]
+    paths.insert(5, tmp_path / "missing.wav")
+    results = list(classifier.predict_many(map(str, paths)))
+    assert [one.path for one in results] == paths
+    expected = [classifier.predict(path) for path in paths if path.exists()]
+    assert [one for one in results if not isinstance(one, Failure)] == expected
+
+
+def test_files_are_not_decoded_long_before_they_are_asked_for(
+    classifier, write_clip, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("earmark.system.parallel.default_num_workers", lambda: 2)
+    path = write_clip(tmp_path / "a.wav")
+    taken = []
+
+    def many():
+        for number in range(100):
+            taken.append(number)
+            yield path
+
+    next(classifier.predict_many(many()))
+    assert len(taken) < 20
+
+
+def test_samples_are_judged_as_the_file_that_holds_them(classifier, tmp_path, rng):
+    samples = rng.normal(0, 0.1, (50_000, 2)).astype(np.float32)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, samples, 22_050, subtype="FLOAT")
+    from_file, from_samples = (
+        classifier.predict(path),
+        classifier.predict(samples, sample_rate=22_050),
+    )
+    assert from_samples.probabilities == from_file.probabilities
+    assert from_samples.duration_seconds == pytest.approx(50_000 / 22_050, abs=1e-3)
+    own_rate = classifier.predict(samples[:, 0])
+    assert own_rate.duration_seconds == 50_000 / 16_000
+
+
+def test_a_rate_for_a_file_is_refused(classifier, write_clip, tmp_path):
+    with pytest.raises(ConfigError, match="knows its sample rate"):
+        classifier.predict(write_clip(tmp_path / "a.wav"), sample_rate=8000)
+
+
+def test_a_rate_of_zero_is_no_rate(classifier, rng):
+    samples = rng.normal(0, 0.1, 16_000)
+    with pytest.raises(AudioError, match="rate of 0 Hz"):
+        classifier.predict(samples, sample_rate=0)
+    with pytest.raises(AudioError, match="rate of 0 Hz"):
+        next(classifier.stream([samples], sample_rate=0))
+
+
+def test_threads_share_a_classifier(classifier, rng):
+    clips = [rng.normal(0, 0.1, 1600 * length).astype(np.float32) for length in range(1, 41)]
+    expected = [classifier.predict(clip) for clip in clips]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(classifier.predict, clips)) == expected
+
+
+SOUND = np.random.default_rng(0).normal(0, 0.1, 6 * 16_000).astype(np.float32)
+"""Longer than a group of frames."""
+SHARED = Classifier(CARD, window_logits(new_network(CARD), CPU))
+
+
+def same_windows(some, others):
+    some, others = list(some), list(others)
+    assert [one[:2] for one in some] == [one[:2] for one in others]
+    np.testing.assert_allclose([one[2] for one in some], [one[2] for one in others], atol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    cuts=st.lists(st.integers(0, len(SOUND)), max_size=30).map(sorted),
+    num_samples=st.integers(1600, len(SOUND)),
+    hop_seconds=st.floats(0.05, 3),
+)
+def test_streamed_windows_do_not_depend_on_the_blocks(cuts, num_samples, hop_seconds):
+    blocks = np.split(SOUND[:num_samples], [cut for cut in cuts if cut < num_samples])
+    whole = SHARED.stream([SOUND[:num_samples]], hop_seconds=hop_seconds)
+    same_windows(SHARED.stream(blocks, hop_seconds=hop_seconds), whole)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.98, 1.0, 1.02, 5.97])
+@pytest.mark.parametrize("hop_seconds", [None, 0.25])
+def test_streamed_windows_are_those_of_the_file(classifier, tmp_path, seconds, hop_seconds):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, SOUND[: round(seconds * 16_000)], 16_000, subtype="FLOAT")
+    offline = list(classifier.windows(path, hop_seconds=hop_seconds))
+    blocks = np.array_split(SOUND[: round(seconds * 16_000)], 37)
+    same_windows(classifier.stream(blocks, hop_seconds=hop_seconds), offline)
+    assert offline[0].start_seconds == 0
+    assert seconds - 0.02 < offline[-1].end_seconds <= seconds
+
+
+def test_windows_are_those_that_a_prediction_is_made_from(classifier, write_clip, tmp_path):
+    path = write_clip(tmp_path / "a.wav", seconds=4.6)
+    second = np.array([one.probabilities[1] for one in classifier.windows(path)])
+    pooled = np.log(second / (1 - second)).mean()
+    expected = classifier.predict(path).probabilities["speech"]
+    assert 1 / (1 + np.exp(-pooled)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_streamed_window_comes_as_soon_as_it_was_heard(classifier):
+    heard = 0
+
+    def live():
+        nonlocal heard
+        for block in np.split(SOUND, 100):
+            heard += len(block)
+            yield block
+
+    first = next(classifier.stream(live()))
+    # The last frame reaches half a transform beyond its centre, and a block is 960 samples.
+    assert heard <= first.end_seconds * 16_000 + 512 + 960
+
+
+def test_a_stream_of_another_rate_is_resampled(classifier, tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, SOUND[:30_000], 22_050, subtype="FLOAT")
+    streamed = classifier.stream(np.split(SOUND[:30_000], 30), sample_rate=22_050)
+    same_windows(streamed, classifier.windows(path))
+
+
+@pytest.mark.parametrize("hop_seconds", [0.0, -1.0, float("nan"), float("inf"), 1e308])
+def test_a_hop_that_is_none_is_refused_at_once(classifier, hop_seconds):
+    with pytest.raises(ConfigError, match="hop_seconds"):
+        classifier.stream([], hop_seconds=hop_seconds)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 70.0])
+@pytest.mark.parametrize("overlap", [0.0, 0.8])
+def test_a_long_file_is_judged_digit_for_digit_as_a_short_one(
+    write_clip, tmp_path, monkeypatch, seconds, overlap
+):
+    card = CARD.adjust([f"predict.overlap={overlap}"])
+    classifier = Classifier(card, window_logits(new_network(card), CPU))
+    path = write_clip(tmp_path / "a.wav", seconds, sample_rate=22_050)
+    short = classifier.predict(path)
+    monkeypatch.setattr("earmark.inference.classifier.LONG_GROUPS", 1)
+    monkeypatch.setattr(Classifier, "judge_frames", None)
+    assert classifier.predict(path) == short
+    assert list(classifier.predict_many([path, path])) == [short, short]
+
+
+def test_no_more_of_a_long_file_is_held_than_of_a_short_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("earmark.inference.classifier.LONG_GROUPS", 20)
+    classifier = Classifier(CARD, lambda windows: np.zeros((len(windows), 1)))
+    peaks = []
+    for minutes in (2, 8):
+        path = tmp_path / f"{minutes}.wav"
+        soundfile.write(path, np.zeros(minutes * 60 * 1000, np.int16), 1000)
+        tracemalloc.start()
+        classifier.predict(path)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_segments_cover_the_sound(classifier, write_clip, tmp_path):
+    path = write_clip(tmp_path / "a.wav", 6.5, sample_rate=22_050, kind="noise")
+    segments = classifier.segments(str(path))
+    assert segments == predict_segments(classifier, path).segments
+    assert (segments[0].start, segments[-1].end) == pytest.approx((0.0, 6.5), abs=1e-3)
+    assert {one.label for one in segments} <= set(classifier.labels)
+    with pytest.raises(AudioError, match=r"gone\.wav"):
+        classifier.segments(tmp_path / "gone.wav")

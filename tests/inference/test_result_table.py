@@ -1,0 +1,301 @@
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from earmark.errors import ConfigError, DataError
+from earmark.inference import result_table
+from earmark.inference.result_table import ResultTable
+
+LABELS = ("music", "speech")
+FACTS = {"model": "1"}
+SUFFIXES = ("csv", "jsonl", "parquet")
+
+
+def judged(number, **more):
+    shares = {"music": 0.25, "speech": 0.75}
+    return {
+        "path": f"{number}.wav", "label": "speech", "probabilities": shares,
+        "duration_seconds": 1.5, **more,
+    }  # fmt: skip
+
+
+def failed(number):
+    return {"path": f"{number}.wav", "error": f"{number}.wav: the file is empty"}
+
+
+def write(path, rows, *, facts=FACTS, resume=False, stop=False):
+    with ResultTable(path, LABELS, facts, resume=resume) as table:
+        for row in rows:
+            if not table.is_done(Path(row["path"])):
+                table.add(row)
+        if stop:
+            raise KeyboardInterrupt
+        table.finish()
+    return table
+
+
+def read(path):
+    if path.suffix == ".csv":
+        return list(csv.DictReader(path.read_text().splitlines()))
+    if path.suffix == ".jsonl":
+        return list(map(json.loads, path.read_text().splitlines()))
+    return pyarrow.parquet.read_table(path).to_pylist()
+
+
+@pytest.fixture
+def look():
+    """Opens a table that is only looked at; the lock is given back as when a process dies."""
+
+    def open_table(path, *, resume=True):
+        table = ResultTable(path, LABELS, FACTS, resume=resume)
+        opened.append(table)
+        return table
+
+    opened = []
+    yield open_table
+    for table in opened:
+        table._lock.release()
+
+
+@pytest.fixture(params=SUFFIXES)
+def path(request, tmp_path):
+    return tmp_path / f"results.{request.param}"
+
+
+def test_a_table_has_a_row_a_file(path):
+    table = write(path, [judged(0), failed(1)])
+    assert table.num_failed == 1
+    first, second = read(path)
+    assert (first["path"], first["label"]) == ("0.wav", "speech")
+    assert second["error"] == "1.wav: the file is empty"
+    if path.suffix == ".jsonl":
+        assert [first, second] == [judged(0), failed(1)]
+    else:
+        assert (float(first["probability_speech"]), float(first["duration_seconds"])) == (0.75, 1.5)
+        assert not second["label"]
+    hidden = path.with_name(f".{path.name}.facts.json")
+    assert set(path.parent.iterdir()) == {path, hidden}
+
+
+def test_several_labels_are_joined_in_a_cell(tmp_path):
+    row = {"path": "a.wav", "labels": ["music", "speech"], "probabilities": {}}
+    write(tmp_path / "r.csv", [row, {**row, "path": "b.wav", "labels": []}])
+    assert [one["label"] for one in read(tmp_path / "r.csv")] == ["music;speech", ""]
+
+
+def test_segments_are_a_list_in_a_cell(tmp_path):
+    segments = [{"start": 0.0, "end": 1.5, "label": "speech", "probability": 0.75}]
+    for name in ("r.parquet", "r.jsonl"):
+        write(tmp_path / name, [judged(0, segments=segments)])
+        assert read(tmp_path / name)[0]["segments"] == segments
+
+
+def test_an_interrupted_table_goes_on_and_ends_as_if_it_had_not_been(path, tmp_path):
+    rows = [judged(0), failed(1), judged(2), judged(3)]
+    with pytest.raises(KeyboardInterrupt):
+        write(path, rows[:2], stop=True)
+    assert not path.exists()
+    with ResultTable(path, LABELS, FACTS, resume=True) as again:
+        assert again.num_done == 2
+        assert [again.is_done(Path(one["path"])) for one in rows] == [True, True, False, False]
+    assert write(path, rows, resume=True).num_failed == 1
+    whole = tmp_path / f"whole{path.suffix}"
+    write(whole, rows)
+    assert read(path) == read(whole)
+
+
+def test_a_finished_table_grows_with_its_list(path, tmp_path):
+    rows = [judged(number) for number in range(4)]
+    write(path, rows[:2])
+    table = write(path, rows, resume=True)
+    assert table.num_done == 2
+    write(tmp_path / f"whole{path.suffix}", rows)
+    assert read(path) == read(tmp_path / f"whole{path.suffix}")
+
+
+def test_without_resume_a_finished_table_is_replaced(path):
+    write(path, [judged(0)])
+    write(path, [judged(1)])
+    assert [one["path"] for one in read(path)] == ["1.wav"]
+
+
+def test_work_that_replaces_a_table_replaces_it_when_it_goes_on(path):
+    rows = [judged(number) for number in range(3)]
+    write(path, rows)
+    with pytest.raises(KeyboardInterrupt):
+        write(path, rows[:1], stop=True)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            write(path, [], resume=True, stop=True)
+    assert write(path, rows, resume=True).num_done == 1
+    assert [one["path"] for one in read(path)] == ["0.wav", "1.wav", "2.wav"]
+
+
+@pytest.mark.parametrize("step", ["facts", "rename", "remove"])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_process_that_dies_while_it_finishes_leaves_each_row_once(
+    path, monkeypatch, look, step, kept
+):
+    rows = [failed(0), judged(1), judged(2)]
+    write(path, [judged(3), *rows][: 1 + kept])
+    monkeypatch.setattr(result_table, "PIECE_RESULTS", 1)
+    table = look(path, resume=bool(kept))
+    for row in rows[kept:]:
+        table.add(row)
+    rename = Path.replace
+
+    def die(*_, **__):
+        raise SystemExit
+
+    def die_at_a_folder(one, to):
+        return die() if one.is_dir() else rename(one, to)
+
+    with monkeypatch.context() as patch:
+        if step == "facts":
+            patch.setattr(result_table, "write_whole", die)
+        elif step == "rename":
+            patch.setattr(Path, "replace", die_at_a_folder)
+        else:
+            patch.setattr(result_table.shutil, "rmtree", die)
+        with pytest.raises(SystemExit):
+            table.finish()
+    table._lock.release()
+    again = write(path, rows, resume=True)
+    names = ["3.wav"] * kept + ["0.wav", "1.wav", "2.wav"]
+    assert [one["path"] for one in read(path)] == names
+    assert again.num_failed == 1
+    assert list(path.parent.glob("*.pieces*")) == []
+
+
+def test_work_that_replaces_a_table_does_so_even_if_it_dies_at_once(path, look):
+    write(path, [judged(0), judged(1)])
+    look(path, resume=False)._lock.release()
+    with pytest.raises(KeyboardInterrupt):
+        write(path, [], stop=True)
+    assert write(path, [judged(1)], resume=True).num_done == 0
+    assert [one["path"] for one in read(path)] == ["1.wav"]
+
+
+def test_work_of_others_that_died_at_once_costs_no_table(path, look):
+    write(path, [judged(0)])
+    with pytest.raises(KeyboardInterrupt):
+        write(path, [], facts={"model": "2"}, stop=True)
+    write(path, [judged(1)], resume=True)
+    assert [one["path"] for one in read(path)] == ["0.wav", "1.wav"]
+
+
+def test_who_has_finished_leaves_the_work_of_the_next_alone(path, monkeypatch, look):
+    monkeypatch.setattr(result_table, "PIECE_RESULTS", 1)
+    with ResultTable(path, LABELS, FACTS, resume=False) as table:
+        table.finish()
+        other = look(path)
+        other.add(judged(0))
+    other._lock.release()
+    assert write(path, [], resume=True).num_done == 1
+
+
+def test_work_without_a_result_leaves_nothing_behind(path):
+    with pytest.raises(KeyboardInterrupt):
+        write(path, [], stop=True)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_process_that_dies_before_its_first_piece_blocks_nobody(path, look):
+    look(path, resume=False)._lock.release()
+    assert write(path, [judged(0)], facts={"model": "2"}).num_done == 0
+
+
+def test_a_process_that_dies_loses_a_piece_at_most(path, monkeypatch, look):
+    monkeypatch.setattr(result_table, "PIECE_RESULTS", 3)
+    table = look(path, resume=False)
+    for number in range(8):
+        table.add(judged(number))
+    table._lock.release()
+    assert look(path).num_done == 6
+
+
+def test_a_piece_is_written_when_its_time_has_come(path, monkeypatch, look):
+    monkeypatch.setattr(result_table, "PIECE_SECONDS", -1.0)
+    table = look(path, resume=False)
+    table.add(judged(0))
+    table._lock.release()
+    assert look(path).num_done == 1
+
+
+def test_a_table_that_cannot_be_written_leaves_the_old_one_and_the_pieces(path, monkeypatch):
+    write(path, [judged(0)])
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with ResultTable(path, LABELS, FACTS, resume=False) as table:
+        table.add(judged(1))
+        with monkeypatch.context() as patch:
+            patch.setattr("os.fsync", full)
+            with pytest.raises(OSError, match="No space left"):
+                table.finish()
+    assert path.read_bytes() == before
+    assert [one["path"] for one in read(write(path, [], resume=True).path)] == ["1.wav"]
+
+
+def test_pieces_are_not_lost_or_mixed_by_mistake(path):
+    with pytest.raises(KeyboardInterrupt):
+        write(path, [judged(0)], stop=True)
+    with pytest.raises(ConfigError, match="go on with --resume, or remove the folder"):
+        write(path, [judged(0)])
+    with pytest.raises(ConfigError, match="of another model or other settings"):
+        write(path, [judged(0)], facts={"model": "2"}, resume=True)
+
+
+def test_only_one_process_writes_a_table(path, look):
+    look(path, resume=False)
+    with pytest.raises(DataError, match="another process writes it"):
+        look(path)
+
+
+def test_other_columns_are_refused(tmp_path):
+    for name in ("r.csv", "r.parquet"):
+        write(tmp_path / name, [judged(0)])
+        with pytest.raises(
+            DataError, match="its columns are path, label, undecided, probability_music"
+        ):
+            ResultTable(tmp_path / name, ("a", "b"), FACTS, resume=True)
+
+
+def test_other_kinds_of_file_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"named \.csv, \.jsonl, \.parquet"):
+        ResultTable(tmp_path / "r.xlsx", LABELS, FACTS, resume=False)
+
+
+def test_names_need_not_be_unicode(path):
+    name = "caf\udce9.wav"
+    write(path, [{**judged(0), "path": name}])
+    table = write(path, [{**judged(0), "path": name}, judged(1)], resume=True)
+    assert table.num_done == 1
+    assert len(read(path)) == 2
+
+
+def test_a_file_is_remembered_in_eight_bytes(path, look):
+    write(path, [judged(number) for number in range(50)])
+    table = look(path)
+    assert table._done.dtype == np.uint64
+    assert all(table.is_done(Path(f"{number}.wav")) for number in range(50))
+    assert not table.is_done(Path("50.wav"))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_finished_table_of_another_model_is_not_gone_on_with(tmp_path, suffix):
+    path = tmp_path / f"r.{suffix}"
+    write(path, [judged(0)])
+    with pytest.raises(ConfigError, match=r"of another model or other settings"):
+        write(path, [judged(1)], facts={"model": "2"}, resume=True)
+    write(path, [judged(1)], resume=True)
+    assert [one["path"] for one in read(path)] == ["0.wav", "1.wav"]
+    write(path, [judged(2)], facts={"model": "2"})
+    write(path, [judged(3)], facts={"model": "2"}, resume=True)
+    assert [one["path"] for one in read(path)] == ["2.wav", "3.wav"]

@@ -1,0 +1,252 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from earmark.config import Config, load_config
+from earmark.errors import CheckpointError
+from earmark.models.architectures.registry import build_model
+from earmark.models.checkpoint import (
+    Checkpoint,
+    flatten_optimizer,
+    load_checkpoint,
+    new_network,
+    restore_optimizer,
+)
+from earmark.models.spec import ModelCard
+
+CARD = ModelCard(
+    load_config(settings=["model.blocks.0.channels=4", "train.seed=7"]),
+    ("music", "speech"),
+    window_frames=60,
+    chosen_thresholds=(0.4,),
+)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    torch.manual_seed(0)
+    model = new_network(CARD)
+    path = tmp_path / "model.safetensors"
+    Checkpoint(CARD, model.state_dict(), progress={"epoch": 3}).save(path)
+    return path, model
+
+
+def test_a_model_comes_back_with_all_that_it_needs(saved):
+    path, model = saved
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.card == CARD
+    assert checkpoint.progress == {"epoch": 3}
+    windows = torch.rand(2, 1, 40, 60)
+    assert torch.equal(checkpoint.build()(windows), model.eval()(windows))
+
+
+def test_the_same_model_gives_the_same_bytes(saved, tmp_path):
+    path, model = saved
+    Checkpoint(CARD, model.state_dict(), progress={"epoch": 3}).save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+def test_a_run_folder_stands_for_its_best_weights(saved, tmp_path):
+    path, _ = saved
+    path.rename(tmp_path / "best.safetensors")
+    assert load_checkpoint(tmp_path).card == CARD
+
+
+def test_the_optimizer_goes_on_as_if_it_had_never_stopped():
+    def step(model, optimizer, seed):
+        torch.manual_seed(seed)
+        optimizer.zero_grad()
+        model.train()(torch.rand(4, 1, 40, 60)).square().sum().backward()
+        optimizer.step()
+
+    def fresh():
+        torch.manual_seed(1)
+        model = new_network(CARD)
+        return model, torch.optim.AdamW(model.parameters(), lr=0.01)
+
+    model, optimizer = fresh()
+    for seed in (1, 2):
+        step(model, optimizer, seed)
+    weights = {name: one.clone() for name, one in model.state_dict().items()}
+    moments = {name: one.clone() for name, one in flatten_optimizer(optimizer).items()}
+    step(model, optimizer, 3)
+
+    twin, twin_optimizer = fresh()
+    twin.load_state_dict(weights)
+    restore_optimizer(twin_optimizer, moments)
+    step(twin, twin_optimizer, 3)
+    for name, one in model.state_dict().items():
+        assert torch.equal(one, twin.state_dict()[name]), name
+
+
+def test_a_missing_model_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match=r"nothing.safetensors: no such model"):
+        load_checkpoint(tmp_path / "nothing.safetensors")
+
+
+@pytest.mark.parametrize("cut", [0, 5, 400])
+def test_a_damaged_file_is_refused(saved, cut):
+    path, _ = saved
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(CheckpointError, match=r"not a whole \.safetensors file"):
+        load_checkpoint(path)
+
+
+def test_foreign_weights_are_refused(tmp_path):
+    path = tmp_path / "foreign.safetensors"
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(CheckpointError, match="weights without earmark's settings"):
+        load_checkpoint(path)
+
+
+def test_a_newer_format_is_refused(tmp_path):
+    path = tmp_path / "new.safetensors"
+    save_file({"x": torch.zeros(1)}, path, {"earmark": json.dumps({"format": 999})})
+    with pytest.raises(CheckpointError, match="written by a newer earmark"):
+        load_checkpoint(path)
+
+
+def rewrite(path, change):
+    """Saves the file again with its metadata changed: facts in, facts or text out."""
+    with safe_open(path, "pt") as file:
+        facts = json.loads(file.metadata()["earmark"])
+    text = change(facts)
+    save_file(load_file(path), path, {"earmark": text if isinstance(text, str) else dumps(text)})
+
+
+def dumps(facts):
+    return json.dumps(facts, ensure_ascii=True)
+
+
+def test_untouched_facts_are_taken(saved):
+    path, _ = saved
+    rewrite(path, lambda facts: facts)
+    assert load_checkpoint(path).card == CARD
+
+
+def test_a_model_from_before_there_was_a_temperature_keeps_its_logits(saved):
+    path, _ = saved
+    rewrite(
+        path,
+        lambda facts: (
+            {key: one for key, one in facts.items() if key != "temperature"} | {"format": 2}
+        ),
+    )
+    assert load_checkpoint(path).card == CARD
+    assert CARD.rule.temperature == 1.0
+
+
+def test_the_temperature_is_kept(saved):
+    path, model = saved
+    card = replace(CARD, temperature=2.5)
+    Checkpoint(card, model.state_dict()).save(path)
+    assert load_checkpoint(path).card.rule.temperature == 2.5
+
+
+def test_a_label_need_not_be_unicode(saved):
+    path, model = saved
+    card = ModelCard(CARD.config, ("music", "caf\udce9"), CARD.window_frames)
+    Checkpoint(card, model.state_dict()).save(path)
+    assert load_checkpoint(path).card.labels == card.labels
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "settings are not JSON"),
+        ("[" * 100_000, "settings are not JSON"),
+        ("[]", "the whole: "),
+        ("null", "the whole: "),
+        ("{}", "format: Field required"),
+        ('{"format": "1"}', "format: Input should be a valid integer"),
+        ('{"format": 0}', "format: Input should be greater"),
+        ('{"format": 2}', "config: Field required; labels: Field required; window_frames:"),
+    ],
+)
+def test_metadata_that_are_no_facts_are_refused(saved, text, message):
+    path, _ = saved
+    rewrite(path, lambda _: text)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    assert str(caught.value).startswith(f"{path}: earmark's settings are")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [
+        *(("labels", value) for value in (5, "ab", ["a", "a"], [1, 2], ["a"], [], ["a", ""], None)),
+        *(("window_frames", value) for value in ("60", 60.0, -1, 0, 10**10, True, None)),
+        *(("thresholds", [value]) for value in ("x", float("nan"), 7, -0.1, None)),
+        *(("temperature", value) for value in (0, -1.0, 1e9, "x", float("nan"), None)),
+        ("thresholds", []),
+        ("thresholds", [0.5, 0.5]),
+        *(("task", value) for value in ("ternary", 7, None)),
+        *(("progress", value) for value in ([], 5, None)),
+        *(("config", value) for value in ([], 5, {"features": 5}, {"features": {"n_fft": 2**36}})),
+        ("unheard_of", 1),
+    ],
+)
+def test_a_wrong_fact_is_named(saved, fact, value):
+    path, _ = saved
+    rewrite(path, lambda facts: facts | {fact: value})
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    assert str(path) in str(caught.value)
+    named = "features" if isinstance(value, dict) else fact
+    assert named in str(caught.value)
+
+
+def test_settings_that_ask_for_a_huge_network_are_refused_before_it_is_made(saved, monkeypatch):
+    path, _ = saved
+    block = {"channels": 4096, "kernel_size": [1024, 1024], "padding": [1024, 1024]}
+    rewrite(path, lambda facts: facts | {"config": {"model": {"blocks": [block, block]}}})
+    made_on = []
+
+    def spy(*args):
+        made_on.append(torch.get_default_device().type)
+        return build_model(*args)
+
+    monkeypatch.setattr("earmark.models.checkpoint.build_model", spy)
+    with pytest.raises(CheckpointError, match="do not fit its settings"):
+        load_checkpoint(path).build()
+    assert made_on == ["meta"]
+
+
+def test_a_network_that_this_earmark_does_not_know_is_refused(saved):
+    path, _ = saved
+    rewrite(path, lambda facts: facts | {"config": {"model": {"name": "other"}}})
+    with pytest.raises(CheckpointError, match="no architecture 'other'"):
+        load_checkpoint(path).build()
+
+
+def test_weights_that_do_not_fit_are_refused_with_the_name_of_their_file(saved):
+    path, model = saved
+    card = ModelCard(Config(), CARD.labels, CARD.window_frames)
+    Checkpoint(card, model.state_dict()).save(path)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path).adjust([]).build()
+    message = str(caught.value)
+    assert message.startswith(f"{path}: its weights do not fit its settings (")
+    assert message.endswith("; copy the file again from where it was trained, or train again")
+    assert "\n" not in message
+
+
+def test_weights_that_are_not_finite_are_refused(saved):
+    path, model = saved
+    weights = dict(model.state_dict())
+    weights["classifier.bias"] = torch.tensor([float("nan")])
+    Checkpoint(CARD, weights).save(path)
+    with pytest.raises(CheckpointError, match=r"classifier\.bias holds values that are not finite"):
+        load_checkpoint(path)
+
+
+def test_a_model_inside_the_package_is_for_prediction():
+    with pytest.raises(CheckpointError, match=r"speech-music\.onnx: .* for predict and listen"):
+        load_checkpoint(Path("speech-music"))

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from earmark.tasks.decision_rule import DecisionRule
+from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
+
+TASKS = {BINARY: (0.5,), MULTI_CLASS: (), MULTI_LABEL: (0.2, 0.5, 0.8)}
+logits = st.floats(-30, 30)
+
+
+def rows(task):
+    return st.lists(
+        st.lists(logits, min_size=task.num_outputs(3), max_size=task.num_outputs(3)), min_size=1
+    ).map(np.array)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_a_plain_rule_gives_the_labels_and_probabilities_of_the_task(task, rng):
+    drawn = rng.normal(0, 3, (50, task.num_outputs(3)))
+    decided = DecisionRule(task, TASKS[task]).decide(drawn)
+    np.testing.assert_array_equal(decided.probabilities, task.probabilities(drawn))
+    expected = task.choose(task.probabilities(drawn), TASKS[task])
+    np.testing.assert_array_equal(decided.chosen, expected)
+    assert decided.undecided == (None,) * 50
+    assert decided.is_decided.all()
+
+
+@pytest.mark.parametrize("task", [BINARY, MULTI_CLASS], ids=lambda task: task.name)
+@given(data=st.data(), temperature=st.floats(0.1, 10))
+def test_a_temperature_changes_no_label_of_single_label_tasks(task, data, temperature):
+    drawn = data.draw(rows(task))
+    plain = DecisionRule(task, TASKS[task]).decide(drawn)
+    warm = DecisionRule(task, TASKS[task], temperature)
+    np.testing.assert_allclose(warm.calibrate(drawn) * temperature, drawn, atol=1e-12)
+    decided = warm.decide(drawn)
+    # Where two labels are as good as equally probable, rounding may choose.
+    clear = plain.confidence > 0.5 + 1e-6 if task is BINARY else _margin(plain.probabilities) > 1e-6
+    np.testing.assert_array_equal(decided.chosen[clear], plain.chosen[clear])
+    if temperature > 1:
+        assert (decided.confidence <= plain.confidence + 1e-12).all()
+
+
+def _margin(probabilities):
+    ordered = np.sort(probabilities, axis=1)
+    return ordered[:, -1] - ordered[:, -2]
+
+
+@given(drawn=rows(MULTI_CLASS), least=st.floats(0, 0.99))
+def test_a_label_that_is_less_probable_than_asked_is_not_given(drawn, least):
+    decided = DecisionRule(MULTI_CLASS, (), min_probability=least).decide(drawn)
+    for confidence, row, reason in zip(
+        decided.confidence, decided.chosen, decided.undecided, strict=True
+    ):
+        assert reason == ("unsure" if confidence < least else None)
+        assert row.sum() == (reason is None)
+
+
+def test_of_several_labels_only_the_probable_ones_are_given_and_none_may_be_the_answer():
+    rule = DecisionRule(MULTI_LABEL, (0.2, 0.2), min_probability=0.6)
+    shares = np.array([[0.7, 0.3], [0.3, 0.1], [0.1, 0.1]])
+    decided = rule.decide(np.log(shares / (1 - shares)))
+    assert list(decided.indices()) == [(0,), (), ()]
+    assert decided.undecided == (None, "unsure", None)
+
+
+@given(drawn=rows(MULTI_LABEL), least=st.floats(0, 1))
+def test_lanes_of_independent_labels_hold_what_would_be_given(drawn, least):
+    rule = DecisionRule(MULTI_LABEL, (0.3,) * drawn.shape[1], min_probability=least)
+    decided = rule.decide(drawn)
+    in_lanes = decided.probabilities >= np.array(rule.lane_thresholds)
+    np.testing.assert_array_equal(in_lanes, decided.chosen)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_a_forced_rule_decides_on_every_clip_as_if_there_were_no_doubt(task, rng):
+    drawn = rng.normal(0, 1, (50, task.num_outputs(3)))
+    doubting = DecisionRule(task, TASKS[task], min_probability=0.9, silence_db=-60.0)
+    forced = doubting.forced.decide(drawn, np.full(50, -100.0))
+    assert forced.is_decided.all()
+    plain = DecisionRule(task, TASKS[task]).decide(drawn)
+    np.testing.assert_array_equal(forced.chosen, plain.chosen)
+
+
+def test_confidence_is_that_of_the_choice_whatever_the_threshold():
+    decided = DecisionRule(BINARY, (0.9,)).decide(np.array([[1.0], [5.0]]))
+    first, second = decided.probabilities
+    assert decided.confidence.tolist() == [first[0], second[1]]
+    several = DecisionRule(MULTI_LABEL, (0.5, 0.5)).decide(np.array([[2.0, -1.0]]))
+    assert several.confidence[0] == pytest.approx(1 / (1 + np.exp(-1)))
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_silence_has_no_label_however_sure_the_network_is(task):
+    rule = DecisionRule(task, TASKS[task], min_probability=0.5, silence_db=-80.0)
+    drawn = np.full((3, task.num_outputs(3)), 9.0)
+    drawn[:, 0] = 20.0
+    decided = rule.decide(drawn, np.array([-80.0, -81.0, -200.0]))
+    assert decided.undecided == (None, "silence", "silence")
+    assert not decided.chosen[1:].any()
+    assert decided.is_decided.tolist() == [True, False, False]
+    assert rule.decide(drawn).undecided == (None, None, None)
+
+
+def test_the_lowest_level_that_a_rule_can_ask_for_lets_digital_silence_pass():
+    rule = DecisionRule(BINARY, (0.5,), silence_db=-200.0)
+    assert rule.decide(np.array([[3.0]]), np.array([-200.0])).undecided == (None,)
