@@ -33,36 +33,40 @@ from earmark.training.train import train
 from machine import describe_machine
 
 CHANGES = {
-    "no stretch": ["augment.stretch=0.0"],
+    "no stretch": ["augment.time_stretch=0.0"],
     "no gain": ["augment.gain_db=0.0"],
     "no noise": ["augment.noise=0.0"],
     "no time mask": ["augment.time_masks=0"],
     "no augmentation": [
-        "augment.stretch=0.0",
+        "augment.time_stretch=0.0",
         "augment.gain_db=0.0",
         "augment.noise=0.0",
         "augment.time_masks=0",
     ],
     "roll": ["augment.roll=1.0"],
-    "warp 0.1": ["augment.warp=0.1"],
+    "warp 0.1": ["augment.frequency_warp=0.1"],
     "filter 6 dB": ["augment.filter_db=6.0"],
-    "mixup": ["augment.mix=0.5"],
-    "between-class mixing": ["augment.mix=0.5", "augment.mix_domain=energy", "augment.mix_alpha=1"],
-    "band statistics (Freq-MixStyle)": ["augment.style=0.5"],
+    "mixup": ["augment.mixup=0.5"],
+    "between-class mixing": [
+        "augment.mixup=0.5",
+        "augment.mixup_domain=energy",
+        "augment.mixup_alpha=1",
+    ],
+    "band statistics (Freq-MixStyle)": ["augment.freq_mixstyle=0.5"],
     "frequency mask": ["augment.frequency_masks=1"],
-    "constant step size": ["train.schedule=constant", "train.warmup=0.0"],
-    "one cycle, 20 % warm-up": ["train.schedule=one_cycle", "train.warmup=0.2"],
-    "no moving average": ["train.average_decay=0.0"],
-    "moving average 0.98": ["train.average_decay=0.98"],
-    "clipping at 1": ["train.clip_norm=1.0"],
+    "constant step size": ["train.lr_schedule=constant", "train.warmup_fraction=0.0"],
+    "one cycle, 20 % warm-up": ["train.lr_schedule=one_cycle", "train.warmup_fraction=0.2"],
+    "no moving average": ["train.ema_decay=0.0"],
+    "moving average 0.98": ["train.ema_decay=0.98"],
+    "clipping at 1": ["train.max_grad_norm=1.0"],
     "label smoothing 0.1": ["train.label_smoothing=0.1"],
-    "batches of 2 x 16": ["train.batch_size=16", "train.accumulate=2"],
+    "batches of 2 x 16": ["train.batch_size=16", "train.grad_accumulation_steps=2"],
     "bfloat16": ["train.precision=bfloat16"],
     "mean and maximum over frames": ["model.head=mean_max"],
     "surest window decides": ["predict.pooling=max"],
     "surer windows weigh more": ["predict.pooling=attention"],
 }
-WINDOWS = "evaluate.window_seconds=1.0"
+WINDOWS = "evaluate.excerpt_seconds=1.0"
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from earmark.errors import DataError, EarmarkError
 from earmark.evaluation.metrics.scores import Predictions, Scores, score
 from earmark.features.log_mel import LogMel
 from earmark.system.parallel import map_in_order
-from earmark.tasks.task import BINARY, MULTI_LABEL, Task, find_task, target_rows
+from earmark.tasks.task import BINARY, MULTI_LABEL, Task, find_task, multi_hot
 from machine import describe_machine
 
 NUM_COEFFICIENTS = 20
@@ -71,7 +71,7 @@ class Examples:
     @property
     def targets(self) -> Rows:
         """A row an example, 1 for the labels that it has."""
-        return target_rows([clip.targets for clip in self.clips], len(self.labels))
+        return multi_hot([clip.targets for clip in self.clips], len(self.labels))
 
     @property
     def groups(self) -> list[str]:

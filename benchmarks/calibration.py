@@ -73,21 +73,21 @@ def predict(manifest: Manifest, run: Path, store_root: Path) -> Parts:
     """The run's own validation and test clips, judged by its best weights."""
     runtime = Runtime(torch.device("cpu"))
     checkpoint = load_checkpoint(run)
-    card = checkpoint.card
-    split = with_splits(manifest, card.config.train)
-    store = FeatureStore(store_root, card.config.features)
+    spec = checkpoint.spec
+    split = with_splits(manifest, spec.config.train)
+    store = FeatureStore(store_root, spec.config.features)
     found = []
     for name in ("validation", "test"):
         prepared = prepare_once(split.split(name), store, runtime)
         windows = AudioDataset(
             store,
             usable_clips(split, prepared, name),
-            card.window_frames,
-            overlap=card.config.predict.overlap,
-            num_labels=len(card.labels),
+            spec.window_frames,
+            overlap=spec.config.predict.overlap,
+            num_labels=len(spec.labels),
         )
         loader = OrderedLoader(windows, runtime)
-        found.append(predict_clips(checkpoint.build(), loader, runtime, card))
+        found.append(predict_clips(checkpoint.build(), loader, runtime, spec))
     return Parts(*found)
 
 

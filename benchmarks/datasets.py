@@ -15,7 +15,7 @@ from pathlib import Path
 from earmark.audio.reading import is_audio
 from earmark.data.manifest import read_manifest
 from earmark.errors import DataError, EarmarkError
-from earmark.system.files import write_whole
+from earmark.system.files import atomic_write
 from mixtures import find_music, find_speech, share_out, write_mixtures
 
 Row = Mapping[str, object]
@@ -142,7 +142,7 @@ def write_manifest(out: Path, rows: Sequence[Row]) -> None:
         path = Path(str(row["path"])).resolve()
         shown = path.relative_to(folder) if path.is_relative_to(folder) else path
         writer.writerow({**row, "path": shown.as_posix()})
-    write_whole(out, text.getvalue())
+    atomic_write(out, text.getvalue())
 
 
 def _sounds(source: Path) -> list[Path]:

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float64, Int64
 from earmark.data.dataset import AudioDataset, OrderedLoader, usable_clips
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare
-from earmark.data.stretches import StretchDataset
+from earmark.data.stretches import ExcerptDataset
 from earmark.errors import EarmarkError
 from earmark.evaluation.evaluate import predict_clips
 from earmark.features.store import FeatureStore
@@ -81,7 +81,7 @@ def judge(model: Path, manifest: Manifest, store_root: Path, *, by_recording: bo
         by_recording: Name every recording with a wrong stretch, and how many are wrong.
     """
     checkpoint = load_checkpoint(model)
-    store = FeatureStore(store_root, checkpoint.card.config.features)
+    store = FeatureStore(store_root, checkpoint.spec.config.features)
     clips = usable_clips(manifest, prepare(manifest.recordings, store), "test")
     truth = np.array([clip.targets[0] for clip in clips])
     cells, notes = [], []
@@ -123,15 +123,15 @@ def _choose(
     checkpoint: Checkpoint, store: FeatureStore, clips: Sequence, seconds: float | None
 ) -> tuple[AudioDataset, Float64[np.ndarray, " rows"]]:
     """The windows, and which label each clip or stretch is given."""
-    card, model = checkpoint.card, checkpoint.build()
+    spec, model = checkpoint.spec, checkpoint.build()
     with start("cpu") as runtime:
         if seconds is None:
-            windows = AudioDataset(store, clips, card.window_frames, overlap=0.5)
-            predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime, card)
+            windows = AudioDataset(store, clips, spec.window_frames, overlap=0.5)
+            predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime, spec)
             return windows, predictions.logits.argmax(axis=1)
-        evaluate = card.config.evaluate.model_copy(update={"window_seconds": seconds})
-        config = card.config.model_copy(update={"evaluate": evaluate})
-        stretches = StretchDataset(store, clips, config, num_labels=2)
+        evaluate = spec.config.evaluate.model_copy(update={"excerpt_seconds": seconds})
+        config = spec.config.model_copy(update={"evaluate": evaluate})
+        stretches = ExcerptDataset(store, clips, config, num_labels=2)
         with torch.inference_mode():
             logits = [model(batch.log_mel) for batch in OrderedLoader(stretches, runtime)]
         return stretches, torch.cat(logits).argmax(dim=1).numpy()

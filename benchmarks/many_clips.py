@@ -25,11 +25,11 @@ from earmark.data.preparation import prepare
 from earmark.features.store import FeatureStore
 from earmark.features.windows import choose_window_frames
 from earmark.models.checkpoint import new_network
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, place, start
 from earmark.tasks.task import BINARY
 from earmark.training.losses import make_loss
-from earmark.training.optimizer import Objective, Steps, train_epoch
+from earmark.training.optimizer import Objective, Optimizer, train_epoch
 from machine import describe_machine, peak_megabytes
 
 SAMPLE_RATE = 16_000
@@ -97,9 +97,9 @@ def _epoch_seconds(store: FeatureStore, clips: list, runtime: Runtime) -> float:
     dataset = AudioDataset(store, clips, window_frames, crops=CONFIG)
     loader = TrainingLoader(dataset, CONFIG.train, runtime)
     torch.manual_seed(0)
-    model = new_network(ModelCard(CONFIG, ("brown", "white"), window_frames))
+    model = new_network(ModelSpec(CONFIG, ("brown", "white"), window_frames))
     place(model, runtime.device)
-    steps = Steps(model, CONFIG.train)
+    steps = Optimizer(model, CONFIG.train)
     loader.set_epoch(1)
     started_at = time.perf_counter()
     train_epoch(model, steps, loader, Objective(make_loss(BINARY)), runtime)

@@ -22,7 +22,7 @@ from jaxtyping import Float
 
 from earmark.audio import reading
 from earmark.errors import DataError
-from earmark.system.files import write_whole
+from earmark.system.files import atomic_write
 
 SAMPLE_RATE, BAND_LIMIT_RATE = 16_000, 14_000
 CLIP_SECONDS, STEP_SECONDS = 3.0, 0.1
@@ -232,4 +232,4 @@ def _lasts(path: Path, seconds: float) -> bool:
 def _write_wav(path: Path, samples: Samples) -> None:
     content = io.BytesIO()
     soundfile.write(content, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    write_whole(path, content.getvalue())
+    atomic_write(path, content.getvalue())

@@ -9,7 +9,7 @@ import argparse
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from earmark.inference.classifier import Classifier, Failure
+from earmark.inference.classifier import Classifier, FailedFile
 from earmark.inference.inputs import find_sounds
 from machine import describe_machine
 
@@ -23,7 +23,7 @@ def main() -> None:
     classifier = Classifier.load(arguments.model, device="cpu")
     heard: dict[str, Counter[str]] = defaultdict(Counter)
     for prediction in classifier.predict_many(find_sounds(arguments.sounds)):
-        if not isinstance(prediction, Failure):
+        if not isinstance(prediction, FailedFile):
             row = heard[prediction.path.parent.name]
             row.update(["all", *(prediction.labels or ["none"])])
     print(describe_machine("torch", "numpy"))

@@ -20,7 +20,7 @@ from earmark.inference.classifier import Classifier
 from earmark.inference.onnx_backend import WAVEFORM, read_onnx, start_session
 from earmark.inference.torch_backend import window_logits
 from earmark.models.checkpoint import new_network
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from machine import describe_machine, fastest_seconds
 
 SECONDS = (1, 10, 60, 600)
@@ -35,13 +35,13 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     config = load_config(settings=[f"model.name={arguments.model}"])
-    card = ModelCard(config, ("music", "speech"), crop_frames(config))
-    network = new_network(card).eval()
-    whole = build_graph(network, card, "waveform", "").SerializeToString()
-    inner = build_graph(network, card, "log-mel", "").SerializeToString()
+    spec = ModelSpec(config, ("music", "speech"), crop_frames(config))
+    network = new_network(spec).eval()
+    whole = build_graph(network, spec, "waveform", "").SerializeToString()
+    inner = build_graph(network, spec, "log-mel", "").SerializeToString()
     session = start_session(whole, "waveform", arguments.threads)
     in_onnx = Classifier(*read_onnx(inner, "log-mel", arguments.threads))
-    in_torch = Classifier(card, window_logits(network, torch.device("cpu")))
+    in_torch = Classifier(spec, window_logits(network, torch.device("cpu")))
     print(describe_machine("torch", "onnxruntime", "numpy", "scipy"))
     print(
         f"{arguments.model}, threads: {arguments.threads}, fastest of {arguments.rounds} rounds\n"

@@ -21,7 +21,7 @@ from machine import describe_machine
 
 RATE = 22_050
 PIECE_SECONDS = (4.0, 20.0)
-MIDDLE = PredictConfig().boundary_share
+MIDDLE = PredictConfig().boundary_fraction
 WAYS = (
     ("none", 0.0, 0.0),
     *(("median", seconds, MIDDLE) for seconds in (1.0, 2.0, 3.0)),
@@ -58,8 +58,8 @@ def main() -> None:
         for smoothing, seconds, share in WAYS:
             settings = [
                 f'predict.smoothing="{smoothing}"',
-                f"predict.min_seconds={seconds}",
-                f"predict.boundary_share={share}",
+                f"predict.min_segment_seconds={seconds}",
+                f"predict.boundary_fraction={share}",
             ]
             classifier = Classifier.load(arguments.model, device="cpu", settings=settings)
             segments = predict_segments(classifier, path).segments or ()

@@ -30,12 +30,12 @@ from earmark.features.windows import crop_frames
 from earmark.models.architectures.registry import InputShape
 from earmark.models.architectures.summary import summarize
 from earmark.models.checkpoint import new_network
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.system.memory import keep_freed_memory
 from earmark.system.runtime import Runtime, place
 from earmark.tasks.task import BINARY
 from earmark.training.losses import make_loss
-from earmark.training.optimizer import Objective, Steps, train_epoch
+from earmark.training.optimizer import Objective, Optimizer, train_epoch
 from machine import describe_machine, fastest_seconds
 
 CONFIG = load_config(settings=["train.crop_seconds=30.0"])
@@ -126,7 +126,7 @@ def _plain_network() -> nn.Module:
 def default_network() -> nn.Module:
     """The network of the default settings for whole tracks."""
     torch.manual_seed(0)
-    return new_network(ModelCard(CONFIG, LABELS, crop_frames(CONFIG)))
+    return new_network(ModelSpec(CONFIG, LABELS, crop_frames(CONFIG)))
 
 
 def _earmark(data: Path, root: Path, epochs: int) -> float:
@@ -135,7 +135,7 @@ def _earmark(data: Path, root: Path, epochs: int) -> float:
     dataset = AudioDataset(store, clips, crop_frames(CONFIG), crops=CONFIG)
     loader = TrainingLoader(dataset, CONFIG.train, CPU)
     model = place(default_network(), CPU.device)
-    steps = Steps(model, CONFIG.train)
+    steps = Optimizer(model, CONFIG.train)
     times = []
     for epoch in range(epochs + 1):
         loader.set_epoch(epoch)

@@ -25,7 +25,7 @@ from earmark.system.memory import keep_freed_memory
 from earmark.system.runtime import place
 from earmark.tasks.task import BINARY
 from earmark.training.losses import make_loss
-from earmark.training.optimizer import Objective, Steps, train_epoch
+from earmark.training.optimizer import Objective, Optimizer, train_epoch
 from machine import describe_machine, fastest_seconds
 from training_epoch import CONFIG, CPU, default_network, multiply_add_seconds, prepare_clips
 
@@ -63,7 +63,7 @@ def main() -> None:
         dataset = AudioDataset(store, clips, crop_frames(CONFIG), crops=CONFIG)
         loader = TrainingLoader(dataset, CONFIG.train, CPU)
         model = place(default_network(), CPU.device)
-        steps = Steps(model, CONFIG.train)
+        steps = Optimizer(model, CONFIG.train)
         objective = Objective(make_loss(BINARY))
         for _ in range(WARM_UP_EPOCHS):
             train_epoch(model, steps, loader, objective, CPU)

@@ -16,7 +16,7 @@ from earmark.evaluation.analysis.robustness import ConditionScores
 from earmark.evaluation.analysis.slices import Slice
 from earmark.evaluation.evaluate import evaluate
 from earmark.models.checkpoint import Checkpoint, new_network
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime
 
 Kind = Literal["tone", "noise", "silence"]
@@ -141,10 +141,10 @@ def tested(tmp_path_factory: pytest.TempPathFactory, write_clip: WriteClip) -> S
     (folder / "data.csv").write_text("\n".join(rows) + "\n")
     manifest = read_manifest(folder / "data.csv")
     torch.manual_seed(0)
-    card = ModelCard(Config(), manifest.labels, 51)
-    model = new_network(card)
+    spec = ModelSpec(Config(), manifest.labels, 51)
+    model = new_network(spec)
     model.input_norm.fit(torch.full((40,), -30.0), torch.full((40,), 20.0))
-    checkpoint = Checkpoint(card, model.state_dict(), progress={"epoch": 2})
+    checkpoint = Checkpoint(spec, model.state_dict(), progress={"epoch": 2})
     here, store_root = Runtime(torch.device("cpu")), folder / "store"
     found = evaluate(checkpoint, manifest, runtime=here, store_root=store_root)
     return SimpleNamespace(

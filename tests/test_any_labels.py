@@ -23,9 +23,9 @@ FAST = [
         "train.epochs=25",
         "train.batch_size=8",
         "train.learning_rate=1e-2",
-        "train.schedule=constant",
-        "train.warmup=0.0",
-        "augment.stretch=0.0",
+        "train.lr_schedule=constant",
+        "train.warmup_fraction=0.0",
+        "augment.time_stretch=0.0",
         "augment.gain_db=0.0",
         "augment.noise=0.0",
         "augment.time_masks=0",
@@ -71,7 +71,7 @@ def test_many_classes(many_classes, tmp_path):
     run = tmp_path / "run"
     trained = earmark("train", many_classes, "-o", run, "--json", *FAST)
     assert "task: multi-class, 3 labels" in trained.stderr
-    assert load_checkpoint(run).card.task is MULTI_CLASS
+    assert load_checkpoint(run).spec.task is MULTI_CLASS
     tested = json.loads(earmark("evaluate", run, many_classes, "--json").stdout)
     assert tested["num_clips"] == tested["num_correct"] == 6
     assert np.array(tested["confusion_matrix"]).tolist() == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
@@ -89,9 +89,9 @@ def test_several_labels(several_labels, tmp_path):
     assert "task: multi-label, 3 labels" in trained.stderr
     assert json.loads(trained.stdout)["validation"]["map"] > 0.9
     assert "val_map" in json.loads((run / "log.jsonl").read_text().splitlines()[-1])
-    card = load_checkpoint(run).card
-    assert card.task is MULTI_LABEL
-    assert len(card.thresholds) == 3
+    spec = load_checkpoint(run).spec
+    assert spec.task is MULTI_LABEL
+    assert len(spec.thresholds) == 3
     tested = json.loads(earmark("evaluate", run, several_labels, "--json").stdout)
     assert tested["map"] > 0.9
     assert set(tested["thresholds"]) == set(PITCHES_HZ)
@@ -122,7 +122,7 @@ def test_two_labels_may_be_several(several_labels, tmp_path):
     several_labels.write_text("".join(line for line in text.splitlines(True) if ",," not in line))
     options = ("--set=train.task=multi_label", "--set=train.epochs=2")
     earmark("train", several_labels, "-o", tmp_path / "run", *FAST, *options)
-    assert load_checkpoint(tmp_path / "run").card.task is MULTI_LABEL
+    assert load_checkpoint(tmp_path / "run").spec.task is MULTI_LABEL
 
 
 def test_a_forgotten_label_is_a_mistake_among_single_labels(many_classes):

@@ -7,8 +7,8 @@ seconds in which speech or music begins or ends.
 
 Short recordings of one voice are joined, without their silences, to clips of `CLIP_SECONDS`; long
 recordings of music give a few stretches. Each clip passes through a channel of its own, and all are
-equally loud. Most mixing is left to training, which adds windows as energies (`augment.mix`); a few
-clips of both are mixed here, at known levels, above all to validate by.
+equally loud. Most mixing is left to training, which adds windows as energies (`augment.mixup`); a
+few clips of both are mixed here, at known levels, above all to validate by.
 """
 
 import argparse

@@ -59,17 +59,17 @@ def print_rows(model: Path, data: Path, store_root: Path) -> None:
         store_root: Folder of the feature store.
     """
     checkpoint = load_checkpoint(model)
-    card = checkpoint.card
-    store = FeatureStore(store_root, card.config.features)
+    spec = checkpoint.spec
+    store = FeatureStore(store_root, spec.config.features)
     manifest = read_manifest(data)
     manifest = replace(manifest, recordings=manifest.split("validation"), labels=LABELS)
     clips = usable_clips(manifest, prepare(manifest.recordings, store), "validation")
-    windows = AudioDataset(store, clips, card.window_frames, overlap=card.config.predict.overlap)
+    windows = AudioDataset(store, clips, spec.window_frames, overlap=spec.config.predict.overlap)
     with start("cpu") as runtime:
         loader = OrderedLoader(windows, runtime)
-        predictions = predict_clips(checkpoint.build(), loader, runtime, card)
-    is_right = (predictions.choose(card.thresholds) == predictions.targets).all(axis=1)
-    losses = card.task.losses(predictions.logits, predictions.targets)
+        predictions = predict_clips(checkpoint.build(), loader, runtime, spec)
+    is_right = (predictions.choose(spec.thresholds) == predictions.targets).all(axis=1)
+    losses = spec.task.losses(predictions.logits, predictions.targets)
     kinds = np.array([kind_of(clip) for clip in clips])
     for kind in (*KINDS, "all"):
         chosen = (kinds == kind) | (kind == "all")

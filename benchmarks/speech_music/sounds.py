@@ -14,7 +14,7 @@ from datasets import Row
 from earmark.audio import reading
 from earmark.audio.decoding import WHOLE, Excerpt
 from earmark.errors import AudioError
-from earmark.system.files import write_whole
+from earmark.system.files import atomic_write
 from speech_music.channels import SAMPLE_RATE, Samples
 
 LEVEL_DB = -26.0
@@ -88,4 +88,4 @@ def write(path: Path, samples: Samples) -> None:
     peak = max(1.0, float(np.abs(samples).max()))
     soundfile.write(content, samples / peak, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, content.getvalue())
+    atomic_write(path, content.getvalue())

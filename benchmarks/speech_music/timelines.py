@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 
 from earmark.data.manifest import read_manifest
-from earmark.system.files import write_whole
+from earmark.system.files import atomic_write
 from speech_music.channels import SAMPLE_RATE, Samples
 from speech_music.made import TALK_GROUP
 
@@ -57,7 +57,7 @@ def main() -> None:
         rows += _write_recording(path, list(_stretches(sources, arguments.seconds, rng)))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
-    write_whole(arguments.out / "events.csv", text.getvalue())
+    atomic_write(arguments.out / "events.csv", text.getvalue())
     for label in ("music", "speech", ""):
         seconds = sum(row[2] - row[1] for row in rows if row[3] == label)
         print(f"{label or 'silence'}: {seconds:.0f} s")
@@ -98,7 +98,7 @@ def _write_recording(
     content = io.BytesIO()
     whole = np.concatenate([samples for *_, samples in stretches])
     soundfile.write(content, whole, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    write_whole(path, content.getvalue())
+    atomic_write(path, content.getvalue())
     return rows
 
 

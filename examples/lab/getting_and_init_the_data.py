@@ -18,7 +18,7 @@ from earmark.config import FeatureConfig
 from earmark.data.manifest import Manifest, Recording, read_manifest
 from earmark.errors import AudioError, DataError, EarmarkError
 from earmark.features.log_mel import LogMel, extract
-from earmark.system.files import write_whole
+from earmark.system.files import atomic_write
 
 FOLDERS = {"train": "training", "validation": "validation", "test": "testing"}
 
@@ -45,7 +45,7 @@ def serialise(data: Path, features: Path, config: FeatureConfig) -> Manifest:
     note = features / "settings.json"
     if note.exists() and note.read_text(encoding="utf-8") != text:
         raise DataError(f"{features}: holds features of other data or settings; use another folder")
-    write_whole(note, text)
+    atomic_write(note, text)
     log_mel = LogMel(config)
     usable = set()
     for recording in manifest.recordings:
@@ -56,7 +56,7 @@ def serialise(data: Path, features: Path, config: FeatureConfig) -> Manifest:
                 frames = extract(recording.path, log_mel, recording.excerpt).frames
                 np.save(buffer, frames, allow_pickle=False)
                 # Whole or not at all: an interrupted run must leave no half a file to be reused.
-                write_whole(file, buffer.getvalue())
+                atomic_write(file, buffer.getvalue())
         except AudioError as error:
             print(f"skipped: {error}")
             continue

@@ -8,12 +8,13 @@ from earmark.audit.findings import Audit
 from earmark.config import Config
 from earmark.data.dataset import prepare_once
 from earmark.data.manifest import Manifest, read_manifest
+from earmark.errors import FailedFile
 from earmark.evaluation.analysis.analyze import examine
 from earmark.evaluation.evaluate import evaluate
 from earmark.evaluation.result import Evaluation
 from earmark.features.store import FeatureStore, default_root
 from earmark.inference.classifier import Classifier
-from earmark.inference.predictions import Failure, Prediction
+from earmark.inference.predictions import Prediction
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.pretrained import demo_data
 from earmark.models.run_folder import RunFolder
@@ -29,7 +30,7 @@ class Demonstration:
 
     audit: Audit
     evaluation: Evaluation
-    predictions: tuple[Prediction | Failure, ...]
+    predictions: tuple[Prediction | FailedFile, ...]
     report: Path
 
 
@@ -86,7 +87,7 @@ def _check(manifest: Manifest, runtime: Runtime, store_root: Path | None) -> Aud
 
 def _predict(
     run: Path, data: Path, evaluation: Evaluation, runtime: Runtime
-) -> tuple[Prediction | Failure, ...]:
+) -> tuple[Prediction | FailedFile, ...]:
     """A few of the tested clips, as new files."""
     runtime.reporter.info("5. predict: a label for single files")
     classifier = Classifier.load(run, device=runtime.device.type)

@@ -14,7 +14,9 @@
 Each message is one line: what, where, and how to mend it.
 """
 
-from typing import Literal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 
 class EarmarkError(Exception):
@@ -50,6 +52,23 @@ class AudioError(DataError):
     def __init__(self, message: str, fault: AudioFault = "undecodable") -> None:
         super().__init__(message)
         self.fault: AudioFault = fault
+
+
+@dataclass(frozen=True)
+class FailedFile:
+    """One of many files that could not be used; the work went on without it.
+
+    Args:
+        path: The file, or the name of a recording in a manifest.
+        error: One line for people.
+    """
+
+    path: Path | str
+    error: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document that ``--json`` prints."""
+        return {"path": str(self.path), "error": self.error}
 
 
 class StoreError(DataError):

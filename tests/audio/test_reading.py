@@ -277,11 +277,11 @@ def test_other_files_and_folders_are_not_sound_files(tmp_path, name):
 def test_the_hash_tells_contents_apart_and_not_names(tmp_path):
     for name, content in {"a": b"one", "b": b"one", "c": b"two"}.items():
         (tmp_path / name).write_bytes(content)
-    a, b, c = (reading.content_hash(tmp_path / name) for name in "abc")
+    a, b, c = (content_hash(tmp_path / name) for name in "abc")
     assert a == b != c
     assert len(a) == 32
     with pytest.raises(AudioError, match="missing: cannot be read: No such file"):
-        reading.content_hash(tmp_path / "missing")
+        content_hash(tmp_path / "missing")
 
 
 def test_a_name_that_looks_like_an_address_is_still_a_file(tmp_path, monkeypatch):

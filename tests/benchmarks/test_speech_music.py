@@ -379,7 +379,7 @@ def test_a_forced_choice_tells_wrong_seconds_by_label_and_softness(tmp_path, mon
     import forced_choice
     from earmark.config import load_config
     from earmark.models.checkpoint import Checkpoint, new_network
-    from earmark.models.spec import ModelCard
+    from earmark.models.spec import ModelSpec
     from earmark.tasks.task import MULTI_LABEL
 
     rng = np.random.default_rng(0)
@@ -388,12 +388,12 @@ def test_a_forced_choice_tells_wrong_seconds_by_label_and_softness(tmp_path, mon
         loud, soft = (made_noise(seconds, rng) for seconds in (3.0, 1.0))
         path = tmp_path / "data" / label / "one.wav"
         soundfile.write(path, np.concatenate([loud, 0.1 * soft]), RATE)
-    card = ModelCard(load_config(), ("music", "speech"), 51, MULTI_LABEL)
-    network = new_network(card)
+    spec = ModelSpec(load_config(), ("music", "speech"), 51, MULTI_LABEL)
+    network = new_network(spec)
     with torch.no_grad():
         network.classifier.weight.zero_()
         network.classifier.bias.copy_(torch.tensor([1.0, -1.0]))
-    Checkpoint(card, network.state_dict()).save(tmp_path / "model.safetensors")
+    Checkpoint(spec, network.state_dict()).save(tmp_path / "model.safetensors")
     store = f"--store={tmp_path / 'store'}"
     call(monkeypatch, forced_choice, tmp_path / "data", tmp_path / "model.safetensors", store)
     rows = capsys.readouterr().out

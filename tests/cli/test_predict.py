@@ -20,7 +20,7 @@ from earmark.config import load_config
 from earmark.inference.classifier import Classifier
 from earmark.inference.segmentation.predict import predict_segments
 from earmark.models.checkpoint import Checkpoint, new_network
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.tasks.task import MULTI_LABEL
 
 SETTINGS = ("model.blocks.0.channels=4", "predict.hop_seconds=0.2")
@@ -38,15 +38,15 @@ def earmark(tmp_path, monkeypatch):
 
 @pytest.fixture
 def save_model(tmp_path):
-    def save(name="model", always=None, **card):
+    def save(name="model", always=None, **spec):
         torch.manual_seed(0)
-        card = ModelCard(load_config(settings=SETTINGS), ("music", "speech"), 51, **card)
-        weights = new_network(card).state_dict()
+        spec = ModelSpec(load_config(settings=SETTINGS), ("music", "speech"), 51, **spec)
+        weights = new_network(spec).state_dict()
         if always is not None:
             weights["classifier.weight"].zero_()
             weights["classifier.bias"][:] = torch.tensor(always)
         path = tmp_path / f"{name}.safetensors"
-        Checkpoint(card, weights).save(path)
+        Checkpoint(spec, weights).save(path)
         return path
 
     return save

@@ -10,7 +10,7 @@ from earmark.system.runtime import Runtime
 
 CPU = Runtime(torch.device("cpu"))
 LENGTHS = (30, 250, 100, 101, 640)
-CROPS = Config(augment=AugmentConfig(stretch=0.0), train=TrainConfig(max_crops=8))
+CROPS = Config(augment=AugmentConfig(time_stretch=0.0), train=TrainConfig(max_crops=8))
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_long_clips_give_more_crops_up_to_a_limit(store, clips):
 
 
 def test_crops_are_whole_stretches_of_their_clip(store, clips):
-    dataset = AudioDataset(store, clips, 100, crops=Config(augment=AugmentConfig(stretch=0.0)))
+    dataset = AudioDataset(store, clips, 100, crops=Config(augment=AugmentConfig(time_stretch=0.0)))
     for epoch in range(20):
         dataset.set_epoch(epoch)
         for index, clip in enumerate(dataset.window_clips):
@@ -90,7 +90,7 @@ def test_training_shows_every_window_once_an_epoch_in_another_order(store, clips
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_processes_share_the_training_windows_evenly(store, clips, world_size):
-    dataset = AudioDataset(store, clips, 100, crops=Config(augment=AugmentConfig(stretch=0.0)))
+    dataset = AudioDataset(store, clips, 100, crops=Config(augment=AugmentConfig(time_stretch=0.0)))
     seen = []
     for rank in range(world_size):
         runtime = Runtime(torch.device("cpu"), rank, world_size)
@@ -124,8 +124,8 @@ def test_band_statistics_are_those_of_all_frames(store, clips):
 
 
 def test_random_windows_are_cut_longer_where_they_will_be_stretched(store, clips):
-    config = Config(augment=AugmentConfig(stretch=0.5))
+    config = Config(augment=AugmentConfig(time_stretch=0.5))
     dataset = AudioDataset(store, clips, 100, crops=config)
     assert dataset.batch([0, 1]).log_mel.shape == (2, 1, 4, 150)
-    unstretched = Config(augment=AugmentConfig(stretch=0.0))
+    unstretched = Config(augment=AugmentConfig(time_stretch=0.0))
     assert len(dataset) == len(AudioDataset(store, clips, 100, crops=unstretched))

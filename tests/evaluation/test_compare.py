@@ -18,7 +18,7 @@ from earmark.data.manifest import read_manifest
 from earmark.errors import DataError
 from earmark.evaluation.compare import Contender, compare
 from earmark.evaluation.evaluate import evaluate
-from earmark.evaluation.metrics.intervals import GroupBootstrap
+from earmark.evaluation.metrics.intervals import ClusterBootstrap
 from earmark.evaluation.metrics.significance import compare_paired
 from earmark.inference.classifier import Classifier
 from earmark.models.checkpoint import load_checkpoint
@@ -52,8 +52,8 @@ def test_testing_and_prediction_agree_on_probabilities_labels_and_silence(
     write_clip(sound_folder / "testing" / "music" / "silence.wav", kind="silence")
     run = make_run("run")
     checkpoint = load_checkpoint(run)
-    card = replace(checkpoint.card, temperature=3.0)
-    checkpoint = replace(checkpoint, card=card).adjust(["predict.min_probability=0.505"])
+    spec = replace(checkpoint.spec, temperature=3.0)
+    checkpoint = replace(checkpoint, spec=spec).adjust(["predict.min_probability=0.505"])
     checkpoint.save(run / "best.safetensors")
     found = judged(run, sound_folder)
     classifier = Classifier.load(run)
@@ -61,21 +61,21 @@ def test_testing_and_prediction_agree_on_probabilities_labels_and_silence(
     for row in rows:
         prediction = classifier.predict(sound_folder / row["path"])
         assert row["predicted"] == (prediction.label or "")
-        assert row["undecided"] == (prediction.undecided or "")
+        assert row["abstained"] == (prediction.abstained or "")
         for label, share in prediction.probabilities.items():
             assert float(row[label]) == pytest.approx(share, abs=2e-6)
     silent = classifier.predict(sound_folder / "testing" / "music" / "silence.wav")
     assert silent.to_dict()["label"] is None
-    assert silent.to_dict()["undecided"] == "silence"
-    assert [row["path"] for row in rows if row["undecided"] == "silence"] == [
+    assert silent.to_dict()["abstained"] == "silence"
+    assert [row["path"] for row in rows if row["abstained"] == "silence"] == [
         "testing/music/silence.wav"
     ]
 
 
 def test_training_keeps_a_temperature_that_its_validation_clips_agree_with(make_run):
-    card = load_checkpoint(make_run("run", "augment.noise=0.0", epochs=4)).card
-    assert card.temperature >= 1.0
-    assert card.rule.temperature == card.temperature
+    spec = load_checkpoint(make_run("run", "augment.noise=0.0", epochs=4)).spec
+    assert spec.temperature >= 1.0
+    assert spec.rule.temperature == spec.temperature
 
 
 def test_the_same_test_has_the_same_provenance_and_another_one_has_not(
@@ -177,7 +177,7 @@ def test_levels_of_a_test_are_those_of_its_frames(make_run, sound_folder):
 
 def test_names_cannot_steer_the_terminal(capsys):
     right = np.array([True, False])
-    paired = compare_paired(right, ~right, GroupBootstrap(["a", "b"], 100, 0, 0.95))
+    paired = compare_paired(right, ~right, ClusterBootstrap(["a", "b"], 100, 0, 0.95))
     print_difference("always \x1b[31mred\u2028", paired)
     assert (
         "Compared with always \\x1b[31mred\\u2028: 1 of 2 right against 1"

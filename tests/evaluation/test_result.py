@@ -116,10 +116,10 @@ def test_rows_tell_why_there_is_no_decision():
     tested = evaluation(min_probability=0.7, silence_db=-80.0)
     levels_db = np.where(np.arange(60) == 0, -90.0, -20.0)
     rows = list(csv.DictReader(io.StringIO(replace(tested, levels_db=levels_db).to_csv())))
-    assert rows[0]["undecided"] == "silence"
+    assert rows[0]["abstained"] == "silence"
     for row in rows[1:]:
         top = max(float(row[label]) for label in NAMES)
-        assert row["undecided"] == ("unsure" if top < 0.7 else "")
+        assert row["abstained"] == ("unsure" if top < 0.7 else "")
         assert bool(row["predicted"]) == (top >= 0.7)
 
 

@@ -18,7 +18,7 @@ from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM, start_sess
 from earmark.models.architectures.registry import list_models
 from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.pretrained import demo_data
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
 SECONDS = (0.1, 0.98, 1.0, 2.5, 4.0)
@@ -36,9 +36,9 @@ def sharp_checkpoint(texts, task):
     """A network whose probabilities are all over the range, as those of a trained one."""
     torch.manual_seed(0)
     labels = ("music", "speech") if task is BINARY else ("music", "noise", "speech")
-    card = ModelCard(load_config(settings=texts), labels, 51, task, temperature=1.5)
-    network = new_network(card)
-    log_mel = LogMel(card.config.features)
+    spec = ModelSpec(load_config(settings=texts), labels, 51, task, temperature=1.5)
+    network = new_network(spec)
+    log_mel = LogMel(spec.config.features)
     with demo_data() as folder:
         clips = [extract(path, log_mel).frames for path in sorted(folder.rglob("*.flac"))]
     windows = torch.from_numpy(np.stack([cut_window(clip, 0, 51) for clip in clips]))[:, None]
@@ -49,7 +49,7 @@ def sharp_checkpoint(texts, task):
         logits = network.eval()(windows)
         network.classifier.weight *= 4 / logits.std(dim=0)[:, None]
         network.classifier.bias -= network(windows).mean(dim=0)
-    return Checkpoint(card, network.state_dict())
+    return Checkpoint(spec, network.state_dict())
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -102,12 +102,12 @@ def test_the_graph_is_standard_and_tells_what_it_is(exported):
     assert {node.domain for node in model.graph.node} == {""}
     assert not model.functions
     facts = {one.key: one.value for one in model.metadata_props}
-    card = Classifier.load(folder / "model.safetensors", device="cpu").card
-    assert json.loads(facts["labels"]) == list(card.labels)
-    assert json.loads(facts["thresholds"]) == list(card.thresholds)
+    spec = Classifier.load(folder / "model.safetensors", device="cpu").spec
+    assert json.loads(facts["labels"]) == list(spec.labels)
+    assert json.loads(facts["thresholds"]) == list(spec.thresholds)
     assert (facts["sample_rate"], facts["temperature"]) == ("16000", "1.5")
-    assert (facts["task"], facts["licence"]) == (card.task.name, "CC0-1.0")
-    assert json.loads(facts["earmark"])["config"] == card.config.to_dict()
+    assert (facts["task"], facts["licence"]) == (spec.task.name, "CC0-1.0")
+    assert json.loads(facts["earmark"])["config"] == spec.config.to_dict()
     assert b"earmark/models" not in result.path.read_bytes()
 
 
@@ -116,7 +116,7 @@ def test_earmark_opens_it_and_judges_alike(exported, write_clip, tmp_path):
     path = write_clip(tmp_path / "a.wav", seconds=3.3, sample_rate=22_050, kind="noise")
     original = Classifier.load(folder / "model.safetensors", device="cpu")
     opened = Classifier.load(result.path)
-    assert opened.card == original.card
+    assert opened.spec == original.spec
     assert opened.predict(path).labels == original.predict(path).labels
     pairs = zip(opened.windows(path), original.windows(path), strict=True)
     for one, other in pairs:

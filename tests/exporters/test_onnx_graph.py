@@ -12,7 +12,7 @@ from earmark.exporters.onnx_graph import IR_VERSION, OPSET, front_end_graph, poo
 from earmark.features.log_mel import LogMel, extract_blocks
 from earmark.features.windows import clip_logits, cut_window, window_starts
 from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM, start_session
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.tasks.task import BINARY, TASKS
 
 FRONT_ENDS = (
@@ -30,19 +30,19 @@ def session(graph):
 
 
 def make_card(task=BINARY, texts=(), labels=("a", "b"), temperature=1.0):
-    return ModelCard(load_config(settings=texts), labels, 51, task, temperature=temperature)
+    return ModelSpec(load_config(settings=texts), labels, 51, task, temperature=temperature)
 
 
 @pytest.mark.parametrize("texts", FRONT_ENDS, ids=["default", "half overlap", "long hops"])
 def test_windows_are_those_of_a_prediction(rng, texts):
-    card = make_card(texts=texts)
-    front_end, log_mel = session(front_end_graph(card)), LogMel(card.config.features)
+    spec = make_card(texts=texts)
+    front_end, log_mel = session(front_end_graph(spec)), LogMel(spec.config.features)
     for num_samples in (1600, 8000, 16_000, 16_320, 16_321, 50_000, 100_000):
         sounds = rng.normal(0, 0.1, (2, num_samples)).astype(np.float32)
         expected = []
         for sound in sounds:
             frames = extract_blocks([sound], log_mel).frames
-            starts = window_starts(len(frames), 51, card.config.predict.overlap)
+            starts = window_starts(len(frames), 51, spec.config.predict.overlap)
             expected += [cut_window(frames, start, 51) for start in starts]
         (windows,) = front_end.run([LOG_MEL], {WAVEFORM: sounds})
         # A few values lie where rounding to float16 may go either way.
@@ -61,18 +61,18 @@ def test_silence_is_at_the_floor():
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_pooling_gives_the_probabilities_of_a_prediction(task, pooling):
     labels = ("a", "b") if task is BINARY else ("a", "b", "c")
-    card = make_card(task, [f"predict.pooling={pooling}"], labels, temperature=1.7)
-    graph = session(pooling_graph(card))
+    spec = make_card(task, [f"predict.pooling={pooling}"], labels, temperature=1.7)
+    graph = session(pooling_graph(spec))
 
     @settings(max_examples=25, deadline=None)
     @given(st.integers(1, 3), st.integers(1, 9), st.floats(0.1, 40), st.integers(0, 99))
     def check(num_clips, num_windows, scale, seed):
-        shape = (num_clips * num_windows, card.num_outputs)
+        shape = (num_clips * num_windows, spec.num_outputs)
         logits = np.random.default_rng(seed).normal(0, scale, shape).astype(np.float32)
         clips = np.repeat(np.arange(num_clips), num_windows)
         pooled = clip_logits(logits, clips, task=task, pooling=pooling)
         sounds = np.zeros((num_clips, 1600), np.float32)
         (probabilities,) = graph.run(None, {WAVEFORM: sounds, LOGITS: logits})
-        np.testing.assert_allclose(probabilities, card.rule.decide(pooled).probabilities, atol=1e-6)
+        np.testing.assert_allclose(probabilities, spec.rule.decide(pooled).probabilities, atol=1e-6)
 
     check()

@@ -18,7 +18,8 @@ from earmark.config import FeatureConfig
 from earmark.errors import AudioError, StoreError
 from earmark.features.log_mel import LogMel, extract
 from earmark.data.manifest import Recording, read_manifest
-from earmark.data.preparation import Skipped, prepare
+from earmark.errors import FailedFile
+from earmark.data.preparation import prepare
 from earmark.features.store import ContentDigests, FeatureStore, default_root
 
 CONFIG = FeatureConfig(n_mels=8)
@@ -273,7 +274,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_stored(store, record
     prepared = prepare(recordings, store, reporter=listener)
     assert prepared.num_computed == len(store) == 2
     assert set(prepared.keys) == {recordings[1].name, recordings[3].name}
-    assert [one.name for one in prepared.skipped] == [empty.name, missing.name]
+    assert [one.path for one in prepared.skipped] == [empty.name, missing.name]
     assert listener.warnings == [f"skipped: {one.error}" for one in prepared.skipped]
     assert str(empty.path) in prepared.skipped[0].error
 
@@ -325,7 +326,7 @@ def test_torn_digests_are_read_again(tmp_path):
 
 
 def test_a_skipped_recording_tells_its_path_and_error():
-    assert Skipped("a.wav", "empty").to_dict() == {"path": "a.wav", "error": "empty"}
+    assert FailedFile("a.wav", "empty").to_dict() == {"path": "a.wav", "error": "empty"}
 
 
 def test_the_shared_store_is_in_the_cache_folder(cache_folder):

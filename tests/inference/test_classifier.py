@@ -9,17 +9,16 @@ import torch
 from hypothesis import given, settings
 
 from earmark.config import load_config
-from earmark.errors import AudioError, ConfigError
+from earmark.errors import AudioError, ConfigError, FailedFile
 from earmark.inference.classifier import Classifier
-from earmark.inference.predictions import Failure
 from earmark.inference.segmentation.predict import predict_segments
 from earmark.inference.torch_backend import window_logits
 from earmark.models.checkpoint import new_network
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.tasks.task import BINARY
 
 CPU = torch.device("cpu")
-CARD = ModelCard(
+CARD = ModelSpec(
     load_config(settings=["model.blocks.0.channels=4"]), ("music", "speech"), window_frames=51
 )
 
@@ -55,7 +54,7 @@ def test_a_file_that_fails_is_named_and_the_others_go_on(classifier, write_clip,
     bad = tmp_path / "bad.wav"
     bad.write_text("text")
     results = list(classifier.predict_many([bad, good]))
-    assert isinstance(results[0], Failure)
+    assert isinstance(results[0], FailedFile)
     assert set(results[0].to_dict()) == {"path", "error"}
     assert set(results[1].to_dict()) == {"path", "label", "probabilities", "duration_seconds"}
     with pytest.raises(AudioError, match=r"bad\.wav"):
@@ -67,9 +66,9 @@ def test_the_threshold_of_the_card_decides(write_clip, tmp_path):
     labels = {}
     for threshold in (0.0, 1.0):
         torch.manual_seed(0)
-        card = ModelCard(CARD.config, CARD.labels, CARD.window_frames, BINARY, (threshold,))
+        spec = ModelSpec(CARD.config, CARD.labels, CARD.window_frames, BINARY, (threshold,))
         labels[threshold] = (
-            Classifier(card, window_logits(new_network(card), CPU)).predict(path).label
+            Classifier(spec, window_logits(new_network(spec), CPU)).predict(path).label
         )
     assert labels == {0.0: "speech", 1.0: "music"}
 
@@ -80,7 +79,7 @@ def test_many_files_come_in_order_while_the_next_are_decoded(classifier, write_c
     results = list(classifier.predict_many(map(str, paths)))
     assert [one.path for one in results] == paths
     expected = [classifier.predict(path) for path in paths if path.exists()]
-    assert [one for one in results if not isinstance(one, Failure)] == expected
+    assert [one for one in results if not isinstance(one, FailedFile)] == expected
 
 
 def test_files_are_not_decoded_long_before_they_are_asked_for(
@@ -208,8 +207,8 @@ def test_a_hop_that_is_none_is_refused_at_once(classifier, hop_seconds):
 def test_a_long_file_is_judged_digit_for_digit_as_a_short_one(
     write_clip, tmp_path, monkeypatch, seconds, overlap
 ):
-    card = CARD.adjust([f"predict.overlap={overlap}"])
-    classifier = Classifier(card, window_logits(new_network(card), CPU))
+    spec = CARD.adjust([f"predict.overlap={overlap}"])
+    classifier = Classifier(spec, window_logits(new_network(spec), CPU))
     path = write_clip(tmp_path / "a.wav", seconds, sample_rate=22_050)
     short = classifier.predict(path)
     monkeypatch.setattr("earmark.inference.classifier.LONG_GROUPS", 1)

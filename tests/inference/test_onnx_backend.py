@@ -15,9 +15,9 @@ from earmark.errors import CheckpointError, ConfigError
 from earmark.exporters.onnx_graph import IR_VERSION, OPSET, front_end_graph, pooling_graph
 from earmark.inference.classifier import Classifier
 from earmark.inference.onnx_backend import LOG_MEL, LOGITS, open_onnx, read_onnx
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 
-CARD = ModelCard(load_config(), ("music", "speech"), window_frames=51, chosen_thresholds=(0.5,))
+CARD = ModelSpec(load_config(), ("music", "speech"), window_frames=51, chosen_thresholds=(0.5,))
 NETWORK = f"""
 network (float[windows, 1, 40, 51] {LOG_MEL}) => (float[windows, 1] {LOGITS})
 {{
@@ -28,14 +28,14 @@ network (float[windows, 1, 40, 51] {LOG_MEL}) => (float[windows, 1] {LOGITS})
 FORBIDDEN = ("torch", "pandas", "matplotlib", "sklearn", "scipy.stats", "onnx")
 
 
-def log_mel_model(card=CARD, text=NETWORK):
+def log_mel_model(spec=CARD, text=NETWORK):
     """The mean of the decibels for a network."""
     model = helper.make_model(
         onnx.parser.parse_graph(text),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
     )
-    helper.set_model_props(model, {"earmark": card.to_text()})
+    helper.set_model_props(model, {"earmark": spec.to_text()})
     return model
 
 
@@ -64,8 +64,8 @@ def write(path, model):
 
 @pytest.mark.parametrize("model", [log_mel_model(), waveform_model()], ids=["log-mel", "waveform"])
 def test_both_graphs_open_as_a_network_for_windows(tmp_path, rng, model):
-    card, judge = open_onnx(write(tmp_path / "model.onnx", model))
-    assert card == CARD
+    spec, judge = open_onnx(write(tmp_path / "model.onnx", model))
+    assert spec == CARD
     windows = rng.normal(-50, 10, (5, 40, 51)).astype(np.float32)
     np.testing.assert_allclose(judge(windows)[:, 0], windows.mean(axis=(1, 2)), rtol=1e-5)
 
@@ -122,9 +122,9 @@ def test_a_model_of_somebody_else_is_refused():
 
 
 def test_a_graph_that_is_not_what_its_settings_say_is_refused():
-    card = replace(CARD, window_frames=52)
+    spec = replace(CARD, window_frames=52)
     with pytest.raises(CheckpointError, match="export it again"):
-        read_onnx(log_mel_model(card).SerializeToString(), "misfit.onnx")
+        read_onnx(log_mel_model(spec).SerializeToString(), "misfit.onnx")
 
 
 def test_weights_in_another_file_are_refused(tmp_path):

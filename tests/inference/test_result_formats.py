@@ -42,7 +42,7 @@ def tables(draw):
         else:
             row["label"] = draw(st.none() | st.sampled_from(labels))
         if row.get("label", "") is None:
-            row["undecided"] = "silence"
+            row["abstained"] = "silence"
         row["probabilities"] = {label: draw(SHARES) for label in labels}
         row["duration_seconds"] = draw(st.floats(0.1, 1e6))
         return row
@@ -66,7 +66,7 @@ def flat(result, labels, *, empty):
     row = {
         "path": result["path"],
         "label": empty if label is None else label,
-        "undecided": result.get("undecided", empty),
+        "abstained": result.get("abstained", empty),
         "duration_seconds": result.get("duration_seconds", empty),
         "error": result.get("error", empty),
     }

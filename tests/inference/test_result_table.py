@@ -156,7 +156,7 @@ def test_a_process_that_dies_while_it_finishes_leaves_each_row_once(
 
     with monkeypatch.context() as patch:
         if step == "facts":
-            patch.setattr(result_table, "write_whole", die)
+            patch.setattr(result_table, "atomic_write", die)
         elif step == "rename":
             patch.setattr(Path, "replace", die_at_a_folder)
         else:
@@ -262,7 +262,7 @@ def test_other_columns_are_refused(tmp_path):
     for name in ("r.csv", "r.parquet"):
         write(tmp_path / name, [judged(0)])
         with pytest.raises(
-            DataError, match="its columns are path, label, undecided, probability_music"
+            DataError, match="its columns are path, label, abstained, probability_music"
         ):
             ResultTable(tmp_path / name, ("a", "b"), FACTS, resume=True)
 

@@ -13,19 +13,19 @@ from earmark.errors import CheckpointError, ConfigError
 from earmark.inference.torch_backend import open_checkpoint, window_logits
 from earmark.models.architectures.registry import list_models
 from earmark.models.checkpoint import Checkpoint, load_checkpoint, new_network
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.tasks.task import MULTI_CLASS
 
 CPU = torch.device("cpu")
-CARD = ModelCard(
+CARD = ModelSpec(
     load_config(settings=["model.blocks.0.channels=4"]), ("a", "b", "c"), 51, MULTI_CLASS
 )
 
 
-def fresh_network(card=CARD):
+def fresh_network(spec=CARD):
     """With batch statistics, so that training mode and evaluation mode differ."""
     torch.manual_seed(0)
-    network = new_network(card)
+    network = new_network(spec)
     for buffer in network.buffers():
         if buffer.is_floating_point():
             buffer.uniform_(0.5, 1.5)
@@ -52,8 +52,8 @@ def expected_of(network, windows):
 def test_a_run_folder_and_its_file_judge_as_the_saved_network_does(saved, windows):
     expected = expected_of(fresh_network(), windows)
     for path in (saved, saved.parent):
-        card, judge = open_checkpoint(path, "cpu")
-        assert card == CARD
+        spec, judge = open_checkpoint(path, "cpu")
+        assert spec == CARD
         np.testing.assert_allclose(judge(windows), expected, atol=1e-5)
 
 
@@ -115,9 +115,9 @@ def test_threads_judge_at_once_without_touching_each_other(windows):
 
 @pytest.mark.parametrize("name", list_models())
 def test_every_architecture_opens(tmp_path, windows, name):
-    card = ModelCard(load_config(settings=[f"model.name={name}"]), CARD.labels, 51, MULTI_CLASS)
-    network = fresh_network(card)
-    Checkpoint(card, network.state_dict()).save(tmp_path / "m.safetensors")
+    spec = ModelSpec(load_config(settings=[f"model.name={name}"]), CARD.labels, 51, MULTI_CLASS)
+    network = fresh_network(spec)
+    Checkpoint(spec, network.state_dict()).save(tmp_path / "m.safetensors")
     _, judge = open_checkpoint(tmp_path / "m.safetensors", "cpu")
     np.testing.assert_allclose(judge(windows), expected_of(network, windows), atol=1e-4)
 

@@ -17,9 +17,9 @@ from earmark.models.checkpoint import (
     new_network,
     restore_optimizer,
 )
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 
-CARD = ModelCard(
+CARD = ModelSpec(
     load_config(settings=["model.blocks.0.channels=4", "train.seed=7"]),
     ("music", "speech"),
     window_frames=60,
@@ -39,7 +39,7 @@ def saved(tmp_path):
 def test_a_model_comes_back_with_all_that_it_needs(saved):
     path, model = saved
     checkpoint = load_checkpoint(path)
-    assert checkpoint.card == CARD
+    assert checkpoint.spec == CARD
     assert checkpoint.progress == {"epoch": 3}
     windows = torch.rand(2, 1, 40, 60)
     assert torch.equal(checkpoint.build()(windows), model.eval()(windows))
@@ -54,7 +54,7 @@ def test_the_same_model_gives_the_same_bytes(saved, tmp_path):
 def test_a_run_folder_stands_for_its_best_weights(saved, tmp_path):
     path, _ = saved
     path.rename(tmp_path / "best.safetensors")
-    assert load_checkpoint(tmp_path).card == CARD
+    assert load_checkpoint(tmp_path).spec == CARD
 
 
 def test_the_optimizer_goes_on_as_if_it_had_never_stopped():
@@ -126,7 +126,7 @@ def dumps(facts):
 def test_untouched_facts_are_taken(saved):
     path, _ = saved
     rewrite(path, lambda facts: facts)
-    assert load_checkpoint(path).card == CARD
+    assert load_checkpoint(path).spec == CARD
 
 
 def test_a_model_from_before_there_was_a_temperature_keeps_its_logits(saved):
@@ -137,22 +137,22 @@ def test_a_model_from_before_there_was_a_temperature_keeps_its_logits(saved):
             {key: one for key, one in facts.items() if key != "temperature"} | {"format": 2}
         ),
     )
-    assert load_checkpoint(path).card == CARD
+    assert load_checkpoint(path).spec == CARD
     assert CARD.rule.temperature == 1.0
 
 
 def test_the_temperature_is_kept(saved):
     path, model = saved
-    card = replace(CARD, temperature=2.5)
-    Checkpoint(card, model.state_dict()).save(path)
-    assert load_checkpoint(path).card.rule.temperature == 2.5
+    spec = replace(CARD, temperature=2.5)
+    Checkpoint(spec, model.state_dict()).save(path)
+    assert load_checkpoint(path).spec.rule.temperature == 2.5
 
 
 def test_a_label_need_not_be_unicode(saved):
     path, model = saved
-    card = ModelCard(CARD.config, ("music", "caf\udce9"), CARD.window_frames)
-    Checkpoint(card, model.state_dict()).save(path)
-    assert load_checkpoint(path).card.labels == card.labels
+    spec = ModelSpec(CARD.config, ("music", "caf\udce9"), CARD.window_frames)
+    Checkpoint(spec, model.state_dict()).save(path)
+    assert load_checkpoint(path).spec.labels == spec.labels
 
 
 @pytest.mark.parametrize(
@@ -228,8 +228,8 @@ def test_a_network_that_this_earmark_does_not_know_is_refused(saved):
 
 def test_weights_that_do_not_fit_are_refused_with_the_name_of_their_file(saved):
     path, model = saved
-    card = ModelCard(Config(), CARD.labels, CARD.window_frames)
-    Checkpoint(card, model.state_dict()).save(path)
+    spec = ModelSpec(Config(), CARD.labels, CARD.window_frames)
+    Checkpoint(spec, model.state_dict()).save(path)
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(path).adjust([]).build()
     message = str(caught.value)

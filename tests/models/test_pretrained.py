@@ -72,5 +72,5 @@ def test_the_model_of_the_package_tells_speech_from_music():
 
 def test_the_model_of_the_package_says_nothing_of_silence():
     prediction = Classifier.load("speech-music").predict(np.zeros(48_000), sample_rate=48_000)
-    assert prediction.undecided == "silence"
+    assert prediction.abstained == "silence"
     assert prediction.labels == ()

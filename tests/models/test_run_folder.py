@@ -43,7 +43,9 @@ def test_a_run_from_before_there_were_schedules_is_another_run(run_training, tmp
     run_training(tmp_path / "run")
     file = tmp_path / "run" / "config.toml"
     lines = file.read_text().splitlines(keepends=True)
-    file.write_text("".join(one for one in lines if not one.startswith(("schedule", "warmup"))))
+    file.write_text(
+        "".join(one for one in lines if not one.startswith(("lr_schedule", "warmup_fraction")))
+    )
     with pytest.raises(TrainingError, match="settings differ"):
         run_training(tmp_path / "run")
 
@@ -81,7 +83,12 @@ def test_a_run_that_never_trained_does_not_claim_its_folder(run_training, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "settings", [(), ("train.schedule=constant",), ("train.schedule=cosine", "train.warmup=0.0")]
+    "settings",
+    [
+        (),
+        ("train.lr_schedule=constant",),
+        ("train.lr_schedule=cosine", "train.warmup_fraction=0.0"),
+    ],
 )
 def test_a_schedule_spans_its_epochs_and_cannot_be_given_more(run_training, tmp_path, settings):
     run_training(tmp_path / "run", *settings)
@@ -91,7 +98,7 @@ def test_a_schedule_spans_its_epochs_and_cannot_be_given_more(run_training, tmp_
 
 
 def test_a_finished_run_can_be_given_more_epochs(run_training, tmp_path):
-    steady = ("train.schedule=constant", "train.warmup=0.0", "train.patience=9")
+    steady = ("train.lr_schedule=constant", "train.warmup_fraction=0.0", "train.patience=9")
     run_training(tmp_path / "run", *steady)
     longer = run_training(tmp_path / "run", *steady, "train.epochs=4")
     at_once = run_training(tmp_path / "whole", *steady, "train.epochs=4")

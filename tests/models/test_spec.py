@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from earmark.config import Config, load_config
 from earmark.errors import CheckpointError, ConfigError
-from earmark.models.spec import FORMAT, METADATA_KEY, ModelCard, read_card
+from earmark.models.spec import FORMAT, METADATA_KEY, ModelSpec, read_spec
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
-CARD = ModelCard(load_config(settings=["model.blocks.0.channels=4"]), ("music", "speech"), 51)
+CARD = ModelSpec(load_config(settings=["model.blocks.0.channels=4"]), ("music", "speech"), 51)
 
 
 def read(text):
-    return read_card({METADATA_KEY: text}, "a model.onnx")
+    return read_spec({METADATA_KEY: text}, "a model.onnx")
 
 
 @st.composite
@@ -41,17 +41,17 @@ def arguments(draw):
     progress=st.dictionaries(st.text(), st.integers() | st.text() | st.none()),
 )
 def test_a_card_comes_back_as_it_was_written(plain, progress):
-    card = ModelCard(load_config(settings=plain[0]), *plain[1])
-    text = card.to_text(progress=progress)
+    spec = ModelSpec(load_config(settings=plain[0]), *plain[1])
+    text = spec.to_text(progress=progress)
     found, found_progress = read(text)
     assert found_progress == progress
     assert (found.config, found.labels, found.window_frames) == (
-        card.config, card.labels, card.window_frames,
+        spec.config, spec.labels, spec.window_frames,
     )  # fmt: skip
     # The task's own thresholds are written down, so that a later change of them changes no model.
-    assert found.chosen_thresholds == card.thresholds
-    assert found.rule == card.rule
-    assert found.num_outputs == card.num_outputs
+    assert found.chosen_thresholds == spec.thresholds
+    assert found.rule == spec.rule
+    assert found.num_outputs == spec.num_outputs
     assert found.to_text(progress=dict(reversed(progress.items()))) == text
 
 
@@ -77,12 +77,12 @@ PLACES = list(places(FACTS))
 def refused(text):
     """What is said of a text that is no card; None when it is one."""
     try:
-        card, progress = read(text)
+        spec, progress = read(text)
     except CheckpointError as error:
         return str(error)
-    assert isinstance(card, ModelCard)
+    assert isinstance(spec, ModelSpec)
     assert isinstance(progress, dict)
-    assert read(card.to_text(progress=progress))[0] == card
+    assert read(spec.to_text(progress=progress))[0] == spec
     return None
 
 
@@ -125,7 +125,7 @@ def test_another_version_is_told_before_its_facts_are_read(version, message):
 
 def test_metadata_without_a_card_are_named():
     with pytest.raises(CheckpointError, match=r"a\.onnx: weights without earmark's settings"):
-        read_card({"producer": "other"}, "a.onnx")
+        read_spec({"producer": "other"}, "a.onnx")
 
 
 SETTINGS = {
@@ -160,7 +160,7 @@ def test_adjusting_changes_how_is_decided_and_nothing_else(min_probability, sile
 def test_a_silence_level_below_zero_decides_what_silence_is():
     rule = CARD.adjust(["predict.silence_db=-50"]).rule
     said = rule.decide(np.array([[3.0], [3.0]]), np.array([-50.1, -49.9]))
-    assert said.undecided == ("silence", None)
+    assert said.abstained == ("silence", None)
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_a_silence_level_below_zero_decides_what_silence_is():
     [(BINARY, 2, 1, 1), (MULTI_CLASS, 3, 3, 0), (MULTI_LABEL, 3, 3, 3)],
 )
 def test_the_task_says_how_many_outputs_and_thresholds_there_are(task, labels, outputs, thresholds):
-    card = ModelCard(Config(), tuple("abc"[:labels]), 51, task)
-    assert card.num_outputs == outputs
-    assert len(card.thresholds) == thresholds
-    facts = json.loads(card.to_text())
+    spec = ModelSpec(Config(), tuple("abc"[:labels]), 51, task)
+    assert spec.num_outputs == outputs
+    assert len(spec.thresholds) == thresholds
+    facts = json.loads(spec.to_text())
     facts["thresholds"] = [0.5] * (thresholds + 1)
     assert f"{thresholds} are needed, not {thresholds + 1}" in refused(json.dumps(facts))

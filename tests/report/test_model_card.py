@@ -110,7 +110,7 @@ def test_limits_name_bad_parts_and_worse_sound(tested, bad_part, as_recorded):
 def test_labels_cannot_break_the_text(tested):
     labels = ("a | b *c*\n# d", "caf\udce9")
     evaluation = replace(tested.evaluation, labels=labels)
-    checkpoint = replace(tested.checkpoint, card=replace(tested.checkpoint.card, labels=labels))
+    checkpoint = replace(tested.checkpoint, spec=replace(tested.checkpoint.spec, labels=labels))
     text = render_model_card(evaluation, checkpoint, ORIGIN)
     text.encode()
     assert "| a \\| b \\*c\\* \\# d |" in text
@@ -119,7 +119,7 @@ def test_labels_cannot_break_the_text(tested):
 
 def test_teachers_are_told_where_there_were_some(tested, card):
     assert "learnt from trained networks" not in card
-    taught = tested.checkpoint.card.config.with_train(teachers=("runs/large", "runs/larger"))
-    checkpoint = replace(tested.checkpoint, card=replace(tested.checkpoint.card, config=taught))
+    taught = tested.checkpoint.spec.config.with_train(teachers=("runs/large", "runs/larger"))
+    checkpoint = replace(tested.checkpoint, spec=replace(tested.checkpoint.spec, config=taught))
     text = render_model_card(tested.evaluation, checkpoint, ORIGIN)
     assert "Beside the labels it learnt from trained networks (large, larger)" in text

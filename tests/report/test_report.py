@@ -9,9 +9,9 @@ import pytest
 
 from earmark.config import Config
 from earmark.data.dataset import Clip
-from earmark.data.preparation import Skipped
+from earmark.errors import FailedFile
 from earmark.evaluation.analysis.analyze import examine
-from earmark.evaluation.analysis.examples import Judged
+from earmark.evaluation.analysis.examples import RankedClip
 from earmark.evaluation.analysis.robustness import Robustness
 from earmark.evaluation.baselines import read_predictions
 from earmark.evaluation.metrics.curves import Curve, coverage_curve
@@ -19,7 +19,7 @@ from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.result import Evaluation
 from earmark.figures import to_svg
 from earmark.models.checkpoint import Checkpoint, new_network
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.report.clips import render_errors, render_examples
 from earmark.report.document import write_report
 from earmark.report.html import html_table
@@ -78,14 +78,14 @@ def evaluation():
         Clip(name, name, (target,)) for name, target in zip(names, (0, 0, 1), strict=True)
     )
     predictions = Predictions(clips, np.array([[-2.0], [1.0], [3.0]]))
-    skipped = (Skipped("bad.wav", "bad.wav: the file is empty"),)
+    skipped = (FailedFile("bad.wav", "bad.wav: the file is empty"),)
     return Evaluation(predictions, LABELS, DecisionRule(BINARY, (0.5,)), skipped=skipped)
 
 
 @pytest.fixture(scope="module")
 def checkpoint():
-    card = ModelCard(Config(), LABELS, 51)
-    return Checkpoint(card, new_network(card).state_dict(), progress={"epoch": 2})
+    spec = ModelSpec(Config(), LABELS, 51)
+    return Checkpoint(spec, new_network(spec).state_dict(), progress={"epoch": 2})
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +177,9 @@ def test_a_damaged_log_leaves_the_curve_out_and_says_so(tmp_path, evaluation, ch
 @pytest.mark.parametrize("label", [r"$\foo$", "a$b$", "caf\udce9", "\u97f3"])
 def test_a_label_is_shown_as_it_is_written(tmp_path, checkpoint, evaluation, label):
     labels = (label, "speech")
-    card = replace(checkpoint.card, labels=labels)
+    spec = replace(checkpoint.spec, labels=labels)
     evaluation = replace(evaluation, labels=labels)
-    page = write_report(tmp_path, evaluation, replace(checkpoint, card=card), ORIGIN)
+    page = write_report(tmp_path, evaluation, replace(checkpoint, spec=spec), ORIGIN)
     shown = label.encode(errors="backslashreplace").decode()
     # In a picture, the ticks of both axes; on the page, the title, a heading and a row besides.
     assert Page(page.read_text()).text.count(shown) >= 5
@@ -317,7 +317,7 @@ def test_the_rule_says_where_its_thresholds_come_from(thresholds, source):
 
 
 def test_very_many_errors_are_cut_and_counted():
-    wrong = [Judged(n, f"{n}.wav", "a", "b", 0.5, 1.0, is_right=False) for n in range(1234)]
+    wrong = [RankedClip(n, f"{n}.wav", "a", "b", 0.5, 1.0, is_right=False) for n in range(1234)]
     page = Page(render_errors(wrong))
     assert page.tags.count("tr") == 1 + 200
     assert "And 1,034 more; predictions.csv holds every clip." in page.text
@@ -325,7 +325,7 @@ def test_very_many_errors_are_cut_and_counted():
 
 def test_a_clip_that_cannot_be_heard_says_why(tested, examined):
     silent = replace(examined.worst[0], sound=None, error="gone.wav: no <such> file")
-    page = Page(render_examples([silent], [], tested.checkpoint.card.config.features))
+    page = Page(render_examples([silent], [], tested.checkpoint.spec.config.features))
     assert "audio" not in page.tags
     assert "Not to be heard: gone.wav: no <such> file" in page.text
 
@@ -343,10 +343,10 @@ def test_many_labels_make_a_page(tmp_path):
     labels = tuple(f"label {index}" for index in range(60))
     rng = np.random.default_rng(0)
     clips = tuple(Clip(f"{n}.wav", f"{n}", (n % 60,)) for n in range(120))
-    card = ModelCard(Config(), labels, 51, MULTI_CLASS)
+    spec = ModelSpec(Config(), labels, 51, MULTI_CLASS)
     predictions = Predictions(clips, rng.normal(size=(120, 60)), MULTI_CLASS)
-    model = Checkpoint(card, new_network(card).state_dict())
-    page = write_report(tmp_path, Evaluation(predictions, labels, card.rule), model, ORIGIN)
+    model = Checkpoint(spec, new_network(spec).state_dict())
+    page = write_report(tmp_path, Evaluation(predictions, labels, spec.rule), model, ORIGIN)
     parsed = Page(page.read_text())
     assert parsed.open == []
     # Beyond forty labels no confusion matrix can be read, nor beyond twelve curves.
@@ -357,10 +357,10 @@ def test_many_labels_make_a_page(tmp_path):
 def test_several_labels_at_once_make_a_page(tmp_path):
     labels = ("a", "b", "c")
     clips = tuple(Clip(f"{n}.wav", f"{n}", targets) for n, targets in enumerate([(), (0,), (0, 2)]))
-    card = ModelCard(Config(), labels, 51, MULTI_LABEL)
+    spec = ModelSpec(Config(), labels, 51, MULTI_LABEL)
     logits = np.array([[-1.0, -2, -1], [2, -1, 1], [1, -1, 2]])
-    evaluation = Evaluation(Predictions(clips, logits, MULTI_LABEL), labels, card.rule)
-    model = Checkpoint(card, new_network(card).state_dict())
+    evaluation = Evaluation(Predictions(clips, logits, MULTI_LABEL), labels, spec.rule)
+    model = Checkpoint(spec, new_network(spec).state_dict())
     parsed = Page(write_report(tmp_path, evaluation, model, ORIGIN).read_text())
     assert "with every label and no other: 2 of 3" in parsed.text
     assert "mean average precision" in parsed.text

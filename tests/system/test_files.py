@@ -9,22 +9,22 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from earmark.system.files import csv_lines, open_whole, place_below, plain_path, write_whole
+from earmark.system.files import atomic_open, atomic_write, csv_lines, place_below, plain_path
 
 
 def test_missing_folders_are_made(tmp_path):
     path = tmp_path / "new" / "deeper" / "file.txt"
-    write_whole(path, "text")
+    atomic_write(path, "text")
     assert path.read_text() == "text"
 
 
 def test_text_is_utf_8_with_unix_line_ends(tmp_path):
-    write_whole(tmp_path / "file.txt", "één\ntwee\n")
+    atomic_write(tmp_path / "file.txt", "één\ntwee\n")
     assert (tmp_path / "file.txt").read_bytes() == "één\ntwee\n".encode()
 
 
 def test_names_that_are_not_utf_8_keep_their_bytes(tmp_path):
-    write_whole(tmp_path / "file.txt", os.fsdecode(b"caf\xe9.wav\n"))
+    atomic_write(tmp_path / "file.txt", os.fsdecode(b"caf\xe9.wav\n"))
     assert (tmp_path / "file.txt").read_bytes() == b"caf\xe9.wav\n"
 
 
@@ -34,20 +34,20 @@ def test_a_failure_names_the_file_and_not_its_temporary_name(tmp_path, monkeypat
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left") as caught:
-        write_whole(tmp_path / "file.txt", "text")
+        atomic_write(tmp_path / "file.txt", "text")
     assert caught.value.filename == str(tmp_path / "file.txt")
 
 
 def test_bytes_are_written_as_they_are(tmp_path):
     content = bytes(range(256))
-    write_whole(tmp_path / "file.bin", content)
+    atomic_write(tmp_path / "file.bin", content)
     assert (tmp_path / "file.bin").read_bytes() == content
 
 
 def test_an_old_file_is_replaced_and_nothing_else_stays(tmp_path):
     path = tmp_path / "file.txt"
-    write_whole(path, "a longer text than the next")
-    write_whole(path, "short")
+    atomic_write(path, "a longer text than the next")
+    atomic_write(path, "short")
     assert path.read_text() == "short"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -59,7 +59,7 @@ def test_the_content_is_on_disk_before_the_name_changes(tmp_path, monkeypatch):
     monkeypatch.setattr(
         Path, "replace", lambda path, target: (steps.append("replace"), replace(path, target))
     )
-    write_whole(tmp_path / "file.txt", "text")
+    atomic_write(tmp_path / "file.txt", "text")
     assert steps == ["fsync", "replace"]
 
 
@@ -76,7 +76,7 @@ def test_an_interrupted_write_leaves_the_old_file_whole(
 
     monkeypatch.setattr(owner, name, fail)
     with pytest.raises(type(failure)):
-        write_whole(path, "new")
+        atomic_write(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -86,7 +86,7 @@ def test_what_a_file_is_made_of_may_fail_and_leaves_the_old_one(tmp_path):
     path.write_bytes(b"old")
 
     def copy():
-        with open_whole(path) as file:
+        with atomic_open(path) as file:
             file.write(b"new")
             (tmp_path / "source").open()
 

@@ -23,7 +23,7 @@ def test_a_plain_rule_gives_the_labels_and_probabilities_of_the_task(task, rng):
     np.testing.assert_array_equal(decided.probabilities, task.probabilities(drawn))
     expected = task.choose(task.probabilities(drawn), TASKS[task])
     np.testing.assert_array_equal(decided.chosen, expected)
-    assert decided.undecided == (None,) * 50
+    assert decided.abstained == (None,) * 50
     assert decided.is_decided.all()
 
 
@@ -51,7 +51,7 @@ def _margin(probabilities):
 def test_a_label_that_is_less_probable_than_asked_is_not_given(drawn, least):
     decided = DecisionRule(MULTI_CLASS, (), min_probability=least).decide(drawn)
     for confidence, row, reason in zip(
-        decided.confidence, decided.chosen, decided.undecided, strict=True
+        decided.confidence, decided.chosen, decided.abstained, strict=True
     ):
         assert reason == ("unsure" if confidence < least else None)
         assert row.sum() == (reason is None)
@@ -62,7 +62,7 @@ def test_of_several_labels_only_the_probable_ones_are_given_and_none_may_be_the_
     shares = np.array([[0.7, 0.3], [0.3, 0.1], [0.1, 0.1]])
     decided = rule.decide(np.log(shares / (1 - shares)))
     assert list(decided.indices()) == [(0,), (), ()]
-    assert decided.undecided == (None, "unsure", None)
+    assert decided.abstained == (None, "unsure", None)
 
 
 @given(drawn=rows(MULTI_LABEL), least=st.floats(0, 1))
@@ -77,10 +77,10 @@ def test_lanes_of_independent_labels_hold_what_would_be_given(drawn, least):
 def test_a_forced_rule_decides_on_every_clip_as_if_there_were_no_doubt(task, rng):
     drawn = rng.normal(0, 1, (50, task.num_outputs(3)))
     doubting = DecisionRule(task, TASKS[task], min_probability=0.9, silence_db=-60.0)
-    forced = doubting.forced.decide(drawn, np.full(50, -100.0))
-    assert forced.is_decided.all()
+    without_abstention = doubting.without_abstention.decide(drawn, np.full(50, -100.0))
+    assert without_abstention.is_decided.all()
     plain = DecisionRule(task, TASKS[task]).decide(drawn)
-    np.testing.assert_array_equal(forced.chosen, plain.chosen)
+    np.testing.assert_array_equal(without_abstention.chosen, plain.chosen)
 
 
 def test_confidence_is_that_of_the_choice_whatever_the_threshold():
@@ -97,12 +97,12 @@ def test_silence_has_no_label_however_sure_the_network_is(task):
     drawn = np.full((3, task.num_outputs(3)), 9.0)
     drawn[:, 0] = 20.0
     decided = rule.decide(drawn, np.array([-80.0, -81.0, -200.0]))
-    assert decided.undecided == (None, "silence", "silence")
+    assert decided.abstained == (None, "silence", "silence")
     assert not decided.chosen[1:].any()
     assert decided.is_decided.tolist() == [True, False, False]
-    assert rule.decide(drawn).undecided == (None, None, None)
+    assert rule.decide(drawn).abstained == (None, None, None)
 
 
 def test_the_lowest_level_that_a_rule_can_ask_for_lets_digital_silence_pass():
     rule = DecisionRule(BINARY, (0.5,), silence_db=-200.0)
-    assert rule.decide(np.array([[3.0]]), np.array([-200.0])).undecided == (None,)
+    assert rule.decide(np.array([[3.0]]), np.array([-200.0])).abstained == (None,)

@@ -16,10 +16,10 @@ from earmark.tasks.task import (
     MULTI_CLASS,
     MULTI_LABEL,
     TASKS,
-    balanced_weights,
+    class_weights,
     find_task,
-    sampling_shares,
-    target_rows,
+    multi_hot,
+    sampling_weights,
 )
 from earmark.training.losses import make_loss
 
@@ -105,8 +105,8 @@ def test_thresholds_decide_where_there_are_any():
 
 
 def test_balanced_weights_give_every_label_the_same_say():
-    targets = target_rows([(0,)] * 6 + [(1,)] * 3 + [(2,)], 3)
-    weights = balanced_weights(MULTI_CLASS, targets)
+    targets = multi_hot([(0,)] * 6 + [(1,)] * 3 + [(2,)], 3)
+    weights = class_weights(MULTI_CLASS, targets)
     per_example = targets @ weights
     assert per_example.mean() == pytest.approx(1)
     np.testing.assert_allclose(targets.sum(axis=0) * weights, 10 / 3)
@@ -116,14 +116,14 @@ def test_balanced_weights_give_every_label_the_same_say():
 
 
 def test_in_a_multi_label_task_presence_weighs_as_much_as_absence():
-    targets = target_rows([(0,), (), (), (0, 1)], 2)
-    np.testing.assert_allclose(balanced_weights(MULTI_LABEL, targets), [1.0, 3.0])
+    targets = multi_hot([(0,), (), (), (0, 1)], 2)
+    np.testing.assert_allclose(class_weights(MULTI_LABEL, targets), [1.0, 3.0])
 
 
 def test_rare_labels_are_drawn_as_often_as_common_ones():
-    targets = target_rows([(0,)] * 8 + [(1,)] * 2, 2)
-    shares = sampling_shares(targets)
+    targets = multi_hot([(0,)] * 8 + [(1,)] * 2, 2)
+    shares = sampling_weights(targets)
     assert shares.sum() == pytest.approx(1)
     np.testing.assert_allclose(shares @ targets, [0.5, 0.5])
-    several = sampling_shares(target_rows([(), (0,), (0,), (0, 1)], 2))
+    several = sampling_weights(multi_hot([(), (0,), (0,), (0, 1)], 2))
     assert several[3] == several[0] > several[1]

@@ -57,7 +57,7 @@ def run_training(tmp_path, sound_folder):
 
 def taught_by(*teachers, share=0.8):
     names = ", ".join(f'"{one}"' for one in teachers)
-    return (f"train.teachers=[{names}]", f"train.teacher_share={share}")
+    return (f"train.teachers=[{names}]", f"train.teacher_weight={share}")
 
 
 def swap_labels(recording):
@@ -92,10 +92,10 @@ def test_a_loss_with_mixed_targets_is_the_mixture_of_both_losses(task, rng):
 
 
 def test_who_learns_from_teachers_alone_does_not_read_the_labels(run_training):
-    teacher = run_training("teacher", "train.validation=false")
+    teacher = run_training("teacher", "train.hold_out_validation=false")
     weights = []
     for name, change in (("as they are", lambda one: one), ("swapped", swap_labels)):
-        alone = ("train.validation=false", *taught_by(teacher, share=1.0))
+        alone = ("train.hold_out_validation=false", *taught_by(teacher, share=1.0))
         weights.append(load_checkpoint(run_training(name, *alone, change=change)).model)
     for name, one in weights[0].items():
         torch.testing.assert_close(one, weights[1][name], rtol=0, atol=0)

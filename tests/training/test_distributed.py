@@ -13,7 +13,7 @@ SETTINGS = (
     "train.crop_seconds=0.5",
     "train.batch_size=4",
     "train.epochs=3",
-    "train.accumulate=2",
+    "train.grad_accumulation_steps=2",
     "predict.overlap=0.9",
 )
 

@@ -18,8 +18,8 @@ from earmark.training.augment.augment import Augment
 from earmark.training.losses import make_loss
 from earmark.training.optimizer import (
     Objective,
-    Steps,
-    learning_rate_share,
+    Optimizer,
+    lr_multiplier,
     momentum_at,
     require_finite,
     train_epoch,
@@ -58,7 +58,7 @@ def joined(parts):
 def trained(parts, epochs=3, objective=PLAIN, **settings):
     model = Linear()
     config = TrainConfig(learning_rate=0.05, epochs=10, **settings)
-    steps = Steps(model, config)
+    steps = Optimizer(model, config)
     for epoch in range(1, epochs + 1):
         train_epoch(model, steps, parts, objective, CPU, epoch)
     return model, steps
@@ -66,30 +66,30 @@ def trained(parts, epochs=3, objective=PLAIN, **settings):
 
 @given(st.floats(0, 1), st.floats(0, 0.9), st.sampled_from(["constant", "cosine", "one_cycle"]))
 def test_the_step_size_rises_to_its_highest_and_a_schedule_lets_it_fall(progress, warmup, name):
-    config = TrainConfig(schedule=name, warmup=warmup)
-    share = learning_rate_share(progress, config)
+    config = TrainConfig(lr_schedule=name, warmup_fraction=warmup)
+    share = lr_multiplier(progress, config)
     assert -1e-9 <= share <= 1 + 1e-9
     if progress < warmup:
         assert share == pytest.approx(progress / warmup)
     elif name == "constant":
         assert share == 1.0
-    later = learning_rate_share(min(1.0, progress + 0.05), config)
+    later = lr_multiplier(min(1.0, progress + 0.05), config)
     if progress >= warmup:
         assert later <= share + 1e-9
-    assert learning_rate_share(1.0, config) == pytest.approx(float(name == "constant"))
+    assert lr_multiplier(1.0, config) == pytest.approx(float(name == "constant"))
 
 
 def test_one_cycle_lets_the_momentum_go_against_the_step_size():
-    config = TrainConfig(schedule="one_cycle", warmup=0.2)
+    config = TrainConfig(lr_schedule="one_cycle", warmup_fraction=0.2)
     momenta = [momentum_at(progress, config) for progress in (0.0, 0.2, 1.0)]
     assert momenta == pytest.approx([0.95, 0.85, 0.95])
-    assert momentum_at(0.2, TrainConfig(schedule="cosine", warmup=0.2)) == 0.9
+    assert momentum_at(0.2, TrainConfig(lr_schedule="cosine", warmup_fraction=0.2)) == 0.9
 
 
 def test_the_optimizer_follows_the_schedule_step_by_step():
     model = Linear()
-    config = TrainConfig(learning_rate=0.1, epochs=2, schedule="cosine", warmup=0.0)
-    steps = Steps(model, config)
+    config = TrainConfig(learning_rate=0.1, epochs=2, lr_schedule="cosine", warmup_fraction=0.0)
+    steps = Optimizer(model, config)
     seen = []
     steps.optimizer.register_step_pre_hook(
         lambda optimizer, *_: seen.append(optimizer.param_groups[0]["lr"])
@@ -104,7 +104,7 @@ def test_the_optimizer_follows_the_schedule_step_by_step():
 @pytest.mark.parametrize("sizes", [(8, 8), (8, 3), (5, 1)])
 def test_gradients_of_several_batches_make_the_step_of_one_batch_of_that_size(sizes):
     parts = batches(sizes)
-    several, _ = trained(parts, accumulate=2)
+    several, _ = trained(parts, grad_accumulation_steps=2)
     one, _ = trained([joined(parts)])
     torch.testing.assert_close(several.layer.weight, one.layer.weight)
     apart, _ = trained(parts)
@@ -116,7 +116,7 @@ def test_the_loss_of_an_epoch_is_the_mean_over_windows_however_they_are_grouped(
     losses = []
     for number in (1, 2, 3):
         model = Linear()
-        steps = Steps(model, TrainConfig(learning_rate=1e-30, accumulate=number))
+        steps = Optimizer(model, TrainConfig(learning_rate=1e-30, grad_accumulation_steps=number))
         losses.append(train_epoch(model, steps, parts, PLAIN, CPU))
     assert losses == pytest.approx([losses[0]] * 3)
 
@@ -124,7 +124,7 @@ def test_the_loss_of_an_epoch_is_the_mean_over_windows_however_they_are_grouped(
 def test_the_average_moves_by_its_decay_at_every_step_and_is_apart_from_the_weights():
     model = Linear()
     first = model.layer.weight.detach().clone()
-    steps = Steps(model, TrainConfig(learning_rate=0.05, average_decay=0.75, warmup=0.0))
+    steps = Optimizer(model, TrainConfig(learning_rate=0.05, ema_decay=0.75, warmup_fraction=0.0))
     after = []
     for _ in range(3):
         train_epoch(model, steps, batches([6]), PLAIN, CPU)
@@ -142,7 +142,7 @@ def test_the_average_moves_by_its_decay_at_every_step_and_is_apart_from_the_weig
 def test_the_average_takes_the_statistics_of_batch_normalisation_along():
     torch.manual_seed(0)
     model = AudioCNN([ConvBlockConfig(channels=2)], InputShape(40, 51))
-    steps = Steps(model, TrainConfig(average_decay=0.5))
+    steps = Optimizer(model, TrainConfig(ema_decay=0.5))
     batch = Batch(torch.randn(4, 1, 40, 51) * 9, torch.eye(2).repeat(2, 1), torch.arange(4))
     for epoch in (1, 2, 3):
         train_epoch(model, steps, [batch], PLAIN, CPU, epoch)
@@ -155,7 +155,7 @@ def test_a_long_gradient_is_shortened_and_a_short_one_is_not():
     parts = batches([8])
     for norm, is_shortened in ((1e-3, True), (1e3, False)):
         model = Linear()
-        steps = Steps(model, TrainConfig(clip_norm=norm))
+        steps = Optimizer(model, TrainConfig(max_grad_norm=norm))
         seen = []
 
         def note(*_, model=model, seen=seen):
@@ -189,7 +189,7 @@ def test_bfloat16_comes_near_float32_and_the_weights_stay_float32():
 
 def test_chance_depends_on_the_seed_and_the_epoch_alone():
     parts = batches([6, 6])
-    augment = Augment(AugmentConfig(stretch=0.0, gain_db=9.0, mix=1.0), 4)
+    augment = Augment(AugmentConfig(time_stretch=0.0, gain_db=9.0, mixup=1.0), 4)
     objective = Objective(make_loss(BINARY), augment)
     weights = {
         (seed, first): _weights(parts, objective, seed, first)
@@ -202,7 +202,7 @@ def test_chance_depends_on_the_seed_and_the_epoch_alone():
 
 def _weights(parts, objective, seed, epoch):
     model = Linear()
-    steps = Steps(model, TrainConfig(learning_rate=0.05, seed=seed))
+    steps = Optimizer(model, TrainConfig(learning_rate=0.05, seed=seed))
     train_epoch(model, steps, parts, objective, CPU, epoch)
     return model.layer.weight.detach()
 

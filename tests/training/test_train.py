@@ -21,7 +21,7 @@ from earmark.models.run_folder import RunFolder
 from earmark.system.runtime import Runtime
 from earmark.tasks.task import BINARY
 from earmark.training.losses import make_loss
-from earmark.training.optimizer import Objective, Steps, train_epoch
+from earmark.training.optimizer import Objective, Optimizer, train_epoch
 from earmark.training.train import EarlyStopping, train
 
 CPU = Runtime(torch.device("cpu"))
@@ -34,16 +34,16 @@ SMALL = (
 )
 EVERYTHING = (
     "train.epochs=4",
-    "train.schedule=one_cycle",
-    "train.warmup=0.3",
-    "train.average_decay=0.8",
-    "train.clip_norm=1.0",
-    "train.accumulate=2",
+    "train.lr_schedule=one_cycle",
+    "train.warmup_fraction=0.3",
+    "train.ema_decay=0.8",
+    "train.max_grad_norm=1.0",
+    "train.grad_accumulation_steps=2",
     "train.precision=bfloat16",
-    "augment.stretch=0.2",
+    "augment.time_stretch=0.2",
     "augment.shortest=0.8",
     "augment.gain_db=6.0",
-    "augment.mix=0.5",
+    "augment.mixup=0.5",
     "augment.time_masks=1",
 )
 LONG = ("train.epochs=30", "train.patience=30")
@@ -107,10 +107,10 @@ def test_the_same_seed_gives_the_same_bytes_and_another_gives_others(run_trainin
 def test_the_seed_is_recorded(run_training, tmp_path):
     run_training("run", "train.epochs=1", "train.seed=11")
     assert load_config(tmp_path / "run" / "config.toml").train.seed == 11
-    assert load_checkpoint(tmp_path / "run").card.config.train.seed == 11
+    assert load_checkpoint(tmp_path / "run").spec.config.train.seed == 11
 
 
-UNVALIDATED = ("train.epochs=4", "train.validation=false")
+UNVALIDATED = ("train.epochs=4", "train.hold_out_validation=false")
 
 
 @pytest.mark.parametrize("settings", [("train.epochs=4",), EVERYTHING, UNVALIDATED])
@@ -159,7 +159,7 @@ def test_without_validation_its_recordings_train_and_the_last_weights_are_kept(
 
 def test_without_validation_more_clips_train(run_training, tmp_path):
     split = {}
-    for name, settings in (("with", ()), ("without", ("train.validation=false",))):
+    for name, settings in (("with", ()), ("without", ("train.hold_out_validation=false",))):
         run_training(name, "train.epochs=1", *settings)
         rows = RunFolder(tmp_path / name).read_recordings()
         split[name] = {
@@ -260,7 +260,7 @@ def test_one_mean_over_all_windows_not_a_mean_of_batch_means():
         for value in values
     ]
     model = Constant()
-    steps = Steps(model, small("train.learning_rate=1e-30").train)
+    steps = Optimizer(model, small("train.learning_rate=1e-30").train)
     expected = (3 * math.log(2) + math.log1p(math.exp(10.0))) / 4
     objective = Objective(make_loss(BINARY))
     assert train_epoch(model, steps, batches, objective, CPU) == pytest.approx(expected, rel=1e-6)
@@ -271,7 +271,7 @@ def test_a_network_can_learn_eight_windows_by_heart():
     model = AudioCNN(small().model.blocks, InputShape(40, 51))
     targets = torch.eye(2).repeat(4, 1)
     batch = Batch(torch.rand(8, 1, 40, 51), targets, torch.arange(8))
-    steps = Steps(model, small("train.schedule=constant", "train.warmup=0.0").train)
+    steps = Optimizer(model, small("train.lr_schedule=constant", "train.warmup_fraction=0.0").train)
     objective = Objective(make_loss(BINARY))
     losses = [train_epoch(model, steps, [batch], objective, CPU) for _ in range(150)]
     assert losses[0] > 0.5
@@ -295,7 +295,7 @@ def test_bad_files_are_named_and_skipped(run_training, sound_folder, write_clip)
     (folder / "corrupt.flac").write_bytes(b"fLaC" + bytes(500))
     write_clip(folder / "short.wav", seconds=0.05)
     result = run_training("run", "train.epochs=1")
-    names = {one.name.rsplit("/", 1)[1]: one.error for one in result.skipped}
+    names = {one.path.rsplit("/", 1)[1]: one.error for one in result.skipped}
     assert set(names) == {"empty.wav", "text.wav", "corrupt.flac", "short.wav"}
     assert all(name in error for name, error in names.items())
 

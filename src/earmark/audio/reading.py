@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-import xxhash
 from jaxtyping import Float32
 
 from earmark.audio.decoding import (
@@ -29,7 +28,6 @@ from earmark.system.parallel import leave_if_unwanted, read_ahead
 MAX_SECONDS = 100 * 3600.0
 MAX_SAMPLE = 1e10
 """Far beyond integers of 32 bits that were not divided, and far below what float32 can square."""
-HASHED_BYTES = 1 << 18
 
 Samples = Float32[np.ndarray, " time"]
 Block = Float32[np.ndarray, " _"]
@@ -49,14 +47,14 @@ class Audio:
         return len(self.samples) / self.sample_rate
 
 
-class Counted:
+class SampleCounter:
     """Blocks that are counted as they go by.
 
     Args:
         blocks: Samples, once.
 
     Example:
-        >>> sound = Counted([np.zeros(2, np.float32), np.zeros(3, np.float32)])
+        >>> sound = SampleCounter([np.zeros(2, np.float32), np.zeros(3, np.float32)])
         >>> len(list(sound)), sound.num_samples
         (2, 5)
     """
@@ -172,24 +170,6 @@ def is_audio(path: Path) -> bool:
 def has_sound_name(path: Path) -> bool:
     """Whether the extension is that of sound, in any case of letters, whatever is there."""
     return path.suffix.lower() in SOUNDFILE_EXTENSIONS | AV_EXTENSIONS
-
-
-def content_hash(path: Path) -> str:
-    """The 128-bit XXH3 digest of a file's bytes, in hexadecimal digits.
-
-    It tells contents apart; it is no proof against somebody who makes two files collide.
-
-    Raises:
-        AudioError: The file cannot be read.
-    """
-    digest = xxhash.xxh3_128()
-    try:
-        with path.open("rb", buffering=0) as file:
-            while block := file.read(HASHED_BYTES):
-                digest.update(block)
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {error.strerror}", "missing") from None
-    return digest.hexdigest()
 
 
 def read_mono(

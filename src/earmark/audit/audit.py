@@ -10,14 +10,14 @@ from earmark.audit.findings import Audit, Finding
 from earmark.audit.fingerprints import Fingerprint
 from earmark.audit.labels import label_findings, label_rows
 from earmark.audit.shortcuts import shortcut_findings
-from earmark.audit.signal import Facts, listen
+from earmark.audit.signal import SignalStats, listen
 from earmark.data.manifest import Manifest, Recording
 from earmark.errors import AudioError
 from earmark.features.store import default_root
 from earmark.system.parallel import map_in_order
 from earmark.system.progress import SILENT, Reporter
 
-Heard = tuple[Facts, Fingerprint]
+Heard = tuple[SignalStats, Fingerprint]
 
 
 def check(

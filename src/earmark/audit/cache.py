@@ -9,17 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from earmark.audit.fingerprints import Fingerprint
-from earmark.audit.signal import Facts
+from earmark.audit.signal import SignalStats
 from earmark.data.manifest import Recording
 from earmark.errors import StoreError
 
 CHECK_VERSION = 5
-"""Counted up whenever the same file gives other facts, so that old ones are not read."""
+"""SampleCounter up whenever the same file gives other facts, so that old ones are not read."""
 WRITE_SECONDS = 2.0
 
 
 class CheckCache(AbstractContextManager["CheckCache"]):
-    """Facts and fingerprints by path, size and time of change of a file, and the excerpt.
+    """SignalStats and fingerprints by path, size and time of change of a file, and the excerpt.
 
     Written every few seconds and at the end, however it ends, so that others wait no longer than a
     write takes. One thread may use it.
@@ -42,14 +42,14 @@ class CheckCache(AbstractContextManager["CheckCache"]):
         self._waiting: list[tuple[str, str, bytes]] = []
         self._written_at = time.monotonic()
 
-    def get(self, key: str) -> tuple[Facts, Fingerprint] | None:
+    def get(self, key: str) -> tuple[SignalStats, Fingerprint] | None:
         """What was heard before."""
         query = "SELECT facts, print FROM heard WHERE key = ?"
         with self._told():
             row = self._database.execute(query, (key,)).fetchone()
-        return (Facts(**json.loads(row[0])), Fingerprint.from_bytes(row[1])) if row else None
+        return (SignalStats(**json.loads(row[0])), Fingerprint.from_bytes(row[1])) if row else None
 
-    def put(self, key: str, facts: Facts, print_: Fingerprint) -> None:
+    def put(self, key: str, facts: SignalStats, print_: Fingerprint) -> None:
         """Keeps what was heard."""
         self._waiting.append((key, json.dumps(asdict(facts)), print_.to_bytes()))
         if time.monotonic() - self._written_at > WRITE_SECONDS:

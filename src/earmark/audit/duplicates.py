@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from earmark.audit.findings import Finding, Kind
 from earmark.audit.fingerprints import Fingerprint
 from earmark.audit.matches import Match, find_matches
-from earmark.audit.signal import SILENT_PEAK, Facts
+from earmark.audit.signal import SILENT_PEAK, SignalStats
 from earmark.data.manifest import Manifest, Recording
 
 WHOLE_SHARE = 0.8
@@ -25,7 +25,7 @@ _WHAT: dict[Kind, str] = {
 
 
 def duplicate_findings(
-    manifest: Manifest, heard: Mapping[str, tuple[Recording, tuple[Facts, Fingerprint]]]
+    manifest: Manifest, heard: Mapping[str, tuple[Recording, tuple[SignalStats, Fingerprint]]]
 ) -> list[Finding]:
     """All recordings that share sound, a finding for each lot that hangs together.
 

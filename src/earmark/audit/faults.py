@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from earmark.audit.findings import Finding
-from earmark.audit.signal import SILENT_PEAK, Facts
+from earmark.audit.signal import SILENT_PEAK, SignalStats
 from earmark.data.manifest import Recording
 
 DC_OFFSET = 0.02
 CLIPPED_SAMPLES = 20
 
 
-def signal_findings(recording: Recording, facts: Facts) -> Iterator[Finding]:
+def signal_findings(recording: Recording, facts: SignalStats) -> Iterator[Finding]:
     """Faults that can be heard in one recording or read in its header."""
     names, path = (recording.name,), recording.path
     if facts.peak < SILENT_PEAK:
@@ -40,7 +40,7 @@ def signal_findings(recording: Recording, facts: Facts) -> Iterator[Finding]:
         yield Finding("header", "warning", names, message)
 
 
-def rate_notes(heard: Sequence[tuple[Recording, Facts]]) -> Iterator[Finding]:
+def rate_notes(heard: Sequence[tuple[Recording, SignalStats]]) -> Iterator[Finding]:
     """A note when recordings differ in their sample rate."""
     counts = Counter(facts.sample_rate for _, facts in heard)
     if len(counts) > 1:

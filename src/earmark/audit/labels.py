@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from earmark.audit.findings import Finding
-from earmark.audit.signal import Facts
+from earmark.audit.signal import SignalStats
 from earmark.data.manifest import SPLITS, Manifest
 from earmark.data.splits import labels_short_of_groups
 
@@ -15,7 +15,7 @@ UNBALANCED_RATIO = 4.0
 """From this many recordings of one label for each of another on, there is a note."""
 
 
-def label_rows(manifest: Manifest, heard: Mapping[str, Facts]) -> list[dict[str, Any]]:
+def label_rows(manifest: Manifest, heard: Mapping[str, SignalStats]) -> list[dict[str, Any]]:
     """Clips, groups and seconds of each label in each split.
 
     Args:

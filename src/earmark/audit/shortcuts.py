@@ -8,7 +8,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
 from earmark.audit.findings import Finding
-from earmark.audit.signal import Facts
+from earmark.audit.signal import SignalStats
 from earmark.data.manifest import Recording
 
 FOLDS = 5
@@ -19,7 +19,7 @@ FILE_PROPERTIES = ("sample rate", "channels", "codec", "duration")
 SOUND_PROPERTIES = ("leading silence", "trailing silence", "level", "bandwidth", "noise floor")
 
 
-def shortcut_findings(heard: Sequence[tuple[Recording, Facts]]) -> Iterator[Finding]:
+def shortcut_findings(heard: Sequence[tuple[Recording, SignalStats]]) -> Iterator[Finding]:
     """Predicts the label from level, bandwidth, file format and the like, one group held out.
 
     A random forest is cross-validated by group. It beats chance when the lower end of a bootstrap
@@ -28,7 +28,8 @@ def shortcut_findings(heard: Sequence[tuple[Recording, Facts]]) -> Iterator[Find
     belong to what is recorded, so they are a note.
 
     Args:
-        heard: Facts of the recordings; those with one label, of at least `FOLDS` groups, are used.
+        heard: SignalStats of the recordings; those with one label, of at least `FOLDS` groups, are
+            used.
     """
     items = [(one, facts) for one, facts in heard if len(one.labels) == 1]
     step = -(-len(items) // MOST_CLIPS) or 1
@@ -58,7 +59,9 @@ def shortcut_findings(heard: Sequence[tuple[Recording, Facts]]) -> Iterator[Find
             yield Finding("shortcut", kind, (), message)
 
 
-def _with_groups(items: Sequence[tuple[Recording, Facts]]) -> list[tuple[Recording, Facts]]:
+def _with_groups(
+    items: Sequence[tuple[Recording, SignalStats]],
+) -> list[tuple[Recording, SignalStats]]:
     """Those whose label is in enough groups that each fold can test on one."""
     groups: dict[str, set[str]] = defaultdict(set)
     for one, _ in items:
@@ -66,7 +69,7 @@ def _with_groups(items: Sequence[tuple[Recording, Facts]]) -> list[tuple[Recordi
     return [(one, facts) for one, facts in items if len(groups[one.labels[0]]) >= FOLDS]
 
 
-def _row(facts: Facts, codecs: list[str]) -> tuple[float | int, ...]:
+def _row(facts: SignalStats, codecs: list[str]) -> tuple[float | int, ...]:
     file = (facts.sample_rate, facts.channels, codecs.index(facts.codec), facts.duration_seconds)
     silence = (facts.leading_seconds, facts.trailing_seconds)
     return (*file, *silence, facts.level_db, facts.bandwidth_hz, facts.noise_floor_db)

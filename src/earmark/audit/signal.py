@@ -30,7 +30,7 @@ LOWEST_DB = -120
 
 
 @dataclass(frozen=True)
-class Facts:
+class SignalStats:
     """What is known of a recording without its label.
 
     Args:
@@ -68,7 +68,7 @@ class Facts:
     dead_channel: int | None
 
 
-def listen(recording: Recording) -> tuple[Facts, Fingerprint]:
+def listen(recording: Recording) -> tuple[SignalStats, Fingerprint]:
     """Decodes a recording once; memory does not grow with its length, but for the fingerprint.
 
     Raises:
@@ -81,7 +81,7 @@ def listen(recording: Recording) -> tuple[Facts, Fingerprint]:
         native = reading.read_mono(recording.path, watched, source.sample_rate, recording.excerpt)
         blocks = reading.resample(mono.watch(native), source.sample_rate, SAMPLE_RATE)
         found = fingerprint(block for block in blocks if len(block))
-    facts = Facts(
+    facts = SignalStats(
         digest=mono.digest.hexdigest(),
         duration_seconds=mono.num_samples / source.sample_rate,
         sample_rate=source.sample_rate,

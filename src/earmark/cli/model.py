@@ -55,17 +55,17 @@ def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
     from earmark.models.architectures.registry import InputShape
     from earmark.models.architectures.summary import summarize
     from earmark.models.checkpoint import load_checkpoint, new_network
-    from earmark.models.spec import ModelCard
+    from earmark.models.spec import ModelSpec
 
     if model:
         if given("settings") or given("config_file"):
             raise ConfigError(f"{model}: keeps its settings; leave --set and --config out")
         checkpoint = load_checkpoint(model)
-        card, network = checkpoint.card, checkpoint.build()
+        spec, network = checkpoint.spec, checkpoint.build()
     else:
-        card = ModelCard(config, labels=("no", "yes"), window_frames=crop_frames(config))
-        network = new_network(card)
-    shape = InputShape(card.config.features.n_mels, card.window_frames)
+        spec = ModelSpec(config, labels=("no", "yes"), window_frames=crop_frames(config))
+        network = new_network(spec)
+    shape = InputShape(spec.config.features.n_mels, spec.window_frames)
     layers = summarize(network, shape)
     rows = [
         (
@@ -77,7 +77,7 @@ def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
         )
         for one in layers
     ]
-    title = f"{card.config.model.name}, input 1 x {shape.n_mels} x {shape.num_frames}"
+    title = f"{spec.config.model.name}, input 1 x {shape.n_mels} x {shape.num_frames}"
     print_table(title, ("layer", "kind", "output", "parameters", "multiply-adds"), rows)
     parameters = sum(one.num_parameters for one in layers)
     multiply_adds = sum(one.num_multiply_adds for one in layers)

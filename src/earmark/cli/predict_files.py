@@ -19,13 +19,14 @@ from earmark.cli.printing import PREDICTION_COLUMNS, SEGMENT_COLUMNS, prediction
 from earmark.errors import ConfigError
 
 if TYPE_CHECKING:
+    from earmark.errors import FailedFile
     from earmark.inference.classifier import Classifier
-    from earmark.inference.predictions import Failure, Prediction
+    from earmark.inference.predictions import Prediction
     from earmark.inference.result_table import ResultTable
     from earmark.inference.segmentation.cutting import RecordingFolders
     from earmark.system.progress import Reporter
 
-    Result = Prediction | Failure
+    Result = Prediction | FailedFile
 
 TABLE_ROWS = 100
 """Most files that are shown as one table; the lines of more are shown as they come."""
@@ -186,7 +187,7 @@ def _judge_and_show(
     with bars.track("predict", total) as task:
         for result in _judge(classifier, itertools.chain(counted, files), request):
             num_judged += 1
-            task.advance(note=result.path.name)
+            task.advance(note=Path(result.path).name)
             facts = result.to_dict()
             if "error" in facts:
                 num_failed += 1
@@ -202,7 +203,7 @@ def _judge(
     classifier: "Classifier", files: Iterable[tuple[Path, Path]], request: Request
 ) -> "Iterator[Result]":
     """Results under the names that files are shown by, when all of their own files are written."""
-    from earmark.inference.predictions import Failure
+    from earmark.errors import FailedFile
 
     names: dict[Path, Path] = {}
 
@@ -221,9 +222,9 @@ def _judge(
     else:
         results = classifier.predict_many(paths())
     for result in results:
-        name = names.get(result.path, result.path)
-        if isinstance(result, Failure):
-            yield Failure(name, result.error.replace(str(result.path), str(name)))
+        name = names.get(Path(result.path), Path(result.path))
+        if isinstance(result, FailedFile):
+            yield FailedFile(name, result.error.replace(str(result.path), str(name)))
             continue
         named = dataclasses.replace(result, path=name)
         if request.needs_segments:
@@ -239,12 +240,11 @@ def _write_files(
     request: Request,
 ) -> "Result":
     """Writes what a recording has files for; gives its result, or why its sound failed."""
-    from earmark.errors import AudioError
-    from earmark.inference.predictions import Failure
+    from earmark.errors import AudioError, FailedFile
     from earmark.inference.segmentation.cutting import split_audio
     from earmark.inference.segmentation.formats import FORMATS
     from earmark.inference.segmentation.predict import draw_prediction, make_timeline
-    from earmark.system.files import place_below, write_whole
+    from earmark.system.files import atomic_write, place_below
 
     try:
         if request.segments_to is not None:
@@ -255,7 +255,7 @@ def _write_files(
                     suffix, content = FORMATS[kind].suffix, FORMATS[kind].render(timeline)
                 else:
                     suffix, content = f".{kind}", draw_prediction(classifier, result, kind)
-                write_whole(place.with_name(place.name + suffix), content)
+                atomic_write(place.with_name(place.name + suffix), content)
         if request.split_to is not None:
             split_audio(
                 *(result.path, result.segments or (), request.split_to),
@@ -264,27 +264,29 @@ def _write_files(
                 recordings=request.folders,
             )
     except AudioError as error:
-        return Failure(named.path, str(error))
+        return FailedFile(named.path, str(error))
     except OSError as error:
         # Such a name is that of one recording; a full disk concerns all that are to come.
         if error.errno != errno.ENAMETOOLONG:
             raise
-        return Failure(named.path, f"{named.path}: its files would have too long a name; rename it")
+        return FailedFile(
+            named.path, f"{named.path}: its files would have too long a name; rename it"
+        )
     return named if request.segments else dataclasses.replace(named, segments=None)
 
 
 def _open_table(classifier: "Classifier", request: Request) -> "ResultTable | nullcontext[None]":
-    from earmark.audio.reading import content_hash
     from earmark.inference.result_table import ResultTable
     from earmark.models.pretrained import find_model
     from earmark.models.run_folder import RunFolder
+    from earmark.system.hashing import content_hash
 
     if request.output is None:
         return nullcontext()
     model = find_model(request.model)
     facts = {
         "model": content_hash(RunFolder(model).best if model.is_dir() else model),
-        "predict": classifier.card.config.predict.model_dump(mode="json"),
+        "predict": classifier.spec.config.predict.model_dump(mode="json"),
         "segments": request.segments,
     }
     return ResultTable(request.output, classifier.labels, facts, resume=request.resume)

@@ -9,13 +9,13 @@ import click
 
 if TYPE_CHECKING:
     from earmark.data.manifest import Manifest
-    from earmark.data.preparation import Skipped
+    from earmark.errors import FailedFile
     from earmark.evaluation.analysis.analyze import Examination
     from earmark.evaluation.compare import Comparison
     from earmark.evaluation.metrics.scores import Scores
     from earmark.evaluation.metrics.significance import PairedDifference
     from earmark.evaluation.result import Evaluation, WindowScores
-    from earmark.inference.predictions import Failure, Prediction
+    from earmark.inference.predictions import Prediction
     from earmark.system.progress import Reporter
     from earmark.training.cross_validation.result import CrossValidation
 
@@ -34,20 +34,20 @@ def read_data(data: Path, reporter: "Reporter") -> "Manifest":
     return manifest
 
 
-def prediction_row(result: "Prediction | Failure") -> tuple[str, ...]:
+def prediction_row(result: "Prediction | FailedFile") -> tuple[str, ...]:
     """A file's cells in the order of `PREDICTION_COLUMNS`."""
     facts = result.to_dict()
     if "error" in facts:
         return facts["path"], "-", "-", "-"
     seconds = f"{facts['duration_seconds']:.1f}"
-    if "undecided" in facts:
-        return facts["path"], f"- ({facts['undecided']})", "-", seconds
+    if "abstained" in facts:
+        return facts["path"], f"- ({facts['abstained']})", "-", seconds
     chosen = facts.get("labels", [facts.get("label")])
     shares = ";".join(f"{facts['probabilities'][label]:.3f}" for label in chosen)
     return facts["path"], ";".join(chosen) or "-", shares or "-", seconds
 
 
-def segment_rows(result: "Prediction | Failure") -> list[tuple[str, ...]]:
+def segment_rows(result: "Prediction | FailedFile") -> list[tuple[str, ...]]:
     """A row a segment of a file in the order of `SEGMENT_COLUMNS`; one of dashes without any."""
     facts = result.to_dict()
     return [
@@ -133,7 +133,7 @@ def print_comparison(found: "Comparison", models: tuple[str, str]) -> None:
         for one in found.differing
     ]
     if rows:
-        print_table("Judged differently", ("file", "label", *models), rows)
+        print_table("RankedClip differently", ("file", "label", *models), rows)
     for model, test in zip(models, (found.first, found.second), strict=True):
         click.echo(printable(model))
         _print_headline(test.scores)
@@ -197,7 +197,7 @@ def print_cross_validation(found: "CrossValidation") -> None:
             )
             for one in facts["errors"]
         ]
-        print_table("Judged wrongly", columns, rows)
+        print_table("RankedClip wrongly", columns, rows)
     _print_pooled(facts)
     print_windows(found.windows)
 
@@ -231,7 +231,7 @@ def tally(scores: "Scores") -> str:
     return f"{scores.num_correct} of {scores.num_clips} test clips"
 
 
-def exit_if_skipped(skipped: "Sequence[Skipped]", reporter: "Reporter") -> None:
+def exit_if_skipped(skipped: "Sequence[FailedFile]", reporter: "Reporter") -> None:
     """Says that files were skipped, and exits with status 1 when any were."""
     if skipped:
         reporter.warn(f"{len(skipped)} files were skipped; they are named above")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from earmark.inference.classifier import Classifier
-    from earmark.inference.predictions import JudgedWindow
+    from earmark.inference.predictions import WindowPrediction
     from earmark.system.progress import Reporter
 
 WINDOW_COLUMNS = ("start", "end", "label", "probabilities")
@@ -60,9 +60,9 @@ def tell_latency(classifier: "Classifier", input_seconds: float, reporter: "Repo
     A change is seen when about half of a window lies behind it; the next window may be a hop away,
     and its last frame needs half a transform more.
     """
-    features, predict = classifier.card.config.features, classifier.card.config.predict
+    features, predict = classifier.spec.config.features, classifier.spec.config.predict
     window_seconds = (
-        (classifier.card.window_frames - 1) * features.hop_length / features.sample_rate
+        (classifier.spec.window_frames - 1) * features.hop_length / features.sample_rate
     )
     ahead_seconds = features.n_fft / 2 / features.sample_rate
     late = window_seconds / 2 + ahead_seconds + predict.hop_seconds + input_seconds
@@ -76,7 +76,7 @@ def show_windows(
     classifier: "Classifier", blocks: "Iterable[np.ndarray]", rate: int, *, as_json: bool
 ) -> None:
     """A line a window: JSON, cells between tabs, or on a terminal a line for as long as a label."""
-    hop_seconds = classifier.card.config.predict.hop_seconds
+    hop_seconds = classifier.spec.config.predict.hop_seconds
     on_terminal = sys.stdout.isatty() and not as_json
     if not as_json and not on_terminal:
         click.echo("\t".join(WINDOW_COLUMNS))
@@ -96,30 +96,30 @@ def show_windows(
         click.echo()
 
 
-def _document(classifier: "Classifier", window: "JudgedWindow") -> dict[str, Any]:
+def _document(classifier: "Classifier", window: "WindowPrediction") -> dict[str, Any]:
     from earmark.tasks.task import MULTI_LABEL
 
-    several = classifier.card.task is MULTI_LABEL
+    several = classifier.spec.task is MULTI_LABEL
     return {
         "start": round(window.start_seconds, 3),
         "end": round(window.end_seconds, 3),
         **(
             {"labels": list(window.labels)}
             if several
-            else {"label": None if window.undecided else window.labels[0]}
+            else {"label": None if window.abstained else window.labels[0]}
         ),
-        **({"undecided": window.undecided} if window.undecided else {}),
+        **({"abstained": window.abstained} if window.abstained else {}),
         "probabilities": dict(
             zip(classifier.labels, map(float, window.probabilities), strict=True)
         ),
     }
 
 
-def _named(window: "JudgedWindow") -> str:
-    return f"- ({window.undecided})" if window.undecided else ";".join(window.labels) or "-"
+def _named(window: "WindowPrediction") -> str:
+    return f"- ({window.abstained})" if window.abstained else ";".join(window.labels) or "-"
 
 
-def _cells(classifier: "Classifier", window: "JudgedWindow") -> tuple[str, ...]:
+def _cells(classifier: "Classifier", window: "WindowPrediction") -> tuple[str, ...]:
     from earmark.cli.terminal import printable
 
     shares = ";".join(f"{share:.3f}" for share in window.probabilities)
@@ -136,7 +136,7 @@ def _free_columns() -> int:
     return shutil.get_terminal_size().columns - 1
 
 
-def _bars(classifier: "Classifier", window: "JudgedWindow", columns: int) -> str:
+def _bars(classifier: "Classifier", window: "WindowPrediction", columns: int) -> str:
     """The most probable labels, three at most, each with a bar, in so many columns."""
     from earmark.cli.terminal import printable
 

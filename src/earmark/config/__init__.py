@@ -6,6 +6,7 @@ mistakes of a file are reported at once.
 
 from earmark.config.base import MAX_WINDOW_FRAMES, Section
 from earmark.config.loading import config_from_dict, load_config, override
+from earmark.config.renamed import rename_settings
 from earmark.config.search import SearchConfig, TuneConfig
 from earmark.config.sections import (
     AugmentConfig,
@@ -36,4 +37,5 @@ __all__ = [
     "config_from_dict",
     "load_config",
     "override",
+    "rename_settings",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from earmark.config.paths import place
+from earmark.config.renamed import RENAMED
 from earmark.config.search import SearchConfig
 from earmark.config.sections import Config, ConvBlockConfig
 from earmark.errors import ConfigError
@@ -82,6 +83,8 @@ def _describe(error: Any) -> str:
     # A name in quotation marks may have several lines; a message has one.
     location = [" ".join(str(part).split()) for part in error["loc"]]
     path = ".".join(location) or "the configuration"
+    if error["type"] == "extra_forbidden" and path in RENAMED:
+        return f"{path} is now called {RENAMED[path]}"
     if error["type"] == "extra_forbidden":
         return f"unknown setting {path}{_suggest(location)}"
     message = error["msg"].removeprefix("Value error, ")

@@ -120,14 +120,14 @@ class AugmentConfig(Section):
     0 turns each kind off, and `shortest` is off at 1.
     """
 
-    stretch: Annotated[float, Field(ge=0, le=4)] = 0.25
+    time_stretch: Annotated[float, Field(ge=0, le=4)] = 0.25
     """Windows are cut up to this much longer or shorter, then brought to one length: 0.25 is from
     1/1.25 to 1.25 times the length."""
     shortest: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Batches are cut to a random share of the window, at least this; 1 leaves them whole."""
     roll: Share = 0.0
     """Windows are rotated in time by up to this share of their length."""
-    warp: Annotated[float, Field(ge=0, le=4)] = 0.0
+    frequency_warp: Annotated[float, Field(ge=0, le=4)] = 0.0
     """Bands are moved up or down the mel scale by a factor of up to 1 plus this, as of smaller or
     larger bodies: 0.1 is from 1/1.1 to 1.1."""
     gain_db: Annotated[float, Field(ge=0, le=60)] = 10.0
@@ -139,26 +139,26 @@ class AugmentConfig(Section):
     noise_snr_db: Annotated[float, Field(ge=-20, le=60)] = 5.0
     """Loudest noise, as a signal-to-noise ratio before its colour, which may add some 10 dB; the
     softest is 30 dB lower."""
-    mix: Share = 0.0
+    mixup: Share = 0.0
     """Share of the windows that are mixed with another one of their batch, targets as well."""
-    mix_alpha: Annotated[float, Field(gt=0, le=100)] = 0.4
+    mixup_alpha: Annotated[float, Field(gt=0, le=100)] = 0.4
     """Parameters of the beta distribution of the mixing ratio: 1 is uniform, less mixes less."""
-    mix_domain: Literal["decibels", "energy"] = "decibels"
+    mixup_domain: Literal["decibels", "energy"] = "decibels"
     """`decibels` mixes the values that the network sees (mixup); `energy` mixes as if both sounded
     at once, at equal levels before the ratio (between-class mixing); in a multi-label task both
     then keep all their labels."""
-    style: Share = 0.0
+    freq_mixstyle: Share = 0.0
     """Share of the batches in which each band's mean and deviation are mixed with those of another
     window."""
-    style_alpha: Annotated[float, Field(gt=0, le=100)] = 0.4
+    freq_mixstyle_alpha: Annotated[float, Field(gt=0, le=100)] = 0.4
     """Both parameters of the beta distribution of that mixing ratio."""
     frequency_masks: Annotated[int, Field(ge=0, le=100)] = 0
     """Stretches of bands that are blanked out."""
-    frequency_mask_share: Share = 0.2
+    frequency_mask_fraction: Share = 0.2
     """Widest such stretch, as a share of the bands."""
     time_masks: Annotated[int, Field(ge=0, le=100)] = 1
     """Stretches of time that are blanked out."""
-    time_mask_share: Share = 0.2
+    time_mask_fraction: Share = 0.2
     """Longest such stretch, as a share of the window."""
 
     def source_frames(self, window_frames: int) -> int:
@@ -167,7 +167,7 @@ class AugmentConfig(Section):
         Args:
             window_frames: Length of the windows that the network gets.
         """
-        return math.ceil(window_frames * (1 + self.stretch))
+        return math.ceil(window_frames * (1 + self.time_stretch))
 
 
 class TrainConfig(Section):
@@ -177,25 +177,25 @@ class TrainConfig(Section):
     """Largest number of epochs."""
     batch_size: Length = 32
     """Windows a batch, in each process."""
-    accumulate: Length = 1
+    grad_accumulation_steps: Length = 1
     """Batches whose gradients make one step, as one batch of so many times the size would."""
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     """Step size of AdamW; the highest one of a schedule."""
-    schedule: Literal["constant", "cosine", "one_cycle"] = "cosine"
+    lr_schedule: Literal["constant", "cosine", "one_cycle"] = "cosine"
     """How the step size goes on after warm-up: it stays, or falls to nothing over `train.epochs`
     along a cosine. `one_cycle` does so too, and lets the momentum fall and rise against it."""
-    warmup: Fraction = 0.1
+    warmup_fraction: Fraction = 0.1
     """Share of `train.epochs` in which the step size rises to its highest."""
-    clip_norm: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Annotated[float, Field(ge=0)] = 0.0
     """Longest gradient over all weights; longer ones are shortened. 0 lets all pass."""
-    average_decay: Fraction = 0.9
+    ema_decay: Fraction = 0.9
     """Share that the moving average of the weights keeps at each step; the average is validated and
     kept. 0 keeps the weights themselves."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     """Numbers in the layers while training; `auto` is bfloat16 where the device has it."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     """Weight decay of AdamW."""
-    validation: bool = True
+    hold_out_validation: bool = True
     """Whether validation recordings are held out. If not, they train too: every epoch is run, the
     last weights are kept, and thresholds stay at their defaults."""
     patience: Positive = 30
@@ -213,7 +213,7 @@ class TrainConfig(Section):
     """Run folders of trained networks, whose probabilities are learnt beside the labels. In
     `cross-validate` also folders of cross-validations that kept their models: those of a fold
     teach it."""
-    teacher_share: Share = 0.8
+    teacher_weight: Share = 0.8
     """What the mean of these probabilities weighs in a target; the labels weigh the rest."""
     crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
     """Length of the windows that the network sees, or that of the longest training clip where it is
@@ -245,7 +245,7 @@ class EvaluateConfig(Section):
     """How often groups are drawn again for the bootstrap intervals."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of these draws."""
-    window_seconds: Annotated[float, Field(gt=0, le=3600)] | None = None
+    excerpt_seconds: Annotated[float, Field(gt=0, le=3600)] | None = None
     """Length of the stretches that are each judged alone as well, without the sound around them."""
 
 
@@ -271,16 +271,16 @@ class PredictConfig(Section):
     smoothing: Literal["viterbi", "median", "none"] = "viterbi"
     """How the windows of a time line become segments: by the likeliest segments of which none is
     too short, by the median over neighbours, or each by itself."""
-    min_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    min_segment_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     """Shortest segment of `viterbi`; length of the median of `median`."""
-    boundary_share: Fraction = 0.35
+    boundary_fraction: Fraction = 0.35
     """Where segments begin and end is judged by the middle of each window, so large a share of it;
     at 0 by whole windows, as `none` always is."""
 
     @property
     def moves_boundaries(self) -> bool:
         """Whether the middles of windows place the boundaries of segments."""
-        return self.boundary_share > 0 and self.smoothing != "none"
+        return self.boundary_fraction > 0 and self.smoothing != "none"
 
 
 class Config(Section):
@@ -304,7 +304,7 @@ class Config(Section):
                 f"train.crop_seconds = {seconds} or raise features.hop_length = "
                 f"{features.hop_length}"
             )
-        self._check_window_seconds()
+        self._check_excerpt_seconds()
         if self.model.head == "flatten" and self.augment.shortest < 1:
             raise ValueError(
                 f"augment.shortest = {self.augment.shortest}: model.head = flatten takes windows "
@@ -312,19 +312,19 @@ class Config(Section):
             )
         return self
 
-    def _check_window_seconds(self) -> None:
-        seconds, features = self.evaluate.window_seconds, self.features
+    def _check_excerpt_seconds(self) -> None:
+        seconds, features = self.evaluate.excerpt_seconds, self.features
         if seconds is None:
             return
         if self.model.head == "flatten":
             raise ValueError(
-                f"evaluate.window_seconds = {seconds}: model.head = flatten takes windows of one "
+                f"evaluate.excerpt_seconds = {seconds}: model.head = flatten takes windows of one "
                 "length only; leave it out, or train with model.head = pool"
             )
         shortest = (features.win_length + 2 * features.hop_length) / features.sample_rate
         if seconds < shortest:
             raise ValueError(
-                f"evaluate.window_seconds = {seconds}: shorter than {shortest:g} s, a window of "
+                f"evaluate.excerpt_seconds = {seconds}: shorter than {shortest:g} s, a window of "
                 "the front end and two steps"
             )
 

@@ -21,7 +21,7 @@ from earmark.errors import DataError
 from earmark.features.store import FeatureStore, Frames
 from earmark.features.windows import EVALUATION_BATCH, cut_window, window_starts
 from earmark.system.runtime import Runtime
-from earmark.tasks.task import MULTI_LABEL, Task, sampling_shares, target_rows
+from earmark.tasks.task import MULTI_LABEL, Task, multi_hot, sampling_weights
 
 STATISTICS_FRAMES = 1 << 16
 
@@ -154,7 +154,7 @@ class AudioDataset(Dataset):
     ) -> None:
         self.store = store
         self.clips = tuple(clips)
-        self.targets = target_rows([clip.targets for clip in clips], num_labels)
+        self.targets = multi_hot([clip.targets for clip in clips], num_labels)
         self.window_frames = (
             window_frames if crops is None else crops.augment.source_frames(window_frames)
         )
@@ -250,7 +250,7 @@ class TrainingBatches(Sampler[list[int]]):
         self._epoch = 0
         self._shares = None
         if config.balance == "sampling":
-            self._shares = sampling_shares(dataset.targets[dataset.window_clips])
+            self._shares = sampling_weights(dataset.targets[dataset.window_clips])
 
     def set_epoch(self, epoch: int) -> None:
         """Another epoch, another order."""

@@ -54,7 +54,7 @@ def choose_task(manifest: Manifest, config: TrainConfig, runtime: Runtime) -> Ta
         for split in SPLITS
     }
     _check_label_counts(manifest, counts)
-    if config.validation:
+    if config.hold_out_validation:
         _check_validated(manifest, task, counts["validation"], runtime)
     return task
 
@@ -162,7 +162,7 @@ def make_loaders(
             "start fewer"
         )
     validation = None
-    if config.train.validation:
+    if config.train.hold_out_validation:
         clips = _validation_clips(manifest, prepared, train_clips, task, runtime)
         overlap = config.predict.overlap
         windows = AudioDataset(store, clips, window_frames, overlap=overlap, num_labels=num_labels)

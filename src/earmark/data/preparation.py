@@ -14,8 +14,8 @@ import threadpoolctl
 from earmark.audio.decoding import AV_EXTENSIONS, WHOLE, Excerpt
 from earmark.config import FeatureConfig
 from earmark.data.manifest import Recording
-from earmark.errors import AudioError
-from earmark.features.log_mel import Extracted, LogMel, extract
+from earmark.errors import AudioError, FailedFile
+from earmark.features.log_mel import Features, LogMel, extract
 from earmark.features.store import ContentDigests, FeatureStore
 from earmark.system.memory import keep_freed_memory
 from earmark.system.parallel import default_num_workers, map_in_order
@@ -24,19 +24,7 @@ from earmark.system.progress import SILENT, Reporter
 PROCESSES_FROM_BYTES = 8_000_000
 """So much for PyAV pays for starting processes, which takes about a second."""
 
-Extractor = Callable[[Recording], Extracted]
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A recording that could not be used, and why."""
-
-    name: str
-    error: str
-
-    def to_dict(self) -> dict[str, str]:
-        """What ``--json`` prints."""
-        return {"path": self.name, "error": self.error}
+Extractor = Callable[[Recording], Features]
 
 
 @dataclass(frozen=True)
@@ -44,7 +32,7 @@ class Prepared:
     """What `prepare` did: the store key of each usable recording, by name, and the others."""
 
     keys: dict[str, str]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[FailedFile, ...]
     num_computed: int
 
 
@@ -104,7 +92,7 @@ def prepare(
     keep_freed_memory()
     num_workers = num_workers or default_num_workers()
     keys: dict[str, str] = {}
-    skipped: list[Skipped] = []
+    skipped: list[FailedFile] = []
     pace = _Pace()
     with (
         ContentDigests(store.root) as digests,
@@ -117,7 +105,7 @@ def prepare(
             try:
                 key, extracted = future.result()
             except AudioError as error:
-                skipped.append(Skipped(recording.name, str(error)))
+                skipped.append(FailedFile(recording.name, str(error)))
                 reporter.warn(f"skipped: {error}")
             else:
                 keys[recording.name] = key
@@ -132,7 +120,7 @@ def prepare(
 
 def _work(
     digests: ContentDigests, store: FeatureStore, extractor: Extractor, recording: Recording
-) -> tuple[str, Extracted | None]:
+) -> tuple[str, Features | None]:
     key = _make_key(digests.digest(recording.path), recording.excerpt)
     return key, None if key in store else extractor(recording)
 
@@ -145,7 +133,7 @@ def _extractor(
     log_mel = LogMel(config)
     alone = len(recordings) == 1 and num_workers > 1
 
-    def here(recording: Recording) -> Extracted:
+    def here(recording: Recording) -> Features:
         return extract(recording.path, log_mel, recording.excerpt, pipelined=alone)
 
     # Each worker is a thread already; more of them inside the matrix product would only wait.
@@ -156,7 +144,7 @@ def _extractor(
             return
         with loky.ProcessPoolExecutor(num_workers) as pool:
 
-            def anywhere(recording: Recording) -> Extracted:
+            def anywhere(recording: Recording) -> Features:
                 if _needs_av(recording):
                     return pool.submit(_extract_in_process, config, recording).result()
                 return here(recording)
@@ -168,7 +156,7 @@ def _needs_av(recording: Recording) -> bool:
     return recording.path.suffix.lower() in AV_EXTENSIONS and recording.path.is_file()
 
 
-def _extract_in_process(config: FeatureConfig, recording: Recording) -> Extracted:
+def _extract_in_process(config: FeatureConfig, recording: Recording) -> Features:
     keep_freed_memory()
     return extract(recording.path, _front_end(config), recording.excerpt)
 

@@ -22,13 +22,16 @@ def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
         config: Fractions and seed, and whether to validate.
     """
     divided = _divide(manifest, config)
-    if config.validation:
+    if config.hold_out_validation:
         return divided
     recordings = tuple(
         replace(one, split="train") if one.split == "validation" else one
         for one in divided.recordings
     )
-    notes = (*divided.notes, "train.validation = false: the validation recordings train too")
+    notes = (
+        *divided.notes,
+        "train.hold_out_validation = false: the validation recordings train too",
+    )
     return replace(divided, recordings=recordings, notes=notes)
 
 

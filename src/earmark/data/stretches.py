@@ -9,7 +9,7 @@ from earmark.features.store import FeatureStore
 
 
 @dataclass(frozen=True)
-class StretchGrid:
+class ExcerptGrid:
     """Stretches of one length, end to end from the start of a clip; a shorter rest is left out.
 
     Frames are centred, so those near the ends of a stretch hear its neighbours. Only the frames
@@ -39,14 +39,14 @@ class StretchGrid:
             num_frames: Length of the clip.
 
         Example:
-            >>> StretchGrid(num_steps=50, margin=2).starts(130)
+            >>> ExcerptGrid(num_steps=50, margin=2).starts(130)
             [2, 52]
         """
         count = (num_frames - 1) // self.num_steps
         return [self.margin + self.num_steps * index for index in range(count)] or [0]
 
 
-def stretch_grid(seconds: float, config: FeatureConfig) -> StretchGrid:
+def excerpt_grid(seconds: float, config: FeatureConfig) -> ExcerptGrid:
     """The grid of stretches of a length, which is rounded to whole steps of the front end.
 
     Args:
@@ -54,29 +54,29 @@ def stretch_grid(seconds: float, config: FeatureConfig) -> StretchGrid:
         config: The front end.
 
     Example:
-        >>> stretch_grid(1.0, FeatureConfig())
-        StretchGrid(num_steps=50, margin=2)
+        >>> excerpt_grid(1.0, FeatureConfig())
+        ExcerptGrid(num_steps=50, margin=2)
     """
     num_steps = round(seconds * config.sample_rate / config.hop_length)
-    return StretchGrid(num_steps, margin=-(-config.win_length // (2 * config.hop_length)))
+    return ExcerptGrid(num_steps, margin=-(-config.win_length // (2 * config.hop_length)))
 
 
-class StretchDataset(AudioDataset):
+class ExcerptDataset(AudioDataset):
     """The stretches of stored clips, in order.
 
     Args:
         store: Where the features are.
         clips: Which ones.
-        config: The front end, and ``evaluate.window_seconds``, which is given.
+        config: The front end, and ``evaluate.excerpt_seconds``, which is given.
         num_labels: Size of the vocabulary.
     """
 
     def __init__(
         self, store: FeatureStore, clips: Sequence[Clip], config: Config, *, num_labels: int
     ) -> None:
-        seconds = config.evaluate.window_seconds
+        seconds = config.evaluate.excerpt_seconds
         assert seconds is not None
-        self._grid = stretch_grid(seconds, config.features)
+        self._grid = excerpt_grid(seconds, config.features)
         self.seconds = seconds
         super().__init__(store, clips, self._grid.num_frames, num_labels=num_labels)
 

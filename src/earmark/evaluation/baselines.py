@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from earmark.errors import DataError
-from earmark.evaluation.metrics.intervals import GroupBootstrap
+from earmark.evaluation.metrics.intervals import ClusterBootstrap
 from earmark.evaluation.metrics.significance import PairedDifference, compare_paired
 
-PREDICTION_COLUMNS = ("path", "label", "predicted", "correct", "undecided")
+PREDICTION_COLUMNS = ("path", "label", "predicted", "correct", "abstained")
 _NAMED = 3
 
 
@@ -135,7 +135,7 @@ def compare_stored(
     table: PredictionTable,
     labels: Mapping[str, frozenset[str]],
     right: Bool[np.ndarray, " clips"],
-    draws: GroupBootstrap,
+    draws: ClusterBootstrap,
 ) -> BaselineComparison:
     """A test against stored predictions of its clips, which are matched by their names.
 

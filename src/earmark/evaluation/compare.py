@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from earmark.data.manifest import Manifest
-from earmark.data.preparation import Skipped
-from earmark.errors import DataError
+from earmark.errors import DataError, FailedFile
 from earmark.evaluation.evaluate import evaluate
 from earmark.evaluation.metrics.significance import PairedDifference, compare_paired
 from earmark.evaluation.result import Evaluation, join_labels
@@ -60,7 +59,7 @@ class Comparison:
         return found
 
     @property
-    def skipped(self) -> tuple[Skipped, ...]:
+    def skipped(self) -> tuple[FailedFile, ...]:
         """Recordings that one or both could not judge, each once."""
         return tuple(dict.fromkeys((*self.first.skipped, *self.second.skipped)))
 
@@ -80,7 +79,7 @@ def _answers(evaluation: Evaluation) -> list[str | None]:
     """Labels as text, in one order whatever the model's own."""
     return [
         None if reason else ";".join(sorted(evaluation.labels[index] for index in chosen))
-        for chosen, reason in zip(evaluation.chosen, evaluation.decisions.undecided, strict=True)
+        for chosen, reason in zip(evaluation.chosen, evaluation.decisions.abstained, strict=True)
     ]
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from earmark.data.dataset import AudioDataset, Clip, OrderedLoader, prepare_once
 from earmark.data.manifest import Manifest
-from earmark.data.stretches import StretchDataset, stretch_grid
+from earmark.data.stretches import ExcerptDataset, excerpt_grid
 from earmark.errors import ConfigError
 from earmark.evaluation.held_out import check_labels, read_seen, test_part, unseen_clips
 from earmark.evaluation.metrics.scores import Predictions
@@ -21,13 +21,13 @@ from earmark.features.levels import peak_level_db
 from earmark.features.store import FeatureStore, default_root
 from earmark.features.windows import clip_logits
 from earmark.models.checkpoint import Checkpoint, new_network
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, place
 from earmark.tasks.task import Task
 
 
 def predict_clips(
-    model: nn.Module, loader: OrderedLoader, runtime: Runtime, card: ModelCard
+    model: nn.Module, loader: OrderedLoader, runtime: Runtime, spec: ModelSpec
 ) -> Predictions:
     """Judges every clip of a loader; with many processes each does a share of the batches.
 
@@ -35,16 +35,16 @@ def predict_clips(
         model: The network itself, not one wrapped for training; it is put in evaluation mode.
         loader: Windows in order.
         runtime: Where to compute.
-        card: What the labels mean, and how the windows of a clip decide.
+        spec: What the labels mean, and how the windows of a clip decide.
 
     Returns:
         The same logits whatever the number of processes.
     """
     windows = loader.windows
-    logits = window_logits(model, loader, runtime, task=card.task)
-    pooling = card.config.predict.pooling
-    pooled = clip_logits(logits, windows.window_clips, task=card.task, pooling=pooling)
-    return Predictions(windows.clips, pooled, card.task)
+    logits = window_logits(model, loader, runtime, task=spec.task)
+    pooling = spec.config.predict.pooling
+    pooled = clip_logits(logits, windows.window_clips, task=spec.task, pooling=pooling)
+    return Predictions(windows.clips, pooled, spec.task)
 
 
 def window_logits(
@@ -70,32 +70,32 @@ def window_logits(
     return runtime.all_sum(logits).numpy()
 
 
-def _judge_stretches(
+def _score_excerpts(
     model: nn.Module,
     store: FeatureStore,
     clips: Sequence[Clip],
-    card: ModelCard,
+    spec: ModelSpec,
     runtime: Runtime,
 ) -> WindowScores | None:
     """Figures over stretches, where they are asked for: each is judged as a clip no longer."""
-    if card.config.evaluate.window_seconds is None:
+    if spec.config.evaluate.excerpt_seconds is None:
         return None
-    stretches = StretchDataset(store, clips, card.config, num_labels=len(card.labels))
+    stretches = ExcerptDataset(store, clips, spec.config, num_labels=len(spec.labels))
     loader = OrderedLoader(stretches, runtime)
-    logits = window_logits(model, loader, runtime, task=card.task)
+    logits = window_logits(model, loader, runtime, task=spec.task)
     targets = stretches.targets[stretches.window_clips]
     levels_db = np.array(
         [
-            peak_level_db(stretches.frames(index), card.config.features)
+            peak_level_db(stretches.frames(index), spec.config.features)
             for index in range(len(stretches))
         ]
     )
-    decided = card.rule.decide(logits, levels_db)
+    decided = spec.rule.decide(logits, levels_db)
     return WindowScores(
         seconds=stretches.seconds,
         num_windows=len(stretches),
         num_correct=int(decided.are_right(targets).sum()),
-        loss=float(card.task.losses(card.rule.calibrate(logits), targets).mean()),
+        loss=float(spec.task.losses(spec.rule.calibrate(logits), targets).mean()),
     )
 
 
@@ -121,14 +121,14 @@ def evaluate(
 
     Raises:
         DataError: Nothing is left to test on, or test clips were trained on.
-        ConfigError: ``evaluate.window_seconds`` is too short for the network.
+        ConfigError: ``evaluate.excerpt_seconds`` is too short for the network.
     """
-    card = checkpoint.card
-    check_labels(manifest, card)
-    require_stretches(card)
+    spec = checkpoint.spec
+    check_labels(manifest, spec)
+    require_excerpts(spec)
     seen = read_seen(run)
-    part = test_part(manifest, seen, card.labels, runtime)
-    store = FeatureStore(store_root or default_root(), card.config.features)
+    part = test_part(manifest, seen, spec.labels, runtime)
+    store = FeatureStore(store_root or default_root(), spec.config.features)
     prepared = prepare_once(part.recordings, store, runtime)
     clips = unseen_clips(part, prepared, seen, was_split=manifest.has_splits)
     left_out = len(manifest) - len(clips) - len(prepared.skipped)
@@ -137,35 +137,35 @@ def evaluate(
     windows = AudioDataset(
         store,
         clips,
-        card.window_frames,
-        overlap=card.config.predict.overlap,
-        num_labels=len(card.labels),
+        spec.window_frames,
+        overlap=spec.config.predict.overlap,
+        num_labels=len(spec.labels),
     )
     model = place(checkpoint.build(), runtime.device)
-    predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime, card)
+    predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime, spec)
     return Evaluation(
         uncalibrated=predictions,
-        labels=card.labels,
-        rule=card.rule,
+        labels=spec.labels,
+        rule=spec.rule,
         levels_db=np.array([peak_level_db(store[one.key], store.config) for one in clips]),
-        settings=card.config.evaluate,
+        settings=spec.config.evaluate,
         skipped=prepared.skipped,
-        windows=_judge_stretches(model, store, clips, card, runtime),
+        windows=_score_excerpts(model, store, clips, spec, runtime),
         commonest=seen.commonest if seen else None,
         provenance=trace(checkpoint, model, clips, runtime.device),
     )
 
 
-def require_stretches(card: ModelCard) -> None:
-    """Checks, before any work, that stretches of ``evaluate.window_seconds`` can be judged.
+def require_excerpts(spec: ModelSpec) -> None:
+    """Checks, before any work, that stretches of ``evaluate.excerpt_seconds`` can be judged.
 
     Raises:
         ConfigError: The network leaves nothing of them.
     """
-    config = card.config
-    if config.evaluate.window_seconds is not None:
-        grid = stretch_grid(config.evaluate.window_seconds, config.features)
+    config = spec.config
+    if config.evaluate.excerpt_seconds is not None:
+        grid = excerpt_grid(config.evaluate.excerpt_seconds, config.features)
         try:
-            new_network(replace(card, window_frames=grid.num_frames))
+            new_network(replace(spec, window_frames=grid.num_frames))
         except ConfigError as error:
-            raise ConfigError(f"evaluate.window_seconds is too short: {error}") from None
+            raise ConfigError(f"evaluate.excerpt_seconds is too short: {error}") from None

@@ -8,7 +8,7 @@ from earmark.data.dataset import Clip, require_labels, usable_clips
 from earmark.data.manifest import Manifest
 from earmark.data.preparation import ContentSet, Prepared
 from earmark.errors import DataError
-from earmark.models.checkpoint import ModelCard
+from earmark.models.checkpoint import ModelSpec
 from earmark.models.run_folder import RunFolder
 from earmark.system.runtime import Runtime
 
@@ -42,18 +42,18 @@ def read_seen(run: Path | None) -> Seen | None:
     return Seen(ContentSet(row["key"] for row in rows if row["key"]), groups, labels)
 
 
-def check_labels(manifest: Manifest, card: ModelCard) -> None:
+def check_labels(manifest: Manifest, spec: ModelSpec) -> None:
     """Checks that the model can be right about every recording.
 
     Raises:
         DataError: A recording's labels do not fit the task, or the model does not know one.
     """
-    require_labels(manifest, card.task)
-    unknown = sorted(set(manifest.labels) - set(card.labels))
+    require_labels(manifest, spec.task)
+    unknown = sorted(set(manifest.labels) - set(spec.labels))
     if unknown:
         raise DataError(
             f"{manifest.source}: label {unknown[0]!r} is unknown to the model, which tells "
-            f"{' from '.join(card.labels)}"
+            f"{' from '.join(spec.labels)}"
         )
 
 

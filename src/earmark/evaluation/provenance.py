@@ -67,7 +67,7 @@ def trace(
         clips: What is tested.
         device: Where it runs.
     """
-    config, window_frames = checkpoint.card.config, checkpoint.card.window_frames
+    config, window_frames = checkpoint.spec.config, checkpoint.spec.window_frames
     num_samples = (window_frames - 1) * config.features.hop_length
     network = checkpoint.build()
     layers = summarize(network, InputShape(config.features.n_mels, window_frames))
@@ -94,14 +94,14 @@ def digest_clips(clips: Sequence[Clip]) -> str:
 def _measure_latency(
     checkpoint: Checkpoint, model: nn.Module, num_samples: int, device: torch.device
 ) -> float:
-    log_mel = LogMel(checkpoint.card.config.features)
+    log_mel = LogMel(checkpoint.spec.config.features)
     samples = np.random.default_rng(0).normal(0.0, 0.1, num_samples).astype(np.float32)
     elapsed = []
     with torch.inference_mode():
         # The first one builds tables and wakes the device.
         for _ in range(1 + LATENCY_RUNS):
             started_at = time.perf_counter()
-            window = cut_window(log_mel(samples).T, 0, checkpoint.card.window_frames)
+            window = cut_window(log_mel(samples).T, 0, checkpoint.spec.window_frames)
             model(torch.from_numpy(window.copy())[None, None].to(device)).cpu()
             elapsed.append(time.perf_counter() - started_at)
     return statistics.median(elapsed[1:])

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from earmark.config import EvaluateConfig
-from earmark.data.preparation import Skipped
+from earmark.errors import FailedFile
 from earmark.evaluation.baselines import (
     PREDICTION_COLUMNS,
     BaselineComparison,
@@ -26,13 +26,13 @@ from earmark.evaluation.metrics.curves import (
     recall_precision_curve,
     roc_curve,
 )
-from earmark.evaluation.metrics.intervals import GroupBootstrap, Interval
+from earmark.evaluation.metrics.intervals import ClusterBootstrap, Interval
 from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.metrics.significance import compare_paired
 from earmark.evaluation.provenance import Provenance, digest_clips
 from earmark.system.files import csv_lines
 from earmark.tasks.decision_rule import DecisionRule, Decisions
-from earmark.tasks.task import BINARY, target_rows
+from earmark.tasks.task import BINARY, multi_hot
 
 RATIOS = ("precision", "recall", "f1")
 
@@ -76,7 +76,7 @@ class Evaluation:
         levels_db: Level of each clip's loudest frame.
         settings: Of the section ``evaluate``.
         skipped: Recordings that could not be judged.
-        windows: Figures of stretches, where ``evaluate.window_seconds`` asks for them.
+        windows: Figures of stretches, where ``evaluate.excerpt_seconds`` asks for them.
         commonest: The labels that most training recordings have; None where nobody knows.
         provenance: What was measured with what.
         baseline: Stored predictions of the same clips, and this test against them.
@@ -87,7 +87,7 @@ class Evaluation:
     rule: DecisionRule
     levels_db: Float64[np.ndarray, " clips"] | None = None
     settings: EvaluateConfig = field(default_factory=EvaluateConfig)
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[FailedFile, ...] = ()
     windows: WindowScores | None = None
     commonest: tuple[str, ...] | None = None
     provenance: Provenance | None = None
@@ -164,11 +164,11 @@ class Evaluation:
         return score_chosen(self.predictions, chosen, self.labels, confidence=confidence)
 
     @property
-    def draws(self) -> GroupBootstrap:
+    def draws(self) -> ClusterBootstrap:
         """Groups of the test, drawn again."""
         names = [clip.group_or_name for clip in self.predictions.clips]
         settings = self.settings
-        return GroupBootstrap(names, settings.resamples, settings.seed, settings.confidence)
+        return ClusterBootstrap(names, settings.resamples, settings.seed, settings.confidence)
 
     @cached_property
     def intervals(self) -> dict[str, Interval | None]:
@@ -229,9 +229,9 @@ class Evaluation:
     @cached_property
     def coverage(self) -> Coverage:
         """How many clips have a decision, and how good the decisions are."""
-        decided = self.rule.forced.decide(self.uncalibrated.logits)
+        decided = self.rule.without_abstention.decide(self.uncalibrated.logits)
         right = decided.are_right(self.predictions.targets)
-        reasons = Counter(self.decisions.undecided)
+        reasons = Counter(self.decisions.abstained)
         return Coverage(
             num_clips=len(right),
             num_silent=reasons["silence"],
@@ -249,7 +249,7 @@ class Evaluation:
             given = min(counts, key=lambda indices: (-counts[indices], indices))
         else:
             given = tuple(sorted(map(self.labels.index, self.commonest)))
-        row = target_rows([given], len(self.labels))
+        row = multi_hot([given], len(self.labels))
         right = (self.predictions.targets == row).all(axis=1)
         return Majority(
             tuple(self.labels[index] for index in given),
@@ -319,7 +319,7 @@ class Evaluation:
         decided = self.decisions
         judged = zip(
             *(self.predictions.clips, self.chosen, self.right),
-            *(decided.undecided, decided.probabilities),
+            *(decided.abstained, decided.probabilities),
             strict=True,
         )
         for clip, chosen, is_right, reason, row in judged:

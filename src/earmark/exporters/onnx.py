@@ -17,7 +17,7 @@ from earmark.inference.onnx_backend import WAVEFORM, read_onnx, start_session
 from earmark.inference.torch_backend import window_logits
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.pretrained import demo_data
-from earmark.system.files import write_whole
+from earmark.system.files import atomic_write
 from earmark.system.runtime import pick_device
 from earmark.tasks.task import Rows
 
@@ -95,9 +95,9 @@ def export(
         ExportError: A probability differs by more than `TOLERANCE`; nothing is written.
     """
     checkpoint = load_checkpoint(model)
-    card, network = checkpoint.card, checkpoint.build()
-    content = build_graph(network, card, takes, licence).SerializeToString()
-    reference = Classifier(card, window_logits(network, pick_device("cpu")))
+    spec, network = checkpoint.spec, checkpoint.build()
+    content = build_graph(network, spec, takes, licence).SerializeToString()
+    reference = Classifier(spec, window_logits(network, pick_device("cpu")))
     opened = Classifier(*read_onnx(content, str(path)))
     session = start_session(content, str(path)) if takes == "waveform" else None
     parity = _compare(reference, opened, session)
@@ -108,7 +108,7 @@ def export(
             f"{parity.largest_difference:.2g} from those of PyTorch, and {TOLERANCE:g} is let "
             "pass; report it"
         )
-    write_whole(path, content)
+    atomic_write(path, content)
     return Exported(path, takes, OPSET, len(content), parity)
 
 
@@ -133,7 +133,7 @@ def _predict(classifier: Classifier, sounds: Batch) -> Rows:
 
 def _predict_exactly(classifier: Classifier, sounds: Batch) -> Rows:
     """With a front end in float64, as the graph has it, and rounded as there."""
-    log_mel = LogMel(classifier.card.config.features)
+    log_mel = LogMel(classifier.spec.config.features)
     clips = [extract_blocks([one.astype(np.float64)], log_mel).frames for one in sounds]
     return np.array([classifier.judge_frames(frames).probabilities[0] for frames in clips])
 

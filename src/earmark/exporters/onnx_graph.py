@@ -27,7 +27,7 @@ import earmark
 from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
 from earmark.features.windows import window_step
 from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM
-from earmark.models.spec import METADATA_KEY, ModelCard
+from earmark.models.spec import METADATA_KEY, ModelSpec
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
 OPSET = 18
@@ -109,8 +109,8 @@ pooling (float[batch, samples] {waveform}, float[windows, {outputs}] {logits}) =
 
 _MEAN = "clip_logits = ReduceMean <keepdims = 0> (of_windows, windows_axis)"
 _WEIGHTED = """
-    surest = ReduceMax <keepdims = 1> (sureness, windows_axis)
-    behind = Sub (sureness, surest)
+    surest = ReduceMax <keepdims = 1> (confidence, windows_axis)
+    behind = Sub (confidence, surest)
     {weigh}
     weighted = Mul (weights, of_windows)
     total = ReduceSum <keepdims = 0> (weighted, windows_axis)
@@ -126,8 +126,8 @@ _WEIGH = {
     "attention": "weights = Exp (behind)",
 }
 _SURENESS = {
-    BINARY.name: "sureness = Abs (of_windows)",
-    MULTI_LABEL.name: "sureness = Identity (of_windows)",
+    BINARY.name: "confidence = Abs (of_windows)",
+    MULTI_LABEL.name: "confidence = Identity (of_windows)",
     MULTI_CLASS.name: """
     log_shares = LogSoftmax <axis = -1> (of_windows)
     labels_axis = Constant <value_ints = [2]> ()
@@ -138,7 +138,7 @@ _SURENESS = {
     certain = Constant <value = double {{1.0}}> ()
     other_shares = Sub (certain, top_share)
     others = Log (other_shares)
-    sureness = Sub (top, others)
+    confidence = Sub (top, others)
     """,
 }
 _JUDGE = {
@@ -154,22 +154,22 @@ _JUDGE = {
 
 
 def build_graph(
-    network: nn.Module, card: ModelCard, takes: GraphInput, licence: str
+    network: nn.Module, spec: ModelSpec, takes: GraphInput, licence: str
 ) -> onnx.ModelProto:
-    """The graph of a model, checked, with the card in its metadata.
+    """The graph of a model, checked, with the specification in its metadata.
 
     Args:
         network: In evaluation mode, on the CPU.
-        card: What it needs beside its weights.
+        spec: What it needs beside its weights.
         takes: ``log-mel`` is the network alone: windows ``(batch, 1, mels, frames)`` in decibels to
             logits ``(batch, outputs)``. ``waveform`` has the rest inside: samples
             ``(batch, samples)`` in [-1, 1] at the model's rate, of any length, to the probabilities
             ``(batch, labels)`` of each clip.
         licence: Under which the weights may be used.
     """
-    graph = _network_graph(network, card)
+    graph = _network_graph(network, spec)
     if takes == "waveform":
-        graph = _surround(graph, card)
+        graph = _surround(graph, spec)
     model = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -177,26 +177,26 @@ def build_graph(
         producer_name="earmark",
         producer_version=earmark.__version__,
     )
-    helper.set_model_props(model, _metadata(card, licence))
+    helper.set_model_props(model, _metadata(spec, licence))
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-def _metadata(card: ModelCard, licence: str) -> dict[str, str]:
-    """What a program may want to read, and the whole card for earmark itself."""
+def _metadata(spec: ModelSpec, licence: str) -> dict[str, str]:
+    """What a program may want to read, and the whole specification for earmark itself."""
     return {
-        METADATA_KEY: card.to_text(),
-        "task": card.task.name,
-        "labels": json.dumps(card.labels),
-        "sample_rate": str(card.config.features.sample_rate),
-        "thresholds": json.dumps(card.thresholds),
-        "temperature": json.dumps(card.temperature),
+        METADATA_KEY: spec.to_text(),
+        "task": spec.task.name,
+        "labels": json.dumps(spec.labels),
+        "sample_rate": str(spec.config.features.sample_rate),
+        "thresholds": json.dumps(spec.thresholds),
+        "temperature": json.dumps(spec.temperature),
         "licence": licence,
     }
 
 
-def _network_graph(network: nn.Module, card: ModelCard) -> onnx.GraphProto:
-    example = torch.zeros(2, 1, card.config.features.n_mels, card.window_frames)
+def _network_graph(network: nn.Module, spec: ModelSpec) -> onnx.GraphProto:
+    example = torch.zeros(2, 1, spec.config.features.n_mels, spec.window_frames)
     # PyTorch's parts warn one another, and of packages that are not needed here; the graph is
     # checked and compared instead.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -223,9 +223,9 @@ def _network_graph(network: nn.Module, card: ModelCard) -> onnx.GraphProto:
     return graph
 
 
-def _surround(network: onnx.GraphProto, card: ModelCard) -> onnx.GraphProto:
+def _surround(network: onnx.GraphProto, spec: ModelSpec) -> onnx.GraphProto:
     """The graph from waveforms to probabilities around the network."""
-    front_end, pooling = front_end_graph(card), pooling_graph(card)
+    front_end, pooling = front_end_graph(spec), pooling_graph(spec)
     inner = onnx.compose.add_prefix_graph(
         network, "network/", rename_inputs=False, rename_outputs=False
     )
@@ -240,21 +240,21 @@ def _surround(network: onnx.GraphProto, card: ModelCard) -> onnx.GraphProto:
     )
 
 
-def front_end_graph(card: ModelCard) -> onnx.GraphProto:
+def front_end_graph(spec: ModelSpec) -> onnx.GraphProto:
     """From waveforms of one length to their windows, clip after clip."""
-    features = card.config.features
+    features = spec.config.features
     graph = _parse(
         _FRONT_END,
         {
             "mels": features.n_mels,
-            "frames": card.window_frames,
+            "frames": spec.window_frames,
             "half": features.n_fft // 2,
             "hop": features.hop_length,
             "n_fft": features.n_fft,
             "exponent": features.power / 2.0,
             "floor": FLOOR,
             "scale": 20.0 / features.power / math.log(10.0),
-            "step": window_step(card.window_frames, card.config.predict.overlap),
+            "step": window_step(spec.window_frames, spec.config.predict.overlap),
         },
     )
     hann = hann_window(features.win_length, features.n_fft)
@@ -266,22 +266,22 @@ def front_end_graph(card: ModelCard) -> onnx.GraphProto:
     return graph
 
 
-def pooling_graph(card: ModelCard) -> onnx.GraphProto:
+def pooling_graph(spec: ModelSpec) -> onnx.GraphProto:
     """From the logits of windows to the calibrated probabilities of their clips.
 
     How many clips there are it takes from the waveforms.
     """
-    pooling = card.config.predict.pooling
+    pooling = spec.config.predict.pooling
     pool = _MEAN
     if pooling != "mean":
-        pool = _SURENESS[card.task.name] + _WEIGHTED.replace("{weigh}", _WEIGH[pooling])
-    text = _POOLING.replace("{pool}", pool).replace("{judge}", _JUDGE[card.task.name])
+        pool = _SURENESS[spec.task.name] + _WEIGHTED.replace("{weigh}", _WEIGH[pooling])
+    text = _POOLING.replace("{pool}", pool).replace("{judge}", _JUDGE[spec.task.name])
     return _parse(
         text,
         {
-            "outputs": card.num_outputs,
-            "labels": len(card.labels),
-            "temperature": card.temperature,
+            "outputs": spec.num_outputs,
+            "labels": len(spec.labels),
+            "temperature": spec.temperature,
         },
     )
 

@@ -246,7 +246,7 @@ def _make_tables(config: FeatureConfig, dtype: type[np.floating]) -> _Tables:
 
 
 @dataclass(frozen=True)
-class Extracted:
+class Features:
     """Features of a file and the length of its sound."""
 
     frames: Float16[np.ndarray, "frames mels"]
@@ -255,7 +255,7 @@ class Extracted:
 
 def extract(
     path: Path, log_mel: LogMel, excerpt: reading.Excerpt = reading.WHOLE, *, pipelined: bool = False
-) -> Extracted:
+) -> Features:
     """Log-mel frames of a file, as they are stored and as they are predicted from.
 
     The sound is decoded and transformed block by block; only the frames are held, as
@@ -274,11 +274,11 @@ def extract(
     return extract_blocks(reading.stream(path, sample_rate, excerpt, pipelined=pipelined), log_mel)
 
 
-def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -> Extracted:
+def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -> Features:
     """The same for sound that comes in blocks, at the rate of the front end."""
-    sound = reading.Counted(blocks)
+    sound = reading.SampleCounter(blocks)
     frames = np.concatenate(list(round_frames(log_mel.stream(sound))))
-    return Extracted(frames, sound.num_samples / log_mel.config.sample_rate)
+    return Features(frames, sound.num_samples / log_mel.config.sample_rate)
 
 
 def round_frames(

@@ -26,13 +26,13 @@ import numpy as np
 import platformdirs
 from jaxtyping import Float16
 
-from earmark.audio.reading import content_hash
+from earmark.system.hashing import content_hash
 from earmark.config import FeatureConfig
 from earmark.errors import AudioError, StoreError
-from earmark.system.files import write_whole
+from earmark.system.files import atomic_write
 
 FRONT_END_VERSION = 3
-"""Counted up whenever the same settings give other values, so that old stores are not read."""
+"""SampleCounter up whenever the same settings give other values, so that old stores are not read."""
 COMMIT_SECONDS = 2.0
 
 Frames = Float16[np.ndarray, "frames mels"]
@@ -112,7 +112,7 @@ class FeatureStore:
         """A writer with a shard of its own; what it holds is committed when the context ends."""
         if not (self.folder / "settings.json").exists():
             settings = json.dumps(self.config.model_dump(), indent=2) + "\n"
-            write_whole(self.folder / "settings.json", settings)
+            atomic_write(self.folder / "settings.json", settings)
         writer = StoreWriter(self.folder)
         try:
             yield writer

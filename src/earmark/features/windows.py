@@ -125,7 +125,7 @@ def clip_logits(
     """Logits of each clip, from those of its windows.
 
     The mean is summed in float64 and divided once. ``max`` takes, for each output, the surest
-    window. ``attention`` is a mean weighted by the softmax of the sureness over the windows.
+    window. ``attention`` is a mean weighted by the softmax of the confidence over the windows.
 
     Args:
         window_logits: A row a window.
@@ -143,9 +143,9 @@ def clip_logits(
     if pooling == "mean":
         weights = np.ones_like(window_logits)
     else:
-        sureness = task.sureness(window_logits)
-        sureness = sureness - np.maximum.reduceat(sureness, firsts)[window_clips]
-        weights = (sureness == 0).astype(float) if pooling == "max" else np.exp(sureness)
+        confidence = task.confidence(window_logits)
+        confidence = confidence - np.maximum.reduceat(confidence, firsts)[window_clips]
+        weights = (confidence == 0).astype(float) if pooling == "max" else np.exp(confidence)
     sums = np.add.reduceat(weights * window_logits, firsts)
     return sums / np.add.reduceat(weights, firsts)
 

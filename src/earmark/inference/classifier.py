@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float, Float16, Float32
 
 from earmark.audio import reading
-from earmark.errors import AudioError, ConfigError
+from earmark.errors import AudioError, ConfigError, FailedFile
 from earmark.features.levels import peak_level_db, window_levels_db
-from earmark.features.log_mel import Extracted, LogMel, extract_blocks, round_frames
+from earmark.features.log_mel import Features, LogMel, extract_blocks, round_frames
 from earmark.features.windows import (
     EVALUATION_BATCH,
     WindowLogits,
@@ -22,11 +22,11 @@ from earmark.features.windows import (
     window_starts,
     window_step,
 )
-from earmark.inference.predictions import NO_FILE, Failure, JudgedWindow, Prediction
-from earmark.inference.segmentation.boundaries import Middles
+from earmark.inference.predictions import NO_FILE, Prediction, WindowPrediction
+from earmark.inference.segmentation.boundaries import BoundaryRefiner
 from earmark.inference.segmentation.segments import Segment, Windows, find_segments, lane_scores
 from earmark.models.pretrained import find_model
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.system.memory import expect_large_blocks
 from earmark.system.parallel import map_in_order
 from earmark.tasks.decision_rule import Decisions
@@ -41,24 +41,24 @@ class Classifier:
     Threads may share it.
 
     Args:
-        card: What the network needs beside its weights.
+        spec: What the network needs beside its weights.
         window_logits: The network.
 
     Example:
         >>> import numpy as np
-        >>> from earmark.models.spec import ModelCard
+        >>> from earmark.models.spec import ModelSpec
         >>> from earmark.config import Config
-        >>> card = ModelCard(Config(), ("music", "speech"), window_frames=51)
-        >>> classifier = Classifier(card, lambda windows: np.ones((len(windows), 1)))
+        >>> spec = ModelSpec(Config(), ("music", "speech"), window_frames=51)
+        >>> classifier = Classifier(spec, lambda windows: np.ones((len(windows), 1)))
         >>> classifier.predict(np.sin(np.arange(44_100.0)), sample_rate=44_100).label
         'speech'
     """
 
-    def __init__(self, card: ModelCard, window_logits: WindowLogits) -> None:
+    def __init__(self, spec: ModelSpec, window_logits: WindowLogits) -> None:
         expect_large_blocks()
-        self.card = card
+        self.spec = spec
         self._window_logits = window_logits
-        self._log_mel = LogMel(card.config.features)
+        self._log_mel = LogMel(spec.config.features)
 
     @classmethod
     def load(
@@ -81,18 +81,18 @@ class Classifier:
             from earmark.inference.onnx_backend import open_onnx as open_model
         else:
             from earmark.inference.torch_backend import open_checkpoint as open_model
-        card, window_logits = open_model(path, device)
-        return cls(card.adjust(settings), window_logits)
+        spec, window_logits = open_model(path, device)
+        return cls(spec.adjust(settings), window_logits)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The vocabulary."""
-        return self.card.labels
+        return self.spec.labels
 
     @property
     def sample_rate(self) -> int:
         """Rate of the sound that the model hears, in Hz; any other is resampled to it."""
-        return self.card.config.features.sample_rate
+        return self.spec.config.features.sample_rate
 
     def predict(
         self, sound: Path | str | np.ndarray, *, sample_rate: int | None = None
@@ -118,7 +118,7 @@ class Classifier:
         path = Path(sound)
         return self._judge(path, self._hear(path, pipelined=True))
 
-    def predict_many(self, paths: Iterable[Path | str]) -> Iterator[Prediction | Failure]:
+    def predict_many(self, paths: Iterable[Path | str]) -> Iterator[Prediction | FailedFile]:
         """Judges files in order; one that fails is named and the others go on.
 
         The sound of the next files is decoded meanwhile, in threads.
@@ -130,11 +130,11 @@ class Classifier:
             try:
                 yield self._judge(path, heard.result())
             except AudioError as error:
-                yield Failure(path, str(error))
+                yield FailedFile(path, str(error))
 
     def windows(
         self, path: Path | str, *, hop_seconds: float | None = None
-    ) -> Iterator[JudgedWindow]:
+    ) -> Iterator[WindowPrediction]:
         """Judges the windows of a file one by one, in a fixed amount of memory.
 
         A window has the length that the model was trained with, about ``train.crop_seconds``. The
@@ -168,12 +168,12 @@ class Classifier:
         Raises:
             AudioError: The file cannot be judged.
         """
-        config = self.card.config.predict
-        sound = reading.Counted(reading.stream(Path(path), self.sample_rate, pipelined=True))
+        config = self.spec.config.predict
+        sound = reading.SampleCounter(reading.stream(Path(path), self.sample_rate, pipelined=True))
         step_frames = self._step_frames(config.hop_seconds)
-        middles = Middles(
-            config.boundary_share,
-            self.card.window_frames // step_frames,
+        middles = BoundaryRefiner(
+            config.boundary_fraction,
+            self.spec.window_frames // step_frames,
             say=self._say,
             choose=self._states,
         )
@@ -194,8 +194,8 @@ class Classifier:
             said,
             sound.num_samples / self.sample_rate,
             self.labels,
-            task=self.card.task,
-            thresholds=self.card.rule.lane_thresholds,
+            task=self.spec.task,
+            thresholds=self.spec.rule.lane_thresholds,
             config=config,
         )
 
@@ -205,7 +205,7 @@ class Classifier:
         *,
         sample_rate: int | None = None,
         hop_seconds: float | None = None,
-    ) -> Iterator[JudgedWindow]:
+    ) -> Iterator[WindowPrediction]:
         """Judges the windows of sound that is still coming, each as soon as it has been heard.
 
         They are the windows of `windows`, whatever the sizes of the blocks.
@@ -231,7 +231,7 @@ class Classifier:
 
     def _step_frames(self, hop_seconds: float | None) -> int:
         if hop_seconds is None:
-            return window_step(self.card.window_frames, self.card.config.predict.overlap)
+            return window_step(self.spec.window_frames, self.spec.config.predict.overlap)
         # Not "<= 0", which is false for what is not a number.
         num_frames = hop_seconds / self._frame_seconds
         if not 0 < num_frames < math.inf:
@@ -240,28 +240,28 @@ class Classifier:
 
     @property
     def _frame_seconds(self) -> float:
-        return self.card.config.features.hop_length / self.sample_rate
+        return self.spec.config.features.hop_length / self.sample_rate
 
     def _windows(
         self, blocks: Iterable[reading.Samples], step_frames: int, *, eager: bool
-    ) -> Iterator[JudgedWindow]:
+    ) -> Iterator[WindowPrediction]:
         for spans, windows in self._cut(blocks, step_frames, eager=eager):
             said = self._decide_each(windows)
-            rows = zip(spans, said.probabilities, said.indices(), said.undecided, strict=True)
-            for span, shares, chosen, undecided in rows:
+            rows = zip(spans, said.probabilities, said.indices(), said.abstained, strict=True)
+            for span, shares, chosen, abstained in rows:
                 start, end = span[0] * self._frame_seconds, span[-1] * self._frame_seconds
                 labels = tuple(self.labels[index] for index in chosen)
-                yield JudgedWindow(start, end, shares, labels, undecided)
+                yield WindowPrediction(start, end, shares, labels, abstained)
 
     def _cut(
         self, blocks: Iterable[reading.Samples], step_frames: int, *, eager: bool
     ) -> Iterator[tuple[list[range], Float32[np.ndarray, "windows mels frames"]]]:
         groups = round_frames(self._log_mel.stream(blocks, eager=eager))
-        return stream_windows(groups, self.card.window_frames, step_frames)
+        return stream_windows(groups, self.spec.window_frames, step_frames)
 
     def _decide_each(self, windows: Float32[np.ndarray, "windows mels frames"]) -> Decisions:
-        levels_db = window_levels_db(windows, self.card.config.features)
-        return self.card.rule.decide(self._window_logits(windows), levels_db)
+        levels_db = window_levels_db(windows, self.spec.config.features)
+        return self.spec.rule.decide(self._window_logits(windows), levels_db)
 
     def _say(
         self, windows: Float32[np.ndarray, "windows mels frames"]
@@ -271,7 +271,7 @@ class Classifier:
         return np.where(said.is_decided[:, None], said.probabilities, np.nan).astype(np.float32)
 
     def _states(self, said: Float32[np.ndarray, "windows labels"]) -> np.ndarray:
-        return lane_scores(said, self.card.task, self.card.rule.lane_thresholds).argmax(axis=2)
+        return lane_scores(said, self.spec.task, self.spec.rule.lane_thresholds).argmax(axis=2)
 
     def judge_frames(self, frames: Float16[np.ndarray, "frames mels"]) -> Decisions:
         """Judges a whole sound by its frames, which `earmark.features.log_mel.extract` gives.
@@ -282,39 +282,39 @@ class Classifier:
         Returns:
             One row.
         """
-        length = self.card.window_frames
-        starts = window_starts(len(frames), length, self.card.config.predict.overlap)
+        length = self.spec.window_frames
+        starts = window_starts(len(frames), length, self.spec.config.predict.overlap)
         logits = []
         for first in range(0, len(starts), EVALUATION_BATCH):
             chunk = starts[first : first + EVALUATION_BATCH]
             windows = np.stack([cut_window(frames, start, length) for start in chunk])
             logits.append(self._window_logits(windows))
         return self._decide(
-            np.concatenate(logits), peak_level_db(frames, self.card.config.features)
+            np.concatenate(logits), peak_level_db(frames, self.spec.config.features)
         )
 
-    def _hear(self, path: Path, *, pipelined: bool) -> Extracted | Prediction:
+    def _hear(self, path: Path, *, pipelined: bool) -> Features | Prediction:
         """The frames of a file; of a long one, whose frames are not held, what is said of it."""
-        sound = reading.Counted(reading.stream(path, self.sample_rate, pipelined=pipelined))
+        sound = reading.SampleCounter(reading.stream(path, self.sample_rate, pipelined=pipelined))
         groups = round_frames(self._log_mel.stream(sound))
         first = list(itertools.islice(groups, LONG_GROUPS))
         if len(first) < LONG_GROUPS:
-            return Extracted(np.concatenate(first), sound.num_samples / self.sample_rate)
+            return Features(np.concatenate(first), sound.num_samples / self.sample_rate)
         decided = self._judge_groups(itertools.chain(first, groups))
         return self._tell(path, decided, sound.num_samples / self.sample_rate)
 
     def _judge_groups(self, groups: Iterable[Float16[np.ndarray, "frames mels"]]) -> Decisions:
         """As `judge_frames`, digit for digit, in a fixed amount of memory."""
-        found = stream_windows(groups, self.card.window_frames, self._step_frames(None))
+        found = stream_windows(groups, self.spec.window_frames, self._step_frames(None))
         windows = (window for _, some in found for window in some)
         logits, levels_db = [], []
         while batch := list(itertools.islice(windows, EVALUATION_BATCH)):
             together = np.stack(batch)
             logits.append(self._window_logits(together))
-            levels_db.append(window_levels_db(together, self.card.config.features).max())
+            levels_db.append(window_levels_db(together, self.spec.config.features).max())
         return self._decide(np.concatenate(logits), max(levels_db))
 
-    def _judge(self, path: Path, heard: Extracted | Prediction) -> Prediction:
+    def _judge(self, path: Path, heard: Features | Prediction) -> Prediction:
         if isinstance(heard, Prediction):
             return heard
         return self._tell(path, self.judge_frames(heard.frames), heard.duration_seconds)
@@ -326,14 +326,14 @@ class Classifier:
         logits = clip_logits(
             window_logits,
             np.zeros(len(window_logits), np.int64),
-            task=self.card.task,
-            pooling=self.card.config.predict.pooling,
+            task=self.spec.task,
+            pooling=self.spec.config.predict.pooling,
         )
-        return self.card.rule.decide(logits, np.array([level_db]))
+        return self.spec.rule.decide(logits, np.array([level_db]))
 
     def _tell(self, path: Path, decided: Decisions, duration_seconds: float) -> Prediction:
         """A decision on one clip, with names."""
-        (chosen,), (undecided,) = decided.indices(), decided.undecided
+        (chosen,), (abstained,) = decided.indices(), decided.abstained
         shares = dict(zip(self.labels, map(float, decided.probabilities[0]), strict=True))
         labels = tuple(self.labels[index] for index in chosen)
-        return Prediction(path, labels, shares, duration_seconds, self.card.task, undecided)
+        return Prediction(path, labels, shares, duration_seconds, self.spec.task, abstained)

@@ -13,14 +13,14 @@ from jaxtyping import Float32
 
 from earmark.errors import CheckpointError, ConfigError
 from earmark.features.windows import WindowLogits
-from earmark.models.spec import ModelCard, read_card
+from earmark.models.spec import ModelSpec, read_spec
 from earmark.system.parallel import default_num_workers
 
 WAVEFORM, LOG_MEL, LOGITS = "waveform", "log_mel", "logits"
 """Names in the graphs: the samples, the windows that the network takes, and what it gives."""
 
 
-def open_onnx(path: Path, device: str = "auto") -> tuple[ModelCard, WindowLogits]:
+def open_onnx(path: Path, device: str = "auto") -> tuple[ModelSpec, WindowLogits]:
     """Opens an ``.onnx`` file that earmark wrote.
 
     Args:
@@ -46,8 +46,8 @@ def open_onnx(path: Path, device: str = "auto") -> tuple[ModelCard, WindowLogits
 
 def read_onnx(
     content: bytes, source: str, num_threads: int | None = None
-) -> tuple[ModelCard, WindowLogits]:
-    """The card and the network of an exported model.
+) -> tuple[ModelSpec, WindowLogits]:
+    """The specification and the network of an exported model.
 
     Args:
         content: The bytes of the file.
@@ -59,10 +59,10 @@ def read_onnx(
         ConfigError: The extra ``onnx`` is not installed.
     """
     session = start_session(content, source, num_threads)
-    card, _ = read_card(session.get_modelmeta().custom_metadata_map, source)
+    spec, _ = read_spec(session.get_modelmeta().custom_metadata_map, source)
     if session.get_inputs()[0].name == WAVEFORM:
         session = start_session(_inner_network(content, source), source, num_threads)
-    _refuse_misfit(session, card, source)
+    _refuse_misfit(session, spec, source)
 
     def judge(
         windows: Float32[np.ndarray, "windows mels frames"],
@@ -70,7 +70,7 @@ def read_onnx(
         (logits,) = session.run([LOGITS], {LOG_MEL: windows[:, None]})
         return logits
 
-    return card, judge
+    return spec, judge
 
 
 def start_session(content: bytes, source: str, num_threads: int | None = None) -> Any:
@@ -112,11 +112,11 @@ def _inner_network(content: bytes, source: str) -> bytes:
         raise CheckpointError(f"{source}: holds no network of earmark's: {error}") from None
 
 
-def _refuse_misfit(session: Any, card: ModelCard, source: str) -> None:
-    """Checks that the graph is what the card says."""
+def _refuse_misfit(session: Any, spec: ModelSpec, source: str) -> None:
+    """Checks that the graph is what the specification says."""
     found = {one.name: one.shape[1:] for one in (*session.get_inputs(), *session.get_outputs())}
-    windows = [1, card.config.features.n_mels, card.window_frames]
-    expected = {LOG_MEL: windows, LOGITS: [card.num_outputs]}
+    windows = [1, spec.config.features.n_mels, spec.window_frames]
+    expected = {LOG_MEL: windows, LOGITS: [spec.num_outputs]}
     if found != expected:
         raise CheckpointError(
             f"{source}: the graph has {found}, and its settings say {expected}; export it again"

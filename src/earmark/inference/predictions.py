@@ -25,7 +25,7 @@ class Prediction:
         probabilities: Label to probability, calibrated.
         duration_seconds: Length of the sound.
         task: What the labels mean.
-        undecided: Why there is no decision; None where there is one.
+        abstained: Why there is no decision; None where there is one.
         segments: The time line, where it was asked for.
     """
 
@@ -34,7 +34,7 @@ class Prediction:
     probabilities: dict[str, float]
     duration_seconds: float
     task: Task = BINARY
-    undecided: Reason | None = None
+    abstained: Reason | None = None
     segments: tuple[Segment, ...] | None = None
 
     @property
@@ -43,7 +43,7 @@ class Prediction:
 
         None where there is no decision.
         """
-        return None if self.undecided else ";".join(self.labels)
+        return None if self.abstained else ";".join(self.labels)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``predict --json`` prints."""
@@ -51,7 +51,7 @@ class Prediction:
         document: dict[str, Any] = {
             "path": str(self.path),
             **({"labels": list(self.labels)} if several else {"label": self.label}),
-            **({"undecided": self.undecided} if self.undecided else {}),
+            **({"abstained": self.abstained} if self.abstained else {}),
             "probabilities": self.probabilities,
             "duration_seconds": self.duration_seconds,
         }
@@ -60,19 +60,7 @@ class Prediction:
         return document
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A file that could not be judged, and why."""
-
-    path: Path
-    error: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """What ``predict --json`` prints."""
-        return {"path": str(self.path), "error": self.error}
-
-
-class JudgedWindow(NamedTuple):
+class WindowPrediction(NamedTuple):
     """What a model says about one window of a sound.
 
     Args:
@@ -80,11 +68,11 @@ class JudgedWindow(NamedTuple):
         end_seconds: Where its last frame is centred; the sound around it is heard, too.
         probabilities: Of each label, in the order of `Classifier.labels`, calibrated.
         labels: The chosen labels, as for a `Prediction`.
-        undecided: Why there is no decision; None where there is one.
+        abstained: Why there is no decision; None where there is one.
     """
 
     start_seconds: float
     end_seconds: float
     probabilities: Float64[np.ndarray, " labels"]
     labels: tuple[str, ...]
-    undecided: Reason | None
+    abstained: Reason | None

@@ -56,7 +56,7 @@ def result_format(path: Path) -> ResultFormat:
 def result_columns(labels: Sequence[str]) -> tuple[str, ...]:
     """The columns of a CSV table; a Parquet table has ``segments`` besides."""
     shares = (f"probability_{plain_name(label)}" for label in labels)
-    return ("path", "label", "undecided", *shares, "duration_seconds", "error")
+    return ("path", "label", "abstained", *shares, "duration_seconds", "error")
 
 
 def plain_name(name: str) -> str:
@@ -71,7 +71,7 @@ def _flat(result: Row, labels: Sequence[str]) -> dict[str, Any]:
     return {
         "path": plain_name(result["path"]),
         "label": None if label is None else plain_name(label),
-        "undecided": result.get("undecided"),
+        "abstained": result.get("abstained"),
         **{f"probability_{plain_name(label)}": shares.get(label) for label in labels},
         "duration_seconds": result.get("duration_seconds"),
         "error": plain_name(result["error"]) if "error" in result else None,
@@ -127,7 +127,7 @@ def _parquet_schema(labels: Sequence[str]) -> Any:
     import pyarrow as pa
 
     texts, numbers = pa.string(), pa.float64()
-    kinds = dict.fromkeys(("path", "label", "undecided", "error"), texts)
+    kinds = dict.fromkeys(("path", "label", "abstained", "error"), texts)
     segment = {"start": numbers, "end": numbers, "label": texts, "probability": numbers}
     fields = [(name, kinds.get(name, numbers)) for name in result_columns(labels)]
     return pa.schema([*fields, ("segments", pa.list_(pa.struct(segment.items())))])

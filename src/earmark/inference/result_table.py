@@ -29,7 +29,7 @@ from earmark.inference.result_formats import (
     refuse_damage,
     result_format,
 )
-from earmark.system.files import open_whole, write_whole
+from earmark.system.files import atomic_open, atomic_write
 from earmark.system.locks import FileLock
 
 PIECE_RESULTS, PIECE_SECONDS = 1000, 30.0
@@ -75,7 +75,7 @@ class ResultTable:
             if self._keeps_table(resume=resume):
                 self._old = path
             self._done = self._find_done()
-            write_whole(
+            atomic_write(
                 self._pieces / _FACTS, json.dumps({**facts, _KEEPS_TABLE: self._old is not None})
             )
         except BaseException:
@@ -102,9 +102,9 @@ class ResultTable:
     def finish(self) -> None:
         """Makes the table of all pieces, and removes them."""
         self._flush()
-        with open_whole(self.path) as file:
+        with atomic_open(self.path) as file:
             self._format.write(file, self._rows(), self._labels)
-        write_whole(self._facts_of_table, json.dumps(self._facts))
+        atomic_write(self._facts_of_table, json.dumps(self._facts))
         # At once, so that no part of the pieces is taken for the whole of them.
         finished = self._pieces.with_name(f".{self._pieces.name}.done")
         shutil.rmtree(finished, ignore_errors=True)
@@ -131,7 +131,7 @@ class ResultTable:
 
     def _flush(self) -> None:
         if self._waiting:
-            write_whole(
+            atomic_write(
                 self._piece(self._num_pieces),
                 "".join(f"{json.dumps(one)}\n" for one in self._waiting),
             )

@@ -9,11 +9,11 @@ from torch import nn
 
 from earmark.features.windows import WindowLogits
 from earmark.models.checkpoint import load_checkpoint
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.system.runtime import pick_device, place
 
 
-def open_checkpoint(path: Path, device: str = "auto") -> tuple[ModelCard, WindowLogits]:
+def open_checkpoint(path: Path, device: str = "auto") -> tuple[ModelSpec, WindowLogits]:
     """Opens a run folder or a ``.safetensors`` file for use.
 
     Args:
@@ -25,7 +25,7 @@ def open_checkpoint(path: Path, device: str = "auto") -> tuple[ModelCard, Window
         ConfigError: The device is not at hand.
     """
     checkpoint = load_checkpoint(path)
-    return checkpoint.card, window_logits(checkpoint.build(), pick_device(device))
+    return checkpoint.spec, window_logits(checkpoint.build(), pick_device(device))
 
 
 def window_logits(network: nn.Module, device: torch.device) -> WindowLogits:

@@ -16,54 +16,54 @@ from torch import Tensor
 
 from earmark.errors import CheckpointError, ConfigError
 from earmark.models.architectures.registry import AudioModel, InputShape, build_model, refuse_unread
-from earmark.models.pretrained import shipped_models
+from earmark.models.pretrained import pretrained_models
 from earmark.models.run_folder import RunFolder
-from earmark.models.spec import METADATA_KEY, ModelCard, read_card
-from earmark.system.files import write_whole
+from earmark.models.spec import METADATA_KEY, ModelSpec, read_spec
+from earmark.system.files import atomic_write
 
 _MODEL = "model."
 _OPTIMIZER = "optimizer."
 _AVERAGE = "average."
 
 
-def new_network(card: ModelCard) -> AudioModel:
-    """The network of a card, with fresh weights, to be trained.
+def new_network(spec: ModelSpec) -> AudioModel:
+    """The network of a specification, with fresh weights, to be trained.
 
     Raises:
         ConfigError: A setting does not fit it.
     """
-    refuse_unread(card.config.model)
-    return _network(card)
+    refuse_unread(spec.config.model)
+    return _network(spec)
 
 
-def require_short_windows(card: ModelCard) -> None:
+def require_short_windows(spec: ModelSpec) -> None:
     """Checks that the network leaves something of windows, if augmentation cuts them short too.
 
     Raises:
         ConfigError: It does not.
     """
-    shortest = card.config.augment.shortest
+    shortest = spec.config.augment.shortest
     if shortest == 1:
-        new_network(card)
+        new_network(spec)
         return
     try:
-        new_network(replace(card, window_frames=max(1, math.floor(card.window_frames * shortest))))
+        new_network(replace(spec, window_frames=max(1, math.floor(spec.window_frames * shortest))))
     except ConfigError as error:
         raise ConfigError(f"augment.shortest = {shortest} is too short: {error}") from None
 
 
-def _network(card: ModelCard) -> AudioModel:
-    """The network of a card, for weights that are there."""
-    shape = InputShape(card.config.features.n_mels, card.window_frames)
-    return build_model(card.config.model, shape, card.num_outputs)
+def _network(spec: ModelSpec) -> AudioModel:
+    """The network of a specification, for weights that are there."""
+    shape = InputShape(spec.config.features.n_mels, spec.window_frames)
+    return build_model(spec.config.model, shape, spec.num_outputs)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network with its card, and where training stands.
+    """A network with its specification, and where training stands.
 
     Args:
-        card: What the network needs beside its weights.
+        spec: What the network needs beside its weights.
         model: Weights and buffers by name.
         optimizer: The optimizer's state by name; empty unless training goes on from here.
         progress: State of the training loop, as plain JSON values.
@@ -71,7 +71,7 @@ class Checkpoint:
         path: The file that it was read from, which errors name.
     """
 
-    card: ModelCard
+    spec: ModelSpec
     model: Mapping[str, Tensor]
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
     progress: Mapping[str, Any] = field(default_factory=dict)
@@ -88,8 +88,8 @@ class Checkpoint:
         try:
             # Sizes only, at first: a damaged file may ask for more memory than there is.
             with torch.device("meta"):
-                _network(self.card).load_state_dict(weights, assign=True)
-            model = _network(self.card)
+                _network(self.spec).load_state_dict(weights, assign=True)
+            model = _network(self.spec)
             model.load_state_dict(weights)
         except (RuntimeError, ConfigError) as error:
             reason = " ".join(str(error).split())
@@ -100,8 +100,8 @@ class Checkpoint:
         return model.eval()
 
     def adjust(self, settings: Sequence[str]) -> "Checkpoint":
-        """The same weights with a card that is adjusted as by `ModelCard.adjust`."""
-        return replace(self, card=self.card.adjust(settings))
+        """The same weights with a specification that is adjusted as by `ModelSpec.adjust`."""
+        return replace(self, spec=self.spec.adjust(settings))
 
     def save(self, path: Path) -> None:
         """Writes the file whole."""
@@ -109,9 +109,9 @@ class Checkpoint:
         tensors |= {_OPTIMIZER + name: one for name, one in self.optimizer.items()}
         tensors |= {_AVERAGE + name: one for name, one in self.average.items()}
         on_cpu = {name: one.detach().cpu().contiguous() for name, one in tensors.items()}
-        text = self.card.to_text(progress=dict(self.progress))
+        text = self.spec.to_text(progress=dict(self.progress))
         # One metadata key: the library does not keep the order of several.
-        write_whole(path, save(on_cpu, {METADATA_KEY: text}))
+        atomic_write(path, save(on_cpu, {METADATA_KEY: text}))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -123,7 +123,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if path.is_dir():
         path = RunFolder(path).best
     if not path.exists():
-        path = shipped_models().get(str(path), path)
+        path = pretrained_models().get(str(path), path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such model; give a run folder or a .safetensors file")
     if path.suffix.lower() == ".onnx":
@@ -137,12 +137,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a whole .safetensors file: {error}") from None
-    card, progress = read_card(metadata, str(path))
+    spec, progress = read_spec(metadata, str(path))
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path}: {name} holds values that are not finite; train again")
     return Checkpoint(
-        card,
+        spec,
         _strip(tensors, _MODEL),
         _strip(tensors, _OPTIMIZER),
         progress,

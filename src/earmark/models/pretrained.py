@@ -17,7 +17,7 @@ def demo_data() -> Iterator[Path]:
         yield folder
 
 
-def shipped_models() -> dict[str, Path]:
+def pretrained_models() -> dict[str, Path]:
     """The models inside the package: name to file."""
     return {path.stem: path for path in sorted(MODELS.glob("*.onnx"))}
 
@@ -32,7 +32,7 @@ def find_model(model: Path | str) -> Path:
         CheckpointError: There is none; or the name stands for a model inside the package as well as
             for a file or folder here.
     """
-    path, shipped = Path(model), shipped_models()
+    path, shipped = Path(model), pretrained_models()
     inside = shipped.get(str(model))
     if inside is None and not path.exists():
         raise CheckpointError(

@@ -10,7 +10,7 @@ from typing import Any
 
 from earmark.config import Config
 from earmark.models.work_folder import WEIGHTS, WorkFolder
-from earmark.system.files import write_whole
+from earmark.system.files import atomic_write
 
 _EXTENDABLE = ("epochs", "patience")
 """Settings of ``train`` that may change when a run goes on: they only say when it ends."""
@@ -104,7 +104,7 @@ class RunFolder(WorkFolder):
 
     def write_log(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Writes ``log.jsonl``."""
-        write_whole(self.log, "".join(json.dumps(line) + "\n" for line in lines))
+        atomic_write(self.log, "".join(json.dumps(line) + "\n" for line in lines))
 
     def read_log(self) -> list[dict[str, Any]]:
         """The lines of ``log.jsonl``, one an epoch; none when it is missing or damaged."""
@@ -133,7 +133,9 @@ def _identity(config: Config) -> Mapping[str, Any]:
 def _without_extendable(table: Mapping[str, Any]) -> Mapping[str, Any]:
     # A schedule spans the epochs: with another number of them every step would be another.
     # The folder may be older than the setting.
-    is_fixed = table["train"].get("schedule") != "constant" or table["train"].get("warmup")
+    is_fixed = table["train"].get("lr_schedule") != "constant" or table["train"].get(
+        "warmup_fraction"
+    )
     kept = ("epochs",) if is_fixed else ()
     train = {
         key: value for key, value in table["train"].items() if key not in _EXTENDABLE or key in kept

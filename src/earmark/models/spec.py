@@ -1,6 +1,7 @@
 """What a model needs beside its weights, as values and as the metadata of its file.
 
-Weights in PyTorch and models in ONNX carry the same card, so that both are used in the same way.
+Weights in PyTorch and models in ONNX carry the same
+specification, so that both are used in the same way.
 """
 
 import json
@@ -10,21 +11,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override
+from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override, rename_settings
 from earmark.errors import CheckpointError, ConfigError
 from earmark.tasks.decision_rule import DecisionRule
 from earmark.tasks.task import BINARY, TASKS, Task
 
 METADATA_KEY = "earmark"
-"""Of the card in the metadata of a model file."""
-FORMAT = 3
+"""Key of the specification in the metadata of a model file."""
+FORMAT = 4
+RENAMED_FORMAT = 4
+"""The first with the settings' names of today; those of older files are translated."""
 OLDEST_FORMAT = 2
 """Without a temperature, which is then 1."""
 ADJUSTABLE = ("evaluate", "predict")
 
 
 @dataclass(frozen=True)
-class ModelCard:
+class ModelSpec:
     """What a network needs beside its weights.
 
     Args:
@@ -65,8 +68,8 @@ class ModelCard:
         """Logits a window."""
         return self.task.num_outputs(len(self.labels))
 
-    def adjust(self, settings: Sequence[str]) -> "ModelCard":
-        """The card with other settings of the sections that may change after training.
+    def adjust(self, settings: Sequence[str]) -> "ModelSpec":
+        """The specification with other settings of the sections that may change after training.
 
         Args:
             settings: Each ``section.key=value`` of ``evaluate`` or ``predict``.
@@ -83,7 +86,7 @@ class ModelCard:
         return replace(self, config=override(self.config, settings))
 
     def to_text(self, **more: Any) -> str:
-        """The card as JSON that `read_card` reads; the same card gives the same text.
+        """The specification as JSON that `read_spec` reads; equal ones give the same text.
 
         Args:
             more: Other plain values that the file keeps beside it.
@@ -112,7 +115,7 @@ class _Format(BaseModel):
     format: Annotated[int, Field(ge=1)]
 
 
-class _Facts(_Format):
+class _Metadata(_Format):
     """What the metadata of a model file say."""
 
     model_config = ConfigDict(extra="forbid")
@@ -126,7 +129,7 @@ class _Facts(_Format):
     progress: dict[str, Any] = {}
 
     @model_validator(mode="after")
-    def _check(self) -> "_Facts":
+    def _check(self) -> "_Metadata":
         if self.task == BINARY.name and len(self.labels) != 2:
             raise ValueError(f"a binary task has two labels, not {len(self.labels)}")
         needed = len(TASKS[self.task].default_thresholds(len(self.labels)))
@@ -135,15 +138,15 @@ class _Facts(_Format):
         return self
 
 
-def read_card(metadata: Mapping[str, str], source: str) -> tuple[ModelCard, dict[str, Any]]:
-    """The card and the state of training, from metadata that nobody vouches for.
+def read_spec(metadata: Mapping[str, str], source: str) -> tuple[ModelSpec, dict[str, Any]]:
+    """The specification and the state of training, from metadata that nobody vouches for.
 
     Args:
         metadata: Of a model file.
         source: The file, for messages.
 
     Raises:
-        CheckpointError: It holds no card, or a damaged one, or one of another version.
+        CheckpointError: It holds no specification, or a damaged one, or one of another version.
     """
     if METADATA_KEY not in metadata:
         raise CheckpointError(f"{source}: weights without earmark's settings; make it with earmark")
@@ -154,8 +157,9 @@ def read_card(metadata: Mapping[str, str], source: str) -> tuple[ModelCard, dict
             is_newer = version > FORMAT
             age, mend = ("a newer", "update this one") if is_newer else ("an older", "train again")
             raise CheckpointError(f"{source}: written by {age} earmark; {mend}")
-        facts = _Facts.model_validate(table)
-        config = config_from_dict(facts.config, source=source)
+        facts = _Metadata.model_validate(table)
+        table = facts.config if version >= RENAMED_FORMAT else rename_settings(facts.config)
+        config = config_from_dict(table, source=source)
     except ValidationError as error:
         mistakes = "; ".join(_describe(item) for item in error.errors())
         raise CheckpointError(f"{source}: earmark's settings are damaged: {mistakes}") from None
@@ -164,10 +168,10 @@ def read_card(metadata: Mapping[str, str], source: str) -> tuple[ModelCard, dict
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{source}: earmark's settings are not JSON: {error}") from None
     labels, thresholds = tuple(facts.labels), tuple(facts.thresholds)
-    card = ModelCard(
+    spec = ModelSpec(
         config, labels, facts.window_frames, TASKS[facts.task], thresholds, facts.temperature
     )
-    return card, facts.progress
+    return spec, facts.progress
 
 
 def _describe(mistake: Any) -> str:

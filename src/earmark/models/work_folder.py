@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from earmark.audio.reading import content_hash
 from earmark.config import Config
 from earmark.errors import TrainingError
-from earmark.system.files import csv_lines, write_whole
+from earmark.system.files import atomic_write, csv_lines
+from earmark.system.hashing import content_hash
 
 WEIGHTS = "best.safetensors"
 """The file with the model of a run folder."""
@@ -107,12 +107,12 @@ class WorkFolder:
         The recordings come last: where they are missing, nothing is compared.
         """
         signed = _sign(teachers)
-        write_whole(self.config_file, self.mark + config.to_toml())
+        atomic_write(self.config_file, self.mark + config.to_toml())
         if signed:
-            write_whole(self.teachers, signed)
+            atomic_write(self.teachers, signed)
         else:
             self.teachers.unlink(missing_ok=True)
-        write_whole(self.recordings, table)
+        atomic_write(self.recordings, table)
 
 
 def _read(path: Path) -> str:

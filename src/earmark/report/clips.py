@@ -6,9 +6,9 @@ from html import escape
 import torch
 
 from earmark.config import FeatureConfig
-from earmark.data.preparation import Skipped
+from earmark.errors import FailedFile
 from earmark.evaluation.analysis.attribution import sum_tiles
-from earmark.evaluation.analysis.examples import Example, Judged
+from earmark.evaluation.analysis.examples import Example, RankedClip
 from earmark.report.example_plot import draw_example
 from earmark.report.html import html_figure, html_player, html_table
 
@@ -57,8 +57,8 @@ def _card(example: Example, config: FeatureConfig) -> str:
     )
     verdict = "right" if judged.is_right else "wrong"
     said = (
-        f"no decision ({judged.undecided})"
-        if judged.undecided
+        f"no decision ({judged.abstained})"
+        if judged.abstained
         else f"predicted {judged.predicted or 'none'}"
     )
     caption = f"{place[0].upper()}{place[1:]}. Score for {example.question}: {example.score:+.2f}"
@@ -85,7 +85,7 @@ def _player(example: Example, place: str) -> str:
     return html_player(example.sound, f"{example.judged.name}, {place}")
 
 
-def render_errors(ranked: Sequence[Judged]) -> str:
+def render_errors(ranked: Sequence[RankedClip]) -> str:
     """Every clip that was judged wrongly, the largest loss first; of very many the first ones."""
     wrong = [one for one in ranked if not one.is_right]
     if not wrong:
@@ -94,7 +94,7 @@ def render_errors(ranked: Sequence[Judged]) -> str:
         (
             one.name,
             one.label,
-            one.predicted or one.undecided or "–",
+            one.predicted or one.abstained or "–",
             f"{one.probability:.3f}",
             f"{one.loss:.3f}",
         )
@@ -110,7 +110,7 @@ def _more(count: int) -> str:
     return f"<p>And {count - MOST_ROWS:,} more; predictions.csv holds every clip.</p>"
 
 
-def render_skipped(skipped: Sequence[Skipped]) -> str:
+def render_skipped(skipped: Sequence[FailedFile]) -> str:
     """What could not be judged, and why."""
-    table = html_table(("clip", "why"), [(one.name, one.error) for one in skipped[:MOST_ROWS]])
+    table = html_table(("clip", "why"), [(str(one.path), one.error) for one in skipped[:MOST_ROWS]])
     return table + _more(len(skipped))

@@ -9,7 +9,7 @@ import earmark
 from earmark.evaluation.analysis.analyze import Examination
 from earmark.evaluation.analysis.examples import rank_clips
 from earmark.evaluation.result import Evaluation
-from earmark.models.checkpoint import Checkpoint, ModelCard
+from earmark.models.checkpoint import Checkpoint, ModelSpec
 from earmark.report.clips import render_errors, render_examples, render_skipped
 from earmark.report.headline import render_headline
 from earmark.report.html import html_contents, html_heading, render_page, write_page
@@ -20,7 +20,7 @@ from earmark.report.origin import Origin
 from earmark.report.reliability import render_calibration, render_comparisons, render_coverage
 from earmark.report.slices import render_robustness, render_slices
 from earmark.report.training import render_losses
-from earmark.system.files import write_whole
+from earmark.system.files import atomic_write
 from earmark.tasks.task import MULTI_LABEL
 
 MOST_TITLE_LABELS = 4
@@ -42,9 +42,9 @@ def write_report(
         origin: Where the model and the data come from.
         examination: What stands behind the test; its sections are left out when it is not given.
     """
-    write_whole(folder / "predictions.csv", evaluation.to_csv())
+    atomic_write(folder / "predictions.csv", evaluation.to_csv())
     card = render_model_card(evaluation, checkpoint, origin, examination)
-    write_whole(folder / "model_card.md", card)
+    atomic_write(folder / "model_card.md", card)
     page = folder / "report.html"
     write_page(page, render_report(evaluation, checkpoint, origin, examination))
     return page
@@ -57,7 +57,7 @@ def render_report(
     examination: Examination | None = None,
 ) -> str:
     """The page as text; see `write_report`."""
-    title = f"{_list(checkpoint.card)}: test report"
+    title = f"{_list(checkpoint.spec)}: test report"
     sections = [
         ("Labels", render_labels(evaluation)),
         ("Curves", render_curves(evaluation)),
@@ -66,7 +66,7 @@ def render_report(
         ("Coverage", render_coverage(evaluation)),
         *_examined(evaluation, checkpoint, examination),
         ("Errors", render_errors(rank_clips(evaluation))),
-        *([("Skipped", render_skipped(evaluation.skipped))] if evaluation.skipped else []),
+        *([("FailedFile", render_skipped(evaluation.skipped))] if evaluation.skipped else []),
         ("Training", render_losses(origin, checkpoint)),
         ("Model", render_model(checkpoint, evaluation)),
     ]
@@ -91,15 +91,15 @@ def _examined(
     yield "Parts of the data", render_slices(examination.slices, evaluation)
     if examination.robustness:
         yield "Worse sound", render_robustness(examination.robustness)
-    features = checkpoint.card.config.features
+    features = checkpoint.spec.config.features
     yield "Clips", render_examples(examination.worst, examination.surest, features)
 
 
-def _list(card: ModelCard) -> str:
+def _list(spec: ModelSpec) -> str:
     """A few of the labels, as the task has them."""
-    word = " and " if card.task is MULTI_LABEL else " or "
-    more = len(card.labels) - MOST_TITLE_LABELS
-    return word.join(card.labels[:MOST_TITLE_LABELS]) + (f"{word}{more} more" if more > 0 else "")
+    word = " and " if spec.task is MULTI_LABEL else " or "
+    more = len(spec.labels) - MOST_TITLE_LABELS
+    return word.join(spec.labels[:MOST_TITLE_LABELS]) + (f"{word}{more} more" if more > 0 else "")
 
 
 def _describe(origin: Origin) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from earmark.figures import to_svg
-from earmark.system.files import write_whole
+from earmark.system.files import atomic_write
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #16181d; --card: #f4f5f7;
@@ -88,7 +88,7 @@ def render_page(title: str, sections: Sequence[str]) -> str:
 
 def write_page(path: Path, text: str) -> None:
     """Writes a page whole. It must be UTF-8, and the name of a file in it need not be."""
-    write_whole(path, text.encode(errors="backslashreplace"))
+    atomic_write(path, text.encode(errors="backslashreplace"))
 
 
 def html_contents(titles: Sequence[str]) -> str:

@@ -11,11 +11,11 @@ from earmark.tasks.task import BINARY, MULTI_LABEL
 
 def render_model(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
     """Its size, its rule and its settings."""
-    card = checkpoint.card
+    spec = checkpoint.spec
     parameters = count_parameters(checkpoint.build())
-    settings = escape(card.config.to_toml())
+    settings = escape(spec.config.to_toml())
     return (
-        f"<p>{escape(card.config.model.name)} with {parameters:,} parameters; "
+        f"<p>{escape(spec.config.model.name)} with {parameters:,} parameters; "
         f"{escape(describe_rule(evaluation))}.</p>"
         f"{render_provenance(evaluation)}"
         f"<details><summary>All settings</summary><pre>{settings}</pre></details>"

@@ -42,7 +42,7 @@ def render_model_card(
         Mitchell et al. (2019), Model cards for model reporting, FAT*, arXiv:1810.03993, for the
         sections; huggingface.co/docs/hub/model-cards for the front matter.
     """
-    labels = checkpoint.card.labels
+    labels = checkpoint.spec.labels
     sections = {
         "Intended use": _use(checkpoint),
         "Training data": _training(origin.run),
@@ -89,17 +89,17 @@ def _front_matter(evaluation: Evaluation, origin: Origin) -> str:
 
 
 def _summary(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
-    card = checkpoint.card
-    features, seconds = card.config.features, _window_seconds(checkpoint)
+    spec = checkpoint.spec
+    features, seconds = spec.config.features, _window_seconds(checkpoint)
     parameters = count_parameters(checkpoint.build())
     return (
-        f"A {card.task.title} classifier of sound: log-mel band energies and a network "
-        f"({_plain(card.config.model.name)}) of {parameters:,} parameters. It hears "
+        f"A {spec.task.title} classifier of sound: log-mel band energies and a network "
+        f"({_plain(spec.config.model.name)}) of {parameters:,} parameters. It hears "
         f"{features.sample_rate:,} Hz mono in {features.n_mels} bands, in windows of {seconds:.2f} "
-        f"s; those of a longer recording decide together ({card.config.predict.pooling}). Its "
-        f"rule: {_plain(describe_rule(evaluation))}.{_taught(card.config.train.teachers)} "
+        f"s; those of a longer recording decide together ({spec.config.predict.pooling}). Its "
+        f"rule: {_plain(describe_rule(evaluation))}.{_taught(spec.config.train.teachers)} "
         f"Made with earmark {earmark.__version__}.\n\n"
-        f"Labels: {_plain(', '.join(card.labels))}.\n"
+        f"Labels: {_plain(', '.join(spec.labels))}.\n"
     )
 
 
@@ -111,12 +111,12 @@ def _taught(teachers: Sequence[str]) -> str:
 
 
 def _window_seconds(checkpoint: Checkpoint) -> float:
-    features = checkpoint.card.config.features
-    return (checkpoint.card.window_frames - 1) * features.hop_length / features.sample_rate
+    features = checkpoint.spec.config.features
+    return (checkpoint.spec.window_frames - 1) * features.hop_length / features.sample_rate
 
 
 def _use(checkpoint: Checkpoint) -> str:
-    several, rule = checkpoint.card.task is MULTI_LABEL, checkpoint.card.rule
+    several, rule = checkpoint.spec.task is MULTI_LABEL, checkpoint.spec.rule
     kind = "any of these labels" if several else "one of these labels"
     doubt = f", or no label is {rule.min_probability:g} probable" if rule.min_probability else ""
     return (

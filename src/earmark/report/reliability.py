@@ -35,13 +35,13 @@ def render_calibration(evaluation: Evaluation) -> str:
 def render_coverage(evaluation: Evaluation) -> str:
     """What is left without a decision, and what leaving more would bring."""
     coverage, rule = evaluation.coverage, evaluation.rule
-    undecided = coverage.num_clips - coverage.num_decided
+    abstained = coverage.num_clips - coverage.num_decided
     words = (
-        f"{undecided} of {coverage.num_clips} clips have no decision: {coverage.num_silent} are "
+        f"{abstained} of {coverage.num_clips} clips have no decision: {coverage.num_silent} are "
         f"silence (below {rule.silence_db:g} dBFS), {coverage.num_unsure} unsure (below a "
         f"probability of {rule.min_probability:g}). Of the {coverage.num_decided} others "
         f"{coverage.num_correct} are right."
-        if undecided
+        if abstained
         else "Every clip has a decision."
     )
     return (

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 
 @contextmanager
-def open_whole(path: Path) -> Iterator[BinaryIO]:
+def atomic_open(path: Path) -> Iterator[BinaryIO]:
     """Opens a file under a temporary name; it is flushed to disk and renamed into place at the end.
 
     Args:
@@ -34,8 +34,8 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Writes a file as `open_whole` does.
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """Writes a file as `atomic_open` does.
 
     Args:
         path: Where the file shall stand; missing folders are made.
@@ -46,7 +46,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
         OSError: It cannot be written; the error names the path.
     """
     data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
-    with open_whole(path) as file:
+    with atomic_open(path) as file:
         file.write(data)
 
 

@@ -49,7 +49,7 @@ class Runtime:
             return model
         return DistributedDataParallel(model)
 
-    def gather_gradients(self, model: nn.Module, *, now: bool) -> AbstractContextManager[object]:
+    def sync_gradients(self, model: nn.Module, *, now: bool) -> AbstractContextManager[object]:
         """Around both passes of a batch: gradients are averaged over the processes, now or later.
 
         Args:

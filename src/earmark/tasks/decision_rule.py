@@ -27,14 +27,14 @@ class Decisions:
         probabilities: Of each label, calibrated.
         chosen: Which labels are given; none where there is no decision, and in a multi-label task
             none may be the decision.
-        undecided: Why a clip has no decision; None where it has one.
+        abstained: Why a clip has no decision; None where it has one.
         confidence: Probability that a choice without abstaining is right: that of the chosen label;
             in a multi-label task that of the least certain of a clip's labels, be it there or not.
     """
 
     probabilities: Float64[np.ndarray, "clips labels"]
     chosen: Bool[np.ndarray, "clips labels"]
-    undecided: tuple[Reason | None, ...]
+    abstained: tuple[Reason | None, ...]
     confidence: Float64[np.ndarray, " clips"]
 
     def indices(self) -> Iterator[tuple[int, ...]]:
@@ -49,7 +49,7 @@ class Decisions:
     @property
     def is_decided(self) -> Bool[np.ndarray, " clips"]:
         """Which clips have a decision."""
-        return np.array([reason is None for reason in self.undecided], bool)
+        return np.array([reason is None for reason in self.abstained], bool)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class DecisionRule:
     Example:
         >>> from earmark.tasks.task import BINARY
         >>> rule = DecisionRule(BINARY, (0.5,), min_probability=0.9)
-        >>> rule.decide(np.array([[4.0], [1.0]])).undecided
+        >>> rule.decide(np.array([[4.0], [1.0]])).abstained
         (None, 'unsure')
     """
 
@@ -90,7 +90,7 @@ class DecisionRule:
         return logits.astype(np.float64) / self.temperature
 
     @property
-    def forced(self) -> "DecisionRule":
+    def without_abstention(self) -> "DecisionRule":
         """The same rule without abstaining: every clip has a decision."""
         return replace(self, min_probability=0.0, silence_db=-math.inf)
 

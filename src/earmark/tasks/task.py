@@ -60,7 +60,7 @@ class Task(ABC):
         """Cross-entropy of each row, in nats: what training minimises."""
 
     @abstractmethod
-    def sureness(
+    def confidence(
         self, logits: Float[np.ndarray, "rows outputs"]
     ) -> Float64[np.ndarray, "rows outputs"]:
         """How much each row has to say of each output; the windows of a clip are compared by it."""
@@ -98,7 +98,7 @@ class Binary(Task):
         """Binary cross-entropy."""
         return _binary_losses(logits[:, 0].astype(np.float64), targets[:, 1])
 
-    def sureness(
+    def confidence(
         self, logits: Float[np.ndarray, "rows outputs"]
     ) -> Float64[np.ndarray, "rows outputs"]:
         """Distance from the even chance, on either side."""
@@ -135,7 +135,7 @@ class MultiClass(Task):
         """The cross-entropy with the softmax."""
         return -(targets * log_softmax(logits.astype(np.float64), axis=1)).sum(axis=1)
 
-    def sureness(
+    def confidence(
         self, logits: Float[np.ndarray, "rows outputs"]
     ) -> Float64[np.ndarray, "rows outputs"]:
         """Logit of the most probable label against all others, the same for every output."""
@@ -175,7 +175,7 @@ class MultiLabel(Task):
         """The mean over the labels of their binary cross-entropies."""
         return _binary_losses(logits.astype(np.float64), targets).mean(axis=1)
 
-    def sureness(
+    def confidence(
         self, logits: Float[np.ndarray, "rows outputs"]
     ) -> Float64[np.ndarray, "rows outputs"]:
         """The logit itself: a label is there if it is anywhere."""
@@ -198,7 +198,7 @@ def find_task(label_sets: Iterable[Sequence[str]], num_labels: int) -> Task:
     return BINARY if num_labels == 2 else MULTI_CLASS
 
 
-def target_rows(
+def multi_hot(
     targets: Sequence[Sequence[int]], num_labels: int
 ) -> Float64[np.ndarray, "rows labels"]:
     """A row over all labels for each recording, 1 for those that it has.
@@ -208,7 +208,7 @@ def target_rows(
         num_labels: Size of the vocabulary.
 
     Example:
-        >>> target_rows([(1,), (0, 2), ()], 3)
+        >>> multi_hot([(1,), (0, 2), ()], 3)
         array([[0., 1., 0.],
                [1., 0., 1.],
                [0., 0., 0.]])
@@ -219,7 +219,7 @@ def target_rows(
     return rows
 
 
-def balanced_weights(
+def class_weights(
     task: Task, targets: Float[np.ndarray, "rows labels"]
 ) -> Float[np.ndarray, " labels"]:
     """Weights that make every label count the same.
@@ -238,7 +238,7 @@ def balanced_weights(
     return np.maximum(len(targets) - counts, 1.0) / counts
 
 
-def sampling_shares(targets: Float[np.ndarray, "rows labels"]) -> Float[np.ndarray, " rows"]:
+def sampling_weights(targets: Float[np.ndarray, "rows labels"]) -> Float[np.ndarray, " rows"]:
     """How often to draw each example, so that rare labels are drawn as often as common ones.
 
     An example goes by the rarest of its labels; examples without any make a kind of their own.

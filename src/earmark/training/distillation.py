@@ -15,7 +15,7 @@ from earmark.data.folders import SPLIT_TITLES
 from earmark.errors import ConfigError
 from earmark.models.checkpoint import load_checkpoint, require_short_windows
 from earmark.models.run_folder import find_run
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, pick_precision, place
 from earmark.tasks.task import Task
 from earmark.training.augment.base import Windows
@@ -59,14 +59,14 @@ class Teachers:
         return label_shares(logits.float(), self.task)
 
 
-def load_teachers(card: ModelCard, table: str, runtime: Runtime) -> Teachers | None:
+def load_teachers(spec: ModelSpec, table: str, runtime: Runtime) -> Teachers | None:
     """The teachers that the settings name; None when they name none.
 
     What a teacher has seen reaches its student, so it must be recordings that the student sees too:
     otherwise validation and test recordings would no longer be new to it.
 
     Args:
-        card: The student's.
+        spec: The student's.
         table: The recordings of its run, as ``recordings.csv``.
         runtime: Where to compute.
 
@@ -75,21 +75,21 @@ def load_teachers(card: ModelCard, table: str, runtime: Runtime) -> Teachers | N
         ConfigError: A teacher is no run folder, judges other windows or knows other labels, or was
             trained on what the student is validated or tested on.
     """
-    config = card.config.train
+    config = spec.config.train
     if not config.teachers:
         return None
     own = list(csv.DictReader(io.StringIO(table)))
     networks = []
     for name in config.teachers:
         checkpoint = load_checkpoint(Path(name))
-        _refuse_others(name, checkpoint.card, card)
+        _refuse_others(name, checkpoint.spec, spec)
         _refuse_unknown_recordings(name, own)
         networks.append(place(checkpoint.build(), runtime.device).eval())
     precision = pick_precision(config.precision, runtime.device)
-    return Teachers(networks, card.task, config.teacher_share, precision)
+    return Teachers(networks, spec.task, config.teacher_weight, precision)
 
 
-def _refuse_others(name: str, teacher: ModelCard, student: ModelCard) -> None:
+def _refuse_others(name: str, teacher: ModelSpec, student: ModelSpec) -> None:
     pairs = {
         "front-end settings": (teacher.config.features, student.config.features),
         "labels": (teacher.labels, student.labels),

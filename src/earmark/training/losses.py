@@ -25,7 +25,7 @@ def make_loss(
 
     Args:
         task: What the labels mean.
-        label_weights: What `balanced_weights` gives: the weight of an example of each label, or, in
+        label_weights: What `class_weights` gives: the weight of an example of each label, or, in
             a multi-label task, of the presence of each label.
         label_smoothing: Share of each target that is spread over what it is not (Szegedy et al.
             2016, Rethinking the Inception architecture, arXiv:1512.00567, section 7).

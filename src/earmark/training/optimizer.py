@@ -15,9 +15,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from earmark.config import TrainConfig
 from earmark.data.dataset import Batch
 from earmark.errors import TrainingError
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, pick_precision
-from earmark.tasks.task import MULTI_LABEL, balanced_weights
+from earmark.tasks.task import MULTI_LABEL, class_weights
 from earmark.training.augment.augment import Augment
 from earmark.training.augment.base import Windows
 from earmark.training.distillation import Teachers
@@ -38,7 +38,7 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
 
 
-def learning_rate_share(progress: float, config: TrainConfig) -> float:
+def lr_multiplier(progress: float, config: TrainConfig) -> float:
     """The step size at a moment of training, as a share of the highest.
 
     Args:
@@ -50,15 +50,17 @@ def learning_rate_share(progress: float, config: TrainConfig) -> float:
         arXiv:1608.03983, equation 5, for the cosine.
 
     Example:
-        >>> config = TrainConfig(schedule="cosine", warmup=0.2)
-        >>> [round(learning_rate_share(one, config), 3) for one in (0.0, 0.1, 0.2, 0.6, 1.0)]
+        >>> config = TrainConfig(lr_schedule="cosine", warmup_fraction=0.2)
+        >>> [round(lr_multiplier(one, config), 3) for one in (0.0, 0.1, 0.2, 0.6, 1.0)]
         [0.0, 0.5, 1.0, 0.5, 0.0]
     """
-    if progress < config.warmup:
-        return progress / config.warmup
-    if config.schedule == "constant":
+    if progress < config.warmup_fraction:
+        return progress / config.warmup_fraction
+    if config.lr_schedule == "constant":
         return 1.0
-    return 0.5 + 0.5 * math.cos(math.pi * (progress - config.warmup) / (1 - config.warmup))
+    return 0.5 + 0.5 * math.cos(
+        math.pi * (progress - config.warmup_fraction) / (1 - config.warmup_fraction)
+    )
 
 
 def momentum_at(progress: float, config: TrainConfig) -> float:
@@ -68,13 +70,13 @@ def momentum_at(progress: float, config: TrainConfig) -> float:
         progress: Share of ``train.epochs`` that has passed, in [0, 1].
         config: The schedule.
     """
-    if config.schedule != "one_cycle":
+    if config.lr_schedule != "one_cycle":
         return MOMENTUM
     low, high = ONE_CYCLE_MOMENTUM
-    return high - (high - low) * learning_rate_share(progress, config)
+    return high - (high - low) * lr_multiplier(progress, config)
 
 
-class Steps:
+class Optimizer:
     """Moves the weights of a network, and keeps their moving average if there is to be one.
 
     Args:
@@ -89,12 +91,12 @@ class Steps:
             model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.average: AveragedModel | None = None
-        if config.average_decay:
+        if config.ema_decay:
             self.average = AveragedModel(
-                model, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True
+                model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True
             )
 
-    def take(self, progress: float) -> None:
+    def step(self, progress: float) -> None:
         """One step along the gradients, which are cleared.
 
         Args:
@@ -102,10 +104,10 @@ class Steps:
         """
         config = self.config
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate * learning_rate_share(progress, config)
+            group["lr"] = config.learning_rate * lr_multiplier(progress, config)
             group["betas"] = (momentum_at(progress, config), group["betas"][1])
-        if config.clip_norm:
-            nn.utils.clip_grad_norm_(self._model.parameters(), config.clip_norm)
+        if config.max_grad_norm:
+            nn.utils.clip_grad_norm_(self._model.parameters(), config.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
@@ -152,7 +154,7 @@ class Objective:
 
 
 def make_objective(
-    card: ModelCard,
+    spec: ModelSpec,
     targets: Float[np.ndarray, "windows labels"],
     teachers: Teachers | None,
     runtime: Runtime,
@@ -160,16 +162,16 @@ def make_objective(
     """What the settings say a batch costs.
 
     Args:
-        card: The network's.
+        spec: The network's.
         targets: Of all training windows: by them rare labels are weighed.
         teachers: What `load_teachers` gives.
         runtime: Where to compute.
     """
-    config = card.config.train
-    weights = balanced_weights(card.task, targets) if config.balance == "weights" else None
+    config = spec.config.train
+    weights = class_weights(spec.task, targets) if config.balance == "weights" else None
     return Objective(
-        make_loss(card.task, label_weights=weights, label_smoothing=config.label_smoothing),
-        Augment(card.config.augment, card.window_frames, union=card.task is MULTI_LABEL),
+        make_loss(spec.task, label_weights=weights, label_smoothing=config.label_smoothing),
+        Augment(spec.config.augment, spec.window_frames, union=spec.task is MULTI_LABEL),
         teachers,
         pick_precision(config.precision, runtime.device),
     )
@@ -177,7 +179,7 @@ def make_objective(
 
 def train_epoch(
     model: nn.Module,
-    steps: Steps,
+    steps: Optimizer,
     loader: Batches,
     objective: Objective,
     runtime: Runtime,
@@ -198,20 +200,20 @@ def train_epoch(
     """
     model.train()
     rng = np.random.default_rng((steps.config.seed, epoch, 2, runtime.rank))
-    num_steps = math.ceil(len(loader) / steps.config.accumulate)
+    num_steps = math.ceil(len(loader) / steps.config.grad_accumulation_steps)
     losses, counts = [], []
-    for number, group in enumerate(_groups(loader, steps.config.accumulate)):
+    for number, group in enumerate(_groups(loader, steps.config.grad_accumulation_steps)):
         group_size = sum(len(batch.targets) for batch in group)
         for batch in group:
             size = len(batch.targets)
-            with runtime.gather_gradients(model, now=batch is group[-1]):
+            with runtime.sync_gradients(model, now=batch is group[-1]):
                 loss = objective(model, batch, rng, runtime.device)
                 (loss * (size / group_size)).backward()
             # Kept on the device: reading it here would make every step wait for the last.
             losses.append(loss.detach())
             counts.append(size)
         # The middle of the step: at its ends a schedule would waste the first or the last one.
-        steps.take((epoch - 1 + (number + 0.5) / num_steps) / steps.config.epochs)
+        steps.step((epoch - 1 + (number + 0.5) / num_steps) / steps.config.epochs)
     numbers = torch.tensor(counts, dtype=torch.float64)
     loss_sum = (torch.stack(losses).cpu().double() * numbers).sum()
     mean = float(runtime.all_sum(loss_sum) / runtime.all_sum(numbers.sum()))

@@ -13,8 +13,8 @@ from earmark.config import Config
 from earmark.data.dataset import OrderedLoader, prepare_once
 from earmark.data.loaders import Loaders, choose_task, make_loaders, tell_data
 from earmark.data.manifest import Manifest
-from earmark.data.preparation import Skipped
 from earmark.data.splits import with_splits
+from earmark.errors import FailedFile
 from earmark.evaluation.evaluate import predict_clips
 from earmark.evaluation.metrics.calibration import fit_temperature
 from earmark.evaluation.metrics.scores import Predictions, choose_thresholds, score, score_chosen
@@ -31,11 +31,17 @@ from earmark.models.checkpoint import (
     restore_optimizer,
 )
 from earmark.models.run_folder import RunFolder
-from earmark.models.spec import ModelCard
-from earmark.system.files import write_whole
+from earmark.models.spec import ModelSpec
+from earmark.system.files import atomic_write
 from earmark.system.runtime import Runtime, place, seed_torch
 from earmark.training.distillation import load_teachers
-from earmark.training.optimizer import Objective, Steps, make_objective, require_finite, train_epoch
+from earmark.training.optimizer import (
+    Objective,
+    Optimizer,
+    make_objective,
+    require_finite,
+    train_epoch,
+)
 from earmark.training.plots import loss_curve
 
 Watch = Callable[[Mapping[str, Any]], None]
@@ -93,7 +99,7 @@ class TrainingResult:
     validation: dict[str, Any] | None
     num_parameters: int
     elapsed_seconds: float
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[FailedFile, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What ``train --json`` prints."""
@@ -106,7 +112,7 @@ class _Job:
     """Everything that is the same in all epochs."""
 
     run: RunFolder
-    card: ModelCard
+    spec: ModelSpec
     loaders: Loaders
     objective: Objective
     runtime: Runtime
@@ -118,7 +124,7 @@ class _State:
     """Everything that changes from epoch to epoch."""
 
     model: AudioModel
-    steps: Steps
+    steps: Optimizer
     stopping: EarlyStopping
     log: list[dict[str, Any]] = field(default_factory=list)
 
@@ -160,37 +166,37 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     task = choose_task(manifest, config.train, runtime)
     folder.refuse_misuse(config, manifest.folder, overwrite=overwrite)
     # Settings that cannot make a network are told before the features are computed, not after.
-    new_network(ModelCard(config, manifest.labels, crop_frames(config), task))
+    new_network(ModelSpec(config, manifest.labels, crop_frames(config), task))
     runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
     tell_data(manifest, runtime.reporter)
     store = FeatureStore(store_root or default_root(), config.features)
     learnt_from = (*manifest.split("train"), *manifest.split("validation"))
     prepared = prepare_once(learnt_from, store, runtime)
     loaders = make_loaders(manifest, prepared, store, config, task, runtime)
-    card = ModelCard(config, manifest.labels, loaders.window_frames, task)
-    require_short_windows(card)
+    spec = ModelSpec(config, manifest.labels, loaders.window_frames, task)
+    require_short_windows(spec)
     table = manifest.to_csv(prepared.keys)
-    teachers = load_teachers(card, table, runtime)
+    teachers = load_teachers(spec, table, runtime)
     folder.refuse_other_data(table, config.train.teachers, overwrite=overwrite)
     targets = loaders.train.windows.targets[loaders.train.windows.window_clips]
-    objective = make_objective(card, targets, teachers, runtime)
+    objective = make_objective(spec, targets, teachers, runtime)
     runtime.wait()
     if runtime.is_main:
         folder.open(config, table, overwrite=overwrite)
     runtime.wait()
-    job = _Job(folder, card, loaders, objective, runtime, watch)
+    job = _Job(folder, spec, loaders, objective, runtime, watch)
     state = _start_or_resume(job)
     _run_epochs(job, state)
     return _result(folder, config, state, prepared.skipped)
 
 
 def _start_or_resume(job: _Job) -> _State:
-    run, runtime, train = job.run, job.runtime, job.card.config.train
+    run, runtime, train = job.run, job.runtime, job.spec.config.train
     seed_torch(train.seed)
-    model = new_network(job.card)
+    model = new_network(job.spec)
     model.input_norm.fit(*(one.float() for one in job.loaders.train.windows.band_statistics()))
     place(model, runtime.device)
-    steps = Steps(model, train)
+    steps = Optimizer(model, train)
     state = _State(model, steps, EarlyStopping(train.patience, train.min_delta))
     if run.last.exists():
         checkpoint = load_checkpoint(run.last)
@@ -205,8 +211,8 @@ def _start_or_resume(job: _Job) -> _State:
 
 
 def _run_epochs(job: _Job, state: _State) -> None:
-    card, loaders, runtime = job.card, job.loaders, job.runtime
-    config, reporter, stopping = card.config.train, runtime.reporter, state.stopping
+    spec, loaders, runtime = job.spec, job.loaders, job.runtime
+    config, reporter, stopping = spec.config.train, runtime.reporter, state.stopping
     trained = runtime.wrap(state.model)
     with reporter.track("training", config.epochs) as task:
         task.advance(stopping.epoch)
@@ -219,8 +225,8 @@ def _run_epochs(job: _Job, state: _State) -> None:
                 trained, state.steps, loaders.train, job.objective, runtime, epoch
             )
             runtime.broadcast_buffers(state.judged)
-            predictions = _validate(state.judged, loaders.validation, runtime, card)
-            figures = _figures(predictions, card)
+            predictions = _validate(state.judged, loaders.validation, runtime, spec)
+            figures = _figures(predictions, spec)
             is_best = stopping.update(figures.get("val_loss"))
             line = {
                 "epoch": epoch,
@@ -233,29 +239,29 @@ def _run_epochs(job: _Job, state: _State) -> None:
             task.advance(note=f"{name} {line[name]:.4f}")
             reporter.info(_describe(line, is_best=is_best))
             if runtime.is_main:
-                _save(job.run, card, state, predictions, is_best=is_best)
+                _save(job.run, spec, state, predictions, is_best=is_best)
             if job.watch is not None:
                 job.watch(line)
     if runtime.is_main:
-        write_whole(job.run.path / "loss.png", loss_curve(state.log, stopping.best_epoch))
+        atomic_write(job.run.path / "loss.png", loss_curve(state.log, stopping.best_epoch))
     runtime.wait()
 
 
 def _validate(
-    model: nn.Module, loader: OrderedLoader | None, runtime: Runtime, card: ModelCard
+    model: nn.Module, loader: OrderedLoader | None, runtime: Runtime, spec: ModelSpec
 ) -> Predictions | None:
     if loader is None:
         return None
-    predictions = predict_clips(model, loader, runtime, card)
+    predictions = predict_clips(model, loader, runtime, spec)
     require_finite(float(predictions.logits.sum()), "sum of the validation logits")
     return predictions
 
 
-def _figures(predictions: Predictions | None, card: ModelCard) -> dict[str, Any]:
+def _figures(predictions: Predictions | None, spec: ModelSpec) -> dict[str, Any]:
     """What a line of the log says of validation."""
     if predictions is None:
         return {}
-    scores = score(predictions, card.labels)
+    scores = score(predictions, spec.labels)
     return {
         "val_loss": scores.loss,
         "val_accuracy": scores.accuracy,
@@ -272,7 +278,7 @@ def _describe(line: Mapping[str, Any], *, is_best: bool) -> str:
 
 def _save(
     run: RunFolder,
-    card: ModelCard,
+    spec: ModelSpec,
     state: _State,
     predictions: Predictions | None,
     *,
@@ -281,12 +287,12 @@ def _save(
     """Writes the best weights, the log and, last of all, the state to go on from."""
     stopping = state.stopping
     if is_best:
-        chosen, validation = card, None
+        chosen, validation = spec, None
         if predictions is not None:
-            chosen = _fit_rule(card, predictions)
+            chosen = _fit_rule(spec, predictions)
             # The loss is that of the log: what was fitted to these clips is no judge of them.
-            given = chosen.rule.forced.decide(predictions.logits).chosen
-            validation = score_chosen(predictions, given, card.labels).to_dict()
+            given = chosen.rule.without_abstention.decide(predictions.logits).chosen
+            validation = score_chosen(predictions, given, spec.labels).to_dict()
         progress = {"epoch": stopping.epoch, "validation": validation}
         Checkpoint(chosen, state.judged.state_dict(), progress=progress).save(run.best)
     run.write_log(state.log)
@@ -297,7 +303,7 @@ def _save(
     }
     average = state.steps.average
     Checkpoint(
-        card,
+        spec,
         state.model.state_dict(),
         flatten_optimizer(state.steps.optimizer),
         progress,
@@ -305,16 +311,16 @@ def _save(
     ).save(run.last)
 
 
-def _fit_rule(card: ModelCard, validation: Predictions) -> ModelCard:
-    """The card with the temperature, and then the thresholds, that validation clips ask for."""
-    temperature = fit_temperature(validation.logits, validation.targets, card.task)
+def _fit_rule(spec: ModelSpec, validation: Predictions) -> ModelSpec:
+    """The specification with temperature and thresholds fitted to the validation clips."""
+    temperature = fit_temperature(validation.logits, validation.targets, spec.task)
     calibrated = replace(validation, logits=validation.logits / temperature)
     thresholds = choose_thresholds(calibrated)
-    return replace(card, chosen_thresholds=thresholds, temperature=temperature)
+    return replace(spec, chosen_thresholds=thresholds, temperature=temperature)
 
 
 def _result(
-    run: RunFolder, config: Config, state: _State, skipped: tuple[Skipped, ...]
+    run: RunFolder, config: Config, state: _State, skipped: tuple[FailedFile, ...]
 ) -> TrainingResult:
     best = load_checkpoint(run.best)
     return TrainingResult(

@@ -44,7 +44,7 @@ def test_a_clip_without_a_decision_says_why():
     evaluation = judged([[3, 0, 0], [0.1, 0, 0]], [(0,), (0,)], ("a", "b", "c"))
     unsure = replace(evaluation, rule=replace(evaluation.rule, min_probability=0.9))
     first = rank_clips(unsure)[0]
-    assert (first.predicted, first.undecided, first.is_right) == ("", "unsure", False)
+    assert (first.predicted, first.abstained, first.is_right) == ("", "unsure", False)
 
 
 def test_the_surest_are_right_and_of_every_label_in_turn():
@@ -136,11 +136,11 @@ def test_a_clip_whose_file_is_gone_is_still_seen(tested):
     ],
 )
 def test_the_question_is_why_this_and_not_that(tested, task, labels, targets, logits, question):
-    card = replace(tested.checkpoint.card, labels=labels, task=task)
-    checkpoint = replace(tested.checkpoint, card=card, model=new_network(card).state_dict())
+    spec = replace(tested.checkpoint.spec, labels=labels, task=task)
+    checkpoint = replace(tested.checkpoint, spec=spec, model=new_network(spec).state_dict())
     store = FeatureStore(tested.store_root, Config().features)
     clip = replace(tested.evaluation.predictions.clips[0], targets=targets)
     predictions = Predictions((clip,), np.array([logits]), task)
-    evaluation = Evaluation(predictions, labels, card.rule)
+    evaluation = Evaluation(predictions, labels, spec.rule)
     maker = ExampleMaker(checkpoint, store, tested.recordings, tested.runtime)
     assert maker.make(rank_clips(evaluation)[0], predictions).question == question

@@ -16,7 +16,7 @@ from earmark.evaluation.metrics.calibration import (
     measure_calibration,
     reliability_bins,
 )
-from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL, target_rows
+from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL, multi_hot
 
 every_task = pytest.mark.parametrize(
     "task", [BINARY, MULTI_CLASS, MULTI_LABEL], ids=lambda task: task.name
@@ -32,7 +32,7 @@ def draw(task, seed, scale=1.0, num_clips=80):
         targets = (rng.random(shares.shape) < shares).astype(np.float64)
     else:
         picked = [(int(rng.choice(len(row), p=row / row.sum())),) for row in shares]
-        targets = target_rows(picked, shares.shape[1])
+        targets = multi_hot(picked, shares.shape[1])
     return scale * logits, targets
 
 
@@ -91,16 +91,16 @@ def test_logits_that_are_too_sure_are_brought_back(task):
 
 @pytest.mark.parametrize("num_clips", [2, 16, 400])
 def test_clips_that_are_all_right_make_nothing_surer(num_clips):
-    targets = target_rows([(index % 2,) for index in range(num_clips)], 2)
+    targets = multi_hot([(index % 2,) for index in range(num_clips)], 2)
     logits = np.where(targets[:, 1:] > 0, 3.0, -3.0)
     assert fit_temperature(logits, targets, BINARY) == 1.0
 
 
 def test_one_wrong_clip_of_few_does_not_run_off():
-    targets = target_rows([(0,), (1,), (1,), (0,)], 2)
+    targets = multi_hot([(0,), (1,), (1,), (0,)], 2)
     wrong = np.array([[-8.0], [8.0], [-8.0], [-8.0]])
     assert 1.0 < fit_temperature(wrong, targets, BINARY) < 20.0
-    assert fit_temperature(-1e6 * np.ones((4, 1)), target_rows([(1,)] * 4, 2), BINARY) == (
+    assert fit_temperature(-1e6 * np.ones((4, 1)), multi_hot([(1,)] * 4, 2), BINARY) == (
         HIGHEST_TEMPERATURE
     )
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from earmark.evaluation.metrics.intervals import GroupBootstrap
+from earmark.evaluation.metrics.intervals import ClusterBootstrap
 from earmark.evaluation.metrics.significance import compare_paired, mcnemar
 
 pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
@@ -12,7 +12,7 @@ pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=6
 
 def draws(num_clips, **facts):
     names = list(map(str, range(num_clips)))
-    return GroupBootstrap(
+    return ClusterBootstrap(
         **{"groups": names, "num_resamples": 500, "seed": 0, "confidence": 0.95} | facts
     )
 

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from earmark.config import load_config
-from earmark.errors import AudioError
+from earmark.errors import AudioError, FailedFile
 from earmark.features.log_mel import LogMel
 from earmark.inference.classifier import Classifier
-from earmark.inference.predictions import Failure, Prediction
+from earmark.inference.predictions import Prediction
 from earmark.inference.segmentation.predict import (
     draw_prediction,
     make_timeline,
@@ -21,7 +21,7 @@ from earmark.inference.segmentation.predict import (
     predict_segments,
 )
 from earmark.inference.segmentation.segments import Segment
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.tasks.task import MULTI_LABEL
 
 RATE = 8000
@@ -31,16 +31,16 @@ NOISE = np.random.default_rng(0).standard_normal(60 * RATE).astype(np.float32)
 LOUD, MIDDLE, QUIET = 0.1, 0.1 / 31.6, 0.0001
 
 
-def classifier(*changes, labels=("quiet", "loud"), **card):
+def classifier(*changes, labels=("quiet", "loud"), **spec):
     """A model that hears how loud a window is on average over its frames, in decibels."""
     config = load_config(settings=[*CONFIG, *changes])
     middle = LogMel(config.features)(MIDDLE * NOISE[:RATE]).mean()
 
     def judge(windows):
         logits = 0.2 * (windows.mean(axis=(1, 2)) - middle)
-        return np.stack([-logits, logits], axis=1) if "task" in card else logits[:, None]
+        return np.stack([-logits, logits], axis=1) if "task" in spec else logits[:, None]
 
-    return Classifier(ModelCard(config, labels, 51, **card), judge)
+    return Classifier(ModelSpec(config, labels, 51, **spec), judge)
 
 
 def write(path, seconds):
@@ -86,21 +86,23 @@ def test_changes_are_found_where_they_are(tmp_path, seconds, hop_seconds, smooth
 @given(
     seconds=st.lists(st.floats(0.05, 1.5), min_size=1, max_size=12),
     hop_seconds=st.sampled_from([0.06, 0.1, 0.25]),
-    min_seconds=st.floats(0.3, 3.0),
+    min_segment_seconds=st.floats(0.3, 3.0),
     several=st.booleans(),
 )
 def test_no_segment_is_shorter_than_the_minimum(
-    tmp_path, seconds, hop_seconds, min_seconds, several
+    tmp_path, seconds, hop_seconds, min_segment_seconds, several
 ):
     path = write(tmp_path / "a.wav", [0.1, *seconds])
     model = classifier(
         f"predict.hop_seconds={hop_seconds}",
-        f"predict.min_seconds={min_seconds}",
+        f"predict.min_segment_seconds={min_segment_seconds}",
         **({"task": MULTI_LABEL} if several else {}),
     )
     prediction = predict_segments(model, path)
     hop_seconds = 0.02 * round(hop_seconds / 0.02)
-    shortest = min(round(min_seconds / hop_seconds) * hop_seconds, prediction.duration_seconds)
+    shortest = min(
+        round(min_segment_seconds / hop_seconds) * hop_seconds, prediction.duration_seconds
+    )
     for one in prediction.segments:
         assert one.end - one.start >= shortest - 0.0011
 
@@ -125,7 +127,7 @@ def test_many_files_are_judged_in_order_each_as_if_alone(tmp_path):
     assert [one.path for one in results] == paths
     for number, (path, result) in enumerate(zip(paths, results, strict=True)):
         if number in (3, 7):
-            assert isinstance(result, Failure)
+            assert isinstance(result, FailedFile)
             assert result.error.startswith(f"{path}: ")
         else:
             assert result == predict_segments(classifier(), path)
@@ -143,14 +145,14 @@ def test_a_file_that_changes_between_its_two_readings_is_a_failure(tmp_path, mon
 
     monkeypatch.setattr(Classifier, "predict", spoil)
     kinds = [type(one) for one in predict_many_segments(classifier(), paths)]
-    assert kinds == [Prediction, Failure, Prediction]
+    assert kinds == [Prediction, FailedFile, Prediction]
 
 
 def test_a_mistake_of_ours_is_no_failure_of_a_file(tmp_path):
     def judge(windows):
         raise ZeroDivisionError
 
-    broken = Classifier(classifier().card, judge)
+    broken = Classifier(classifier().spec, judge)
     with pytest.raises(ZeroDivisionError):
         list(predict_many_segments(broken, [write(tmp_path / "a.wav", [1.0])]))
 

@@ -95,11 +95,13 @@ def test_lanes_are_smoothed_each_by_itself(rng):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.floats(0.05, 2.0))
-def test_viterbi_segments_last_at_least_the_minimum_and_cover_everything(shares, min_seconds):
-    segments = find(speech(shares), min_seconds=min_seconds)
+def test_viterbi_segments_last_at_least_the_minimum_and_cover_everything(
+    shares, min_segment_seconds
+):
+    segments = find(speech(shares), min_segment_seconds=min_segment_seconds)
     end = make_windows(speech(shares)).ends[-1]
     # Half a window more than the cells of its neighbours at either end of the recording.
-    shortest = min(round(min_seconds / HOP), len(shares)) * HOP - 1e-6
+    shortest = min(round(min_segment_seconds / HOP), len(shares)) * HOP - 1e-6
     assert all(one.end - one.start >= shortest for one in segments)
     assert (segments[0].start, segments[-1].end) == pytest.approx((0.0, end), abs=1e-3)
     assert all(a.end == b.start and a.label != b.label for a, b in itertools.pairwise(segments))
@@ -119,7 +121,7 @@ def test_without_smoothing_each_window_is_judged_as_a_clip_is(shares, threshold)
 def test_the_median_drops_what_is_shorter_than_half_of_it():
     shares = np.full(100, 0.1)
     shares[40:42], shares[60:70] = 0.9, 0.9
-    segments = find(speech(shares), smoothing="median", min_seconds=0.5)
+    segments = find(speech(shares), smoothing="median", min_segment_seconds=0.5)
     assert [one.label for one in segments] == ["music", "speech", "music"]
     assert segments[1].end - segments[1].start == pytest.approx(1.0)
     scores = np.log(speech(shares))[:, None, :]
@@ -175,10 +177,10 @@ def test_a_pause_shorter_than_the_minimum_is_passed_over():
     st.sampled_from([0.2, 0.5, 1.0]),
 )
 @settings(deadline=None)
-def test_every_segment_holds_a_decision(cells, smoothing, min_seconds):
+def test_every_segment_holds_a_decision(cells, smoothing, min_segment_seconds):
     shares = speech([share for share, _ in cells])
     shares[[not decided for _, decided in cells]] = np.nan
-    for one in find(shares, smoothing=smoothing, min_seconds=min_seconds):
+    for one in find(shares, smoothing=smoothing, min_segment_seconds=min_segment_seconds):
         assert 0 <= one.probability <= 1
         assert one.start < one.end
 

@@ -21,7 +21,7 @@ from earmark.models.architectures.registry import (
 )
 from earmark.models.architectures.summary import count_parameters, summarize
 from earmark.models.checkpoint import Checkpoint, load_checkpoint, new_network
-from earmark.models.spec import ModelCard
+from earmark.models.spec import ModelSpec
 from earmark.system.runtime import place
 from earmark.tasks.task import MULTI_CLASS
 
@@ -87,12 +87,12 @@ def test_each_architecture_can_learn_eight_windows_by_heart(model):
 
 def test_a_checkpoint_gives_each_architecture_back(name, tmp_path):
     config = load_config(settings=[f"model.name={name}"])
-    card = ModelCard(config, ("a", "b", "c"), window_frames=101, task=MULTI_CLASS)
-    model = new_network(card)
+    spec = ModelSpec(config, ("a", "b", "c"), window_frames=101, task=MULTI_CLASS)
+    model = new_network(spec)
     model(windows(4))
-    Checkpoint(card, model.state_dict()).save(tmp_path / "model.safetensors")
+    Checkpoint(spec, model.state_dict()).save(tmp_path / "model.safetensors")
     checkpoint = load_checkpoint(tmp_path / "model.safetensors")
-    assert checkpoint.card == card
+    assert checkpoint.spec == spec
     batch = windows(2)
     assert torch.equal(checkpoint.build()(batch), model.eval()(batch))
 
@@ -100,12 +100,12 @@ def test_a_checkpoint_gives_each_architecture_back(name, tmp_path):
 def test_a_model_outlives_a_change_of_the_defaults(name, tmp_path):
     """A model file holds every setting, those that its network does not read as well."""
     unread = "model.rho=3" if name == "audio_cnn" else "model.blocks.0.channels=99"
-    plain = ModelCard(load_config(settings=[f"model.name={name}"]), ("a", "b"), 101)
-    card = replace(plain, config=load_config(settings=[f"model.name={name}", unread]))
-    Checkpoint(card, new_network(plain).state_dict()).save(tmp_path / "model.safetensors")
+    plain = ModelSpec(load_config(settings=[f"model.name={name}"]), ("a", "b"), 101)
+    spec = replace(plain, config=load_config(settings=[f"model.name={name}", unread]))
+    Checkpoint(spec, new_network(plain).state_dict()).save(tmp_path / "model.safetensors")
     assert load_checkpoint(tmp_path / "model.safetensors").build()(windows(2)).shape == (2, 1)
     with pytest.raises(ConfigError, match="does not read it"):
-        new_network(card)
+        new_network(spec)
 
 
 def test_the_cost_of_each_architecture_leaves_no_parameter_and_no_convolution_out(model):

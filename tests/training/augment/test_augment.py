@@ -15,17 +15,17 @@ from earmark.training.augment.mixing import Mix, Style
 from earmark.training.augment.pitch import Warp
 from earmark.training.augment.time import Roll, Shorten, Stretch
 
-OFF = AugmentConfig(stretch=0.0, gain_db=0.0, noise=0.0, time_masks=0)
+OFF = AugmentConfig(time_stretch=0.0, gain_db=0.0, noise=0.0, time_masks=0)
 EVERYTHING = AugmentConfig(
-    stretch=0.3,
+    time_stretch=0.3,
     shortest=0.5,
     roll=1.0,
-    warp=0.2,
+    frequency_warp=0.2,
     gain_db=6.0,
     filter_db=6.0,
     noise=0.5,
-    mix=0.5,
-    style=0.5,
+    mixup=0.5,
+    freq_mixstyle=0.5,
     frequency_masks=1,
     time_masks=1,
 )

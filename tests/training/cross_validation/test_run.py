@@ -284,8 +284,8 @@ def test_a_fold_is_taught_by_the_models_of_that_fold(validated, tmp_path):
     found = validated(taught, folder=tmp_path / "cv", keep_models=True)
     assert logits(found) != logits(validated())
     for number in (1, 2, 3):
-        card = load_checkpoint(tmp_path / "cv" / "seed0" / f"fold{number}").card
-        assert card.config.train.teachers == tuple(
+        spec = load_checkpoint(tmp_path / "cv" / "seed0" / f"fold{number}").spec
+        assert spec.config.train.teachers == tuple(
             str(tmp_path / "teachers" / f"seed{seed}" / f"fold{number}") for seed in (0, 1)
         )
 
@@ -366,7 +366,7 @@ def test_the_same_sound_in_two_folds_is_refused(validated, small_folder):
 
 
 def test_windows_are_judged_in_every_fold(validated):
-    found = validated(load_config(settings=[*FAST, "evaluate.window_seconds=0.4"]))
+    found = validated(load_config(settings=[*FAST, "evaluate.excerpt_seconds=0.4"]))
     assert found.windows.num_windows == 2 * 8
     assert all("windows" in one for one in found.to_dict()["folds"])
 

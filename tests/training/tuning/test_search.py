@@ -305,8 +305,8 @@ def test_a_bad_space_is_refused_before_any_work(run_study, tmp_path, space, mess
 
 
 def test_a_study_needs_validation(run_study, tmp_path):
-    with pytest.raises(ConfigError, match=r"train\.validation = false"):
-        run_study("train.validation=false")
+    with pytest.raises(ConfigError, match=r"train\.hold_out_validation = false"):
+        run_study("train.hold_out_validation=false")
 
 
 def test_another_study_in_the_folder_is_refused(run_study, plant, sound_folder, write_clip):

@@ -120,7 +120,10 @@ def test_there_is_a_front_end_for_every_combination_of_its_choices():
         ('"train.learning_rate"=0.1', "tune.space.train.learning_rate: input should be an object"),
         ('"train.split_seed"=[1]', "train.split_seed would change what validation compares"),
         ("train=[{test_fraction=0.3}]", "train.test_fraction would change what validation"),
-        ('"train.validation"=[true, false]', "train.validation would change what validation"),
+        (
+            '"train.hold_out_validation"=[true, false]',
+            "train.hold_out_validation would change what validation",
+        ),
         ('"train.task"=["binary"]', "train.task would change what validation compares"),
         ('"tune.trials"=[1]', "tune.trials changes nothing in training"),
         ('"evaluate.confidence"=[0.9]', "evaluate.confidence changes nothing in training"),

@@ -8,7 +8,7 @@ from earmark.data.manifest import Manifest
 from earmark.evaluation.analysis.examples import (
     Example,
     ExampleMaker,
-    Judged,
+    RankedClip,
     choose_examples,
     rank_clips,
 )
@@ -35,7 +35,7 @@ class Examination:
     """
 
     slices: tuple[Slice, ...]
-    ranked: tuple[Judged, ...]
+    ranked: tuple[RankedClip, ...]
     worst: tuple[Example, ...]
     surest: tuple[Example, ...]
     robustness: Robustness | None = None
@@ -69,7 +69,7 @@ def examine(
         robustness: Also judge every clip again under worse sound, which takes a while.
     """
     recordings = {one.name: one for one in manifest.recordings}
-    config = checkpoint.card.config
+    config = checkpoint.spec.config
     store = FeatureStore(store_root or default_root(), config.features)
     predictions = evaluation.predictions
     columns = describe_clips(predictions.clips, recordings, store)
@@ -78,7 +78,7 @@ def examine(
     maker = ExampleMaker(checkpoint, store, recordings, runtime)
     with runtime.reporter.track("examples", len(worst) + len(surest)) as task:
 
-        def make(one: Judged) -> Example:
+        def make(one: RankedClip) -> Example:
             task.advance(note=one.name)
             return maker.make(one, predictions)
 

@@ -24,7 +24,7 @@ from earmark.features.windows import cut_window
 from earmark.models.checkpoint import Checkpoint
 from earmark.system.runtime import Runtime, place
 from earmark.tasks.decision_rule import Reason
-from earmark.tasks.task import BINARY, MULTI_LABEL, target_rows
+from earmark.tasks.task import BINARY, MULTI_LABEL, multi_hot
 
 NUM_WORST = 5
 NUM_SUREST = 5
@@ -33,7 +33,7 @@ PLAYER_BIT_RATE = 32_000
 
 
 @dataclass(frozen=True)
-class Judged:
+class RankedClip:
     """What a test says of one clip.
 
     Args:
@@ -44,7 +44,7 @@ class Judged:
         probability: Of the surest label that it was given, or of the surest of all.
         loss: Cross-entropy of the task, in nats.
         is_right: Whether it was given its labels and no others.
-        undecided: Why it was given none, where there is no decision.
+        abstained: Why it was given none, where there is no decision.
     """
 
     index: int
@@ -54,7 +54,7 @@ class Judged:
     probability: float
     loss: float
     is_right: bool
-    undecided: Reason | None = None
+    abstained: Reason | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """What ``evaluate --json`` prints of a clip with a large loss."""
@@ -85,7 +85,7 @@ class Example:
         error: Why it cannot.
     """
 
-    judged: Judged
+    judged: RankedClip
     duration_seconds: float
     start_seconds: float
     frames: Frames
@@ -97,17 +97,17 @@ class Example:
     error: str = ""
 
 
-def rank_clips(evaluation: Evaluation) -> list[Judged]:
+def rank_clips(evaluation: Evaluation) -> list[RankedClip]:
     """Every test clip, the one with the largest loss first."""
     predictions, labels = evaluation.predictions, evaluation.labels
     rows = zip(
         *(predictions.clips, evaluation.chosen, predictions.probabilities),
         predictions.task.losses(predictions.logits, predictions.targets),
-        *(evaluation.right, evaluation.decisions.undecided),
+        *(evaluation.right, evaluation.decisions.abstained),
         strict=True,
     )
     judged = [
-        Judged(
+        RankedClip(
             index=index,
             name=clip.name,
             label=join_labels(labels, clip.targets),
@@ -115,14 +115,14 @@ def rank_clips(evaluation: Evaluation) -> list[Judged]:
             probability=float(shares[list(chosen)].max() if chosen else shares.max()),
             loss=float(loss),
             is_right=bool(is_right),
-            undecided=undecided,
+            abstained=abstained,
         )
-        for index, (clip, chosen, shares, loss, is_right, undecided) in enumerate(rows)
+        for index, (clip, chosen, shares, loss, is_right, abstained) in enumerate(rows)
     ]
     return sorted(judged, key=lambda one: -one.loss)
 
 
-def choose_examples(ranked: Sequence[Judged]) -> tuple[list[Judged], list[Judged]]:
+def choose_examples(ranked: Sequence[RankedClip]) -> tuple[list[RankedClip], list[RankedClip]]:
     """The clips with the largest loss, right or wrong, and the surest right ones of each label.
 
     Args:
@@ -132,7 +132,7 @@ def choose_examples(ranked: Sequence[Judged]) -> tuple[list[Judged], list[Judged
         At most `NUM_WORST` and `NUM_SUREST`, none in both.
     """
     worst = list(ranked[:NUM_WORST])
-    by_label: dict[str, list[Judged]] = {}
+    by_label: dict[str, list[RankedClip]] = {}
     for one in reversed(ranked[NUM_WORST:]):
         if one.is_right:
             by_label.setdefault(one.label, []).append(one)
@@ -157,7 +157,7 @@ class ExampleMaker:
         recordings: Mapping[str, Recording],
         runtime: Runtime,
     ) -> None:
-        self._card = checkpoint.card
+        self._card = checkpoint.spec
         self._store = store
         self._recordings = recordings
         self._runtime = replace(runtime, rank=0, world_size=1)
@@ -165,7 +165,7 @@ class ExampleMaker:
         features = self._card.config.features
         self._step_seconds = features.hop_length / features.sample_rate
 
-    def make(self, judged: Judged, predictions: Predictions) -> Example:
+    def make(self, judged: RankedClip, predictions: Predictions) -> Example:
         """An example of one clip: at most `LONGEST_SECONDS` of it, or one window.
 
         Args:
@@ -220,17 +220,17 @@ class ExampleMaker:
         self, clip: Clip, num_frames: int, weights: Float64[np.ndarray, " outputs"]
     ) -> list[int]:
         """First frames of neighbouring windows that together speak most for what was chosen."""
-        card = self._card
-        windows = AudioDataset(self._store, [clip], card.window_frames, num_labels=len(card.labels))
+        spec = self._card
+        windows = AudioDataset(self._store, [clip], spec.window_frames, num_labels=len(spec.labels))
         loader = OrderedLoader(windows, self._runtime)
-        logits = window_logits(self._model, loader, self._runtime, task=card.task)
+        logits = window_logits(self._model, loader, self._runtime, task=spec.task)
         # The last window may overlap the one before.
-        num_windows = max(1, num_frames // card.window_frames)
-        most = max(1, int(LONGEST_SECONDS / self._step_seconds) // card.window_frames)
+        num_windows = max(1, num_frames // spec.window_frames)
+        most = max(1, int(LONGEST_SECONDS / self._step_seconds) // spec.window_frames)
         count = min(most, num_windows)
         sums = np.convolve((logits @ weights)[:num_windows], np.ones(count), mode="valid")
         first = int(sums.argmax())
-        return [index * card.window_frames for index in range(first, first + count)]
+        return [index * spec.window_frames for index in range(first, first + count)]
 
     def _explain(
         self,
@@ -262,7 +262,7 @@ class ExampleMaker:
 
 def _costliest(clip: Clip, logits: Float64[np.ndarray, " outputs"]) -> int:
     """The label whose presence or absence costs the most."""
-    targets = target_rows([clip.targets], len(logits))[0]
+    targets = multi_hot([clip.targets], len(logits))[0]
     return int(MULTI_LABEL.losses(logits[:, None], targets[:, None]).argmax())
 
 

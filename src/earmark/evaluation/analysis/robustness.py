@@ -18,15 +18,14 @@ from earmark.audio import reading
 from earmark.audio.effects import AnySamples
 from earmark.data.dataset import AudioDataset, Clip, HeldFrames, OrderedLoader
 from earmark.data.manifest import Recording
-from earmark.data.preparation import Skipped
-from earmark.errors import AudioError
+from earmark.errors import AudioError, FailedFile
 from earmark.evaluation.analysis.conditions import Sound, list_conditions
 from earmark.evaluation.evaluate import predict_clips
 from earmark.evaluation.metrics.scores import PartScores, Predictions, score_part
 from earmark.features.levels import peak_level_db
 from earmark.features.log_mel import LogMel, extract_blocks
 from earmark.features.store import Frames
-from earmark.models.checkpoint import Checkpoint, ModelCard
+from earmark.models.checkpoint import Checkpoint, ModelSpec
 from earmark.system.parallel import map_in_order
 from earmark.system.runtime import Runtime, place
 
@@ -55,7 +54,7 @@ class Robustness:
     """Figures of each condition; the first is the sound as it is."""
 
     conditions: tuple[ConditionScores, ...]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[FailedFile, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """What ``evaluate --robustness --json`` prints."""
@@ -86,11 +85,11 @@ def measure_robustness(
         runtime: Where to compute; this process does it alone.
         seed: Of noise and excerpts.
     """
-    judge = _Judge(checkpoint, replace(runtime, rank=0, world_size=1))
+    judge = _Predictor(checkpoint, replace(runtime, rank=0, world_size=1))
     voices = _draw_voices(predictions.clips, recordings, judge.log_mel.config.sample_rate, seed)
     listen = functools.partial(_listen, recordings, judge.log_mel, voices, seed)
     clips = predictions.clips
-    tally = _Tally(clips, checkpoint.card)
+    tally = _Tally(clips, checkpoint.spec)
     skipped = []
     with (
         runtime.reporter.track("robustness", len(clips)) as task,
@@ -101,10 +100,10 @@ def measure_robustness(
                 frames = future.result()
                 tally.add(index, judge(clip, frames), frames)
             except AudioError as error:
-                skipped.append(Skipped(clip.name, str(error)))
+                skipped.append(FailedFile(clip.name, str(error)))
                 runtime.reporter.warn(f"robustness: skipped: {error}")
             task.advance(note=clip.name)
-    confidence = checkpoint.card.config.evaluate.confidence
+    confidence = checkpoint.spec.config.evaluate.confidence
     return Robustness(tuple(tally.scores(confidence)), tuple(skipped))
 
 
@@ -151,36 +150,36 @@ def _draw_voices(
     return voices
 
 
-class _Judge:
+class _Predictor:
     """Judges the frames of a clip under all conditions at once, as the test does."""
 
     def __init__(self, checkpoint: Checkpoint, runtime: Runtime) -> None:
-        self.card = checkpoint.card
-        self.log_mel = LogMel(self.card.config.features)
+        self.spec = checkpoint.spec
+        self.log_mel = LogMel(self.spec.config.features)
         self._model = place(checkpoint.build(), runtime.device)
         self._runtime = runtime
 
     def __call__(self, clip: Clip, frames: Mapping[str, Frames]) -> Predictions:
         """A row a condition, under its name."""
-        card = self.card
+        spec = self.spec
         versions = [replace(clip, name=name, key=name) for name in frames]
         windows = AudioDataset(
-            HeldFrames(card.config.features, frames),
+            HeldFrames(spec.config.features, frames),
             versions,
-            card.window_frames,
-            overlap=card.config.predict.overlap,
-            num_labels=len(card.labels),
+            spec.window_frames,
+            overlap=spec.config.predict.overlap,
+            num_labels=len(spec.labels),
         )
         loader = OrderedLoader(windows, self._runtime)
-        return predict_clips(self._model, loader, self._runtime, card)
+        return predict_clips(self._model, loader, self._runtime, spec)
 
 
 class _Tally:
     """Hits and losses by condition and clip."""
 
-    def __init__(self, clips: Sequence[Clip], card: ModelCard) -> None:
+    def __init__(self, clips: Sequence[Clip], spec: ModelSpec) -> None:
         self._clips = clips
-        self._card = card
+        self._card = spec
         self._names = [one.name for one in list_conditions()]
         shape = len(self._names), len(clips)
         self._hits = np.zeros(shape, bool)

@@ -74,7 +74,7 @@ def wilson_interval(share: float, num_trials: float, confidence: float) -> tuple
 
 
 @dataclass(frozen=True)
-class GroupBootstrap:
+class ClusterBootstrap:
     """Percentile intervals from groups that are drawn again, with replacement.
 
     Every figure is judged by the same draws. Where all clips are right every draw is right too, and
@@ -111,7 +111,7 @@ class GroupBootstrap:
             than two groups.
 
         Example:
-            >>> draws = GroupBootstrap(["a", "a", "b"], 100, 0, 0.95)
+            >>> draws = ClusterBootstrap(["a", "a", "b"], 100, 0, 0.95)
             >>> draws.ratios(np.array([[1.0], [1.0], [0.0]]), np.ones((3, 1)))
             [(0.0, 1.0)]
         """

@@ -16,7 +16,7 @@ from sklearn.metrics import (
 
 from earmark.data.dataset import Clip
 from earmark.evaluation.metrics.intervals import effective_size, wilson_interval
-from earmark.tasks.task import BINARY, MULTI_LABEL, Task, target_rows
+from earmark.tasks.task import BINARY, MULTI_LABEL, Task, multi_hot
 
 Ratio = float | None
 """A share; None where there is nothing to divide by."""
@@ -40,7 +40,7 @@ class Predictions:
     def targets(self) -> Float64[np.ndarray, "clips labels"]:
         """A row a clip, 1 for the labels that it has."""
         num_labels = 2 if self.task is BINARY else self.logits.shape[1]
-        return target_rows([clip.targets for clip in self.clips], num_labels)
+        return multi_hot([clip.targets for clip in self.clips], num_labels)
 
     @property
     def probabilities(self) -> Float64[np.ndarray, "clips labels"]:

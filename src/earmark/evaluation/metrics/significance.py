@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 from scipy.stats import binomtest
 
-from earmark.evaluation.metrics.intervals import GroupBootstrap, Interval
+from earmark.evaluation.metrics.intervals import ClusterBootstrap, Interval
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class PairedDifference:
 
 
 def compare_paired(
-    first: Bool[np.ndarray, " clips"], second: Bool[np.ndarray, " clips"], draws: GroupBootstrap
+    first: Bool[np.ndarray, " clips"], second: Bool[np.ndarray, " clips"], draws: ClusterBootstrap
 ) -> PairedDifference:
     """Two ways of judging the same clips, by the same draws of groups.
 

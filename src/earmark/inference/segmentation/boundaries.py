@@ -12,7 +12,7 @@ Mels = Float32[np.ndarray, "_windows mels frames"]
 Shares = Float32[np.ndarray, "_windows labels"]
 
 
-class Middles:
+class BoundaryRefiner:
     """What the middles of windows say, where boundaries may be, and whole windows elsewhere.
 
     A boundary lies where neighbouring windows choose other labels, or near there. Windows wait

@@ -22,7 +22,7 @@ from earmark.audio.reading import has_sound_name
 from earmark.data.folders import SPLIT_NAMES
 from earmark.errors import AudioError
 from earmark.inference.segmentation.segments import Segment
-from earmark.system.files import open_whole, place_below, plain_path
+from earmark.system.files import atomic_open, place_below, plain_path
 
 BLOCK_SAMPLES = 1 << 16
 _EXACT_TYPES: dict[str, Literal["int16", "int32", "float64"]] = {
@@ -209,7 +209,7 @@ class _Sink:
 
 
 def _create(place: Path, source: _Source, files: ExitStack) -> soundfile.SoundFile:
-    sink: Any = _Sink(files.enter_context(open_whole(place)))
+    sink: Any = _Sink(files.enter_context(atomic_open(place)))
     files.callback(sink.check)
     return files.enter_context(
         soundfile.SoundFile(

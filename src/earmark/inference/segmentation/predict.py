@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from earmark.errors import AudioError
+from earmark.errors import AudioError, FailedFile
 from earmark.features.log_mel import LogMel
 from earmark.inference.classifier import Classifier
-from earmark.inference.predictions import Failure, Prediction
+from earmark.inference.predictions import Prediction
 from earmark.inference.segmentation.formats import Timeline
 from earmark.inference.segmentation.overview import make_overview
 from earmark.system.parallel import map_in_order
@@ -33,19 +33,19 @@ def predict_segments(classifier: Classifier, path: Path) -> Prediction:
 
 def predict_many_segments(
     classifier: Classifier, paths: Iterable[Path]
-) -> Iterator[Prediction | Failure]:
+) -> Iterator[Prediction | FailedFile]:
     """Judges files in order, several at once; one that fails is named and the others go on."""
     work = functools.partial(predict_segments, classifier)
     for path, prediction in map_in_order(work, paths):
         try:
             yield prediction.result()
         except AudioError as error:
-            yield Failure(path, str(error))
+            yield FailedFile(path, str(error))
 
 
 def make_timeline(classifier: Classifier, prediction: Prediction) -> Timeline:
     """The segments of a prediction with the lanes that they lie in."""
-    lanes = classifier.labels if classifier.card.task is MULTI_LABEL else ()
+    lanes = classifier.labels if classifier.spec.task is MULTI_LABEL else ()
     return Timeline(prediction.path, prediction.duration_seconds, prediction.segments or (), lanes)
 
 
@@ -64,7 +64,7 @@ def draw_prediction(classifier: Classifier, prediction: Prediction, kind: str) -
     from earmark.figures import to_png, to_svg
     from earmark.inference.segmentation.plot import draw_timeline
 
-    log_mel = LogMel(classifier.card.config.features)
+    log_mel = LogMel(classifier.spec.config.features)
     overview = make_overview(prediction.path, log_mel, prediction.duration_seconds)
     lanes = make_timeline(classifier, prediction).by_lane()
     figure = draw_timeline(overview, lanes, classifier.labels)

@@ -96,8 +96,9 @@ def find_segments(
     """Labelled segments, by their start; what no segment covers is no decision or no label.
 
     Segments of one lane never overlap. With ``config.smoothing`` ``viterbi`` each lasts at least
-    ``config.min_seconds``, or as long as the recording when that is shorter, to the nearest cell.
-    Boundaries are moved by up to half a window to where the middles of the windows put them.
+    ``config.min_segment_seconds``, or as long as the recording when that is shorter, to the
+    nearest cell. Boundaries are moved by up to half a window to where the middles of the windows
+    put them.
 
     Args:
         windows: At least one.
@@ -133,7 +134,7 @@ def _find_states(
     config: PredictConfig,
 ) -> States:
     step = _typical_step(windows, duration_seconds)
-    num_cells = max(1, round(config.min_seconds / step))
+    num_cells = max(1, round(config.min_segment_seconds / step))
     scores = lane_scores(windows.probabilities, task, thresholds)
     states = smooth(scores, config.smoothing, num_cells)
     if windows.middles is None or not config.moves_boundaries:

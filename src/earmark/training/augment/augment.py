@@ -30,19 +30,22 @@ class Augment:
     """
 
     def __init__(self, config: AugmentConfig, window_frames: int, *, union: bool = False) -> None:
-        by_energy = config.mix_domain == "energy"
+        by_energy = config.mixup_domain == "energy"
         every = (
-            (config.stretch, Stretch(config.stretch, window_frames)),
+            (config.time_stretch, Stretch(config.time_stretch, window_frames)),
             (config.shortest < 1, Shorten(config.shortest)),
             (config.roll, Roll(config.roll)),
-            (config.warp, Warp(config.warp)),
+            (config.frequency_warp, Warp(config.frequency_warp)),
             (config.gain_db, Gain(config.gain_db)),
             (config.filter_db, Filter(config.filter_db)),
             (config.noise, Noise(config.noise, config.noise_snr_db)),
-            (config.mix, Mix(config.mix, config.mix_alpha, by_energy, union and by_energy)),
-            (config.style, Style(config.style, config.style_alpha)),
-            (config.frequency_masks, Mask(2, config.frequency_masks, config.frequency_mask_share)),
-            (config.time_masks, Mask(3, config.time_masks, config.time_mask_share)),
+            (config.mixup, Mix(config.mixup, config.mixup_alpha, by_energy, union and by_energy)),
+            (config.freq_mixstyle, Style(config.freq_mixstyle, config.freq_mixstyle_alpha)),
+            (
+                config.frequency_masks,
+                Mask(2, config.frequency_masks, config.frequency_mask_fraction),
+            ),
+            (config.time_masks, Mask(3, config.time_masks, config.time_mask_fraction)),
         )
         self.augmentations: Sequence[Augmentation] = [one for strength, one in every if strength]
 

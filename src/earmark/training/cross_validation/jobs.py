@@ -17,7 +17,7 @@ from earmark.data.manifest import Manifest
 from earmark.errors import EarmarkError, TrainingError
 from earmark.evaluation.evaluate import evaluate
 from earmark.models.checkpoint import load_checkpoint
-from earmark.system.files import write_whole
+from earmark.system.files import atomic_write
 from earmark.system.memory import keep_freed_memory
 from earmark.system.runtime import Runtime
 from earmark.training.cross_validation.folder import FoldFolder
@@ -133,7 +133,7 @@ def _run(job: FoldJob) -> FoldResult:
         log=tuple(run.read_log()),
         windows=tested.windows,
     )
-    write_whole(job.folder.fold_file(job.seed, job.number), json.dumps(result.to_dict()) + "\n")
+    atomic_write(job.folder.fold_file(job.seed, job.number), json.dumps(result.to_dict()) + "\n")
     if not job.keep_models:
         shutil.rmtree(run.path)
     return result

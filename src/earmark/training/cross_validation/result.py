@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from earmark.data.dataset import Clip
-from earmark.data.preparation import Skipped
+from earmark.errors import FailedFile
 from earmark.evaluation.metrics.intervals import effective_size, wilson_interval
 from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.result import WindowScores, join_labels
 from earmark.system.files import csv_lines
-from earmark.tasks.task import Task, target_rows
+from earmark.tasks.task import Task, multi_hot
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class FoldResult:
         best_epoch: Epoch of the weights that were tested, counted from 1.
         elapsed_seconds: Time spent in the epochs.
         log: A line an epoch, as in ``log.jsonl``.
-        windows: Figures of stretches, where ``evaluate.window_seconds`` asks for them.
+        windows: Figures of stretches, where ``evaluate.excerpt_seconds`` asks for them.
     """
 
     seed: int
@@ -75,7 +75,7 @@ class FoldFailure:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class FoldPrediction:
     """How one network judged one clip.
 
     Args:
@@ -122,7 +122,7 @@ class CrossValidation:
     clips: Mapping[str, Clip]
     results: tuple[FoldResult, ...]
     failures: tuple[FoldFailure, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[FailedFile, ...] = ()
     confidence: float = 0.95
 
     def predictions(
@@ -142,7 +142,7 @@ class CrossValidation:
         chosen = [indices for one in results for indices in one.chosen]
         clips = tuple(clip for part in parts for clip in part.clips)
         logits = np.concatenate([part.logits for part in parts])
-        rows = target_rows(chosen, len(self.labels)).astype(bool)
+        rows = multi_hot(chosen, len(self.labels)).astype(bool)
         return Predictions(clips, logits, self.task), rows
 
     def score(self, results: Sequence[FoldResult]) -> Scores:
@@ -164,22 +164,22 @@ class CrossValidation:
         return {seed: self.score(results) for seed, results in by_seed.items()}
 
     @cached_property
-    def judgements(self) -> tuple[Judgement, ...]:
+    def judgements(self) -> tuple[FoldPrediction, ...]:
         """Every clip by every seed."""
         return tuple(one for result in self.results for one in self._judge(result))
 
-    def _judge(self, result: FoldResult) -> Iterator[Judgement]:
+    def _judge(self, result: FoldResult) -> Iterator[FoldPrediction]:
         predictions, chosen = self.predictions([result])
         for clip, row, shares in zip(
             predictions.clips, chosen, predictions.probabilities, strict=True
         ):
             indices = tuple(map(int, np.flatnonzero(row)))
-            yield Judgement(result.seed, result.fold, clip, indices, shares)
+            yield FoldPrediction(result.seed, result.fold, clip, indices, shares)
 
     @cached_property
-    def by_clip(self) -> dict[str, list[Judgement]]:
+    def by_clip(self) -> dict[str, list[FoldPrediction]]:
         """Name of a clip to its judgements, one a seed; in the order of the recordings."""
-        found: dict[str, list[Judgement]] = {name: [] for name in self.clips}
+        found: dict[str, list[FoldPrediction]] = {name: [] for name in self.clips}
         for one in self.judgements:
             found[one.clip.name].append(one)
         return {name: several for name, several in found.items() if several}

@@ -14,12 +14,12 @@ from earmark.data.loaders import name_task, tell_data
 from earmark.data.manifest import Manifest
 from earmark.data.preparation import ContentSet, Prepared, prepare
 from earmark.errors import ConfigError, DataError, TrainingError
-from earmark.evaluation.evaluate import require_stretches
+from earmark.evaluation.evaluate import require_excerpts
 from earmark.features.store import FeatureStore, default_root
 from earmark.features.windows import crop_frames
 from earmark.models.checkpoint import new_network
-from earmark.models.spec import ModelCard
-from earmark.system.files import write_whole
+from earmark.models.spec import ModelSpec
+from earmark.system.files import atomic_write
 from earmark.system.parallel import default_num_workers
 from earmark.system.runtime import Runtime
 from earmark.tasks.task import Task
@@ -106,8 +106,8 @@ def cross_validate(
             confidence=config.evaluate.confidence,
         )
         if plan.folder:
-            write_whole(folder.predictions, found.to_csv())
-            write_whole(folder.result, json.dumps(found.to_dict(), indent=1) + "\n")
+            atomic_write(folder.predictions, found.to_csv())
+            atomic_write(folder.result, json.dumps(found.to_dict(), indent=1) + "\n")
     return found
 
 
@@ -126,9 +126,9 @@ def _divide(
     manifest = with_folds(manifest, plan.num_folds, config.train.split_seed)
     task = name_task(manifest, config.train)
     check_folds(manifest, task, runtime.reporter)
-    card = ModelCard(config, manifest.labels, crop_frames(config), task)
-    new_network(card)
-    require_stretches(card)
+    spec = ModelSpec(config, manifest.labels, crop_frames(config), task)
+    new_network(spec)
+    require_excerpts(spec)
     runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
     tell_data(manifest, runtime.reporter)
     return manifest, task

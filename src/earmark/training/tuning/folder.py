@@ -9,7 +9,7 @@ from typing import Any
 from earmark.config import Config
 from earmark.errors import ConfigError
 from earmark.models.work_folder import WorkFolder
-from earmark.system.files import csv_lines, write_whole
+from earmark.system.files import atomic_write, csv_lines
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class StudyFolder(WorkFolder):
         Args:
             rows: The headings, and a row a trial.
         """
-        write_whole(self.table, "".join(csv_lines(rows)))
+        atomic_write(self.table, "".join(csv_lines(rows)))
 
     def best_settings(self) -> Path:
         """The file with the settings of the best trial.

@@ -22,8 +22,8 @@ from earmark.features.store import FeatureStore, default_root
 from earmark.features.windows import crop_frames
 from earmark.figures import to_png
 from earmark.models.checkpoint import new_network
-from earmark.models.spec import ModelCard
-from earmark.system.files import write_whole
+from earmark.models.spec import ModelSpec
+from earmark.system.files import atomic_write
 from earmark.system.parallel import default_num_workers
 from earmark.system.progress import SILENT, Reporter, Task
 from earmark.system.runtime import Runtime
@@ -141,8 +141,10 @@ def _set_up(
     manifest: Manifest, folder: StudyFolder, config: Config, runtime: Runtime, store_root: Path
 ) -> Job:
     """Everything that can be wrong is found, and every feature computed, before the first trial."""
-    if not config.train.validation:
-        raise ConfigError("train.validation = false: tune compares by validation; leave it out")
+    if not config.train.hold_out_validation:
+        raise ConfigError(
+            "train.hold_out_validation = false: tune compares by validation; leave it out"
+        )
     manifest = with_splits(manifest, config.train)
     task = choose_task(manifest, config.train, runtime)
     space = SearchSpace(config)
@@ -151,7 +153,7 @@ def _set_up(
     folder.refuse_misuse(config, manifest.folder)
     for name, corner in space.corners():
         try:
-            new_network(ModelCard(corner, manifest.labels, crop_frames(corner), task))
+            new_network(ModelSpec(corner, manifest.labels, crop_frames(corner), task))
         except ConfigError as error:
             raise ConfigError(f"{name}: {error}") from None
     learnt_from = (*manifest.split("train"), *manifest.split("validation"))
@@ -294,4 +296,4 @@ def _draw(job: Job, study: optuna.Study) -> None:
         figures["parallel.png"] = draw_parallel(axes, values, kept, objective)
         figures["importance.png"] = draw_importance(shares, objective)
     for name, figure in figures.items():
-        write_whole(job.folder.path / name, to_png(figure))
+        atomic_write(job.folder.path / name, to_png(figure))

@@ -16,10 +16,10 @@ _DEFAULT: dict[str, Any] = {
     "train.batch_size": [16, 32, 64],
     "train.crop_seconds": [1.0, 2.0, 3.0, 5.0],
     "model.dropout": {"low": 0.0, "high": 0.5},
-    "augment.stretch": [0.0, 0.25, 0.5],
+    "augment.time_stretch": [0.0, 0.25, 0.5],
     "augment.gain_db": [0.0, 5.0, 10.0],
     "augment.noise": [0.0, 0.5],
-    "augment.mix": [0.0, 0.5],
+    "augment.mixup": [0.0, 0.5],
     "augment.frequency_masks": [0, 1],
     "augment.time_masks": [0, 1, 2],
 }
@@ -45,7 +45,7 @@ _FIXED = (
     "train.split_seed",
     "train.validation_fraction",
     "train.test_fraction",
-    "train.validation",
+    "train.hold_out_validation",
     "train.task",
 )
 """Settings that choose the validation recordings or what they are judged by: losses over others

@@ -29,7 +29,7 @@ from optuna.trial import FrozenTrial, TrialState
 from earmark.config import Config, SearchConfig
 from earmark.data.manifest import Manifest
 from earmark.errors import ConfigError, TrainingError
-from earmark.system.files import write_whole
+from earmark.system.files import atomic_write
 from earmark.system.locks import FileLock, is_held
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
@@ -108,7 +108,7 @@ def _drop_torn_line(journal: Path) -> None:
         text = journal.read_bytes()
         whole = text[: text.rfind(b"\n") + 1]
         if whole != text:
-            write_whole(journal, whole)
+            atomic_write(journal, whole)
 
 
 def make_pruner(config: Config) -> BasePruner:
@@ -247,7 +247,7 @@ def _keep_results(job: Job, study: optuna.Study, space: SearchSpace) -> None:
     if best is not None:
         used.add(job.folder.run(best.number))
         head = f"# Trial {best.number} of a study: {job.config.tune.objective} {best.value:.4f}\n"
-        write_whole(job.folder.best, head + space.apply(best.params).to_toml())
+        atomic_write(job.folder.best, head + space.apply(best.params).to_toml())
     for run in job.folder.trials.iterdir():
         if run not in used:
             shutil.rmtree(run, ignore_errors=True)

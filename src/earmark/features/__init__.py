@@ -1,0 +1,1 @@
+"""The log-mel front end, windows of its frames, and the store on disk."""

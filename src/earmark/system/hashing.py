@@ -1,0 +1,28 @@
+"""Digests of the contents of files."""
+
+from pathlib import Path
+
+import xxhash
+
+from earmark.errors import AudioError
+
+HASHED_BYTES = 1 << 18
+"""Bytes that are read at once."""
+
+
+def content_hash(path: Path) -> str:
+    """The 128-bit XXH3 digest of a file's bytes, in hexadecimal digits.
+
+    It tells contents apart; it is no proof against somebody who makes two files collide.
+
+    Raises:
+        AudioError: The file cannot be read.
+    """
+    digest = xxhash.xxh3_128()
+    try:
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(HASHED_BYTES):
+                digest.update(block)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror}", "missing") from None
+    return digest.hexdigest()

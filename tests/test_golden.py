@@ -1,0 +1,55 @@
+"""Files that earlier formats left still open, and give what they gave then."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from earmark.config import FeatureConfig, load_config
+from earmark.config.renamed import RENAMED
+from earmark.data.manifest import read_manifest
+from earmark.data.preparation import prepare
+from earmark.errors import ConfigError
+from earmark.features.store import FeatureStore
+from earmark.inference.classifier import Classifier
+from earmark.models.checkpoint import load_checkpoint
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.mark.parametrize("name", ["6.wav", "7.wav"])
+def test_a_model_of_format_3_predicts_what_it_did(name):
+    expected = json.loads((GOLDEN / "expected.json").read_text())[name]
+    classifier = Classifier.load(GOLDEN / "run_format_3")
+    found = classifier.predict(GOLDEN / name)
+    assert found.label == expected["label"]
+    assert found.probabilities == pytest.approx(expected["probabilities"], abs=1e-6)
+    (segment,) = classifier.segments(GOLDEN / name)
+    assert segment.to_dict() == pytest.approx(expected["segments"][0], abs=1e-6)
+
+
+def test_the_settings_of_a_model_of_format_3_have_the_names_of_today():
+    config = load_checkpoint(GOLDEN / "run_format_3").spec.config
+    assert (config.train.max_grad_norm, config.train.lr_schedule) == (1.0, "constant")
+    assert (config.augment.time_stretch, config.augment.mixup) == (0.1, 0.5)
+    assert config.predict.min_segment_seconds == 0.5
+
+
+def test_features_that_are_stored_are_not_computed_again(tmp_path):
+    config = load_checkpoint(GOLDEN / "run_format_3").spec.config.features
+    assert config != FeatureConfig()
+    shutil.copytree(GOLDEN / "store", tmp_path / "store")
+    recordings = [
+        one for one in read_manifest(GOLDEN / "data.csv").recordings if one.split != "test"
+    ]
+    prepared = prepare(recordings, FeatureStore(tmp_path / "store", config))
+    assert (prepared.num_computed, len(prepared.keys)) == (0, 6)
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_setting_is_refused_with_its_new_name(old, new):
+    section, key = new.split(".")
+    assert key in load_config().to_dict()[section] or new == "evaluate.excerpt_seconds"
+    with pytest.raises(ConfigError, match=f"{old} is now called {new}".replace(".", r"\.")):
+        load_config(settings=[f"{old}=1"])
