@@ -1,6 +1,6 @@
 """Fixtures that every test file may use: random numbers, clips and small data sets on disk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
@@ -33,6 +33,17 @@ def _samples(num_samples: int, sample_rate: int, kind: Kind, seed: int) -> np.nd
         syllables = 0.5 - 0.5 * np.cos(2 * np.pi * rng.uniform(3, 6) * seconds)
         return 0.2 * syllables * rng.standard_normal(num_samples).clip(-3, 3)
     return np.zeros(num_samples)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Captured output as text that one test process can send to another."""
+    report = yield
+    report.sections = [
+        (title, text.encode("utf-8", "backslashreplace").decode())
+        for title, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture

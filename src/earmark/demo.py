@@ -1,5 +1,6 @@
 """The whole flow on the small data set inside the package."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from earmark.report.document import write_report
 from earmark.report.origin import UNSEEN, Origin
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,16 @@ def demonstrate(
     Returns:
         What the first process found; None in the others.
     """
-    say = runtime.reporter.info
     with demo_data() as data:
         manifest = read_manifest(data)
         audit = _check(manifest, runtime, store_root) if runtime.is_main else None
-        say("2. prepare: log-mel features into the store")
+        logger.info("2. prepare: log-mel features into the store")
         store = FeatureStore(store_root or default_root(), config.features)
         prepared = prepare_once(manifest.recordings, store, runtime)
-        say(f"   {len(prepared.keys)} clips stored, {prepared.num_computed} of them new")
-        say("3. train: epochs until validation stops improving")
+        logger.info(f"   {len(prepared.keys)} clips stored, {prepared.num_computed} of them new")
+        logger.info("3. train: epochs until validation stops improving")
         train(manifest, run, config, runtime=runtime, store_root=store_root, overwrite=overwrite)
-        say("4. evaluate: once, on clips of speakers and pieces that were never heard")
+        logger.info("4. evaluate: once, on clips of speakers and pieces that were never heard")
         checkpoint = load_checkpoint(run)
         evaluation = evaluate(checkpoint, manifest, runtime=runtime, store_root=store_root, run=run)
         if audit is None:
@@ -79,9 +81,9 @@ def demonstrate(
 
 
 def _check(manifest: Manifest, runtime: Runtime, store_root: Path | None) -> Audit:
-    runtime.reporter.info("1. check: is the data sound?")
+    logger.info("1. check: is the data sound?")
     audit = check(manifest, store_root=store_root, reporter=runtime.reporter)
-    runtime.reporter.info(f"   {audit.num_files} files, {len(audit.findings)} findings")
+    logger.info(f"   {audit.num_files} files, {len(audit.findings)} findings")
     return audit
 
 
@@ -89,7 +91,7 @@ def _predict(
     run: Path, data: Path, evaluation: Evaluation, runtime: Runtime
 ) -> tuple[Prediction | FailedFile, ...]:
     """A few of the tested clips, as new files."""
-    runtime.reporter.info("5. predict: a label for single files")
+    logger.info("5. predict: a label for single files")
     classifier = Classifier.load(run, device=runtime.device.type)
     names = [clip.name for clip in evaluation.predictions.clips]
     return tuple(classifier.predict_many(data / name for name in names[:2] + names[-2:]))

@@ -1,4 +1,5 @@
 import io
+import logging
 import sys
 
 from rich.console import Console
@@ -18,10 +19,11 @@ def test_bars_and_lines_show_names_as_they_are(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", screen)
     reporter = TerminalReporter()
-    with reporter.track("work", 1) as task:
-        task.advance(note="[/x]:cat:\n")
-    reporter.info("a\nb :cat:")
-    reporter.warn("[/x]")
+    with reporter.show_messages():
+        with reporter.track("work", 1) as task:
+            task.advance(note="[/x]:cat:\n")
+        logging.getLogger("earmark.some").info("a\nb :cat:")
+        logging.getLogger("earmark").warning("[/x]")
     shown = screen.getvalue()
     assert "[/x]:cat:\\n" in shown
     assert "a\\nb :cat:" in shown

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.config import FeatureConfig
-from earmark.features.log_mel import LogMel
 from earmark.features.levels import LOWEST_DB, frame_levels_db, peak_level_db, window_levels_db
+from earmark.features.log_mel import LogMel
 
 CONFIGS = [
     FeatureConfig(),

@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.data import preparation as preparation_module
-from earmark.features import store as store_module
-from earmark.audio.reading import Excerpt, WHOLE
+from earmark.audio.reading import WHOLE, Excerpt
 from earmark.config import FeatureConfig
-from earmark.errors import AudioError, StoreError
-from earmark.features.log_mel import LogMel, extract
+from earmark.data import preparation as preparation_module
 from earmark.data.manifest import Recording, read_manifest
-from earmark.errors import FailedFile
 from earmark.data.preparation import prepare
+from earmark.errors import AudioError, FailedFile, StoreError
+from earmark.features import store as store_module
+from earmark.features.log_mel import LogMel, extract
 from earmark.features.store import ContentDigests, FeatureStore, default_root
 
 CONFIG = FeatureConfig(n_mels=8)

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from earmark.config import Config, TrainConfig
-from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 from earmark.features.windows import (
     choose_window_frames,
     clip_logits,
@@ -14,6 +13,7 @@ from earmark.features.windows import (
     window_starts,
     window_step,
 )
+from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
 
 def _share(difference):

@@ -37,7 +37,7 @@ def check(
 
     if page and page.is_dir():
         raise ConfigError(f"{page} is a folder; name a file for the page, such as check.html")
-    manifest = read_data(data, reporter)
+    manifest = read_data(data)
     audit = audit_data(manifest, store_root=store_root, reporter=reporter)
     if page:
         write_audit(page, audit, str(data))

@@ -38,7 +38,7 @@ def compare(
 
     models = options.pop("first"), options.pop("second")
     first, second = (_open(model, settings) for model in models)
-    manifest = read_data(data, runtime.reporter)
+    manifest = read_data(data)
     found = compare_models(first, second, manifest, runtime=runtime, **options)
     if not runtime.is_main:
         return
@@ -46,7 +46,7 @@ def compare(
         click.echo(json.dumps(found.to_dict()))
     else:
         print_comparison(found, (str(models[0]), str(models[1])))
-    exit_if_skipped(found.skipped, runtime.reporter)
+    exit_if_skipped(found.skipped)
 
 
 def _open(model: Path, settings: tuple[str, ...]) -> "Contender":

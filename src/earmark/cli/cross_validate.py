@@ -1,6 +1,7 @@
 """The command that cross-validates."""
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from earmark.cli.printing import exit_if_skipped, print_cross_validation
 if TYPE_CHECKING:
     from earmark.config import Config
     from earmark.system.runtime import Runtime
+
+logger = logging.getLogger(__name__)
 
 
 @click.command()
@@ -83,7 +86,7 @@ def cross_validate(
     else:
         print_cross_validation(found)
     if found.failures:
-        runtime.reporter.warn(f"{len(found.failures)} folds failed; they are named above")
-    exit_if_skipped(found.skipped, runtime.reporter)
+        logger.warning(f"{len(found.failures)} folds failed; they are named above")
+    exit_if_skipped(found.skipped)
     if found.failures:
         sys.exit(1)

@@ -73,7 +73,7 @@ def evaluate(  # noqa: PLR0913 - one an option
     # Before the work, and before the report may replace it.
     stored = read_predictions(baseline) if baseline else None
     checkpoint = load_checkpoint(model).adjust(settings)
-    manifest = read_data(data, runtime.reporter)
+    manifest = read_data(data)
     if output:
         output.mkdir(parents=True, exist_ok=True)
     evaluation = evaluate_model(checkpoint, manifest, runtime=runtime, run=run, **options)
@@ -90,7 +90,7 @@ def evaluate(  # noqa: PLR0913 - one an option
         origin = Origin(file, str(data), TEST_SPLIT if manifest.has_splits else UNSEEN, run)
         report = write_report(folder, evaluation, checkpoint, origin, examination)
     _show(evaluation, examination, report, as_json=as_json)
-    exit_if_skipped(evaluation.skipped, runtime.reporter)
+    exit_if_skipped(evaluation.skipped)
 
 
 def _show(

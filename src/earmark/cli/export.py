@@ -1,6 +1,7 @@
 """The command that exports a model."""
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from earmark.cli.options import guarded, json_option, model_argument
 
 if TYPE_CHECKING:
     from earmark.system.progress import Reporter
+
+logger = logging.getLogger(__name__)
 
 
 @click.command()
@@ -52,7 +55,7 @@ def export(model: Path, output: Path, as_json: bool, reporter: "Reporter", **opt
         if error.name not in ("onnx", "onnxscript"):
             raise
         raise ConfigError("export needs ONNX; install it: pip install 'earmark[onnx]'") from None
-    reporter.info("making the graph and comparing it with PyTorch")
+    logger.info("making the graph and comparing it with PyTorch")
     written = export_model(model, output, **options)
     if as_json:
         click.echo(json.dumps(written.to_dict()))

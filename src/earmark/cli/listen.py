@@ -1,5 +1,6 @@
 """The command that judges what a microphone hears."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from earmark.cli.stream import show_windows, tell_latency
 
 if TYPE_CHECKING:
     from earmark.system.progress import Reporter
+
+logger = logging.getLogger(__name__)
 
 
 @click.command()
@@ -39,4 +42,4 @@ def listen(
             show_windows(classifier, source.blocks(), classifier.sample_rate, as_json=as_json)
         finally:
             if source.num_dropped:
-                reporter.warn(f"{source.num_dropped} blocks were lost: too much to do")
+                logger.warning(f"{source.num_dropped} blocks were lost: too much to do")

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,10 @@ def guarded(function: Function) -> Function:
         if isinstance(sys.stdout, io.TextIOWrapper):
             # Names of files need not fit the encoding of the output, nor be text at all.
             sys.stdout.reconfigure(errors="backslashreplace")
+        reporter = TerminalReporter(quiet=quiet)
         try:
-            function(*args, reporter=TerminalReporter(quiet=quiet), **options)
+            with reporter.show_messages():
+                function(*args, reporter=reporter, **options)
         except KeyboardInterrupt:
             resumable = (
                 function.__name__ in RESUMABLE
@@ -172,9 +175,10 @@ def computing(function: Function) -> Function:
     @_device
     @functools.wraps(function)
     def run(*args: Any, device: str, reporter: "Reporter", **options: Any) -> None:
+        from earmark.system.progress import muted
         from earmark.system.runtime import start
 
-        with start(device, reporter) as runtime:
+        with start(device, reporter) as runtime, nullcontext() if runtime.is_main else muted():
             function(*args, runtime=runtime, **options)
 
     return run

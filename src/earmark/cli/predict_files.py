@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import itertools
 import json
+import logging
 import shutil
 import sys
 import tempfile
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from earmark.system.progress import Reporter
 
     Result = Prediction | FailedFile
+
+logger = logging.getLogger(__name__)
 
 TABLE_ROWS = 100
 """Most files that are shown as one table; the lines of more are shown as they come."""
@@ -138,7 +141,7 @@ def judge_all(
         request = dataclasses.replace(request, folders=RecordingFolders())
     with _open_table(classifier, request) as table:
         if table is not None and table.num_done:
-            reporter.info(f"going on: {table.num_done:,} files are judged already")
+            logger.info(f"going on: {table.num_done:,} files are judged already")
         remaining = files if table is None else _remaining(files, table, request.folders)
         num_judged, num_failed = _judge_and_show(
             classifier, iter(remaining), request, table, as_json=as_json, reporter=reporter
@@ -149,7 +152,7 @@ def judge_all(
             if not as_json:
                 click.echo(f"{num_judged:,} files, {num_failed:,} of them failed: {table.path}")
     if not num_judged or num_failed:
-        reporter.warn(
+        logger.warning(
             f"{num_failed} files could not be judged" if num_judged else "no sound files found"
         )
         sys.exit(1)
@@ -191,7 +194,7 @@ def _judge_and_show(
             facts = result.to_dict()
             if "error" in facts:
                 num_failed += 1
-                reporter.warn(f"skipped: {facts['error']}")
+                logger.warning(f"skipped: {facts['error']}")
             if table is not None:
                 table.add(facts)
             shown.add(result)

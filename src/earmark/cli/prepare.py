@@ -33,7 +33,7 @@ def prepare(
     from earmark.data.preparation import prepare as prepare_features
     from earmark.features.store import FeatureStore, default_root
 
-    manifest = read_data(data, reporter)
+    manifest = read_data(data)
     store = FeatureStore(store_root or default_root(), config.features)
     prepared = prepare_features(manifest.recordings, store, reporter=reporter)
     if as_json:
@@ -47,4 +47,4 @@ def prepare(
     else:
         count = f"{len(prepared.keys)} clips stored, {prepared.num_computed} of them new"
         click.echo(f"{count}, in {store.root}")
-    exit_if_skipped(prepared.skipped, reporter)
+    exit_if_skipped(prepared.skipped)

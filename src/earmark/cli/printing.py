@@ -1,5 +1,6 @@
 """What commands print on standard output."""
 
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,21 +17,22 @@ if TYPE_CHECKING:
     from earmark.evaluation.metrics.significance import PairedDifference
     from earmark.evaluation.result import Evaluation, WindowScores
     from earmark.inference.predictions import Prediction
-    from earmark.system.progress import Reporter
     from earmark.training.cross_validation.result import CrossValidation
+
+logger = logging.getLogger(__name__)
 
 PREDICTION_COLUMNS = ("file", "label", "probability", "seconds")
 SEGMENT_COLUMNS = ("file", "start", "end", "label", "probability")
 RATIOS = ("precision", "recall", "f1")
 
 
-def read_data(data: Path, reporter: "Reporter") -> "Manifest":
+def read_data(data: Path) -> "Manifest":
     """Reads a data set and says what was assumed."""
     from earmark.data.manifest import read_manifest
 
     manifest = read_manifest(data)
     for note in manifest.notes:
-        reporter.info(f"note: {note}")
+        logger.info(f"note: {note}")
     return manifest
 
 
@@ -231,8 +233,8 @@ def tally(scores: "Scores") -> str:
     return f"{scores.num_correct} of {scores.num_clips} test clips"
 
 
-def exit_if_skipped(skipped: "Sequence[FailedFile]", reporter: "Reporter") -> None:
+def exit_if_skipped(skipped: "Sequence[FailedFile]") -> None:
     """Says that files were skipped, and exits with status 1 when any were."""
     if skipped:
-        reporter.warn(f"{len(skipped)} files were skipped; they are named above")
+        logger.warning(f"{len(skipped)} files were skipped; they are named above")
         sys.exit(1)

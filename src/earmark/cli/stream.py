@@ -1,6 +1,7 @@
 """Sound that is still coming, judged and shown as it comes."""
 
 import json
+import logging
 import shutil
 import sys
 from collections.abc import Iterable
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from earmark.inference.classifier import Classifier
     from earmark.inference.predictions import WindowPrediction
     from earmark.system.progress import Reporter
+
+logger = logging.getLogger(__name__)
 
 WINDOW_COLUMNS = ("start", "end", "label", "probabilities")
 BAR_CELLS, FEWEST_BAR_CELLS = 20, 4
@@ -66,7 +69,7 @@ def tell_latency(classifier: "Classifier", input_seconds: float, reporter: "Repo
     )
     ahead_seconds = features.n_fft / 2 / features.sample_rate
     late = window_seconds / 2 + ahead_seconds + predict.hop_seconds + input_seconds
-    reporter.info(
+    logger.info(
         f"windows of {window_seconds:.2f} s every {predict.hop_seconds:g} s: a change shows about "
         f"{late:.2f} s after it is heard"
     )

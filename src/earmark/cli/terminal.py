@@ -1,5 +1,6 @@
 """The terminal: lines and bars on standard error, tables on standard output."""
 
+import logging
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -46,8 +47,20 @@ class _BarTask:
         self._progress.update(self._task_id, advance=steps, note=printable(note))
 
 
+class _ConsoleHandler(logging.Handler):
+    """A line a message, above the bars; warnings are yellow."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "yellow" if record.levelno >= logging.WARNING else None
+        self._console.print(printable(record.getMessage()), style=style, markup=False)
+
+
 class TerminalReporter:
-    """Lines and bars on standard error.
+    """Messages and bars on standard error.
 
     Args:
         quiet: Show warnings only.
@@ -57,14 +70,18 @@ class TerminalReporter:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
         self._quiet = quiet
 
-    def info(self, message: str) -> None:
-        """Shows one line, unless quiet."""
-        if not self._quiet:
-            self._console.print(printable(message), markup=False)
-
-    def warn(self, message: str) -> None:
-        """Shows one line in yellow, quiet or not."""
-        self._console.print(printable(message), style="yellow", markup=False)
+    @contextmanager
+    def show_messages(self) -> Iterator[None]:
+        """Shows what earmark logs until the context ends: warnings only, if quiet."""
+        logger = logging.getLogger("earmark")
+        handler, level = _ConsoleHandler(self._console), logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.WARNING if self._quiet else logging.INFO)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+            logger.removeHandler(handler)
 
     @contextmanager
     def track(self, title: str, total: int | None) -> Iterator[Task]:

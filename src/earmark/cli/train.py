@@ -104,7 +104,7 @@ def train(
             _print_summary(results)
         one = results.runs[0].run
         click.echo(f"Run folder: {run}. Test it: earmark evaluate {one} {data}")
-    exit_if_skipped(results.runs[0].skipped, runtime.reporter)
+    exit_if_skipped(results.runs[0].skipped)
 
 
 def _print_result(result: "TrainingResult") -> None:

@@ -1,5 +1,6 @@
 """Folds for cross-validation: the data's own, or drawn by group, stratified by label."""
 
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -8,8 +9,9 @@ from dataclasses import replace
 from earmark.data.manifest import Manifest, refuse_group_overlap, refuse_sound_overlap
 from earmark.data.splits import assign_groups
 from earmark.errors import ConfigError, DataError
-from earmark.system.progress import Reporter
 from earmark.tasks.task import MULTI_LABEL, Task
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_FOLDS = 5
 FEWEST_FOLDS = 3
@@ -122,13 +124,12 @@ def hold_out(manifest: Manifest, fold: str) -> Manifest:
     return replace(manifest, recordings=recordings)
 
 
-def check_folds(manifest: Manifest, task: Task, reporter: Reporter) -> None:
+def check_folds(manifest: Manifest, task: Task) -> None:
     """Checks, before any work, that every label can be learnt and judged whichever fold tests.
 
     Args:
         manifest: With folds.
         task: What the labels mean.
-        reporter: Told of labels that are missing from some folds of a multi-label task.
 
     Raises:
         DataError: A label is missing from a fold, or in a multi-label task from the training part.
@@ -146,7 +147,7 @@ def check_folds(manifest: Manifest, task: Task, reporter: Reporter) -> None:
                 f"{manifest.source}: nothing of {label!r} is left to train on when fold {last} "
                 "tests; add some to other folds or leave the label out"
             )
-        reporter.warn(f"{label!r} is missing from {_listed(without)}; its figures are rough")
+        logger.warning(f"{label!r} is missing from {_listed(without)}; its figures are rough")
 
 
 def _folds_by_label(manifest: Manifest) -> Mapping[str, set[str]]:

@@ -1,5 +1,6 @@
 """What a run may be trained and validated on: the task, the clips and their loaders."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from earmark.data.splits import labels_short_of_groups
 from earmark.errors import DataError, TrainingError
 from earmark.features.store import FeatureStore
 from earmark.features.windows import choose_window_frames
-from earmark.system.progress import Reporter
 from earmark.system.runtime import Runtime
 from earmark.tasks.task import BINARY, MULTI_LABEL, TASKS, Task, find_task
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def choose_task(manifest: Manifest, config: TrainConfig, runtime: Runtime) -> Ta
     Args:
         manifest: The data, with splits.
         config: Which task.
-        runtime: Its reporter is told of labels that validation lacks.
+        runtime: Where the work is done.
 
     Raises:
         DataError: There is nothing to tell apart, or a label is missing where it is needed.
@@ -120,14 +122,14 @@ def _check_validated(
             raise DataError(
                 f"{manifest.source}: no {label!r} in the validation split; {_mend(manifest, label)}"
             )
-        runtime.reporter.warn(f"no {label!r} in the validation split: its threshold stays at 0.5")
+        logger.warning(f"no {label!r} in the validation split: its threshold stays at 0.5")
 
 
-def tell_data(manifest: Manifest, reporter: Reporter) -> None:
+def tell_data(manifest: Manifest) -> None:
     """Says how many recordings of which label there are, and what was assumed."""
-    reporter.info(f"data: {manifest.summary()}")
+    logger.info(f"data: {manifest.summary()}")
     for note in manifest.notes:
-        reporter.info(f"note: {note}")
+        logger.info(f"note: {note}")
 
 
 def make_loaders(
@@ -179,7 +181,7 @@ def _validation_clips(
     for clip in usable_clips(manifest, prepared, "validation"):
         if clip.key in trained:
             where = "is in the training split too"
-            runtime.reporter.warn(f"left out of validation: {clip.name} {where}")
+            logger.warning(f"left out of validation: {clip.name} {where}")
         else:
             clips.append(clip)
     if task is not MULTI_LABEL:

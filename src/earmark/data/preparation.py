@@ -1,6 +1,7 @@
 """From recordings to stored features: many at once, a bad one never costs the others."""
 
 import functools
+import logging
 import math
 import time
 from collections import defaultdict
@@ -20,6 +21,8 @@ from earmark.features.store import ContentDigests, FeatureStore
 from earmark.system.memory import keep_freed_memory
 from earmark.system.parallel import default_num_workers, map_in_order
 from earmark.system.progress import SILENT, Reporter
+
+logger = logging.getLogger(__name__)
 
 PROCESSES_FROM_BYTES = 8_000_000
 """So much for PyAV pays for starting processes, which takes about a second."""
@@ -106,7 +109,7 @@ def prepare(
                 key, extracted = future.result()
             except AudioError as error:
                 skipped.append(FailedFile(recording.name, str(error)))
-                reporter.warn(f"skipped: {error}")
+                logger.warning(f"skipped: {error}")
             else:
                 keys[recording.name] = key
                 if extracted is not None:
@@ -114,7 +117,7 @@ def prepare(
                     pace.add(extracted.duration_seconds)
             task.advance(note=str(pace))
     if pace.num_clips:
-        reporter.info(f"features: {pace.num_clips} clips, {pace}")
+        logger.info(f"features: {pace.num_clips} clips, {pace}")
     return Prepared(keys, tuple(skipped), pace.num_clips)
 
 

@@ -1,5 +1,6 @@
 """Two models on the same test clips."""
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,8 @@ from earmark.evaluation.metrics.significance import PairedDifference, compare_pa
 from earmark.evaluation.result import Evaluation, join_labels
 from earmark.models.checkpoint import Checkpoint
 from earmark.system.runtime import Runtime
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -116,5 +119,5 @@ def compare(
         )
     left_out = names[0] ^ names[1]
     if left_out:
-        runtime.reporter.warn(f"{len(left_out)} clips that only one model may be tested on")
+        logger.warning(f"{len(left_out)} clips that only one model may be tested on")
     return Comparison(tests[0].only(shared), tests[1].only(shared), len(left_out))

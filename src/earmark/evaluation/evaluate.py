@@ -1,5 +1,6 @@
 """Judging clips: validation after each epoch, and the test, once."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, place
 from earmark.tasks.task import Task
+
+logger = logging.getLogger(__name__)
 
 
 def predict_clips(
@@ -133,7 +136,7 @@ def evaluate(
     clips = unseen_clips(part, prepared, seen, was_split=manifest.has_splits)
     left_out = len(manifest) - len(clips) - len(prepared.skipped)
     if left_out and not manifest.has_splits:
-        runtime.reporter.info(f"note: {left_out} recordings that training has seen are left out")
+        logger.info(f"note: {left_out} recordings that training has seen are left out")
     windows = AudioDataset(
         store,
         clips,

@@ -1,5 +1,6 @@
 """What a model may be tested on: nothing that it was trained or validated on."""
 
+import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from earmark.errors import DataError
 from earmark.models.checkpoint import ModelSpec
 from earmark.models.run_folder import RunFolder
 from earmark.system.runtime import Runtime
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def test_part(
             raise DataError(f"{manifest.source}: no test split; add one or give other data")
         shared = sorted({one.group for one in tested} & groups)
         if shared:
-            runtime.reporter.warn(
+            logger.warning(
                 f"{len(shared)} groups of the test split have the names of groups that were "
                 f"trained on ({', '.join(shared[:3])}); if they are the same, the figures flatter"
             )

@@ -254,7 +254,11 @@ class Features:
 
 
 def extract(
-    path: Path, log_mel: LogMel, excerpt: reading.Excerpt = reading.WHOLE, *, pipelined: bool = False
+    path: Path,
+    log_mel: LogMel,
+    excerpt: reading.Excerpt = reading.WHOLE,
+    *,
+    pipelined: bool = False,
 ) -> Features:
     """Log-mel frames of a file, as they are stored and as they are predicted from.
 

@@ -26,13 +26,13 @@ import numpy as np
 import platformdirs
 from jaxtyping import Float16
 
-from earmark.system.hashing import content_hash
 from earmark.config import FeatureConfig
 from earmark.errors import AudioError, StoreError
 from earmark.system.files import atomic_write
+from earmark.system.hashing import content_hash
 
 FRONT_END_VERSION = 3
-"""SampleCounter up whenever the same settings give other values, so that old stores are not read."""
+"""Raised whenever the same settings give other values, so that old stores are not read."""
 COMMIT_SECONDS = 2.0
 
 Frames = Float16[np.ndarray, "frames mels"]

@@ -1,5 +1,9 @@
-"""Where messages and progress go. The library is silent unless it is given a `Reporter`."""
+"""Where progress goes. Messages go to the logger ``earmark``, as those of any library.
 
+Bars are shown by a `Reporter`, if one is given.
+"""
+
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, runtime_checkable
@@ -15,13 +19,7 @@ class Task(Protocol):
 
 @runtime_checkable
 class Reporter(Protocol):
-    """Shows lines and progress bars to a person."""
-
-    def info(self, message: str) -> None:
-        """Shows one line."""
-
-    def warn(self, message: str) -> None:
-        """Shows one line that the user should act on."""
+    """Shows progress bars."""
 
     def track(self, title: str, total: int | None) -> AbstractContextManager[Task]:
         """Shows a bar until the context ends, with the time left where the total is known."""
@@ -36,13 +34,7 @@ class SilentTask:
 
 
 class SilentReporter:
-    """Shows nothing: what went wrong is in the results as well."""
-
-    def info(self, message: str) -> None:
-        """Drops the line."""
-
-    def warn(self, message: str) -> None:
-        """Drops the line."""
+    """Shows nothing."""
 
     @contextmanager
     def track(self, title: str, total: int | None) -> Iterator[Task]:
@@ -51,3 +43,15 @@ class SilentReporter:
 
 
 SILENT = SilentReporter()
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Drops what earmark logs until the context ends."""
+    logger = logging.getLogger("earmark")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,5 +1,6 @@
 """Training: epochs of random windows, validation after each, early stopping, whole checkpoints."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -43,6 +44,8 @@ from earmark.training.optimizer import (
     train_epoch,
 )
 from earmark.training.plots import loss_curve
+
+logger = logging.getLogger(__name__)
 
 Watch = Callable[[Mapping[str, Any]], None]
 
@@ -167,8 +170,8 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     folder.refuse_misuse(config, manifest.folder, overwrite=overwrite)
     # Settings that cannot make a network are told before the features are computed, not after.
     new_network(ModelSpec(config, manifest.labels, crop_frames(config), task))
-    runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
-    tell_data(manifest, runtime.reporter)
+    logger.info(f"task: {task.title}, {len(manifest.labels)} labels")
+    tell_data(manifest)
     store = FeatureStore(store_root or default_root(), config.features)
     learnt_from = (*manifest.split("train"), *manifest.split("validation"))
     prepared = prepare_once(learnt_from, store, runtime)
@@ -206,7 +209,7 @@ def _start_or_resume(job: _Job) -> _State:
             steps.average.load_state_dict(dict(checkpoint.average))
         state.stopping = EarlyStopping(train.patience, train.min_delta, **checkpoint.progress)
         state.log = run.read_log()[: state.stopping.epoch]
-        runtime.reporter.info(f"going on after epoch {state.stopping.epoch} of {run.path}")
+        logger.info(f"going on after epoch {state.stopping.epoch} of {run.path}")
     return state
 
 
@@ -237,7 +240,7 @@ def _run_epochs(job: _Job, state: _State) -> None:
             state.log.append(line)
             name = "val_loss" if figures else "train_loss"
             task.advance(note=f"{name} {line[name]:.4f}")
-            reporter.info(_describe(line, is_best=is_best))
+            logger.info(_describe(line, is_best=is_best))
             if runtime.is_main:
                 _save(job.run, spec, state, predictions, is_best=is_best)
             if job.watch is not None:

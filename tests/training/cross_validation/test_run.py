@@ -1,6 +1,7 @@
 """Every fold is tested by an ordinary run that has not seen it, once, however it is run."""
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -20,7 +21,6 @@ from earmark.data.manifest import read_manifest
 from earmark.errors import ConfigError, DataError, TrainingError
 from earmark.evaluation.evaluate import evaluate
 from earmark.models.checkpoint import load_checkpoint
-from earmark.system.progress import SilentReporter
 from earmark.system.runtime import Runtime
 from earmark.tasks.task import MULTI_LABEL
 from earmark.training.cross_validation import jobs
@@ -31,20 +31,16 @@ FAST = ("model.blocks.0.channels=2", "train.crop_seconds=0.5", "train.epochs=1")
 CONFIG = load_config(settings=FAST)
 
 
-class Listener(SilentReporter):
-    def __init__(self):
-        self.lines, self.warnings = [], []
-
-    def info(self, message):
-        self.lines.append(message)
-
-    def warn(self, message):
-        self.warnings.append(message)
-
-
 @pytest.fixture
-def listener():
-    return Listener()
+def logged(caplog):
+    """Messages of a level and above, as they come."""
+    caplog.set_level("INFO", "earmark")
+
+    def messages(level="INFO"):
+        least = logging.getLevelName(level)
+        return [one.getMessage() for one in caplog.records if one.levelno >= least]
+
+    return messages
 
 
 @pytest.fixture
@@ -58,7 +54,7 @@ def small_folder(tmp_path, write_clip):
 
 
 @pytest.fixture
-def validated(tmp_path, small_folder, listener):
+def validated(tmp_path, small_folder):
     """A function that cross-validates the small folder in three folds, in this process."""
 
     def run(config=CONFIG, manifest=None, **plan):
@@ -66,7 +62,7 @@ def validated(tmp_path, small_folder, listener):
             manifest or read_manifest(small_folder),
             config,
             Plan(**{"num_folds": 3, "num_workers": 1, **plan}),
-            runtime=Runtime(torch.device("cpu"), reporter=listener),
+            runtime=Runtime(torch.device("cpu")),
             store_root=tmp_path / "store",
         )
 
@@ -327,7 +323,7 @@ def test_teachers_from_other_folds_are_refused(validated, tmp_path):
         validated(redrawn)
 
 
-def test_a_fold_that_fails_is_named_and_the_others_go_on(validated, monkeypatch, listener):
+def test_a_fold_that_fails_is_named_and_the_others_go_on(validated, monkeypatch, logged):
     run = jobs.train
 
     def failing(manifest, *rest, **options):
@@ -339,7 +335,7 @@ def test_a_fold_that_fails_is_named_and_the_others_go_on(validated, monkeypatch,
     found = validated()
     assert [one.fold for one in found.results] == ["1", "3"]
     assert [(one.fold, one.error) for one in found.failures] == [("2", "the training loss is nan")]
-    assert listener.warnings == ["seed 0  fold 2: the training loss is nan"]
+    assert logged("WARNING") == ["seed 0  fold 2: the training loss is nan"]
 
 
 def test_nothing_but_failures_is_an_error(validated):
@@ -347,12 +343,12 @@ def test_nothing_but_failures_is_an_error(validated):
         validated(load_config(settings=[*FAST, "train.learning_rate=1e30"]))
 
 
-def test_a_recording_that_cannot_be_used_is_named_once(validated, small_folder, listener):
+def test_a_recording_that_cannot_be_used_is_named_once(validated, small_folder, logged):
     (small_folder / "music" / "bad.wav").write_text("text")
     found = validated()
     assert [one.name for one in found.skipped] == ["music/bad.wav"]
     assert found.to_dict()["num_clips"] == 8
-    assert sum("bad.wav" in line for line in listener.warnings) == 1
+    assert sum("bad.wav" in line for line in logged("WARNING")) == 1
 
 
 def test_the_same_sound_in_two_folds_is_refused(validated, small_folder):
@@ -381,9 +377,9 @@ def test_plans_that_cannot_be_carried_out_are_refused(validated, small_folder):
         cross_validate(read_manifest(small_folder), CONFIG, Plan(), runtime=several)
 
 
-def test_what_is_assumed_is_said_aloud(validated, sound_folder, listener):
+def test_what_is_assumed_is_said_aloud(validated, sound_folder, logged):
     validated(manifest=read_manifest(sound_folder))
-    assert "data: 12 music, 12 speech" in listener.lines
-    assert "note: 3 folds by group, drawn with split_seed 0" in listener.lines
-    assert any("splits of the data are not used" in line for line in listener.lines)
-    assert any(line.startswith("seed 0  fold 3  ") for line in listener.lines)
+    assert "data: 12 music, 12 speech" in logged()
+    assert "note: 3 folds by group, drawn with split_seed 0" in logged()
+    assert any("splits of the data are not used" in line for line in logged())
+    assert any(line.startswith("seed 0  fold 3  ") for line in logged())

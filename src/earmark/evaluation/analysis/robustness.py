@@ -6,6 +6,7 @@ store. Chance depends on the seed and the name of the clip alone, so that clips 
 
 import functools
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ from earmark.features.store import Frames
 from earmark.models.checkpoint import Checkpoint, ModelSpec
 from earmark.system.parallel import map_in_order
 from earmark.system.runtime import Runtime, place
+
+logger = logging.getLogger(__name__)
 
 LONGEST_SECONDS = 60.0
 MAX_VOICES = 24
@@ -101,7 +104,7 @@ def measure_robustness(
                 tally.add(index, judge(clip, frames), frames)
             except AudioError as error:
                 skipped.append(FailedFile(clip.name, str(error)))
-                runtime.reporter.warn(f"robustness: skipped: {error}")
+                logger.warning(f"robustness: skipped: {error}")
             task.advance(note=clip.name)
     confidence = checkpoint.spec.config.evaluate.confidence
     return Robustness(tuple(tally.scores(confidence)), tuple(skipped))

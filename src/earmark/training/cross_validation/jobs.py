@@ -19,6 +19,7 @@ from earmark.evaluation.evaluate import evaluate
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.files import atomic_write
 from earmark.system.memory import keep_freed_memory
+from earmark.system.progress import muted
 from earmark.system.runtime import Runtime
 from earmark.training.cross_validation.folder import FoldFolder
 from earmark.training.cross_validation.result import FoldFailure, FoldResult
@@ -102,7 +103,8 @@ def _one_thread() -> Iterator[None]:
 
 def _attempt(job: FoldJob) -> FoldResult | FoldFailure:
     try:
-        return _run(job)
+        with muted():
+            return _run(job)
     except EarmarkError as error:
         return FoldFailure(job.seed, job.fold, str(error))
     except (MemoryError, torch.OutOfMemoryError):

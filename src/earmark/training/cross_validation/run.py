@@ -1,6 +1,7 @@
 """Cross-validation: each fold is tested by an ordinary run that was trained without it."""
 
 import json
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from earmark.tasks.task import Task
 from earmark.training.cross_validation.folder import FoldFolder, teachers_of_fold
 from earmark.training.cross_validation.jobs import FoldJob, run_jobs
 from earmark.training.cross_validation.result import CrossValidation, FoldFailure, FoldResult
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -125,12 +128,12 @@ def _divide(
     """The folds and the task; what cannot be trained or tested is told before any work."""
     manifest = with_folds(manifest, plan.num_folds, config.train.split_seed)
     task = name_task(manifest, config.train)
-    check_folds(manifest, task, runtime.reporter)
+    check_folds(manifest, task)
     spec = ModelSpec(config, manifest.labels, crop_frames(config), task)
     new_network(spec)
     require_excerpts(spec)
-    runtime.reporter.info(f"task: {task.title}, {len(manifest.labels)} labels")
-    tell_data(manifest, runtime.reporter)
+    logger.info(f"task: {task.title}, {len(manifest.labels)} labels")
+    tell_data(manifest)
     return manifest, task
 
 
@@ -146,7 +149,7 @@ def _usable(manifest: Manifest, task: Task, prepared: Prepared, runtime: Runtime
                 f"{manifest.source}: no recording of fold {lost[0]} can be used; mend its files, "
                 "or leave the fold out"
             )
-        check_folds(left, task, runtime.reporter)
+        check_folds(left, task)
     _refuse_same_sound(left, prepared.keys)
     return left
 
@@ -212,7 +215,7 @@ def _run_all(
         (one.seed, one.fold): one for one in kept
     }
     if kept:
-        reporter.info(f"going on: {len(kept)} of {len(jobs)} folds are done")
+        logger.info(f"going on: {len(kept)} of {len(jobs)} folds are done")
     waiting = [job for job in jobs if (job.seed, job.fold) not in outcomes]
     num_workers = plan.num_workers or (default_num_workers() if runtime.device.type == "cpu" else 1)
     with reporter.track("folds", len(jobs)) as progress:
@@ -235,9 +238,9 @@ def _run_all(
 def _tell(outcome: FoldResult | FoldFailure, runtime: Runtime) -> None:
     where = f"seed {outcome.seed}  fold {outcome.fold}"
     if isinstance(outcome, FoldFailure):
-        runtime.reporter.warn(f"{where}: {outcome.error}")
+        logger.warning(f"{where}: {outcome.error}")
     else:
-        runtime.reporter.info(
+        logger.info(
             f"{where}  {outcome.num_correct} of {len(outcome.clips)} right  "
             f"{len(outcome.log)} epochs  {outcome.elapsed_seconds:.1f} s"
         )

@@ -1,5 +1,6 @@
 """Tuning: the settings that do best on the validation split, searched by workers at once."""
 
+import logging
 import multiprocessing
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -39,6 +40,8 @@ from earmark.training.tuning.trials import (
     outcome,
     work,
 )
+
+logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.5
 _MIN_PICTURED = 4
@@ -158,7 +161,7 @@ def _set_up(
             raise ConfigError(f"{name}: {error}") from None
     learnt_from = (*manifest.split("train"), *manifest.split("validation"))
     seen = replace(manifest, recordings=learnt_from)
-    tell_data(seen, runtime.reporter)
+    tell_data(seen)
     # Once is enough: no trial has to say it again.
     seen = replace(seen, notes=())
     keys: dict[str, str] = {}
@@ -168,7 +171,7 @@ def _set_up(
     table = seen.to_csv(keys)
     folder.refuse_other_data(table, config.train.teachers)
     folder.open(config, table)
-    runtime.reporter.info(f"searched: {', '.join(space.dimensions)}")
+    logger.info(f"searched: {', '.join(space.dimensions)}")
     return Job(folder, seen, config, task.name, store_root)
 
 
@@ -196,7 +199,7 @@ def _start_workers(job: Job, num_workers: int, runtime: Runtime, show: Callable[
         message = f"{len(dead)} of {num_workers} workers ended early ({why})"
         if len(ended(open_study(job).get_trials(deepcopy=False))) < job.config.tune.trials:
             raise TrainingError(f"{message}; the same command goes on from here")
-        runtime.reporter.warn(message)
+        logger.warning(message)
 
 
 def _work_alone(job: Job, device: str, errors: Any) -> None:
@@ -220,7 +223,7 @@ class _Progress:
         self._shown = {one.number for one in already}
         task.advance(len(already))
         if already:
-            reporter.info(f"going on after {len(already)} trials of {job.folder.path}")
+            logger.info(f"going on after {len(already)} trials of {job.folder.path}")
 
     def show(self, study: optuna.Study) -> None:
         """Tells of what has ended since the last time."""
@@ -231,10 +234,10 @@ class _Progress:
             self._shown.add(trial.number)
             self._task.advance(note=f"best {best.value:.4f}" if best else "")
             done = f"{len(self._shown)} of {self._job.config.tune.trials}"
-            self._reporter.info(f"{self._describe(trial)}  ({done} done)")
+            logger.info(f"{self._describe(trial)}  ({done} done)")
             if best and best.number == trial.number:
                 values = (f"{path}={_short(value)}" for path, value in trial.params.items())
-                self._reporter.info(f"  best so far: {', '.join(values)}")
+                logger.info(f"  best so far: {', '.join(values)}")
 
     def _describe(self, trial: FrozenTrial) -> str:
         head = f"trial {trial.number:3d}  {outcome(trial)}"

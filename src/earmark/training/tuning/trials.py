@@ -31,6 +31,7 @@ from earmark.data.manifest import Manifest
 from earmark.errors import ConfigError, TrainingError
 from earmark.system.files import atomic_write
 from earmark.system.locks import FileLock, is_held
+from earmark.system.progress import muted
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
 from earmark.training.tuning.folder import StudyFolder
@@ -218,14 +219,15 @@ def _run_trial(
     try:
         config = space.apply(trial.params)
         # Fixed for all trials, because it goes by all recordings and these are not all.
-        result = train(
-            job.manifest,
-            job.folder.run(trial.number),
-            config.with_train(task=job.task),
-            runtime=runtime,
-            store_root=job.store_root,
-            watch=watch,
-        )
+        with muted():
+            result = train(
+                job.manifest,
+                job.folder.run(trial.number),
+                config.with_train(task=job.task),
+                runtime=runtime,
+                store_root=job.store_root,
+                watch=watch,
+            )
         value, state = (result.validation or {})[objective], TrialState.COMPLETE
     except optuna.TrialPruned:
         pass
