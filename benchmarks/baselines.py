@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import scipy.fft
-from jaxtyping import Float, Float64, Int
 from scipy.special import logit
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -37,6 +36,7 @@ from earmark.errors import DataError, EarmarkError
 from earmark.evaluation.metrics.scores import Predictions, Scores, score
 from earmark.features.log_mel import LogMel
 from earmark.system.parallel import map_in_order
+from earmark.system.shapes import Float, Float64, Int
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task, find_task, multi_hot
 from machine import describe_machine
 

@@ -14,19 +14,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float64
 from scipy.optimize import minimize, minimize_scalar
 
 from earmark.data.dataset import AudioDataset, OrderedLoader, prepare_once, usable_clips
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.splits import with_splits
 from earmark.evaluation.evaluate import predict_clips
-from earmark.evaluation.metrics.calibration import PRIOR_CLIPS, fit_temperature
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.features.store import FeatureStore, default_root
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.runtime import Runtime
+from earmark.system.shapes import Float64
 from earmark.tasks.task import BINARY
+from earmark.tasks.temperature import PRIOR_CLIPS, fit_temperature
 from machine import describe_machine
 
 FREE = (1 / 20, 20.0)

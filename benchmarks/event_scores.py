@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from earmark.system.shapes import Bool
 
 Event = tuple[float, float, str]
 """Onset and offset in seconds, and label."""

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64
 
 from earmark.data.dataset import AudioDataset, OrderedLoader, usable_clips
 from earmark.data.manifest import Manifest, read_manifest
@@ -27,6 +26,7 @@ from earmark.evaluation.evaluate import predict_clips
 from earmark.features.store import FeatureStore
 from earmark.models.checkpoint import Checkpoint, load_checkpoint
 from earmark.system.runtime import start
+from earmark.system.shapes import Bool, Float64, Int64
 from machine import describe_machine
 
 LABELS = ("music", "speech")

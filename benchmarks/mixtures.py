@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
-from jaxtyping import Float
 
 from earmark.audio import reading
 from earmark.errors import DataError
 from earmark.system.files import atomic_write
+from earmark.system.shapes import Float
 
 SAMPLE_RATE, BAND_LIMIT_RATE = 16_000, 14_000
 CLIP_SECONDS, STEP_SECONDS = 3.0, 0.1

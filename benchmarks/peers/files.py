@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from jaxtyping import Float32
 from sklearn.metrics import roc_auc_score
 
 from earmark.audio import reading
 from earmark.data.manifest import read_manifest
+from earmark.system.shapes import Float32
 from machine import describe_machine
 
 SAMPLE_RATE, NOISE_SNR_DB, DIFFERENCES_DB = 16_000, 5.0, (10.0, 0.0, -10.0)

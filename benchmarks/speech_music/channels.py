@@ -7,7 +7,8 @@ import numpy as np
 import scipy.signal
 import soundfile
 import soxr
-from jaxtyping import Float32
+
+from earmark.system.shapes import Float32
 
 SAMPLE_RATE = 16_000
 ROOM_SHARE, BAND_SHARE, CODEC_SHARE = 0.25, 0.4, 0.3

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import scipy.ndimage
 import scipy.signal
-from jaxtyping import Float64
 
+from earmark.system.shapes import Float64
 from speech_music.channels import SAMPLE_RATE
 
 Signal = Float64[np.ndarray, " time"]

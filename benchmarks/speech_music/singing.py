@@ -6,8 +6,8 @@ by a vocoder into pitch, envelope and breath, and put together at another pitch 
 
 import numpy as np
 import scipy.ndimage
-from jaxtyping import Bool, Float64, Int64
 
+from earmark.system.shapes import Bool, Float64, Int64
 from speech_music.channels import Samples
 from speech_music.pieces import SCALES
 from speech_music.vocoder import FRAMES_A_SECOND, put_together, take_apart

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import scipy.ndimage
 import soundfile
-from jaxtyping import Bool
 
 from datasets import Row
 from earmark.audio import reading
 from earmark.audio.decoding import WHOLE, Excerpt
 from earmark.errors import AudioError
 from earmark.system.files import atomic_write
+from earmark.system.shapes import Bool
 from speech_music.channels import SAMPLE_RATE, Samples
 
 LEVEL_DB = -26.0

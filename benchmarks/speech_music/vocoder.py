@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyworld
 import scipy.ndimage
-from jaxtyping import Bool, Float64, Int64
 
+from earmark.system.shapes import Bool, Float64, Int64
 from speech_music.channels import SAMPLE_RATE, Samples
 
 FRAME_MS = 5.0

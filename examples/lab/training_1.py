@@ -19,9 +19,9 @@ from dataset_class import MyDataset
 from earmark.data.dataset import Clip
 from earmark.errors import DataError, EarmarkError, TrainingError
 from earmark.evaluation.metrics.scores import Predictions, score
-from earmark.features.windows import clip_logits
 from earmark.models.architectures.norm import BandNorm
 from earmark.system.runtime import DEVICES, pick_device, seed_torch
+from earmark.tasks.pooling import clip_logits
 from earmark.training.train import EarlyStopping
 from getting_and_init_the_data import Loaders, add_data_arguments, dataset_of, get_loaders
 from my_cnn_system import BlockParameters, MyCNNSystem

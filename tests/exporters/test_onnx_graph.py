@@ -10,9 +10,10 @@ from onnx import helper
 from earmark.config import load_config
 from earmark.exporters.onnx_graph import IR_VERSION, OPSET, front_end_graph, pooling_graph
 from earmark.features.log_mel import LogMel, extract_blocks
-from earmark.features.windows import clip_logits, cut_window, window_starts
+from earmark.features.windows import cut_window, window_starts
 from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM, start_session
 from earmark.models.spec import ModelSpec
+from earmark.tasks.pooling import clip_logits
 from earmark.tasks.task import BINARY, TASKS
 
 FRONT_ENDS = (

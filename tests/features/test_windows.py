@@ -7,12 +7,12 @@ from hypothesis.extra.numpy import arrays
 from earmark.config import Config, TrainConfig
 from earmark.features.windows import (
     choose_window_frames,
-    clip_logits,
     cut_window,
     stream_windows,
     window_starts,
     window_step,
 )
+from earmark.tasks.pooling import clip_logits
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import scipy.fft
 import soundfile
 import soxr
-from jaxtyping import Float32
 
 from earmark.audio.encoding import Codec, encode
+from earmark.system.shapes import Float32
 
 Samples = Float32[np.ndarray, " time"]
 """Of one length wherever it stands in a signature."""

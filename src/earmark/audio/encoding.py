@@ -7,7 +7,8 @@ from typing import Literal
 import av
 import numpy as np
 import soxr
-from jaxtyping import Float32
+
+from earmark.system.shapes import Float32
 
 Codec = Literal["mp3", "opus"]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-from jaxtyping import Float32
 
 from earmark.audio.decoding import (
     AV_EXTENSIONS,
@@ -24,6 +23,7 @@ from earmark.audio.decoding import (
 )
 from earmark.errors import AudioError
 from earmark.system.parallel import leave_if_unwanted, read_ahead
+from earmark.system.shapes import Float32
 
 MAX_SECONDS = 100 * 3600.0
 MAX_SAMPLE = 1e10

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, UInt32
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import butter, sosfilt
 
 from earmark.audio.reading import Block, Samples
+from earmark.system.shapes import Bool, Float, Float32, Int, UInt32
 
 SAMPLE_RATE = 8000
 HOP_LENGTH = 128

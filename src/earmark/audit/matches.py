@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt32
 from scipy.fft import irfft, next_fast_len, rfft
 
 from earmark.audit.fingerprints import HOP_LENGTH, SAMPLE_RATE, Fingerprint, probes
+from earmark.system.shapes import Float, Float32, Int, UInt32
 
 MOST_POSTINGS = 4
 """Recordings looked at for one hash; what very many share costs time and tells nothing."""

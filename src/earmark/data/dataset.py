@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -21,6 +20,7 @@ from earmark.errors import DataError
 from earmark.features.store import FeatureStore, Frames
 from earmark.features.windows import EVALUATION_BATCH, cut_window, window_starts
 from earmark.system.runtime import Runtime
+from earmark.system.shapes import Float, Float32, Int64
 from earmark.tasks.task import MULTI_LABEL, Task, multi_hot, sampling_weights
 
 STATISTICS_FRAMES = 1 << 16

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
 
 from earmark.errors import DataError
 from earmark.evaluation.metrics.intervals import ClusterBootstrap
 from earmark.evaluation.metrics.significance import PairedDifference, compare_paired
+from earmark.system.shapes import Bool
 
 PREDICTION_COLUMNS = ("path", "label", "predicted", "correct", "abstained")
 _NAMED = 3

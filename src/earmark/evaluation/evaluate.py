@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float64
 from torch import nn
 
 from earmark.data.dataset import AudioDataset, Clip, OrderedLoader, prepare_once
@@ -20,10 +19,11 @@ from earmark.evaluation.provenance import trace
 from earmark.evaluation.result import Evaluation, WindowScores
 from earmark.features.levels import peak_level_db
 from earmark.features.store import FeatureStore, default_root
-from earmark.features.windows import clip_logits
 from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, place
+from earmark.system.shapes import Float64
+from earmark.tasks.pooling import clip_logits
 from earmark.tasks.task import Task
 
 logger = logging.getLogger(__name__)

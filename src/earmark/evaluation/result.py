@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
 
 from earmark.config import EvaluateConfig
 from earmark.errors import FailedFile
@@ -31,6 +30,7 @@ from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.metrics.significance import compare_paired
 from earmark.evaluation.provenance import Provenance, digest_clips
 from earmark.system.files import csv_lines
+from earmark.system.shapes import Bool, Float64
 from earmark.tasks.decision_rule import DecisionRule, Decisions
 from earmark.tasks.task import BINARY, multi_hot
 

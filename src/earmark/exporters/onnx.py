@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 
 from earmark.audio import reading
 from earmark.errors import ExportError
@@ -19,6 +18,7 @@ from earmark.models.checkpoint import load_checkpoint
 from earmark.models.pretrained import demo_data
 from earmark.system.files import atomic_write
 from earmark.system.runtime import pick_device
+from earmark.system.shapes import Float32
 from earmark.tasks.task import Rows
 
 TOLERANCE = 1e-4

@@ -3,10 +3,10 @@
 import functools
 
 import numpy as np
-from jaxtyping import Float, Float64
 
 from earmark.config import FeatureConfig
 from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
+from earmark.system.shapes import Float, Float64
 
 LOWEST_DB = -200.0
 """The level of digital silence, for want of minus infinity."""

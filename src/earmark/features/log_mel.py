@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import scipy.fft
-from jaxtyping import Float, Float16
 
 from earmark.audio import reading
 from earmark.config import FeatureConfig
 from earmark.errors import ConfigError
+from earmark.system.shapes import Float, Float16
 
 GROUP_FRAMES = 192
 GROUP_BANDS = 8

@@ -24,12 +24,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import platformdirs
-from jaxtyping import Float16
 
 from earmark.config import FeatureConfig
 from earmark.errors import AudioError, StoreError
 from earmark.system.files import atomic_write
 from earmark.system.hashing import content_hash
+from earmark.system.shapes import Float16
 
 FRONT_END_VERSION = 3
 """Raised whenever the same settings give other values, so that old stores are not read."""

@@ -1,14 +1,12 @@
-"""Windows of clips: where they lie, how long they are, and what they say together."""
+"""Windows of clips: where they lie and how long they are."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int
 
 from earmark.config import Config
 from earmark.features.log_mel import LogMel
-from earmark.tasks.task import BINARY, Task
+from earmark.system.shapes import Float, Float32
 
 SHORTEST_WINDOW_SECONDS = 1.0
 EVALUATION_BATCH = 64
@@ -16,8 +14,6 @@ EVALUATION_BATCH = 64
 
 WindowLogits = Callable[[Float32[np.ndarray, "windows mels frames"]], np.ndarray]
 """A network: log-mel windows in decibels to a row of logits each; safe to call from threads."""
-
-Pooling = Literal["mean", "max", "attention"]
 
 
 def window_starts(num_frames: int, window_frames: int, overlap: float) -> list[int]:
@@ -113,41 +109,6 @@ def cut_middles(
     length = max(1, round(num_frames * share))
     places = (num_frames - length) // 2 + np.arange(num_frames) % length
     return windows[:, :, places]
-
-
-def clip_logits(
-    window_logits: Float[np.ndarray, "windows outputs"],
-    window_clips: Int[np.ndarray, " windows"],
-    *,
-    task: Task = BINARY,
-    pooling: Pooling = "mean",
-) -> Float64[np.ndarray, "clips outputs"]:
-    """Logits of each clip, from those of its windows.
-
-    The mean is summed in float64 and divided once. ``max`` takes, for each output, the surest
-    window. ``attention`` is a mean weighted by the softmax of the confidence over the windows.
-
-    Args:
-        window_logits: A row a window.
-        window_clips: Number of each window's clip, rising.
-        task: What the labels mean; it tells how sure a window is.
-        pooling: How the windows decide.
-
-    Source:
-        Wang, Li and Metze (2019), A comparison of five multiple instance learning pooling functions
-        for sound event detection with weak labeling, arXiv:1810.09050, table 1: max, average and
-        exponential softmax pooling, here of logits.
-    """
-    window_logits = window_logits.astype(np.float64)
-    firsts = np.searchsorted(window_clips, np.arange(window_clips[-1] + 1))
-    if pooling == "mean":
-        weights = np.ones_like(window_logits)
-    else:
-        confidence = task.confidence(window_logits)
-        confidence = confidence - np.maximum.reduceat(confidence, firsts)[window_clips]
-        weights = (confidence == 0).astype(float) if pooling == "max" else np.exp(confidence)
-    sums = np.add.reduceat(weights * window_logits, firsts)
-    return sums / np.add.reduceat(weights, firsts)
 
 
 def choose_window_frames(lengths: Sequence[int], config: Config) -> int:

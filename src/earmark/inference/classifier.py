@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Float16, Float32
 
 from earmark.audio import reading
 from earmark.errors import AudioError, ConfigError, FailedFile
@@ -16,7 +15,6 @@ from earmark.features.log_mel import Features, LogMel, extract_blocks, round_fra
 from earmark.features.windows import (
     EVALUATION_BATCH,
     WindowLogits,
-    clip_logits,
     cut_window,
     stream_windows,
     window_starts,
@@ -29,7 +27,9 @@ from earmark.models.pretrained import find_model
 from earmark.models.spec import ModelSpec
 from earmark.system.memory import expect_large_blocks
 from earmark.system.parallel import map_in_order
+from earmark.system.shapes import Float, Float16, Float32
 from earmark.tasks.decision_rule import Decisions
+from earmark.tasks.pooling import clip_logits
 
 LONG_GROUPS = 160
 """Groups of frames, ten minutes by default, beyond which the frames of a file are not held."""

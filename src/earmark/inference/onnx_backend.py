@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from jaxtyping import Float32
 
 from earmark.errors import CheckpointError, ConfigError
 from earmark.features.windows import WindowLogits
 from earmark.models.spec import ModelSpec, read_spec
 from earmark.system.parallel import default_num_workers
+from earmark.system.shapes import Float32
 
 WAVEFORM, LOG_MEL, LOGITS = "waveform", "log_mel", "logits"
 """Names in the graphs: the samples, the windows that the network takes, and what it gives."""

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
 
 from earmark.inference.segmentation.segments import Segment
+from earmark.system.shapes import Float64
 from earmark.tasks.decision_rule import Reason
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 from torch import nn
 
 from earmark.features.windows import WindowLogits
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import pick_device, place
+from earmark.system.shapes import Float32
 
 
 def open_checkpoint(path: Path, device: str = "auto") -> tuple[ModelSpec, WindowLogits]:

@@ -2,12 +2,12 @@
 
 import matplotlib
 import numpy as np
-from jaxtyping import Float, Float16
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from earmark.config import FeatureConfig
 from earmark.features.log_mel import hz_to_mel
+from earmark.system.shapes import Float, Float16
 
 SHOWN_RANGE_DB = 60.0
 TICKS_HZ = (125, 250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000)

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from cycler import cycler
-from jaxtyping import Int
 from matplotlib.figure import Figure
 
 from earmark.evaluation.metrics.calibration import ReliabilityBin
 from earmark.evaluation.metrics.curves import Curve
 from earmark.figures import BLUE, DARK, GREY, ORANGE, new_figure, shown
+from earmark.system.shapes import Int
 
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 """Okabe and Ito (2008), Color universal design: told apart by the colour-blind too."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
 
+from earmark.system.shapes import Bool, Float, Float64
 from earmark.tasks.task import MULTI_LABEL, Task
 
 Reason = Literal["silence", "unsure"]

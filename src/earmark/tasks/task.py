@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
 from scipy.special import expit, log_softmax, softmax
+
+from earmark.system.shapes import Bool, Float, Float64
 
 Rows = Float64[np.ndarray, "rows labels"]
 

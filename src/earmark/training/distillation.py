@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from earmark.config import config_from_dict
@@ -17,6 +16,7 @@ from earmark.models.checkpoint import load_checkpoint, require_short_windows
 from earmark.models.run_folder import find_run
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, pick_precision, place
+from earmark.system.shapes import Float
 from earmark.tasks.task import Task
 from earmark.training.augment.base import Windows
 from earmark.training.losses import label_shares

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
+from earmark.system.shapes import Float
 from earmark.tasks.task import BINARY, MULTI_CLASS, Task
 
 Logits = Float[Tensor, "batch outputs"]

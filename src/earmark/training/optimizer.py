@@ -8,7 +8,6 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -17,6 +16,7 @@ from earmark.data.dataset import Batch
 from earmark.errors import TrainingError
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, pick_precision
+from earmark.system.shapes import Float
 from earmark.tasks.task import MULTI_LABEL, class_weights
 from earmark.training.augment.augment import Augment
 from earmark.training.augment.base import Windows

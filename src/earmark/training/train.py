@@ -17,7 +17,6 @@ from earmark.data.manifest import Manifest
 from earmark.data.splits import with_splits
 from earmark.errors import FailedFile
 from earmark.evaluation.evaluate import predict_clips
-from earmark.evaluation.metrics.calibration import fit_temperature
 from earmark.evaluation.metrics.scores import Predictions, choose_thresholds, score, score_chosen
 from earmark.features.store import FeatureStore, default_root
 from earmark.features.windows import crop_frames
@@ -35,6 +34,7 @@ from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
 from earmark.system.files import atomic_write
 from earmark.system.runtime import Runtime, place, seed_torch
+from earmark.tasks.temperature import fit_temperature
 from earmark.training.distillation import load_teachers
 from earmark.training.optimizer import (
     Objective,

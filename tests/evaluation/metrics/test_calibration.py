@@ -7,16 +7,18 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
 from earmark.evaluation.metrics.calibration import (
-    HIGHEST_TEMPERATURE,
     NUM_BINS,
-    PRIOR_CLIPS,
     brier_scores,
-    calibration_slope,
-    fit_temperature,
     measure_calibration,
     reliability_bins,
 )
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL, multi_hot
+from earmark.tasks.temperature import (
+    HIGHEST_TEMPERATURE,
+    PRIOR_CLIPS,
+    calibration_slope,
+    fit_temperature,
+)
 
 every_task = pytest.mark.parametrize(
     "task", [BINARY, MULTI_CLASS, MULTI_LABEL], ids=lambda task: task.name

@@ -1,10 +1,10 @@
 """What in the sound decided: each place of the log-mel values and its share of the decision."""
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from earmark.models.architectures.registry import AudioModel
+from earmark.system.shapes import Float
 
 STEPS = 20
 STEPS_AT_ONCE = 4

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
 
 from earmark.audio import reading
 from earmark.audio.encoding import encode
@@ -23,6 +22,7 @@ from earmark.features.store import FeatureStore, Frames
 from earmark.features.windows import cut_window
 from earmark.models.checkpoint import Checkpoint
 from earmark.system.runtime import Runtime, place
+from earmark.system.shapes import Float32, Float64
 from earmark.tasks.decision_rule import Reason
 from earmark.tasks.task import BINARY, MULTI_LABEL, multi_hot
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.optimize
-from jaxtyping import Bool, Float64
 
 from earmark.config import FeatureConfig
 from earmark.data.dataset import Clip
@@ -17,6 +16,7 @@ from earmark.evaluation.metrics.scores import PartScores, score_part
 from earmark.evaluation.result import Evaluation
 from earmark.features.log_mel import hann_window, hz_to_mel, mel_filterbank, mel_to_hz
 from earmark.features.store import FeatureStore, Frames
+from earmark.system.shapes import Bool, Float64
 
 MIN_CLIPS = 10
 """A slice of fewer clips would say hardly anything; none is made."""

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
 from scipy.special import ndtri
+
+from earmark.system.shapes import Bool, Float, Float64
 
 Interval = tuple[float, float]
 _CHUNK_WEIGHTS = 4_000_000

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int
 from sklearn.metrics import (
     average_precision_score,
     label_ranking_average_precision_score,
@@ -16,6 +15,7 @@ from sklearn.metrics import (
 
 from earmark.data.dataset import Clip
 from earmark.evaluation.metrics.intervals import effective_size, wilson_interval
+from earmark.system.shapes import Bool, Float64, Int
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task, multi_hot
 
 Ratio = float | None

@@ -4,10 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
 from scipy.stats import binomtest
 
 from earmark.evaluation.metrics.intervals import ClusterBootstrap, Interval
+from earmark.system.shapes import Bool
 
 
 @dataclass(frozen=True)

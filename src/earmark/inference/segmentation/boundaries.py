@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float32
 from scipy.ndimage import binary_dilation
 
 from earmark.features.windows import cut_middles
+from earmark.system.shapes import Float32
 
 Mels = Float32[np.ndarray, "_windows mels frames"]
 Shares = Float32[np.ndarray, "_windows labels"]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int
 
 from earmark.audio import reading
 from earmark.features.log_mel import LogMel
+from earmark.system.shapes import Float32, Float64, Int
 
 MAX_COLUMNS = 1200
 

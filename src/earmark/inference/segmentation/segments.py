@@ -22,10 +22,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int
 from scipy.ndimage import median_filter
 
 from earmark.config import PredictConfig
+from earmark.system.shapes import Bool, Float32, Float64, Int
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task
 
 SMALLEST = 1e-6

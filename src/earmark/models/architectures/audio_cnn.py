@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -11,6 +10,7 @@ from earmark.errors import ConfigError
 from earmark.models.architectures.convolution import Conv2d
 from earmark.models.architectures.norm import BandNorm
 from earmark.models.architectures.registry import AudioModel, InputShape, register_model
+from earmark.system.shapes import Float
 
 
 def conv_output_size(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -10,6 +9,7 @@ from earmark.config import ModelConfig
 from earmark.errors import ConfigError
 from earmark.models.architectures.norm import BandNorm, SubSpectralNorm
 from earmark.models.architectures.registry import AudioModel, InputShape, register_model
+from earmark.system.shapes import Float
 
 STEM_CHANNELS = 16
 STAGES = ((8, 2, 1), (12, 2, 2), (16, 4, 2), (20, 4, 1))

@@ -3,9 +3,10 @@
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
+
+from earmark.system.shapes import Float
 
 Pair = tuple[int, int]
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -11,6 +10,7 @@ from earmark.config import ModelConfig
 from earmark.errors import ConfigError
 from earmark.models.architectures.norm import BandNorm
 from earmark.models.architectures.registry import AudioModel, InputShape, register_model
+from earmark.system.shapes import Float
 
 CHANNELS = 32
 """Of the first stage, at width 1; each next stage has twice as many."""

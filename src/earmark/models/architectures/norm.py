@@ -1,8 +1,9 @@
 """Normalisation of the input, inside the network, so that it travels with the weights."""
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
+
+from earmark.system.shapes import Float
 
 
 class BandNorm(nn.Module):

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
+
+from earmark.system.shapes import Float
 
 Drawn = Mapping[str, Tensor]
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
+from earmark.system.shapes import Float
 from earmark.training.augment.base import (
     Augmentation,
     BatchShape,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
+from earmark.system.shapes import Float
 from earmark.training.augment.base import Augmentation, BatchShape, Drawn, Windows, tensors
 
 

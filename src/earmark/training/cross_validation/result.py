@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
 
 from earmark.data.dataset import Clip
 from earmark.errors import FailedFile
@@ -16,6 +15,7 @@ from earmark.evaluation.metrics.intervals import effective_size, wilson_interval
 from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.result import WindowScores, join_labels
 from earmark.system.files import csv_lines
+from earmark.system.shapes import Bool, Float64
 from earmark.tasks.task import Task, multi_hot
 
 

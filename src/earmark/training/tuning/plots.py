@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
-from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from earmark.figures import BLUE, DARK, GREY, ORANGE, new_figure, shown
+from earmark.system.shapes import Float
 
 
 def draw_history(

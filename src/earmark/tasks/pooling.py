@@ -1,0 +1,45 @@
+"""From the logits of windows to those of their clip."""
+
+from typing import Literal
+
+import numpy as np
+
+from earmark.system.shapes import Float, Float64, Int
+from earmark.tasks.task import BINARY, Task
+
+Pooling = Literal["mean", "max", "attention"]
+
+
+def clip_logits(
+    window_logits: Float[np.ndarray, "windows outputs"],
+    window_clips: Int[np.ndarray, " windows"],
+    *,
+    task: Task = BINARY,
+    pooling: Pooling = "mean",
+) -> Float64[np.ndarray, "clips outputs"]:
+    """Logits of each clip, from those of its windows.
+
+    The mean is summed in float64 and divided once. ``max`` takes, for each output, the surest
+    window. ``attention`` is a mean weighted by the softmax of the confidence over the windows.
+
+    Args:
+        window_logits: A row a window.
+        window_clips: Number of each window's clip, rising.
+        task: What the labels mean; it tells how sure a window is.
+        pooling: How the windows decide.
+
+    Source:
+        Wang, Li and Metze (2019), A comparison of five multiple instance learning pooling functions
+        for sound event detection with weak labeling, arXiv:1810.09050, table 1: max, average and
+        exponential softmax pooling, here of logits.
+    """
+    window_logits = window_logits.astype(np.float64)
+    firsts = np.searchsorted(window_clips, np.arange(window_clips[-1] + 1))
+    if pooling == "mean":
+        weights = np.ones_like(window_logits)
+    else:
+        confidence = task.confidence(window_logits)
+        confidence = confidence - np.maximum.reduceat(confidence, firsts)[window_clips]
+        weights = (confidence == 0).astype(float) if pooling == "max" else np.exp(confidence)
+    sums = np.add.reduceat(weights * window_logits, firsts)
+    return sums / np.add.reduceat(weights, firsts)
