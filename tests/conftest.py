@@ -1,5 +1,11 @@
 """Fixtures that every test file may use: random numbers, clips and small data sets on disk."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes test at once: more threads in each would only wait for one another.
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +39,14 @@ def _samples(num_samples: int, sample_rate: int, kind: Kind, seed: int) -> np.nd
         syllables = 0.5 - 0.5 * np.cos(2 * np.pi * rng.uniform(3, 6) * seconds)
         return 0.2 * syllables * rng.standard_normal(num_samples).clip(-3, 3)
     return np.zeros(num_samples)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips what needs a GPU where there is none."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 
 
 @pytest.hookimpl(wrapper=True)
