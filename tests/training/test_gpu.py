@@ -24,11 +24,8 @@ def run(request, tmp_path, sound_folder):
 
 def test_a_run_on_the_gpu_predicts_the_same_on_the_cpu(run, sound_folder):
     files = sorted(sound_folder.glob("testing/*/*.wav"))
-    rows = [
-        [
-            list(one.probabilities.values())
-            for one in Classifier.load(run, device=device).predict_many(files)
-        ]
-        for device in ("cuda", "cpu")
-    ]
+    on_gpu, on_cpu = (
+        list(Classifier.load(run, device=device).predict_many(files)) for device in ("cuda", "cpu")
+    )
+    rows = [[list(one.probabilities.values()) for one in found] for found in (on_gpu, on_cpu)]
     np.testing.assert_allclose(*rows, atol=2e-3)
