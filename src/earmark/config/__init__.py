@@ -5,7 +5,7 @@ mistakes of a file are reported at once.
 """
 
 from earmark.config.base import MAX_WINDOW_FRAMES, Section
-from earmark.config.loading import config_from_dict, load_config, override
+from earmark.config.loading import as_config, config_from_dict, load_config, override
 from earmark.config.renamed import rename_settings
 from earmark.config.search import SearchConfig, TuneConfig
 from earmark.config.sections import (
@@ -34,6 +34,7 @@ __all__ = [
     "Section",
     "TrainConfig",
     "TuneConfig",
+    "as_config",
     "config_from_dict",
     "load_config",
     "override",

@@ -35,7 +35,23 @@ def config_from_dict(table: dict[str, Any], *, source: str = "configuration") ->
         raise ConfigError(f"{source}: {mistakes}") from None
 
 
-def load_config(path: Path | None = None, settings: Sequence[str] = ()) -> Config:
+def as_config(config: Config | Path | str | None) -> Config:
+    """The configuration that an argument means.
+
+    Args:
+        config: All settings, a TOML file of them, or None for the defaults.
+
+    Raises:
+        ConfigError: The file cannot be read, or a setting is wrong.
+
+    Example:
+        >>> as_config(None) == Config()
+        True
+    """
+    return config if isinstance(config, Config) else load_config(config)
+
+
+def load_config(path: Path | str | None = None, settings: Sequence[str] = ()) -> Config:
     """Reads a TOML file and applies single settings on top.
 
     Args:
@@ -53,7 +69,7 @@ def load_config(path: Path | None = None, settings: Sequence[str] = ()) -> Confi
     table: dict[str, Any] = {}
     if path is not None:
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
+            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
