@@ -12,6 +12,7 @@ from earmark.data.folders import SPLIT_NAMES, scan
 from earmark.data.tables import COLUMNS, Row, read_rows
 from earmark.errors import DataError
 from earmark.system.files import csv_lines
+from earmark.system.numbers import parse_number
 
 SPLITS = ("train", "validation", "test")
 _FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
@@ -338,10 +339,7 @@ def _seconds(cells: Mapping[str, str], column: str, where: str) -> float | None:
     text = cells.get(column)
     if not text:
         return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = float("nan")
-    if not 0 <= seconds < float("inf"):
+    seconds = parse_number(text)
+    if seconds is None or seconds < 0:
         raise DataError(f"{where}: {column} {text!r} is not a number of seconds")
     return seconds
