@@ -28,7 +28,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from earmark.audio import reading
+from earmark.audio.reading import load_audio
 from earmark.config import FeatureConfig
 from earmark.data.dataset import Clip, require_labels
 from earmark.data.manifest import Manifest, Recording, read_manifest
@@ -134,7 +134,8 @@ def read_examples(manifest: Manifest, window_seconds: float | None = None) -> Ex
 
     def of_recording(recording: Recording) -> list[np.ndarray]:
         rate = log_mel.config.sample_rate
-        samples = reading.load(recording.path, rate, recording.excerpt).samples
+        excerpt = recording.excerpt
+        samples = load_audio(recording.path, rate, start=excerpt.start, end=excerpt.end).samples
         length = round((window_seconds or 0.0) * rate)
         return [mfcc_statistics(log_mel(part)) for part in cut(samples, length)]
 

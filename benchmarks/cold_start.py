@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from earmark.audio import reading
+from earmark.audio.reading import load_audio
 from earmark.data.manifest import read_manifest
 from machine import describe_machine
 
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def _write_wav(track: Path, path: Path) -> None:
-    sound = reading.load(track)
+    sound = load_audio(track)
     soundfile.write(path, sound.samples, sound.sample_rate)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from earmark.audio import reading
+from earmark.audio.reading import is_audio, load_audio
 from earmark.errors import DataError
 from earmark.system.files import atomic_write
 from earmark.system.shapes import Float
@@ -213,7 +213,7 @@ def find_speech(folder: Path) -> dict[str, Path]:
 
 def load_band_limited(path: Path) -> Samples:
     """A file at `SAMPLE_RATE` without what lies above half of `BAND_LIMIT_RATE`."""
-    samples = reading.load(path, BAND_LIMIT_RATE).samples
+    samples = load_audio(path, BAND_LIMIT_RATE).samples
     return soxr.resample(samples, BAND_LIMIT_RATE, SAMPLE_RATE)
 
 
@@ -222,7 +222,7 @@ def _reader(path: Path) -> str:
 
 
 def _sounds(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if reading.is_audio(path))
+    return sorted(path for path in folder.rglob("*") if is_audio(path))
 
 
 def _lasts(path: Path, seconds: float) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from earmark.audio import reading
+from earmark.audio.reading import load_audio, stream_audio
 from earmark.config import FeatureConfig
 from earmark.data.manifest import read_manifest
 from earmark.features.log_mel import LogMel, extract, mel_filterbank
@@ -39,13 +39,13 @@ def main() -> None:
     keep_freed_memory()
     config = FeatureConfig()
     log_mel = LogMel(config)
-    native = [reading.load(path) for path in paths]
-    resampled = [reading.load(path, config.sample_rate).samples for path in paths]
+    native = [load_audio(path) for path in paths]
+    resampled = [load_audio(path, config.sample_rate).samples for path in paths]
     frames = [log_mel(samples).T for samples in resampled]
     rate = config.sample_rate
     stages: dict[str, Callable[[int], object]] = {
         "digest of the file": lambda n: content_hash(paths[n]),
-        "decode": lambda n: [None for _ in reading.stream(paths[n])],
+        "decode": lambda n: [None for _ in stream_audio(paths[n])],
         "resample": lambda n: soxr.resample(native[n].samples, native[n].sample_rate, rate),
         "log-mel": lambda n: log_mel(resampled[n]),
         "round to float16": lambda n: frames[n].astype(np.float16),

@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 from sklearn.metrics import roc_auc_score
 
-from earmark.audio import reading
+from earmark.audio.reading import load_audio
 from earmark.data.manifest import read_manifest
 from earmark.system.shapes import Float32
 from machine import describe_machine
@@ -55,7 +55,7 @@ def cut(data: Path, out: Path) -> None:
     rng = np.random.default_rng(0)
     tracks: dict[str, list[Samples]] = {"music": [], "speech": []}
     for one in read_manifest(data).recordings:
-        samples = reading.load(one.path, SAMPLE_RATE).samples
+        samples = load_audio(one.path, SAMPLE_RATE).samples
         label = one.labels[0]
         tracks[label].append(samples)
         name = f"{label}/{one.path.stem}"

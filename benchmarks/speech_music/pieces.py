@@ -14,7 +14,7 @@ from pathlib import Path
 import mido
 import numpy as np
 
-from earmark.audio import reading
+from earmark.audio.reading import load_audio
 from speech_music.channels import SAMPLE_RATE, Samples
 
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 6, 7, 10))
@@ -90,7 +90,7 @@ def play(seconds: float, soundfont: Path, rng: np.random.Generator) -> Samples:
         _score(parts, tempo).save(score)
         command = ["fluidsynth", "-ni", "-q", "-r", str(PLAYED_RATE), "-F", sound, soundfont, score]
         subprocess.run(command, check=True, capture_output=True)
-        return reading.load(sound, SAMPLE_RATE).samples[: round(seconds * SAMPLE_RATE)]
+        return load_audio(sound, SAMPLE_RATE).samples[: round(seconds * SAMPLE_RATE)]
 
 
 def _compose(beats: float, rng: np.random.Generator) -> Iterator[Part]:

@@ -10,8 +10,8 @@ import scipy.ndimage
 import soundfile
 
 from datasets import Row
-from earmark.audio import reading
 from earmark.audio.decoding import WHOLE, Excerpt
+from earmark.audio.reading import load_audio
 from earmark.errors import AudioError
 from earmark.system.files import atomic_write
 from earmark.system.shapes import Bool
@@ -27,7 +27,7 @@ kept before and after what is louder: pauses belong to speech."""
 def load(path: Path, excerpt: Excerpt = WHOLE) -> Samples:
     """A recording at the level of all; nothing, and a word about it, when it cannot be used."""
     try:
-        samples = reading.load(path, SAMPLE_RATE, excerpt).samples
+        samples = load_audio(path, SAMPLE_RATE, start=excerpt.start, end=excerpt.end).samples
     except AudioError as error:
         print(f"left out: {error}", file=sys.stderr)
         return np.zeros(0, np.float32)

@@ -55,7 +55,7 @@ def test_an_overdriven_sound_ends_at_full_scale(sound):
 
 
 @given(finite_db, st.floats(1e-3, 1e3))
-def test_noise_has_the_ratio_that_was_asked_for(snr_db, level):
+def test_noise_has_the_given_ratio(snr_db, level):
     rng = np.random.default_rng(0)
     sound = white_noise(8000, rng)
     mixed = add_noise(sound, white_noise(8000, rng) * np.float32(level), snr_db)
@@ -81,7 +81,7 @@ def test_a_limit_beyond_the_sound_changes_nothing(sound):
 
 @pytest.mark.parametrize("rate", [RATE, 22_050, 44_100])
 def test_speech_shaped_noise_has_the_spectrum_of_speech(rate, rng):
-    noise = speech_shaped_noise(rate * 60, rate, rng)
+    noise = speech_shaped_noise(rate * 30, rate, rng)
     assert noise.dtype == np.float32
     thirds = [one for one in SPEECH_LEVELS_DB if 200 <= one <= 6300]
     measured = [
@@ -93,7 +93,7 @@ def test_speech_shaped_noise_has_the_spectrum_of_speech(rate, rng):
     assert np.abs(difference - difference.mean()).max() < 1.5
 
 
-def test_noise_of_any_length_is_as_long_as_asked(rng):
+def test_noise_has_the_given_length(rng):
     for num_samples in (1, 7, 1009, 16_000):
         assert len(speech_shaped_noise(num_samples, RATE, rng)) == num_samples
         assert len(babble([white_noise(500, rng)], num_samples, rng)) == num_samples
@@ -123,7 +123,7 @@ def test_a_codec_keeps_length_place_and_most_of_the_sound(codec, bit_rate):
 
 
 @given(st.integers(1, 3000), st.floats(0.01, 0.2))
-def test_an_excerpt_is_a_stretch_of_the_sound(num_samples, seconds):
+def test_an_excerpt_is_a_slice_of_the_sound(num_samples, seconds):
     sound = np.arange(num_samples, dtype=np.float32)
     cut = cut_excerpt(sound, RATE, seconds, np.random.default_rng(num_samples))
     assert len(cut) == min(num_samples, round(seconds * RATE))
@@ -146,7 +146,7 @@ def test_lengths_are_fitted():
 
 @pytest.mark.parametrize("codec", ["mp3", "opus"])
 @given(num_samples=st.integers(RATE // 10, 3 * RATE), rate=st.sampled_from([8_000, 16_000, 44_100]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_codec_takes_sound_of_any_length(codec, num_samples, rate):
     sound = 0.1 * white_noise(num_samples, np.random.default_rng(0))
     changed = recode(sound, rate, codec, 16_000)

@@ -10,7 +10,7 @@ from earmark.audio.encoding import encode
 @pytest.mark.parametrize(
     ("codec", "bit_rate"), [("mp3", 16_000), ("mp3", 48_000), ("opus", 8_000), ("opus", 24_000)]
 )
-def test_a_file_has_the_bit_rate_that_was_asked_for(codec, bit_rate, rng):
+def test_a_file_has_the_given_bit_rate(codec, bit_rate, rng):
     sound = 0.1 * rng.standard_normal(16_000 * 8, dtype=np.float32)
     assert 8 * len(encode(sound, 16_000, codec, bit_rate)) / 8.0 == pytest.approx(bit_rate, rel=0.3)
 
@@ -27,7 +27,7 @@ def test_any_rate_and_length_is_encoded_and_read_back(codec, sample_rate, second
     assert spectrum.argmax() / 10 == pytest.approx(440, abs=5)
 
 
-def test_a_slow_mp3_file_keeps_to_the_rates_of_its_format():
+def test_an_mp3_file_of_a_low_bit_rate_has_a_rate_of_its_format():
     sound = np.zeros(48_000, np.float32)
     rates = [
         soundfile.info(io.BytesIO(encode(sound, 48_000, "mp3", bit_rate))).samplerate

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.audio.microphone import (
-    PATIENCE_SECONDS,
     QUEUED_BLOCKS,
     RAW_BYTES,
-    RAW_TYPES,
+    RAW_FORMATS,
+    TIMEOUT_SECONDS,
     Microphone,
     raw_blocks,
 )
@@ -33,24 +33,24 @@ def pipe(data, sizes):
 
 
 @given(
-    kind=st.sampled_from(sorted(RAW_TYPES)),
+    sample_format=st.sampled_from(sorted(RAW_FORMATS)),
     data=st.binary(max_size=200),
     sizes=st.lists(st.integers(1, 9), max_size=40),
 )
-def test_the_samples_do_not_depend_on_how_the_bytes_come(kind, data, sizes):
-    dtype = RAW_TYPES[kind]
+def test_the_samples_do_not_depend_on_how_the_bytes_arrive(sample_format, data, sizes):
+    dtype = RAW_FORMATS[sample_format]
     whole = np.frombuffer(data[: len(data) - len(data) % dtype.itemsize], dtype)
-    blocks = list(raw_blocks(pipe(data, sizes), kind))
+    blocks = list(raw_blocks(pipe(data, sizes), sample_format))
     samples = np.concatenate([np.zeros(0, np.float32), *blocks])
-    scale = 32768 if kind == "s16le" else 1
+    scale = 32768 if sample_format == "s16le" else 1
     np.testing.assert_array_equal(samples, (whole / scale).astype(np.float32))
     assert all(one.dtype == np.float32 for one in blocks)
-    if kind == "s16le":
+    if sample_format == "s16le":
         assert (np.abs(samples) <= 1).all()
 
 
-def test_bytes_are_asked_for_when_their_samples_are(rng):
-    """Sound that is heard now is not held back until there is more of it."""
+def test_bytes_are_read_when_their_samples_are(rng):
+    """A block is passed on at once, not held back until there are more."""
     asked = []
 
     def read(most):
@@ -66,7 +66,7 @@ def test_bytes_are_asked_for_when_their_samples_are(rng):
     assert set(asked) == {RAW_BYTES}
 
 
-def test_an_unknown_kind_is_an_error():
+def test_an_unknown_format_is_an_error():
     with pytest.raises(KeyError):
         next(raw_blocks(lambda _: b"\0", "u8"))
 
@@ -84,10 +84,10 @@ class FakeStream:
     def close(self):
         self.events.append("close")
 
-    def hear(self, samples, status=0):
+    def record(self, samples, status=0):
         buffer = np.array(samples, np.float32)[:, None]
         self.options["callback"](buffer, len(buffer), None, status)
-        # The system uses its memory again.
+        # The system reuses its buffer.
         buffer[:] = np.nan
 
 
@@ -116,7 +116,7 @@ def test_the_input_is_one_channel_in_blocks_of_a_twentieth_of_a_second(sounddevi
     }  # fmt: skip
 
 
-def test_it_is_heard_while_the_context_lasts_and_closed_after_an_error(microphone):
+def test_it_records_while_the_context_is_open_and_is_closed_after_an_error(microphone):
     stream = microphone._stream
 
     def listen():
@@ -129,7 +129,7 @@ def test_it_is_heard_while_the_context_lasts_and_closed_after_an_error(microphon
     assert stream.events == ["start", "close"]
 
 
-def test_the_latency_is_the_longest_of_those_told(microphone):
+def test_the_latency_is_the_longest_of_those_reported(microphone):
     assert microphone.latency_seconds == 0.25
 
 
@@ -140,35 +140,35 @@ def test_the_oldest_blocks_are_kept_in_order_and_the_others_counted(values):
         patch.setitem(sys.modules, "sounddevice", fake)
         microphone = Microphone(16_000)
     for value in values:
-        microphone._stream.hear([value])
+        microphone._stream.record([value])
     kept = values[:QUEUED_BLOCKS]
     assert take(microphone, len(kept)) == [[value] for value in kept]
     assert microphone.num_dropped == len(values) - len(kept)
-    # Whoever caught up hears on.
-    microphone._stream.hear([0.5])
+    # A reader that has caught up goes on.
+    microphone._stream.record([0.5])
     assert take(microphone, 1) == [[0.5]]
 
 
-def test_what_the_system_lost_is_counted_with_what_does_not_fit(microphone):
+def test_blocks_dropped_by_the_system_are_counted_as_well(microphone):
     for _ in range(QUEUED_BLOCKS):
-        microphone._stream.hear([0.0])
-    microphone._stream.hear([0.0], status=4)
+        microphone._stream.record([0.0])
+    microphone._stream.record([0.0], status=4)
     assert microphone.num_dropped == 2
 
 
-def test_a_block_that_comes_later_is_waited_for(microphone):
-    heard = []
-    listener = threading.Thread(target=lambda: heard.extend(take(microphone, 3)))
-    listener.start()
+def test_a_block_that_arrives_later_is_waited_for(microphone):
+    received = []
+    reader = threading.Thread(target=lambda: received.extend(take(microphone, 3)))
+    reader.start()
     for value in (0.25, 0.5, 0.75):
-        microphone._stream.hear([value, -value])
-    listener.join(30)
-    assert heard == [[value, -value] for value in (0.25, 0.5, 0.75)]
+        microphone._stream.record([value, -value])
+    reader.join(30)
+    assert received == [[value, -value] for value in (0.25, 0.5, 0.75)]
 
 
-@pytest.mark.parametrize(("active", "num_waits"), [(True, PATIENCE_SECONDS), (False, 1)])
-def test_a_microphone_that_goes_away_is_one_line(microphone, monkeypatch, active, num_waits):
-    """What was heard before comes first; the line tells what to do."""
+@pytest.mark.parametrize(("active", "num_waits"), [(True, TIMEOUT_SECONDS), (False, 1)])
+def test_a_microphone_that_goes_away_is_an_error(microphone, monkeypatch, active, num_waits):
+    """What was recorded before comes first."""
     waits, wait = [], microphone._blocks.get
 
     def get(timeout):
@@ -177,42 +177,39 @@ def test_a_microphone_that_goes_away_is_one_line(microphone, monkeypatch, active
 
     monkeypatch.setattr(microphone._blocks, "get", get)
     blocks = microphone.blocks()
-    microphone._stream.hear([0.5])
+    microphone._stream.record([0.5])
     microphone._stream.active = active
     assert next(blocks).tolist() == [0.5]
     waits.clear()
-    with pytest.raises(DataError, match=r"^the microphone gives no sound any more; plug it in .*$"):
+    with pytest.raises(DataError, match="microphone"):
         next(blocks)
     assert waits == [1.0] * num_waits
 
 
 @pytest.mark.parametrize("error", [OSError("Error querying device -1"), ValueError("No input")])
-def test_an_input_that_cannot_be_opened_is_one_line(sounddevice, error):
+def test_an_input_that_cannot_be_opened_is_an_error(sounddevice, error):
     def refuse(**_):
         raise error
 
     sounddevice.InputStream = refuse
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match=str(error)):
         Microphone(16_000)
-    assert str(caught.value) == (
-        f"no microphone can be opened ({error}); python -m sounddevice lists the inputs"
-    )
 
 
-def test_an_input_that_cannot_be_started_is_closed_and_one_line(microphone, monkeypatch):
+def test_an_input_that_cannot_be_started_is_closed(microphone, monkeypatch):
     def refuse():
         raise OSError("Device unavailable")
 
     monkeypatch.setattr(microphone._stream, "start", refuse)
     with (
-        pytest.raises(ConfigError, match=r"no microphone can be opened .Device unavailable"),
+        pytest.raises(ConfigError, match="Device unavailable"),
         microphone,
     ):
         pass
     assert microphone._stream.events == ["close"]
 
 
-def test_a_missing_library_of_the_system_is_named(monkeypatch, tmp_path):
+def test_a_missing_system_library_is_named(monkeypatch, tmp_path):
     """As sounddevice ends where PortAudio is not installed."""
     (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
     monkeypatch.syspath_prepend(tmp_path)

@@ -280,10 +280,9 @@ def test_a_header_that_contradicts_itself_is_named(tmp_path, rng):
     soundfile.write(tmp_path / "b.wav", noise_in(rng), 16_000, format="FLAC")
     found = audit(recording(path), recording(tmp_path / "b.wav"))
     assert [one.kind for one in found.findings] == ["header", "header"]
-    assert "claims 32000 bytes a second where its other fields make 16000" in (
-        found.findings[0].message
-    )
-    assert "is called .wav and holds FLAC" in found.findings[1].message
+    assert "32000" in found.findings[0].message
+    assert "16000" in found.findings[0].message
+    assert "FLAC" in found.findings[1].message
 
 
 def test_the_cause_of_what_is_unreadable_is_one_word(tmp_path, rng):

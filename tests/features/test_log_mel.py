@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.audio import reading
-from earmark.audio.reading import Excerpt
+from earmark.audio.reading import Excerpt, load_audio
 from earmark.config import FeatureConfig
 from earmark.errors import AudioError, ConfigError
 from earmark.features.log_mel import (
@@ -244,7 +243,7 @@ def test_a_file_gives_the_frames_of_its_sound_in_half_precision(tmp_path, write_
     path = write_clip(tmp_path / "a.flac", 9.7, 44_100)
     log_mel = LogMel(FeatureConfig())
     extracted = extract(path, log_mel)
-    exact = log_mel(reading.load(path, 16_000).samples).T
+    exact = log_mel(load_audio(path, 16_000).samples).T
     assert extracted.duration_seconds == pytest.approx(9.7, abs=1e-3)
     assert extracted.frames.dtype == np.float16
     np.testing.assert_array_equal(extracted.frames, exact.astype(np.float16))
@@ -255,7 +254,7 @@ def test_an_excerpt_of_a_file_gives_its_own_frames(tmp_path, write_clip):
     path = write_clip(tmp_path / "a.wav", 3)
     log_mel = LogMel(FeatureConfig())
     extracted = extract(path, log_mel, Excerpt(1.0, 2.5))
-    cut_out = reading.load(path).samples[16_000:40_000]
+    cut_out = load_audio(path).samples[16_000:40_000]
     assert extracted.duration_seconds == 1.5
     np.testing.assert_array_equal(extracted.frames, log_mel(cut_out).T.astype(np.float16))
 

@@ -1,11 +1,10 @@
-"""Work in threads comes back in order, with its errors, and without hoarding."""
+"""Results come in order, with their errors, and a bounded number of items is in flight."""
 
 import threading
-from concurrent.futures import CancelledError
 
 import pytest
 
-from earmark.system.parallel import LOOK_AHEAD, leave_if_unwanted, map_in_order, read_ahead
+from earmark.system.parallel import LOOK_AHEAD, default_num_workers, map_in_order, read_ahead
 
 
 @pytest.mark.parametrize("num_workers", [1, 3, None])
@@ -34,13 +33,13 @@ def test_no_items_give_no_results():
 
 
 def test_an_error_waits_in_its_future_and_the_others_go_on():
-    outcomes = [
+    results_or_errors = [
         future.exception() or future.result()
         for _, future in map_in_order(lambda item: 6 // item, [1, 0, 2], 2)
     ]
-    assert outcomes[0] == 6
-    assert isinstance(outcomes[1], ZeroDivisionError)
-    assert outcomes[2] == 3
+    assert results_or_errors[0] == 6
+    assert isinstance(results_or_errors[1], ZeroDivisionError)
+    assert results_or_errors[2] == 3
 
 
 def test_items_are_read_only_a_little_ahead_of_the_results():
@@ -102,21 +101,21 @@ def test_an_error_comes_where_its_item_would():
         next(ahead)
 
 
-def test_work_that_nobody_waits_for_any_more_can_leave():
-    begun, left = threading.Event(), []
+def test_work_can_stop_when_nobody_reads_its_results_any_more():
+    started, stopped, cancel = threading.Event(), [], threading.Event()
 
     def work(item):
-        try:
-            while item:
-                begun.set()
-                leave_if_unwanted()
-        except CancelledError:
-            left.append(item)
-            raise
+        if item:
+            started.set()
+            assert cancel.wait(timeout=30)
+            stopped.append(item)
 
-    results = map_in_order(work, range(2), 2)
+    results = map_in_order(work, range(2), 2, cancel=cancel)
     next(results)
-    assert begun.wait(timeout=30)
+    assert started.wait(timeout=30)
     results.close()
-    assert left == [1]
-    leave_if_unwanted()
+    assert stopped == [1]
+
+
+def test_there_is_a_worker_for_each_processor_at_least_one():
+    assert default_num_workers() >= 1

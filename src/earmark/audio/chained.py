@@ -1,6 +1,6 @@
-"""Recordings joined end to end in one file, as stream recorders and ``cat`` leave them.
+"""Chained files: several recordings one after another, as stream recorders and ``cat`` write.
 
-libsndfile stops after the first; these files go to FFmpeg, which reads them all.
+libsndfile stops after the first recording; FFmpeg reads all of them.
 """
 
 from pathlib import Path
@@ -10,8 +10,8 @@ _LONGEST_OGG_PAGE = 65_307
 _HEAD_BYTES = 4096
 
 
-def is_joined(path: Path) -> bool:
-    """Whether an Ogg file is chained, or an mp3 goes on after the length that it declares.
+def is_chained(path: Path) -> bool:
+    """Whether an Ogg file is chained, or an mp3 continues after the length that it declares.
 
     Source:
         RFC 3533, section 6, for the serial number of an Ogg page; the mp3 length is that of the
@@ -34,7 +34,7 @@ def is_joined(path: Path) -> bool:
 
 
 def _id3_bytes(head: bytes) -> int:
-    """Length of the tag before the sound; its size is written in groups of seven bits."""
+    """Length of the tag before the sound; its size is coded in groups of seven bits."""
     if not head.startswith(b"ID3"):
         return 0
     size = 0
@@ -44,7 +44,7 @@ def _id3_bytes(head: bytes) -> int:
 
 
 def _xing_bytes(frame: bytes) -> int | None:
-    """Length of the sound that the first frame declares, if it does."""
+    """Length of the sound as the first frame declares it; None when it does not."""
     if not _starts_mp3(frame):
         return None
     at = max(frame.find(b"Xing", 0, 64), frame.find(b"Info", 0, 64))

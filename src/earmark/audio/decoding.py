@@ -1,7 +1,7 @@
-"""Opening sound files: which library decodes, what a header may claim, blocks as they come.
+"""Opens sound files: picks the decoder, checks the header, reads blocks of native samples.
 
 soundfile reads wav, flac, ogg, opus, mp3, aiff, au and caf; PyAV reads the rest (m4a, aac, wma,
-webm, mp4). Both carry their decoders in their wheels.
+webm, mp4). Both ship their decoders in their wheels.
 """
 
 import os
@@ -17,7 +17,7 @@ import miniaudio
 import numpy as np
 import soundfile
 
-from earmark.audio.chained import is_joined
+from earmark.audio.chained import is_chained
 from earmark.errors import AudioError
 
 MIN_SECONDS = 0.1
@@ -25,11 +25,11 @@ MAX_CHANNELS = 64
 SAMPLE_RATES = range(1000, 768_001)
 BLOCK_SECONDS = 4.0
 PRE_ROLL_SECONDS = 1.0
-"""Decoded and dropped before an excerpt: mp3 and opus need what came before to find their feet."""
+"""Decoded and dropped before an excerpt: mp3 and opus decoders need the sound before it."""
 STREAMED_BYTES = 0x7FFF_0000
-"""A declared size above this is a placeholder from a writer that did not know the length."""
+"""A larger declared size is the placeholder of a writer that did not know the length."""
 _UNKNOWN_LENGTH = (1 << 63) - 1
-"""What libsndfile says of a FLAC file whose writer did not know its length."""
+"""What libsndfile reports for a FLAC file whose writer did not know the length."""
 _PCM_16_STEP = np.float32(2.0**-15)
 
 SOUNDFILE_EXTENSIONS = frozenset(
@@ -53,9 +53,9 @@ _FORMATS = {
     ".aif": {"AIFF"},
     ".aiff": {"AIFF"},
 }
-"""What libsndfile calls the content of files so named."""
+"""The formats, as libsndfile names them, that a file with each extension may have."""
 
-# A playlist or a network address inside a file must not make the decoder open anything else.
+# A playlist or a network address inside a file must not make the decoder open other files.
 _AV_OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,matroska,webm,asf,aac,mp3,ogg,wav,flac,aiff,au,caf",
@@ -64,7 +64,7 @@ _AV_OPTIONS = {
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A stretch of a file, in seconds; the whole file by default."""
+    """Part of a file, in seconds; the whole file by default."""
 
     start: float = 0.0
     end: float | None = None
@@ -72,7 +72,7 @@ class Excerpt:
     def __str__(self) -> str:
         if self == Excerpt():
             return ""
-        # All digits, so that no two stretches look the same; 3 for 3.0.
+        # All digits, so that different excerpts have different names; 3 for 3.0.
         start, end = (str(instant).removesuffix(".0") for instant in (self.start, self.end))
         return f"[{start}-{end.replace('None', 'end')} s]"
 
@@ -82,14 +82,14 @@ WHOLE = Excerpt()
 
 @dataclass(frozen=True)
 class Source:
-    """An opened file: its rate and a reader of native blocks, (time, channels) each.
+    """An open file: its properties and a reader of native blocks, (time, channels) each.
 
     Args:
         sample_rate: In Hz.
-        channels: How many.
+        channels: Number of channels.
         blocks: Decodes an excerpt.
-        codec: Kind of file and coding, such as ``WAV PCM_16``, as the decoder calls them.
-        complaint: What in the header contradicts itself, though the file can be read.
+        codec: File format and sample coding, such as ``WAV PCM_16``, as the decoder names them.
+        complaint: An inconsistency in the header of a file that can still be read.
     """
 
     sample_rate: int
@@ -100,9 +100,9 @@ class Source:
 
 
 class _SequentialFile(soundfile.SoundFile):
-    """A file without the seek that soundfile makes after each read, which breaks mp3 streams.
+    """A file without the seek that soundfile makes after each read and that breaks mp3 streams.
 
-    libmpg123 loses the bit reservoir when it seeks, and the next 0.3 s are noise or silence.
+    libmpg123 loses the bit reservoir on a seek, and the next 0.3 s are noise or silence.
     """
 
     def seekable(self) -> bool:
@@ -111,25 +111,26 @@ class _SequentialFile(soundfile.SoundFile):
 
 @contextmanager
 def open_source(path: Path) -> Iterator[Source]:
-    """Opens a sound file with soundfile or, when that cannot, with PyAV.
+    """Opens a sound file with soundfile or, where that fails, with PyAV.
 
     Raises:
-        AudioError: The file is missing, empty, not decodable, or its header lies.
+        AudioError: The file is missing, empty or not decodable, or its header declares a sample
+            rate or a number of channels outside the limits.
     """
-    if _holds_several(path):
+    if _is_chained(path):
         with _open_with_av(path) as source:
-            yield _limited(path, source)
+            yield _within_limits(path, source)
         return
     try:
-        # As bytes, because a name need not be text.
+        # As bytes, because a file name need not be valid text.
         name: Any = os.fsencode(path)
         file = _SequentialFile(name)
     except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
         with _open_with_av(path) as source:
-            yield _limited(path, source)
+            yield _within_limits(path, source)
         return
     with file:
-        yield _limited(
+        yield _within_limits(
             path,
             Source(
                 file.samplerate,
@@ -141,34 +142,34 @@ def open_source(path: Path) -> Iterator[Source]:
         )
 
 
-def _holds_several(path: Path) -> bool:
-    """Whether a file has several recordings joined end to end.
+def _is_chained(path: Path) -> bool:
+    """Whether a file holds several recordings, one after another.
 
     Raises:
-        AudioError: It cannot be read, or there is nothing in it.
+        AudioError: The file cannot be read, or is empty.
     """
     try:
         if path.stat().st_size:
-            return is_joined(path)
-    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte in it.
+            return is_chained(path)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name.
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{path}: cannot be read: {reason}", "missing") from None
     if not path.is_file():
-        raise AudioError(f"{path}: a pipe or a device; write what it gives to a file first")
+        raise AudioError(f"{path}: not a regular file; write its content to a file first")
     raise AudioError(f"{path}: the file is empty (0 bytes); replace it or leave it out", "empty")
 
 
-def _limited(path: Path, source: Source) -> Source:
+def _within_limits(path: Path, source: Source) -> Source:
     if source.sample_rate not in SAMPLE_RATES:
         raise AudioError(
-            f"{path}: claims a sample rate of {source.sample_rate} Hz, outside "
-            f"{SAMPLE_RATES.start} to {SAMPLE_RATES.stop - 1}; mend its header",
+            f"{path}: the header declares a sample rate of {source.sample_rate} Hz, outside "
+            f"{SAMPLE_RATES.start} to {SAMPLE_RATES.stop - 1}; re-save the file",
             "header",
         )
     if not 1 <= source.channels <= MAX_CHANNELS:
         raise AudioError(
-            f"{path}: claims {source.channels} channels, outside 1 to {MAX_CHANNELS}; "
-            "mend its header",
+            f"{path}: the header declares {source.channels} channels, outside 1 to "
+            f"{MAX_CHANNELS}; re-save the file",
             "header",
         )
     return source
@@ -177,7 +178,7 @@ def _limited(path: Path, source: Source) -> Source:
 def _soundfile_blocks(
     path: Path, file: soundfile.SoundFile, excerpt: Excerpt
 ) -> Iterator[np.ndarray]:
-    _refuse_cut(path, file)
+    _refuse_truncated(path, file)
     rate = file.samplerate
     first = round(excerpt.start * rate)
     last = file.frames if excerpt.end is None else min(round(excerpt.end * rate), file.frames)
@@ -203,13 +204,13 @@ def _soundfile_blocks(
 def _read_blocks(
     path: Path, file: soundfile.SoundFile, position: int, block_samples: int
 ) -> Iterator[np.ndarray]:
-    """Blocks from a position to the end, by what decodes the format fastest to the same values."""
+    """Blocks from a position to the end, with the fastest decoder that gives the same values."""
     if file.format == "FLAC" and _is_text(path):
         yield from _read_flac(path, file, position, block_samples)
         return
     if position:
         file.seek(position)
-    # libsndfile converts whole numbers several times more slowly than numpy.
+    # numpy converts integers several times faster than libsndfile.
     is_16_bit = file.subtype == "PCM_16"
     dtype = "int16" if is_16_bit else "float32"
     while len(block := file.read(block_samples, dtype=dtype, always_2d=True)):
@@ -219,9 +220,9 @@ def _read_blocks(
 def _read_flac(
     path: Path, file: soundfile.SoundFile, position: int, block_samples: int
 ) -> Iterator[np.ndarray]:
-    """Decodes FLAC with dr_flac, which takes two thirds of the time of libFLAC.
+    """Decodes FLAC with dr_flac, in two thirds of the time of libFLAC.
 
-    It passes over damaged frames, so a file that is not whole ends before its declared length.
+    It skips damaged frames, so a damaged file ends before its declared length.
     """
     blocks = miniaudio.stream_file(
         str(path.absolute()),
@@ -236,7 +237,7 @@ def _read_flac(
 
 
 def _is_text(path: Path) -> bool:
-    """Whether a name is text, as miniaudio wants it; it need not be."""
+    """Whether a name is valid text, which miniaudio requires."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -245,18 +246,18 @@ def _is_text(path: Path) -> bool:
 
 
 def _contradiction(path: Path, file: soundfile.SoundFile) -> str | None:
-    """What a header says that cannot be true beside the rest of it."""
+    """An inconsistency between the fields of a header, or between it and the extension."""
     rates = re.search(r"^ *Bytes/sec *: (\d+) \(should be (\d+)", file.extra_info, re.M)
     if rates:
-        return f"claims {rates[1]} bytes a second where its other fields make {rates[2]}"
+        return f"declares {rates[1]} bytes per second, computed from the other fields: {rates[2]}"
     named = _FORMATS.get(path.suffix.lower())
     if named and file.format not in named:
-        return f"is called {path.suffix} and holds {file.format}"
+        return f"extension {path.suffix}, content {file.format}"
     return None
 
 
-def _refuse_cut(path: Path, file: soundfile.SoundFile) -> None:
-    """Refuses a wav, aiff or au whose end is missing; libsndfile only notes it in its log."""
+def _refuse_truncated(path: Path, file: soundfile.SoundFile) -> None:
+    """Refuses a truncated wav, aiff or au file; libsndfile only notes it in its log."""
     sizes = re.search(
         r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)", file.extra_info, re.M
     )
@@ -275,22 +276,22 @@ def _refuse_cut(path: Path, file: soundfile.SoundFile) -> None:
 
 @contextmanager
 def _open_with_av(path: Path) -> Iterator[Source]:
-    refusal = AudioError(
+    undecodable = AudioError(
         f"{path}: not a sound file that soundfile or PyAV can decode; convert it or leave it out"
     )
     try:
-        # Absolute, or FFmpeg takes a name such as 12:30.m4a for an address.
+        # Absolute, because FFmpeg takes a name such as 12:30.m4a for a network address.
         container = av.open(str(path.absolute()), options=_AV_OPTIONS, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError):
-        raise refusal from None
+        raise undecodable from None
     with container:
         if not container.streams.audio:
-            raise AudioError(f"{path}: holds no sound, only pictures or text; leave it out")
+            raise AudioError(f"{path}: contains no audio stream; leave it out")
         stream = container.streams.audio[0]
-        # FFmpeg may open a file and know nothing of its codec; PyAV then lacks the attributes.
+        # FFmpeg may open a file whose codec it does not know; PyAV then lacks the attributes.
         rate, channels = getattr(stream, "rate", None), getattr(stream, "channels", None)
         if not rate or not channels:
-            raise refusal
+            raise undecodable
         codec = f"{container.format.name.split(',')[0]} {stream.codec_context.name}"
         yield Source(rate, channels, lambda excerpt: _av_blocks(container, excerpt), codec)
 
@@ -314,13 +315,13 @@ def _av_blocks(container: "av.container.InputContainer", excerpt: Excerpt) -> It
 def _av_frames(
     container: "av.container.InputContainer", num_samples: int
 ) -> Iterator["av.AudioFrame"]:
-    """Frames of so many samples, joined by FFmpeg: a codec's own are too short to work on."""
+    """Frames of a fixed number of samples: the codec's own are too short to process one by one."""
     converter = av.AudioResampler(format="fltp")
     waiting = av.AudioFifo()
     for decoded in container.decode(container.streams.audio[0]):
         is_float = decoded.format.name == "fltp"
         for frame in (decoded,) if is_float else converter.resample(decoded):
-            frame.pts = None  # Gaps in the stamps of time are no reason to stop.
+            frame.pts = None  # Without time stamps, gaps between them are no error.
             waiting.write(frame)
         while (full := waiting.read(num_samples)) is not None:
             yield full
@@ -329,15 +330,15 @@ def _av_frames(
 
 
 def name_damage(path: Path, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Blocks as they come; an error of the decoder becomes one that names the file."""
+    """Yields the blocks; turns an error of the decoder into one that names the file."""
     try:
         yield from blocks
     except AudioError:
         raise
-    except Exception as error:  # noqa: BLE001 - on damaged files the decoders raise anything
+    except Exception as error:  # noqa: BLE001 - decoders raise any type on damaged files
         text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
         reason = str(text).removeprefix("Error : ").removesuffix(".")
         raise AudioError(
-            f"{path}: decoding stopped part-way ({reason}); the file is damaged, replace it",
+            f"{path}: decoding failed part-way ({reason}); the file is damaged, replace it",
             "damaged",
         ) from None

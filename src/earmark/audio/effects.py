@@ -1,4 +1,4 @@
-"""What the world does to sound before a model hears it: waveform in, waveform out."""
+"""Simulated recording conditions: bandwidth, codecs, level, clipping and background noise."""
 
 import io
 from collections.abc import Sequence
@@ -12,8 +12,9 @@ from earmark.audio.encoding import Codec, encode
 from earmark.system.shapes import Float32
 
 Samples = Float32[np.ndarray, " time"]
-"""Of one length wherever it stands in a signature."""
+"""All arguments and results of this type in one signature have the same length."""
 AnySamples = Float32[np.ndarray, " _"]
+"""Samples of any length."""
 
 SPEECH_LEVELS_DB = {
     63: 38.6, 80: 43.5, 100: 54.4, 125: 57.7, 160: 56.8, 200: 60.2, 250: 60.3, 315: 59.0,
@@ -21,7 +22,7 @@ SPEECH_LEVELS_DB = {
     2500: 48.1, 3150: 46.8, 4000: 45.6, 5000: 44.5, 6300: 44.3, 8000: 43.7, 10000: 43.4,
     12500: 41.3, 16000: 40.7,
 }  # fmt: skip
-"""Mean level of speech in each third of an octave, by its centre in Hz.
+"""Long-term mean level of speech in dB, in third-octave bands by their centre in Hz.
 
 Source:
     Byrne et al. (1994), An international comparison of long-term average speech spectra, JASA
@@ -30,12 +31,12 @@ Source:
 
 
 def band_limit(waveform: Samples, sample_rate: int, limit_hz: int) -> Samples:
-    """The sound as a recorder of a lower rate would have kept it.
+    """Simulates a recording at a lower sample rate, such as a telephone line.
 
     Args:
         waveform: Samples.
-        sample_rate: Their rate in Hz, which the result has too.
-        limit_hz: Nothing is left above it; a limit of half the rate or more leaves all as it is.
+        sample_rate: Rate in Hz, of the result as well.
+        limit_hz: Frequencies above it are removed; from half the rate upwards it has no effect.
     """
     if 2 * limit_hz >= sample_rate:
         return waveform
@@ -44,7 +45,7 @@ def band_limit(waveform: Samples, sample_rate: int, limit_hz: int) -> Samples:
 
 
 def recode(waveform: Samples, sample_rate: int, codec: Codec, bit_rate: int) -> Samples:
-    """The sound after a lossy codec: encoded, decoded, and brought back to its rate and length.
+    """Simulates lossy compression: encodes and decodes at the same rate and length.
 
     Args:
         waveform: Samples in [-1, 1].
@@ -52,7 +53,7 @@ def recode(waveform: Samples, sample_rate: int, codec: Codec, bit_rate: int) -> 
         codec: ``mp3`` or ``opus``.
         bit_rate: In bit/s.
     """
-    # libsndfile takes many Ogg Opus files of a single page, one second, for malformed.
+    # libsndfile rejects many Ogg Opus files of a single page (1 s) as malformed.
     padded = fit_length(waveform, max(len(waveform), 2 * sample_rate))
     file = io.BytesIO(encode(padded, sample_rate, codec, bit_rate))
     decoded, rate = soundfile.read(file, dtype="float32")
@@ -60,48 +61,48 @@ def recode(waveform: Samples, sample_rate: int, codec: Codec, bit_rate: int) -> 
 
 
 def apply_gain(waveform: Samples, gain_db: float) -> Samples:
-    """The sound made louder or softer. Nothing is cut at full scale."""
+    """Simulates another recording level, without clipping at full scale."""
     return waveform * np.float32(10.0 ** (gain_db / 20.0))
 
 
 def overdrive(waveform: Samples, gain_db: float) -> Samples:
-    """The sound made louder and cut at full scale, as by a recorder that was set too high."""
+    """Simulates a recording level set too high: amplifies and clips at full scale."""
     return np.clip(apply_gain(waveform, gain_db), -1.0, 1.0)
 
 
 def add_noise(waveform: Samples, noise: Samples, snr_db: float) -> Samples:
-    """The sound with noise in it.
+    """Simulates background noise at a signal-to-noise ratio.
 
     Args:
-        waveform: Samples. Silence stays silent: it has no level to which noise could stand.
+        waveform: Samples. Silence stays silent, because its ratio to noise is not defined.
         noise: As many samples, of any level.
-        snr_db: Power of the whole sound over that of the noise, in decibels.
+        snr_db: Power of the whole sound relative to that of the noise, in dB.
     """
     gain = power_ratio(waveform, noise) * 10.0 ** (-snr_db / 10.0)
     return waveform + np.float32(np.sqrt(gain)) * noise
 
 
 def power_ratio(one: Samples, other: Samples) -> float:
-    """Mean square of a sound over that of another; 0 when either of them is silent."""
+    """Ratio of the powers (mean squares) of two sounds; 0 when either of them is silent."""
     powers = [float(np.mean(np.square(each, dtype=np.float64))) for each in (one, other)]
     return powers[0] / powers[1] if powers[1] else 0.0
 
 
 def white_noise(num_samples: int, rng: np.random.Generator) -> Samples:
-    """Gaussian noise, equally strong at all frequencies."""
+    """Gaussian noise with a flat spectrum."""
     return rng.standard_normal(num_samples, dtype=np.float32)
 
 
 def speech_shaped_noise(num_samples: int, sample_rate: int, rng: np.random.Generator) -> Samples:
-    """Gaussian noise with the mean spectrum of speech, `SPEECH_LEVELS_DB`.
+    """Gaussian noise with the long-term spectrum of speech, `SPEECH_LEVELS_DB`.
 
     Args:
-        num_samples: How long.
+        num_samples: Length.
         sample_rate: In Hz.
-        rng: Where chance comes from.
+        rng: Random generator.
     """
     centres_hz = np.array(list(SPEECH_LEVELS_DB), dtype=np.float64)
-    # A third of an octave is the wider, the higher it lies; a spectrum is by hertz.
+    # From band levels to density: the width of a third-octave band is proportional to its centre.
     density_db = np.array(list(SPEECH_LEVELS_DB.values())) - 10.0 * np.log10(centres_hz)
     size = scipy.fft.next_fast_len(num_samples, real=True)
     spectrum = scipy.fft.rfft(white_noise(size, rng))
@@ -113,31 +114,31 @@ def speech_shaped_noise(num_samples: int, sample_rate: int, rng: np.random.Gener
 
 
 def babble(voices: Sequence[AnySamples], num_samples: int, rng: np.random.Generator) -> AnySamples:
-    """Several sounds at once, each at the same power and from a random place on, in a loop.
+    """Simulates several talkers in the background: sounds of equal power, looped from random starts.
 
     Args:
-        voices: The sounds; silent ones add nothing.
-        num_samples: How long.
-        rng: Where chance comes from.
+        voices: The sounds; silent ones are ignored.
+        num_samples: Length of the result.
+        rng: Random generator.
     """
     total = np.zeros(num_samples, np.float32)
     for voice in voices:
-        loud = float(np.sqrt(np.mean(np.square(voice, dtype=np.float64))))
-        if loud:
-            turned = np.roll(voice, int(rng.integers(len(voice))))
-            total += np.resize(turned, num_samples) / np.float32(loud)
+        rms = float(np.sqrt(np.mean(np.square(voice, dtype=np.float64))))
+        if rms:
+            rotated = np.roll(voice, int(rng.integers(len(voice))))
+            total += np.resize(rotated, num_samples) / np.float32(rms)
     return total
 
 
 def cut_excerpt(
     waveform: AnySamples, sample_rate: int, seconds: float, rng: np.random.Generator
 ) -> AnySamples:
-    """A stretch from a random place; the whole sound when it is not longer than that."""
+    """An excerpt from a random position; the whole sound when it is not longer than that."""
     num_samples = round(seconds * sample_rate)
     start = int(rng.integers(max(len(waveform) - num_samples, 0) + 1))
     return waveform[start : start + num_samples]
 
 
 def fit_length(waveform: AnySamples, num_samples: int) -> AnySamples:
-    """As many samples as asked for: the end is cut off, or silence added."""
+    """Truncates the end, or appends silence."""
     return np.pad(waveform[:num_samples], (0, max(num_samples - len(waveform), 0)))

@@ -1,4 +1,4 @@
-"""Sound to the bytes of a lossy file, in memory, with the encoders that PyAV carries."""
+"""Encodes sound with a lossy codec, in memory, with the encoders that PyAV ships."""
 
 import io
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ LOWEST_MPEG_1_BIT_RATE = 32_000
 
 @dataclass(frozen=True)
 class _Encoder:
-    """What PyAV calls an encoder, its container and its samples, and the rates in Hz it takes."""
+    """PyAV's names of an encoder, its container and sample format; the rates in Hz it accepts."""
 
     name: str
     container: str
@@ -37,16 +37,16 @@ _ENCODERS = {
 def encode(
     waveform: Float32[np.ndarray, " time"], sample_rate: int, codec: Codec, bit_rate: int
 ) -> bytes:
-    """A whole MP3 or Ogg Opus file.
+    """Encodes a waveform as an MP3 or Ogg Opus file.
 
-    The sound is resampled to the next higher rate that the codec has, or to its highest one.
+    The sound is resampled to the next higher rate of the codec, or to its highest one.
 
     Args:
         waveform: Samples in [-1, 1].
         sample_rate: Their rate in Hz.
         codec: ``mp3`` or ``opus``.
-        bit_rate: In bit/s. An MP3 file of less than 32 kbit/s has at most 24 kHz: the format has no
-            lower bit rate above that.
+        bit_rate: In bit/s. An MP3 file of less than 32 kbit/s has a rate of at most 24 kHz: at
+            higher rates the format has no lower bit rate.
 
     Example:
         >>> len(encode(np.zeros(16_000, np.float32), 16_000, "mp3", 32_000)) // 1000

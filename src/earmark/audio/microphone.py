@@ -1,4 +1,4 @@
-"""Sound that is still coming: from a microphone, or raw samples from another program."""
+"""Live sound: from a microphone, or raw samples from another program."""
 
 import queue
 from collections.abc import Callable, Iterator
@@ -9,25 +9,25 @@ import numpy as np
 
 from earmark.errors import ConfigError, DataError
 
-RAW_TYPES = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
-"""As FFmpeg names them."""
+RAW_FORMATS = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
+"""Sample formats, as FFmpeg names them."""
 RAW_BYTES = 1 << 16
 BLOCK_SECONDS = 0.05
 QUEUED_BLOCKS = 200
-"""Ten seconds: what comes while the computer cannot keep up is dropped, and counted."""
-PATIENCE_SECONDS = 5
-"""A microphone in a quiet room gives blocks too: without any for so long, it is gone."""
+"""Ten seconds. Blocks that arrive while the queue is full are dropped, and counted."""
+TIMEOUT_SECONDS = 5
+"""Without a block for this long, the microphone is gone; a quiet room still gives blocks."""
 
 
-def raw_blocks(read: Callable[[int], bytes], kind: str) -> Iterator[np.ndarray]:
-    """Mono samples in [-1, 1] of a stream of bytes, as soon as they come.
+def raw_blocks(read: Callable[[int], bytes], sample_format: str) -> Iterator[np.ndarray]:
+    """Converts a stream of bytes to mono samples in [-1, 1], without delay.
 
     Args:
-        read: Gives as many bytes as there are, so many at most, and none at the end; such as
-            ``sys.stdin.buffer.read1``.
-        kind: One of `RAW_TYPES`. A part of a sample at the very end is dropped.
+        read: Returns the bytes available, at most as many as asked for, and none at the end;
+            such as ``sys.stdin.buffer.read1``.
+        sample_format: One of `RAW_FORMATS`. An incomplete sample at the end is dropped.
     """
-    dtype = RAW_TYPES[kind]
+    dtype = RAW_FORMATS[sample_format]
     rest = b""
     while data := read(RAW_BYTES):
         data = rest + data
@@ -38,21 +38,22 @@ def raw_blocks(read: Callable[[int], bytes], kind: str) -> Iterator[np.ndarray]:
 
 
 class Microphone:
-    """The sound of a microphone, while the context lasts.
+    """Records a microphone while the context is open.
 
     Args:
         sample_rate: In Hz; the system resamples.
-        device: Number or part of the name of an input, as ``python -m sounddevice`` lists them; the
-            system's choice when it is not given.
+        device: Number of an input or part of its name, as ``python -m sounddevice`` lists them;
+            by default the system's choice.
 
     Raises:
-        ConfigError: The package sounddevice or its library is missing, or there is no such input.
+        ConfigError: The package sounddevice or the library PortAudio is missing, or there is no
+            such input.
     """
 
     def __init__(self, sample_rate: int, device: int | str | None = None) -> None:
         try:
             import sounddevice
-        except (ImportError, OSError) as error:  # OSError: PortAudio is not there.
+        except (ImportError, OSError) as error:  # OSError: PortAudio is missing.
             raise ConfigError(
                 f"a microphone needs sounddevice and PortAudio ({error}); install them: "
                 "pip install 'earmark[mic]', and on Linux the system's package libportaudio2"
@@ -66,22 +67,22 @@ class Microphone:
                 device=device,
                 channels=1,
                 dtype="float32",
-                callback=self._take,
+                callback=self._enqueue,
             )
         except (sounddevice.PortAudioError, ValueError) as error:
             raise _no_microphone(error) from None
-        self._failure = sounddevice.PortAudioError
+        self._error_type = sounddevice.PortAudioError
 
     @property
     def latency_seconds(self) -> float:
-        """From the sound to its samples, as the system tells it."""
+        """Delay from the sound to its samples, as the system reports it."""
         return float(np.max(self._stream.latency))
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Samples, as they come, without end.
+        """Yields samples as they arrive, without end.
 
         Raises:
-            DataError: No sound has come for `PATIENCE_SECONDS`, or the system has ended the stream.
+            DataError: No block arrived for `TIMEOUT_SECONDS`, or the system has ended the stream.
         """
         while True:
             yield self._next_block()
@@ -89,36 +90,36 @@ class Microphone:
     def __enter__(self) -> "Microphone":
         try:
             self._stream.start()
-        except self._failure as error:
+        except self._error_type as error:
             self._stream.close()
             raise _no_microphone(error) from None
         return self
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
-        trace: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._stream.close()
 
     def _next_block(self) -> np.ndarray:
-        for _ in range(PATIENCE_SECONDS):
+        for _ in range(TIMEOUT_SECONDS):
             try:
                 return self._blocks.get(timeout=1.0)
             except queue.Empty:
                 if not self._stream.active:
                     break
         raise DataError(
-            "the microphone gives no sound any more; plug it in again, or choose another: "
-            "python -m sounddevice lists the inputs"
+            "no more input from the microphone; plug it in again, or choose another one (python -m "
+            "sounddevice lists the inputs)"
         )
 
-    def _take(self, samples: np.ndarray, num_frames: int, time: Any, status: Any) -> None:
-        """Called by the system, in a thread of its own that must not wait."""
+    def _enqueue(self, samples: np.ndarray, num_frames: int, time: Any, status: Any) -> None:
+        """Called by the system in its own thread, which must not block."""
         self.num_dropped += bool(status)
         try:
-            # A copy: the system uses its memory again.
+            # A copy: the system reuses its buffer.
             self._blocks.put_nowait(samples[:, 0].copy())
         except queue.Full:
             self.num_dropped += 1
@@ -126,5 +127,5 @@ class Microphone:
 
 def _no_microphone(error: Exception) -> ConfigError:
     return ConfigError(
-        f"no microphone can be opened ({error}); python -m sounddevice lists the inputs"
+        f"cannot open a microphone ({error}); python -m sounddevice lists the inputs"
     )

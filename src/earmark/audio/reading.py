@@ -1,7 +1,10 @@
-"""Any sound file to mono samples at one rate, in blocks, so that memory stays flat."""
+"""Any sound file to mono samples at one rate, in blocks, so that memory use stays constant."""
 
 import functools
+import math
+import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +24,17 @@ from earmark.audio.decoding import (
     name_damage,
     open_source,
 )
-from earmark.errors import AudioError
-from earmark.system.parallel import leave_if_unwanted, read_ahead
+from earmark.errors import AudioError, ConfigError
+from earmark.system.parallel import read_ahead
 from earmark.system.shapes import Float32
 
 MAX_SECONDS = 100 * 3600.0
 MAX_SAMPLE = 1e10
-"""Far beyond integers of 32 bits that were not divided, and far below what float32 can square."""
+"""Far above unscaled 32-bit integers, and far below the square root of what float32 can hold."""
 
 Samples = Float32[np.ndarray, " time"]
 Block = Float32[np.ndarray, " _"]
-"""Samples of one of several blocks, which need not be equally long."""
+"""Samples of one of several blocks, which may differ in length."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,10 @@ class Audio:
 
 
 class SampleCounter:
-    """Blocks that are counted as they go by.
+    """Counts the samples of the blocks that are read through it.
 
     Args:
-        blocks: Samples, once.
+        blocks: Samples; they can be read once.
 
     Example:
         >>> sound = SampleCounter([np.zeros(2, np.float32), np.zeros(3, np.float32)])
@@ -69,40 +72,66 @@ class SampleCounter:
             yield block
 
 
-def load(path: Path, sample_rate: int | None = None, excerpt: Excerpt = WHOLE) -> Audio:
-    """Decodes a file, or a stretch of it, into memory.
+def load_audio(
+    path: Path | str,
+    sample_rate: int | None = None,
+    *,
+    start: float = 0.0,
+    end: float | None = None,
+) -> Audio:
+    """Decodes a sound file, or an excerpt of it, into mono samples in memory.
 
     Args:
-        path: Any file that `stream` reads.
-        sample_rate: Rate to resample to, in Hz; the file's own when it is not given.
-        excerpt: Which part.
+        path: Any file that `stream_audio` reads.
+        sample_rate: Rate to resample to, in Hz; by default the file's own.
+        start: Where the excerpt starts, in seconds.
+        end: Where it ends, in seconds; by default at the end of the file.
 
     Raises:
-        AudioError: As `stream`.
+        AudioError: As `stream_audio`.
+        ConfigError: As `stream_audio`; or the excerpt is empty or starts before 0.
+
+    Example:
+        >>> import soundfile, tempfile
+        >>> path = tempfile.mkdtemp() + "/a.wav"
+        >>> soundfile.write(path, np.zeros(48_000), 16_000)
+        >>> sound = load_audio(path, 8000, start=1.0)
+        >>> sound.sample_rate, sound.duration_seconds
+        (8000, 2.0)
     """
-    with open_source(path) as source:
+    _check_rate(sample_rate)
+    # NaN fails this comparison as well.
+    if not 0 <= start < (math.inf if end is None else end):
+        raise ConfigError(
+            f"start = {start}, end = {end}: give an excerpt of more than 0 s that starts at 0 s "
+            "or later"
+        )
+    with open_source(Path(path)) as source:
         rate = sample_rate or source.sample_rate
-        blocks = list(read_mono(path, source, rate, excerpt))
+        blocks = list(read_mono(Path(path), source, rate, Excerpt(start, end)))
     return Audio(np.concatenate(blocks), rate)
 
 
-def stream(
-    path: Path,
+def stream_audio(
+    path: Path | str,
     sample_rate: int | None = None,
     excerpt: Excerpt = WHOLE,
     *,
     pipelined: bool = False,
+    cancel: threading.Event | None = None,
 ) -> Iterator[Samples]:
-    """Decodes a file block by block.
+    """Decodes a sound file into mono samples, block by block.
 
-    Channels are averaged; the blocks joined are the same samples as `load` gives, bit for bit.
+    Channels are averaged. The concatenated blocks equal what `load_audio` returns, bit for bit.
 
     Args:
         path: The file.
-        sample_rate: Rate to resample to, in Hz; the file's own when it is not given.
+        sample_rate: Rate to resample to, in Hz; by default the file's own.
         excerpt: Which part.
-        pipelined: Decode and resample, where it must be, in a thread each, ahead of the caller: for
-            one long file alone. Among many files at work it would only cost.
+        pipelined: Decode and resample ahead of the caller, in a thread each. Faster for a single
+            long file; slower when several files are read in parallel.
+        cancel: When it is set, decoding stops at the next block; see
+            `earmark.system.parallel.map_in_order`.
 
     Yields:
         Mono samples.
@@ -110,14 +139,17 @@ def stream(
     Raises:
         AudioError: The file is missing, empty, not decodable, truncated, shorter than
             `MIN_SECONDS`, or holds values that are not finite. The message names the file.
+        CancelledError: ``cancel`` was set.
+        ConfigError: The rate is outside `SAMPLE_RATES`.
     """
-    with open_source(path) as source:
+    _check_rate(sample_rate)
+    with open_source(Path(path)) as source:
         rate = sample_rate or source.sample_rate
-        yield from read_mono(path, source, rate, excerpt, pipelined=pipelined)
+        yield from read_mono(Path(path), source, rate, excerpt, pipelined=pipelined, cancel=cancel)
 
 
 def from_arrays(blocks: Iterable[np.ndarray], sample_rate: int, to_rate: int) -> Iterator[Samples]:
-    """Sound that is at hand as arrays, treated as that of files is: averaged, checked, resampled.
+    """Averages, checks and resamples sound in arrays, as `stream_audio` does for files.
 
     Args:
         blocks: Samples in [-1, 1], of any lengths: (time,), or (time, channels).
@@ -129,14 +161,11 @@ def from_arrays(blocks: Iterable[np.ndarray], sample_rate: int, to_rate: int) ->
 
     Raises:
         AudioError: The samples are not floating-point numbers, or not finite; there are more
-            channels than `MAX_CHANNELS`; the rate is out of range; or the sound is shorter than
-            `MIN_SECONDS`.
+            channels than `MAX_CHANNELS`; or the sound is shorter than `MIN_SECONDS`.
+        ConfigError: A rate is outside `SAMPLE_RATES`.
     """
-    if sample_rate not in SAMPLE_RATES:
-        raise AudioError(
-            f"samples: a rate of {sample_rate} Hz is outside {SAMPLE_RATES.start} to "
-            f"{SAMPLE_RATES.stop - 1}; give the rate of the samples"
-        )
+    _check_rate(sample_rate)
+    _check_rate(to_rate)
     num_samples = 0
     native = _mono("samples", map(_as_channels, blocks), sample_rate)
     for block in resample(native, sample_rate, to_rate):
@@ -146,12 +175,20 @@ def from_arrays(blocks: Iterable[np.ndarray], sample_rate: int, to_rate: int) ->
     _refuse_short("samples", num_samples, to_rate)
 
 
+def _check_rate(sample_rate: int | None) -> None:
+    if sample_rate is not None and sample_rate not in SAMPLE_RATES:
+        raise ConfigError(
+            f"sample_rate = {sample_rate}: give a rate from {SAMPLE_RATES.start} to "
+            f"{SAMPLE_RATES.stop - 1} Hz"
+        )
+
+
 def _as_channels(block: np.ndarray) -> np.ndarray:
     """A block as (time, channels) in float32."""
     if block.dtype.kind != "f":
         raise AudioError(
             f"samples: {block.dtype} instead of floating-point numbers in [-1, 1]; divide by the "
-            "largest value of their type"
+            "largest value of the type"
         )
     channels = block[:, None] if block.ndim == 1 else block
     if channels.ndim != 2 or not 1 <= channels.shape[1] <= MAX_CHANNELS:
@@ -163,22 +200,28 @@ def _as_channels(block: np.ndarray) -> np.ndarray:
 
 
 def is_audio(path: Path) -> bool:
-    """Whether a folder scan takes a file for sound: by its extension, in any case of letters."""
+    """Whether a folder scan includes a file: a visible one with the extension of a sound file."""
     return has_sound_name(path) and not path.name.startswith(".") and path.is_file()
 
 
 def has_sound_name(path: Path) -> bool:
-    """Whether the extension is that of sound, in any case of letters, whatever is there."""
+    """Whether a name has the extension of a sound file, in upper or lower case."""
     return path.suffix.lower() in SOUNDFILE_EXTENSIONS | AV_EXTENSIONS
 
 
 def read_mono(
-    path: Path, source: Source, rate: int, excerpt: Excerpt, *, pipelined: bool = False
+    path: Path,
+    source: Source,
+    rate: int,
+    excerpt: Excerpt,
+    *,
+    pipelined: bool = False,
+    cancel: threading.Event | None = None,
 ) -> Iterator[Samples]:
-    """What `stream` yields, from a file that is open already."""
+    """Reads an open file as `stream_audio` does."""
     num_samples = 0
     native = _mono(path, name_damage(path, source.blocks(excerpt)), source.sample_rate)
-    # The threads must have ended when the caller closes the file, however this ends.
+    # The threads must end before the caller closes the file, also after an error.
     with ExitStack() as threads:
         if pipelined:
             native = threads.enter_context(closing(read_ahead(native)))
@@ -186,10 +229,11 @@ def read_mono(
         if pipelined and source.sample_rate != rate:
             blocks = threads.enter_context(closing(read_ahead(blocks)))
         for block in blocks:
-            leave_if_unwanted()
+            if cancel is not None and cancel.is_set():
+                raise CancelledError
             num_samples += len(block)
             if num_samples > MAX_SECONDS * rate:
-                raise AudioError(f"{path}: longer than {MAX_SECONDS / 3600:.0f} hours; cut it up")
+                raise AudioError(f"{path}: longer than {MAX_SECONDS / 3600:.0f} hours; split it")
             if len(block):
                 yield block
     seconds = num_samples / rate
@@ -205,7 +249,7 @@ def read_mono(
 def _refuse_short(name: str, num_samples: int, rate: int) -> None:
     if num_samples < round(MIN_SECONDS * rate):
         raise AudioError(
-            f"{name}: lasts {num_samples / rate:.3f} s, and at least {MIN_SECONDS} s are needed; "
+            f"{name}: lasts {num_samples / rate:.3f} s, less than the minimum of {MIN_SECONDS} s; "
             "leave it out",
             "short",
         )
@@ -214,11 +258,11 @@ def _refuse_short(name: str, num_samples: int, rate: int) -> None:
 def _mono(name: Path | str, blocks: Iterable[np.ndarray], sample_rate: int) -> Iterator[Samples]:
     num_samples = 0
     for block in blocks:
-        # A sum of columns: `mean(axis=1)` is many times slower over so few channels.
+        # A sum of columns: `mean(axis=1)` is many times slower for a few channels.
         mono = functools.reduce(np.add, block.T)
         if block.shape[1] > 1:
             mono /= np.float32(block.shape[1])
-        # Not ">", which is false for what is not a number.
+        # Not ">", which is false for NaN.
         if not max(mono.max(initial=0.0), -mono.min(initial=0.0)) <= MAX_SAMPLE:
             raise _unusable_sample(name, mono, num_samples, sample_rate)
         num_samples += len(mono)
@@ -232,14 +276,14 @@ def _unusable_sample(
     where = f"{name}: the sample at {(num_before + first) / sample_rate:.3f} s"
     if np.isfinite(mono[first]):
         return AudioError(
-            f"{where} is {mono[first]:.0e}, and those of sound lie in [-1, 1]; replace the file",
+            f"{where} is {mono[first]:.0e}, far outside [-1, 1]; replace the file",
             "damaged",
         )
-    return AudioError(f"{where} is not a finite number; mend it", "not_finite")
+    return AudioError(f"{where} is not a finite number; replace the file", "not_finite")
 
 
 def resample(blocks: Iterable[Block], in_rate: int, out_rate: int) -> Iterator[Samples]:
-    """The same sound at another rate, block by block."""
+    """Resamples mono sound block by block; the same as resampling it whole."""
     if in_rate == out_rate:
         yield from blocks
         return

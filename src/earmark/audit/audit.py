@@ -1,5 +1,6 @@
 """The audit of a data set, before anything is learnt from it."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,7 +85,9 @@ def _listen_to_all(
             yield recording, kept
         else:
             unknown.append((recording, key))
-    for (recording, key), future in map_in_order(lambda one: listen(one[0]), unknown, num_workers):
+    cancel = threading.Event()
+    results = map_in_order(lambda one: listen(one[0], cancel), unknown, num_workers, cancel=cancel)
+    for (recording, key), future in results:
         try:
             result = future.result()
         except AudioError as error:

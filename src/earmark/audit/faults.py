@@ -36,7 +36,7 @@ def signal_findings(recording: Recording, facts: SignalStats) -> Iterator[Findin
         )
         yield Finding("dead_channel", "warning", names, message)
     if facts.complaint:
-        message = f"{path}: its header lies: it {facts.complaint}; write the file anew"
+        message = f"{path}: inconsistent header ({facts.complaint}); re-save the file"
         yield Finding("header", "warning", names, message)
 
 

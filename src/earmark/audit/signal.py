@@ -1,14 +1,14 @@
 """One pass over a recording: what its signal and its file are like, and its fingerprint."""
 
 import hashlib
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from earmark.audio import reading
 from earmark.audio.decoding import open_source
-from earmark.audio.reading import Block, Samples
+from earmark.audio.reading import Block, Samples, read_mono, resample
 from earmark.audit.fingerprints import SAMPLE_RATE, Fingerprint, fingerprint
 from earmark.data.manifest import Recording
 
@@ -39,7 +39,7 @@ class SignalStats:
         sample_rate: In Hz, as the file has it.
         channels: As the file has them.
         codec: As the decoder calls it; the bit depth is in the name of a PCM coding.
-        complaint: What in the header contradicts itself.
+        complaint: An inconsistency in the header.
         peak: Largest absolute sample.
         level_db: Root mean square, against full scale.
         noise_floor_db: Level that a tenth of the sound stays below.
@@ -68,8 +68,14 @@ class SignalStats:
     dead_channel: int | None
 
 
-def listen(recording: Recording) -> tuple[SignalStats, Fingerprint]:
+def listen(
+    recording: Recording, cancel: threading.Event | None = None
+) -> tuple[SignalStats, Fingerprint]:
     """Decodes a recording once; memory does not grow with its length, but for the fingerprint.
+
+    Args:
+        recording: The recording.
+        cancel: As for `earmark.audio.reading.stream_audio`.
 
     Raises:
         AudioError: It cannot be used.
@@ -78,8 +84,10 @@ def listen(recording: Recording) -> tuple[SignalStats, Fingerprint]:
         channels = _ChannelMeter(source.channels)
         watched = replace(source, blocks=lambda excerpt: channels.watch(source.blocks(excerpt)))
         mono = _MonoMeter(source.sample_rate)
-        native = reading.read_mono(recording.path, watched, source.sample_rate, recording.excerpt)
-        blocks = reading.resample(mono.watch(native), source.sample_rate, SAMPLE_RATE)
+        native = read_mono(
+            recording.path, watched, source.sample_rate, recording.excerpt, cancel=cancel
+        )
+        blocks = resample(mono.watch(native), source.sample_rate, SAMPLE_RATE)
         found = fingerprint(block for block in blocks if len(block))
     facts = SignalStats(
         digest=mono.digest.hexdigest(),

@@ -3,6 +3,7 @@
 import functools
 import logging
 import math
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -97,14 +98,15 @@ def prepare(
     keys: dict[str, str] = {}
     skipped: list[FailedFile] = []
     pace = _Pace()
+    cancel = threading.Event()
     with (
         ContentDigests(store.root) as digests,
-        _extractor(recordings, store.config, num_workers) as extractor,
+        _extractor(recordings, store.config, num_workers, cancel) as extractor,
         store.writer() as writer,
         reporter.track("features", len(recordings)) as task,
     ):
         work = functools.partial(_work, digests, store, extractor)
-        for recording, future in map_in_order(work, recordings, num_workers):
+        for recording, future in map_in_order(work, recordings, num_workers, cancel=cancel):
             try:
                 key, extracted = future.result()
             except AudioError as error:
@@ -130,14 +132,17 @@ def _work(
 
 @contextmanager
 def _extractor(
-    recordings: Sequence[Recording], config: FeatureConfig, num_workers: int
+    recordings: Sequence[Recording],
+    config: FeatureConfig,
+    num_workers: int,
+    cancel: threading.Event,
 ) -> Iterator[Extractor]:
     """What extracts a recording: here, or in a process when PyAV, which holds the lock, decodes."""
     log_mel = LogMel(config)
     alone = len(recordings) == 1 and num_workers > 1
 
     def here(recording: Recording) -> Features:
-        return extract(recording.path, log_mel, recording.excerpt, pipelined=alone)
+        return extract(recording.path, log_mel, recording.excerpt, pipelined=alone, cancel=cancel)
 
     # Each worker is a thread already; more of them inside the matrix product would only wait.
     with threadpoolctl.threadpool_limits(1, "blas"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.audio import reading
+from earmark.audio.reading import load_audio
 from earmark.errors import ExportError
 from earmark.exporters.onnx_graph import OPSET, GraphInput, build_graph
 from earmark.features.log_mel import LogMel, extract_blocks
@@ -143,7 +143,7 @@ def _parity_sounds(sample_rate: int) -> Iterator[Batch]:
     rng = np.random.default_rng(0)
     with demo_data() as folder:
         paths = sorted(folder.rglob("*.flac"))
-        clips = [reading.load(path, sample_rate).samples for path in paths]
+        clips = [load_audio(path, sample_rate).samples for path in paths]
     rng.shuffle(clips)
     real = np.concatenate(clips)
     for seconds in PARITY_SECONDS:

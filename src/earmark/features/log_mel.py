@@ -6,6 +6,7 @@ since the groups do not depend on the blocks, neither do the values, bit for bit
 """
 
 import math
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 
-from earmark.audio import reading
+from earmark.audio.reading import WHOLE, Excerpt, SampleCounter, stream_audio
 from earmark.config import FeatureConfig
 from earmark.errors import ConfigError
 from earmark.system.shapes import Float, Float16
@@ -256,9 +257,10 @@ class Features:
 def extract(
     path: Path,
     log_mel: LogMel,
-    excerpt: reading.Excerpt = reading.WHOLE,
+    excerpt: Excerpt = WHOLE,
     *,
     pipelined: bool = False,
+    cancel: threading.Event | None = None,
 ) -> Features:
     """Log-mel frames of a file, as they are stored and as they are predicted from.
 
@@ -266,21 +268,23 @@ def extract(
     `round_frames` gives them.
 
     Args:
-        path: Any file that `earmark.audio.reading.stream` reads.
+        path: Any file that `earmark.audio.reading.stream_audio` reads.
         log_mel: The front end.
         excerpt: Which part of the file.
-        pipelined: As for `earmark.audio.reading.stream`.
+        pipelined: As for `earmark.audio.reading.stream_audio`.
+        cancel: As for `earmark.audio.reading.stream_audio`.
 
     Raises:
-        AudioError: As `earmark.audio.reading.stream`.
+        AudioError: As `earmark.audio.reading.stream_audio`.
     """
     sample_rate = log_mel.config.sample_rate
-    return extract_blocks(reading.stream(path, sample_rate, excerpt, pipelined=pipelined), log_mel)
+    blocks = stream_audio(path, sample_rate, excerpt, pipelined=pipelined, cancel=cancel)
+    return extract_blocks(blocks, log_mel)
 
 
 def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -> Features:
     """The same for sound that comes in blocks, at the rate of the front end."""
-    sound = reading.SampleCounter(blocks)
+    sound = SampleCounter(blocks)
     frames = np.concatenate(list(round_frames(log_mel.stream(sound))))
     return Features(frames, sound.num_samples / log_mel.config.sample_rate)
 

@@ -3,12 +3,13 @@
 import functools
 import itertools
 import math
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from earmark.audio import reading
+from earmark.audio.reading import SampleCounter, Samples, from_arrays, stream_audio
 from earmark.errors import AudioError, ConfigError, FailedFile
 from earmark.features.levels import peak_level_db, window_levels_db
 from earmark.features.log_mel import Features, LogMel, extract_blocks, round_frames
@@ -125,8 +126,9 @@ class Classifier:
         """
         remaining = map(Path, paths)
         first = list(itertools.islice(remaining, 2))
-        work = functools.partial(self._hear, pipelined=len(first) == 1)
-        for path, heard in map_in_order(work, itertools.chain(first, remaining)):
+        cancel = threading.Event()
+        work = functools.partial(self._hear, pipelined=len(first) == 1, cancel=cancel)
+        for path, heard in map_in_order(work, itertools.chain(first, remaining), cancel=cancel):
             try:
                 yield self._judge(path, heard.result())
             except AudioError as error:
@@ -151,7 +153,7 @@ class Classifier:
                 have come.
             ConfigError: ``hop_seconds`` is not a positive number.
         """
-        blocks = reading.stream(Path(path), self.sample_rate, pipelined=True)
+        blocks = stream_audio(Path(path), self.sample_rate, pipelined=True)
         return self._windows(blocks, self._step_frames(hop_seconds), eager=False)
 
     def segments(self, path: Path | str) -> tuple[Segment, ...]:
@@ -169,7 +171,7 @@ class Classifier:
             AudioError: The file cannot be judged.
         """
         config = self.spec.config.predict
-        sound = reading.SampleCounter(reading.stream(Path(path), self.sample_rate, pipelined=True))
+        sound = SampleCounter(stream_audio(Path(path), self.sample_rate, pipelined=True))
         step_frames = self._step_frames(config.hop_seconds)
         middles = BoundaryRefiner(
             config.boundary_fraction,
@@ -225,9 +227,9 @@ class Classifier:
 
     def _from_arrays(
         self, blocks: Iterable[np.ndarray], sample_rate: int | None
-    ) -> Iterator[reading.Samples]:
+    ) -> Iterator[Samples]:
         rate = self.sample_rate if sample_rate is None else sample_rate
-        return reading.from_arrays(blocks, rate, self.sample_rate)
+        return from_arrays(blocks, rate, self.sample_rate)
 
     def _step_frames(self, hop_seconds: float | None) -> int:
         if hop_seconds is None:
@@ -243,7 +245,7 @@ class Classifier:
         return self.spec.config.features.hop_length / self.sample_rate
 
     def _windows(
-        self, blocks: Iterable[reading.Samples], step_frames: int, *, eager: bool
+        self, blocks: Iterable[Samples], step_frames: int, *, eager: bool
     ) -> Iterator[WindowPrediction]:
         for spans, windows in self._cut(blocks, step_frames, eager=eager):
             said = self._decide_each(windows)
@@ -254,7 +256,7 @@ class Classifier:
                 yield WindowPrediction(start, end, shares, labels, abstained)
 
     def _cut(
-        self, blocks: Iterable[reading.Samples], step_frames: int, *, eager: bool
+        self, blocks: Iterable[Samples], step_frames: int, *, eager: bool
     ) -> Iterator[tuple[list[range], Float32[np.ndarray, "windows mels frames"]]]:
         groups = round_frames(self._log_mel.stream(blocks, eager=eager))
         return stream_windows(groups, self.spec.window_frames, step_frames)
@@ -293,9 +295,12 @@ class Classifier:
             np.concatenate(logits), peak_level_db(frames, self.spec.config.features)
         )
 
-    def _hear(self, path: Path, *, pipelined: bool) -> Features | Prediction:
+    def _hear(
+        self, path: Path, *, pipelined: bool, cancel: threading.Event | None = None
+    ) -> Features | Prediction:
         """The frames of a file; of a long one, whose frames are not held, what is said of it."""
-        sound = reading.SampleCounter(reading.stream(path, self.sample_rate, pipelined=pipelined))
+        blocks = stream_audio(path, self.sample_rate, pipelined=pipelined, cancel=cancel)
+        sound = SampleCounter(blocks)
         groups = round_frames(self._log_mel.stream(sound))
         first = list(itertools.islice(groups, LONG_GROUPS))
         if len(first) < LONG_GROUPS:

@@ -1,4 +1,4 @@
-"""Files written whole: a reader sees the old file or the new one, never a part."""
+"""Atomic writes (a reader sees the old file or the new one, never a part), CSV lines and paths."""
 
 import csv
 import io
@@ -11,13 +11,13 @@ from typing import BinaryIO
 
 @contextmanager
 def atomic_open(path: Path) -> Iterator[BinaryIO]:
-    """Opens a file under a temporary name; it is flushed to disk and renamed into place at the end.
+    """Opens a temporary file that is flushed to disk and renamed to the path at the end.
 
     Args:
-        path: Where the file shall stand; missing folders are made.
+        path: The file to write; missing folders are created.
 
     Raises:
-        OSError: It cannot be written; the error names the path.
+        OSError: The file cannot be written; the error names the path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -38,12 +38,12 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     """Writes a file as `atomic_open` does.
 
     Args:
-        path: Where the file shall stand; missing folders are made.
-        content: Text is written as UTF-8 with Unix line ends; names of files that are not UTF-8
-            keep their bytes.
+        path: The file to write; missing folders are created.
+        content: Text is written as UTF-8 with Unix line ends; file names in it that are not
+            UTF-8 keep their bytes.
 
     Raises:
-        OSError: It cannot be written; the error names the path.
+        OSError: The file cannot be written; the error names the path.
     """
     data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
     with atomic_open(path) as file:
@@ -51,11 +51,11 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 
 
 def csv_lines(rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    r"""Rows as CSV, each with a line feed at its end.
+    r"""Formats rows as CSV, each terminated by a line feed.
 
     Args:
-        rows: Their cells. None is an empty cell; a cell with a line feed or a carriage return is
-            put between quotes.
+        rows: The cells. None is an empty cell; a cell with a line feed or a carriage return is
+            quoted.
 
     Example:
         >>> list(csv_lines([("a\r.wav", 1), ("b.wav", None)]))
@@ -63,34 +63,34 @@ def csv_lines(rows: Iterable[Sequence[object]]) -> Iterator[str]:
     """
     for row in rows:
         line = io.StringIO()
-        # Of the marks of lines, csv quotes those alone that end its own lines.
+        # csv quotes only those line breaks that are in its own line terminator.
         csv.writer(line, lineterminator="\r\n").writerow(row)
         yield line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def plain_path(path: Path) -> Path:
-    """The path from the root without dots; the same for all ways to write it down.
+    """The absolute path without dots: the same for all spellings of a path.
 
-    Links stay links, but for those before ``..``, which lead to other folders than their names say.
+    Symbolic links are kept, except before ``..``, where they change what the path means.
 
     Args:
-        path: The file or folder; it need not exist.
+        path: A file or folder; it need not exist.
     """
     parts = path.absolute().parts
     if ".." not in parts:
         return Path(*parts)
     after = len(parts) - parts[::-1].index("..")
-    # Not `Path.resolve`, which raises where links lead round in a circle.
+    # Not `Path.resolve`, which raises on a loop of links.
     return Path(os.path.realpath(Path(*parts[:after])), *parts[after:])
 
 
 def place_below(folder: Path, path: Path) -> Path:
-    """A place in a folder for what is made of a file.
+    """Where the output for an input file goes.
 
     Args:
-        folder: The folder.
-        path: The file. Below the working folder its place has the same path as itself, so that
-            equal names are kept apart; elsewhere it has its path from the root.
+        folder: The output folder.
+        path: The input file. Its path is repeated below the output folder, so that files of the
+            same name do not collide: relative to the working folder, or else from the root.
 
     Example:
         >>> place_below(Path("out"), Path("news/today.mp3")).as_posix()

@@ -1,4 +1,4 @@
-"""Digests of the contents of files."""
+"""Digests of file contents."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ import xxhash
 from earmark.errors import AudioError
 
 HASHED_BYTES = 1 << 18
-"""Bytes that are read at once."""
+"""Size of one read."""
 
 
 def content_hash(path: Path) -> str:
     """The 128-bit XXH3 digest of a file's bytes, in hexadecimal digits.
 
-    It tells contents apart; it is no proof against somebody who makes two files collide.
+    It identifies content, but does not resist deliberate collisions.
 
     Raises:
         AudioError: The file cannot be read.

@@ -1,7 +1,4 @@
-"""Where progress goes. Messages go to the logger ``earmark``, as those of any library.
-
-Bars are shown by a `Reporter`, if one is given.
-"""
+"""Progress bars, through a `Reporter`. Messages go to the logger ``earmark``."""
 
 import logging
 from collections.abc import Iterator
@@ -11,10 +8,10 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class Task(Protocol):
-    """One piece of work, of so many steps."""
+    """Work of a number of steps, with a bar."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Counts steps as done and shows a note beside the bar."""
+        """Counts steps as done; shows a note beside the bar."""
 
 
 @runtime_checkable
@@ -22,23 +19,23 @@ class Reporter(Protocol):
     """Shows progress bars."""
 
     def track(self, title: str, total: int | None) -> AbstractContextManager[Task]:
-        """Shows a bar until the context ends, with the time left where the total is known."""
+        """Shows a bar until the context ends, with the time left if the total is known."""
         ...
 
 
 class SilentTask:
-    """Counts nothing."""
+    """A task without a bar."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Drops the step."""
+        """Does nothing."""
 
 
 class SilentReporter:
-    """Shows nothing."""
+    """Shows no bars."""
 
     @contextmanager
     def track(self, title: str, total: int | None) -> Iterator[Task]:
-        """Yields a task that counts nothing."""
+        """Yields a task without a bar."""
         yield SilentTask()
 
 
@@ -47,7 +44,7 @@ SILENT = SilentReporter()
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """Drops what earmark logs until the context ends."""
+    """Suppresses the log messages of earmark until the context ends."""
     logger = logging.getLogger("earmark")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

@@ -8,7 +8,7 @@ import soundfile
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from earmark.audio import reading
+from earmark.audio.reading import load_audio
 from earmark.data.manifest import read_manifest
 from earmark.errors import AudioError
 from earmark.inference.segmentation.cutting import RecordingFolders, label_folders, split_audio
@@ -66,7 +66,7 @@ def test_what_was_compressed_with_loss_becomes_flac(tmp_path, write_clip, extens
     for file, one in zip(files, SEGMENTS, strict=True):
         info = soundfile.info(file)
         assert (info.format, info.subtype, info.samplerate) == ("FLAC", "PCM_24", 48_000)
-        expected = reading.load(path).samples[round(one.start * 48_000) : round(one.end * 48_000)]
+        expected = load_audio(path).samples[round(one.start * 48_000) : round(one.end * 48_000)]
         np.testing.assert_allclose(soundfile.read(file)[0], expected, atol=2.0**-22)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.audio import reading
+from earmark.audio.reading import load_audio
 from earmark.config import FeatureConfig
 from earmark.features.log_mel import LogMel
 from earmark.inference.segmentation import overview
@@ -17,7 +17,7 @@ def test_columns_show_the_extremes_and_the_mean_of_what_lies_in_them(
     monkeypatch.setattr(overview, "MAX_COLUMNS", 10)
     path = write_clip(tmp_path / "a.wav", seconds=10.0, kind="noise")
     found = make_overview(path, LOG_MEL, 10.0)
-    parts = reading.load(path).samples.reshape(10, 16_000)
+    parts = load_audio(path).samples.reshape(10, 16_000)
     np.testing.assert_array_equal(found.lowest, parts.min(axis=1))
     np.testing.assert_array_equal(found.highest, parts.max(axis=1))
     frames = LOG_MEL(parts.ravel())

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from earmark.audio import reading
 from earmark.audio.encoding import encode
-from earmark.audio.reading import MIN_SECONDS, Excerpt
+from earmark.audio.reading import MIN_SECONDS, load_audio
 from earmark.data.dataset import AudioDataset, Clip, OrderedLoader
 from earmark.data.manifest import Recording
 from earmark.errors import AudioError
@@ -254,7 +253,7 @@ class ExampleMaker:
         start += recording.excerpt.start
         end = start + max(min(seconds, LONGEST_SECONDS), MIN_SECONDS)
         try:
-            sound = reading.load(recording.path, rate, Excerpt(start, end))
+            sound = load_audio(recording.path, rate, start=start, end=end)
         except AudioError as error:
             return None, str(error)
         return encode(sound.samples, rate, "mp3", PLAYER_BIT_RATE), ""

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
-from earmark.audio import reading
 from earmark.audio.effects import AnySamples
+from earmark.audio.reading import stream_audio
 from earmark.data.dataset import AudioDataset, Clip, HeldFrames, OrderedLoader
 from earmark.data.manifest import Recording
 from earmark.errors import AudioError, FailedFile
@@ -132,7 +132,7 @@ def _load_start(recording: Recording, sample_rate: int, seconds: float) -> AnySa
     """The first seconds of a recording, whatever its length."""
     most = round(seconds * sample_rate)
     blocks: list[AnySamples] = []
-    for block in reading.stream(recording.path, sample_rate, recording.excerpt):
+    for block in stream_audio(recording.path, sample_rate, recording.excerpt):
         blocks.append(block)
         if sum(map(len, blocks)) >= most:
             break

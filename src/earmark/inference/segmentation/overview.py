@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.audio import reading
+from earmark.audio.reading import Samples, stream_audio
 from earmark.features.log_mel import LogMel
 from earmark.system.shapes import Float32, Float64, Int
 
@@ -39,7 +39,7 @@ def make_overview(path: Path, log_mel: LogMel, duration_seconds: float) -> Overv
         duration_seconds: Length of the recording, as a prediction tells it.
 
     Raises:
-        AudioError: As `earmark.audio.reading.stream`.
+        AudioError: As `earmark.audio.reading.stream_audio`.
     """
     sample_rate = log_mel.config.sample_rate
     num_samples = round(duration_seconds * sample_rate)
@@ -49,9 +49,9 @@ def make_overview(path: Path, log_mel: LogMel, duration_seconds: float) -> Overv
     sums = np.zeros((num_columns, log_mel.config.n_mels))
     counts = np.zeros((num_columns, 1))
 
-    def measured() -> Iterator[reading.Samples]:
+    def measured() -> Iterator[Samples]:
         num_heard = 0
-        for block in reading.stream(path, sample_rate):
+        for block in stream_audio(path, sample_rate):
             columns = _columns(num_heard, len(block), num_samples, num_columns)
             np.minimum.at(lowest, columns, block)
             np.maximum.at(highest, columns, block)
