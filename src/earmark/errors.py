@@ -3,24 +3,56 @@
 ::
 
     EarmarkError
-    ├── ConfigError        wrong usage, setting or option              exit status 2
-    ├── DataError          a manifest, folder or clip that cannot serve
-    │   ├── AudioError     a file that cannot be decoded or is no use
-    │   └── StoreError     a feature store that cannot be read or written
-    ├── CheckpointError    a model file that cannot be opened or does not fit
-    ├── TrainingError      training cannot start or cannot go on
-    └── ExportError        an exported model that does not say what the original says
+    ├── ConfigError             wrong usage, setting or option; exit status 2
+    │   └── MissingExtraError   a package that only an extra installs is missing
+    ├── DataError               a manifest, folder or clip that cannot be used
+    │   ├── AudioError          a file that cannot be decoded, or whose sound is unusable
+    │   └── StoreError          a feature store that cannot be read or written
+    ├── CheckpointError         a model file that cannot be opened or does not fit
+    ├── TrainingError           training cannot start or continue
+    └── ExportError             an exported model whose outputs differ from the original's
 
-Each message is one line: what, where, and how to mend it.
+Each message is one line: what, where, and how to fix it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+EXTRAS = {
+    "jinja2": ("Jinja2", "train"),
+    "loky": ("loky", "train"),
+    "matplotlib": ("Matplotlib", "train"),
+    "onnx": ("ONNX", "onnx"),
+    "onnxscript": ("ONNX Script", "onnx"),
+    "optuna": ("Optuna", "tune"),
+    "pyarrow": ("PyArrow", "parquet"),
+    "safetensors": ("safetensors", "train"),
+    "scipy": ("SciPy", "train"),
+    "sklearn": ("scikit-learn", "train"),
+    "sounddevice": ("sounddevice", "mic"),
+    "threadpoolctl": ("threadpoolctl", "train"),
+    "torch": ("PyTorch", "train"),
+}
+"""Packages that are not always installed: the name of each, and the extra that installs it."""
+
+_EXTRA_OF_VERB = {"export": "onnx", "tune": "tune"}
+"""Verbs that need another extra, which installs `train` as well."""
+
 
 class EarmarkError(Exception):
-    """Base of the tree: the work failed for a reason that the user can act on."""
+    """Base of the tree: the work failed for a reason that the user can act on.
+
+    Example:
+        >>> import earmark
+        >>> try:
+        ...     earmark.load_config(settings=["train.epoch=5"])
+        ... except earmark.EarmarkError as error:
+        ...     print(type(error).__name__, error.exit_status)
+        ConfigError 2
+    """
 
     exit_status = 1
 
@@ -31,22 +63,74 @@ class ConfigError(EarmarkError):
     exit_status = 2
 
 
+class MissingExtraError(ConfigError):
+    """A package that only an extra of earmark installs is missing.
+
+    Args:
+        user: What needs the package: a verb, or a file.
+        package: The package's import name, one of `EXTRAS`.
+
+    Example:
+        >>> print(MissingExtraError("tune", "optuna"))
+        tune needs Optuna: pip install 'earmark[tune]'
+    """
+
+    def __init__(self, user: str, package: str) -> None:
+        name, extra = EXTRAS[package]
+        if extra == "train":
+            extra = _EXTRA_OF_VERB.get(user, extra)
+        super().__init__(f"{user} needs {name}: pip install 'earmark[{extra}]'")
+        self.user, self.package, self.extra = user, package, extra
+
+    def __reduce__(self) -> tuple[type["MissingExtraError"], tuple[str, str]]:
+        return type(self), (self.user, self.package)
+
+
+@contextmanager
+def needs_extra(user: str) -> Iterator[None]:
+    """Reports an import that fails for want of an extra as a `MissingExtraError`.
+
+    Args:
+        user: What needs the packages that are imported inside: a verb, or a file.
+
+    Raises:
+        MissingExtraError: A package of `EXTRAS` is missing.
+
+    Example:
+        >>> with needs_extra("export"):
+        ...     raise ModuleNotFoundError(name="onnxscript")
+        Traceback (most recent call last):
+        earmark.errors.MissingExtraError: export needs ONNX Script: pip install 'earmark[onnx]'
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        raise MissingExtraError(user, package) from error
+
+
 class DataError(EarmarkError):
-    """A manifest, folder or clip that cannot serve."""
+    """A manifest, folder or clip that cannot be used."""
 
 
 AudioFault = Literal[
     "missing", "empty", "undecodable", "damaged", "truncated", "short", "not_finite", "header"
 ]
-"""What is the matter with a file, for programs."""
+"""What is wrong with a file, for programs."""
 
 
 class AudioError(DataError):
-    """A file that cannot be decoded, or whose sound is no use.
+    """A file that cannot be decoded, or whose sound is unusable.
 
     Args:
         message: One line for people.
         fault: One word for programs.
+
+    Example:
+        >>> AudioError("a.wav: the file is empty", "empty").fault
+        'empty'
     """
 
     def __init__(self, message: str, fault: AudioFault = "undecodable") -> None:
@@ -56,11 +140,15 @@ class AudioError(DataError):
 
 @dataclass(frozen=True)
 class FailedFile:
-    """One of many files that could not be used; the work went on without it.
+    """One of many files that could not be used; the work continued without it.
 
     Args:
         path: The file, or the name of a recording in a manifest.
         error: One line for people.
+
+    Example:
+        >>> FailedFile("a.wav", "a.wav: the file is empty").to_dict()
+        {'path': 'a.wav', 'error': 'a.wav: the file is empty'}
     """
 
     path: Path | str
@@ -80,8 +168,8 @@ class CheckpointError(EarmarkError):
 
 
 class TrainingError(EarmarkError):
-    """Training cannot start or cannot go on."""
+    """Training cannot start or continue."""
 
 
 class ExportError(EarmarkError):
-    """An exported model that does not say what the original says."""
+    """An exported model whose outputs differ from the original's."""

@@ -435,4 +435,4 @@ def test_an_interruption_says_whether_cross_validation_goes_on(
     monkeypatch.setattr("earmark.training.cross_validation.jobs._run", interrupted)
     result = earmark(*folds_command, *(("-o", tmp_path / "cv") if keeps else ()))
     assert result.exit_code == 130
-    assert ("the same command goes on from here" in result.stderr) is told
+    assert ("resume" in result.stderr) is told

@@ -41,7 +41,7 @@ def test_interrupting_says_how_to_go_on_where_it_does(
     places = {"data": tmp_path, "run": tmp_path / "run"}
     result = earmark(*(one.format(**places) for one in arguments))
     assert result.exit_code == 130
-    how = "; the same command goes on from here" if goes_on else ""
+    how = "; resume with the same command" if goes_on else ""
     assert result.stderr == f"earmark: interrupted{how}\n"
 
 

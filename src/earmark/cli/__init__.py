@@ -1,22 +1,33 @@
-"""The command line: one command a verb. Heavy imports wait inside the commands."""
+"""The command line: one command a verb, each in the module of its name."""
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
-from earmark.cli.check import check
-from earmark.cli.compare import compare
-from earmark.cli.cross_validate import cross_validate
-from earmark.cli.demo import demo
-from earmark.cli.evaluate import evaluate
-from earmark.cli.export import export
-from earmark.cli.listen import listen
-from earmark.cli.model import model
-from earmark.cli.predict import predict
-from earmark.cli.prepare import prepare
-from earmark.cli.train import train
-from earmark.cli.tune import tune
+from earmark._version import __version__
+
+COMMANDS = (
+    *("demo", "check", "prepare", "train", "tune", "cross-validate", "evaluate", "compare"),
+    *("predict", "listen", "export", "model"),
+)
+"""In the order in which they are used."""
+
+
+class LazyGroup(click.Group):
+    """Imports the module of a command when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, if there is one."""
+        if cmd_name not in COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        return getattr(import_module(f"earmark.cli.{name}"), name)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,20 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(cli.main(arguments, prog_name="earmark", standalone_mode=True))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="earmark", prog_name="earmark")
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="earmark")
 def cli() -> None:
-    """Turns a folder of labelled sound into an audio classifier.
+    """Trains, tests and runs audio classifiers.
 
-    DATA is a folder, DATA/LABEL/*.wav or DATA/{training,validation,testing}/LABEL/*.wav, or a CSV,
-    JSON Lines or Parquet manifest with the columns path and label. MODEL is a run folder, a
-    .safetensors file or, for predict and listen, an .onnx file or the name of a model inside the
-    package, such as speech-music.
+    DATA is a folder of labelled sound, DATA/LABEL/*.wav or
+    DATA/{training,validation,testing}/LABEL/*.wav, or a CSV, JSON Lines or Parquet manifest with
+    the columns path and label. MODEL is a run folder, a .safetensors file or, for predict and
+    listen, an .onnx file or the name of a model inside the package, such as speech-music.
     """
-
-
-for _command in (
-    *(demo, check, prepare, train, tune, cross_validate, evaluate, compare),
-    *(predict, listen, export, model),
-):
-    cli.add_command(_command)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import data_argument, guarded, json_option, store_option
+from earmark.cli.options import data_argument, json_option, resumable, store_option
 from earmark.cli.printing import read_data
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@guarded
+@resumable()
 @data_argument
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option("-o", "--output", "page", type=click.Path(path_type=Path), help="HTML page to write.")

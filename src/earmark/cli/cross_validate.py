@@ -12,9 +12,9 @@ from earmark.cli.options import (
     computing,
     configured,
     data_argument,
-    guarded,
     json_option,
     overwrite_option,
+    resumable,
     seeded,
     store_option,
 )
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @click.command()
-@guarded
+@resumable(kept_in="folder")
 @data_argument
 @click.option(
     "--folds",

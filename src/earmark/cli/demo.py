@@ -8,8 +8,8 @@ import click
 from earmark.cli.options import (
     computing,
     configured,
-    guarded,
     overwrite_option,
+    resumable,
     seeded,
     store_option,
 )
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@guarded
+@resumable()
 @click.option(
     "-o",
     "--output",

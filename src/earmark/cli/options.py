@@ -6,53 +6,65 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from earmark.errors import EarmarkError
+from earmark.errors import EarmarkError, needs_extra
 
 if TYPE_CHECKING:
     from earmark.system.progress import Reporter
 
 INTERRUPTED = 130
 READER_GONE = 141
-RESUMABLE = ("check", "cross_validate", "demo", "prepare", "train", "tune")
 
-Function = Callable[..., Any]
+Function = Callable[..., None]
 
 
 def guarded(function: Function) -> Function:
-    """Adds --quiet and --debug; turns errors into one line and an exit status."""
+    """Adds --quiet and --debug; reports errors in one line, with an exit status."""
+    return _guard(function, lambda _: "")
+
+
+def resumable(
+    how: str = "the same command", *, kept_in: str = ""
+) -> Callable[[Function], Function]:
+    """`guarded` for a command that continues where it was interrupted.
+
+    Args:
+        how: What resumes it.
+        kept_in: The parameter without which nothing is kept to resume from.
+    """
+
+    def hint(options: Mapping[str, object]) -> str:
+        is_lost = options.get("overwrite") or (kept_in and options[kept_in] is None)
+        return "" if is_lost else f"; resume with {how}"
+
+    return lambda function: _guard(function, hint)
+
+
+def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> Function:
+    """Wraps a command; `hint` tells from its parameters how to resume it."""
 
     @click.option("--quiet", is_flag=True, help="Show warnings only.")
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @functools.wraps(function)
-    def run(*args: Any, quiet: bool, debug: bool, **options: Any) -> None:
+    def run(*args: object, quiet: bool, debug: bool, **options: object) -> None:
         from earmark.cli.terminal import TerminalReporter
+        from earmark.system.memory import keep_freed_memory
 
         _open_streams()
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            # Names of files need not fit the encoding of the output, nor be text at all.
-            sys.stdout.reconfigure(errors="backslashreplace")
         reporter = TerminalReporter(quiet=quiet)
+        verb = click.get_current_context().command_path.partition(" ")[2]
         try:
-            with reporter.show_messages():
+            with reporter.show_messages(), needs_extra(verb):
+                keep_freed_memory()
                 function(*args, reporter=reporter, **options)
         except KeyboardInterrupt:
-            resumable = (
-                function.__name__ in RESUMABLE
-                and not options.get("overwrite")
-                # Without a folder nothing is kept to go on from.
-                and options.get("folder", True) is not None
-            )
-            how = "; the same command goes on from here" if resumable else ""
-            if function.__name__ == "predict" and options.get("output"):
-                how = "; the same command goes on from here with --resume"
-            click.echo(f"earmark: interrupted{how}", err=True)
+            click.echo(f"earmark: interrupted{hint(options)}", err=True)
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
             _drop_output()
@@ -69,15 +81,21 @@ def guarded(function: Function) -> Function:
 
 
 def _open_streams() -> None:
-    """Standard streams that lead nowhere, in place of those that whoever started us has closed."""
+    """Makes the standard streams usable.
+
+    Those that the parent process has closed lead nowhere, and the output takes file names that do
+    not fit its encoding or are no text at all.
+    """
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open to the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:
-    """Lets what is still buffered go nowhere, so that the interpreter ends without complaint."""
+    """Discards what is still buffered, so that the interpreter exits without an error."""
     with contextlib.suppress(OSError), Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
@@ -86,36 +104,35 @@ def _describe(error: Exception) -> str:
     """One line that says what failed."""
     text = str(error)
     if isinstance(error, EarmarkError):
-        kind = "error"
+        severity = "error"
     elif isinstance(error, OSError):
         reason = error.strerror or text
         if isinstance(error, FileExistsError | NotADirectoryError):
             reason = "is not a folder; choose another folder"
-        kind, text = "error", f"{error.filename}: {reason}" if error.filename else reason
+        severity, text = "error", f"{error.filename}: {reason}" if error.filename else reason
     elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        kind, text = "error", "out of memory; lower train.batch_size or train.crop_seconds"
+        severity, text = "error", "out of memory; lower train.batch_size or train.crop_seconds"
     else:
-        kind = "internal error"
+        severity = "internal error"
         text = f"{type(error).__name__}: {text}; run again with --debug and report it"
-    return f"{kind}: {' '.join(text.split())}"
+    return f"{severity}: {' '.join(text.split())}"
 
 
-_config = click.option(
-    "--config", "config_file", type=click.Path(path_type=Path), help="Settings in TOML."
-)
 _set = click.option(
-    "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting."
+    "--set", "settings", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting, as in TOML."
 )
 
 
 def configured(function: Function) -> Function:
-    """Adds --config and --set, and hands over the configuration that they make."""
+    """Adds --config and --set, and passes on the configuration that they make."""
 
-    @_config
+    @click.option(
+        "--config", "config_file", type=click.Path(path_type=Path), help="TOML file of settings."
+    )
     @_set
     @functools.wraps(function)
     def run(
-        *args: Any, config_file: Path | None, settings: tuple[str, ...], **options: Any
+        *args: object, config_file: Path | None, settings: tuple[str, ...], **options: object
     ) -> None:
         from earmark.config import load_config
 
@@ -134,7 +151,9 @@ def seeded(function: Function) -> Function:
 
     @click.option("--seed", type=int, help="Short for --set train.seed=N.")
     @functools.wraps(function)
-    def run(*args: Any, seed: int | None, settings: tuple[str, ...] = (), **options: Any) -> None:
+    def run(
+        *args: object, seed: int | None, settings: tuple[str, ...] = (), **options: object
+    ) -> None:
         seeds = () if seed is None else (f"train.seed={seed}",)
         function(*args, settings=(*settings, *seeds), **options)
 
@@ -142,39 +161,26 @@ def seeded(function: Function) -> Function:
 
 
 def adjusted(function: Function) -> Function:
-    """Adds --set for what may change after training, and hands over the settings."""
+    """Adds --set for the settings that may change after training, and passes them on."""
     return _set(function)
 
 
-_device = click.option(
+device_option = click.option(
     "--device",
     default="auto",
     show_default=True,
     metavar="auto|cpu|cuda|mps",
     help="Where to compute.",
 )
-
-
-def judging(function: Function) -> Function:
-    """Adds --device for a model that is only used, and hands it over; PyTorch may not be needed."""
-
-    @_device
-    @functools.wraps(function)
-    def run(*args: Any, **options: Any) -> None:
-        from earmark.system.memory import keep_freed_memory
-
-        keep_freed_memory()
-        function(*args, **options)
-
-    return run
+judging = device_option
 
 
 def computing(function: Function) -> Function:
-    """Adds --device and hands over the runtime, which speaks through the reporter."""
+    """Adds --device, and passes on the runtime, which carries the reporter."""
 
-    @_device
+    @device_option
     @functools.wraps(function)
-    def run(*args: Any, device: str, reporter: "Reporter", **options: Any) -> None:
+    def run(*args: object, device: str, reporter: "Reporter", **options: object) -> None:
         from earmark.system.progress import muted
         from earmark.system.runtime import start
 

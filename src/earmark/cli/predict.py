@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from earmark.cli.options import adjusted, guarded, json_option, judging, model_argument
+from earmark.cli.options import adjusted, json_option, judging, model_argument, resumable
 from earmark.cli.predict_files import STANDARD_INPUT, Request, find_files, judge_all
 from earmark.cli.stream import raw_options, show_stream
 from earmark.errors import ConfigError
@@ -20,7 +20,7 @@ _folder = click.Path(path_type=Path)
 
 
 @click.command()
-@guarded
+@resumable("--resume", kept_in="output")
 @model_argument
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, readable=False))
 @click.option("--files-from", type=_folder, help="A list of files, one a line; - is stdin.")

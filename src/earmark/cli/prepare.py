@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import configured, data_argument, guarded, json_option
+from earmark.cli.options import configured, data_argument, json_option, resumable
 from earmark.cli.printing import exit_if_skipped, read_data
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@guarded
+@resumable()
 @data_argument
 @click.option(
     "-o",

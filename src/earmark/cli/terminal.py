@@ -1,32 +1,26 @@
-"""The terminal: lines and bars on standard error, tables on standard output."""
+"""The terminal: messages and bars on standard error, tables on standard output."""
 
 import logging
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
 
 from earmark.system.progress import SilentTask, Task
+
+if TYPE_CHECKING:
+    # Imported when a bar or a table is shown: it takes as long as all else of a command's start.
+    from rich.progress import Progress, TaskID
 
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode's controls, lone surrogates (bytes that are not UTF-8), line and paragraph separators."""
 
 
 def printable(text: str) -> str:
-    r"""Text on one line, with what a terminal would obey or cannot encode written as an escape.
+    r"""Text on one line, its control and undecodable characters escaped.
 
     Example:
         >>> printable("a\nb")
@@ -39,7 +33,7 @@ def printable(text: str) -> str:
 
 
 class _BarTask:
-    def __init__(self, progress: Progress, task_id: TaskID) -> None:
+    def __init__(self, progress: "Progress", task_id: "TaskID") -> None:
         self._progress = progress
         self._task_id = task_id
 
@@ -47,16 +41,18 @@ class _BarTask:
         self._progress.update(self._task_id, advance=steps, note=printable(note))
 
 
-class _ConsoleHandler(logging.Handler):
-    """A line a message, above the bars; warnings are yellow."""
+class _MessageHandler(logging.Handler):
+    """Writes a line for each message, above the bar if one is shown; warnings are yellow."""
 
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self._console = console
+    bar: "Progress | None" = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        style = "yellow" if record.levelno >= logging.WARNING else None
-        self._console.print(printable(record.getMessage()), style=style, markup=False)
+        text = printable(record.getMessage())
+        color = "yellow" if record.levelno >= logging.WARNING else None
+        if self.bar:
+            self.bar.console.print(text, style=color, markup=False)
+        else:
+            click.secho(text, fg=color, err=True)
 
 
 class TerminalReporter:
@@ -67,50 +63,72 @@ class TerminalReporter:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+        self._handler = _MessageHandler()
         self._quiet = quiet
 
     @contextmanager
     def show_messages(self) -> Iterator[None]:
         """Shows what earmark logs until the context ends: warnings only, if quiet."""
         logger = logging.getLogger("earmark")
-        handler, level = _ConsoleHandler(self._console), logger.level
-        logger.addHandler(handler)
+        level = logger.level
+        logger.addHandler(self._handler)
         logger.setLevel(logging.WARNING if self._quiet else logging.INFO)
         try:
             yield
         finally:
             logger.setLevel(level)
-            logger.removeHandler(handler)
+            logger.removeHandler(self._handler)
 
     @contextmanager
     def track(self, title: str, total: int | None) -> Iterator[Task]:
         """Shows a bar on a terminal, and nothing elsewhere, so that logs stay readable."""
-        if self._quiet or not self._console.is_terminal:
+        if self._quiet or not sys.stderr.isatty():
             yield SilentTask()
             return
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
-        )
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            yield _BarTask(progress, progress.add_task(title, total=total, note=""))
+        with _make_bar() as bar:
+            self._handler.bar = bar
+            try:
+                yield _BarTask(bar, bar.add_task(title, total=total, note=""))
+            finally:
+                self._handler.bar = None
+
+
+def _make_bar() -> "Progress":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+    return Progress(*columns, console=console, transient=True)
 
 
 PIPE_WIDTH = 10_000
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Prints a table on standard output; a column whose cells are numbers is aligned right.
+    """Prints a table on standard output; a column of numbers is aligned right.
 
     Args:
         title: Shown above the table; empty for none.
         columns: The headings.
-        rows: One sequence of cells a row.
+        rows: A sequence of cells for each row.
     """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     cells = [[printable(str(cell)) for cell in row] for row in rows]
     table = Table(title=title or None, title_justify="left", show_edge=False)
     for index, heading in enumerate(columns):
@@ -118,12 +136,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         table.add_row(*map(Text, row))
-    # A pipe has no width: what reads it should find whole cells.
+    # A pipe has no width: the program that reads it should find whole cells.
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     console = Console(highlight=False, emoji=False, width=width)
     with console.capture() as text:
         console.print(table, markup=False)
-    # Not by the console: it would end the program with its own status when the reader has gone.
+    # Not by the console: it would exit with its own status when the reader has closed the pipe.
     click.echo(text.get(), nl=False)
 
 

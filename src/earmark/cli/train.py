@@ -12,9 +12,9 @@ from earmark.cli.options import (
     computing,
     configured,
     data_argument,
-    guarded,
     json_option,
     overwrite_option,
+    resumable,
     seeded,
     store_option,
 )
@@ -51,7 +51,7 @@ def _from_study(function: Function) -> Function:
 
 
 @click.command()
-@guarded
+@resumable()
 @data_argument
 @click.option(
     "-o",

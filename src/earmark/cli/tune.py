@@ -10,8 +10,8 @@ from earmark.cli.options import (
     computing,
     configured,
     data_argument,
-    guarded,
     json_option,
+    resumable,
     seeded,
     store_option,
 )
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@guarded
+@resumable()
 @data_argument
 @click.option(
     "-o",

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import earmark
+from earmark._version import __version__
 from earmark.data.dataset import Clip
 from earmark.features.log_mel import LogMel
 from earmark.features.windows import cut_window
@@ -72,7 +72,7 @@ def trace(
     network = checkpoint.build()
     layers = summarize(network, InputShape(config.features.n_mels, window_frames))
     return Provenance(
-        earmark_version=earmark.__version__,
+        earmark_version=__version__,
         weights_digest=_weights_digest(checkpoint.model),
         config_digest=_digest(json.dumps(config.to_dict(), sort_keys=True)),
         data_digest=digest_clips(clips),

@@ -23,7 +23,7 @@ import torch
 from onnx import helper, numpy_helper, parser
 from torch import nn
 
-import earmark
+from earmark._version import __version__
 from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
 from earmark.features.windows import window_step
 from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM
@@ -175,7 +175,7 @@ def build_graph(
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="earmark",
-        producer_version=earmark.__version__,
+        producer_version=__version__,
     )
     helper.set_model_props(model, _metadata(spec, licence))
     onnx.checker.check_model(model, full_check=True)

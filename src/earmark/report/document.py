@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
-import earmark
+from earmark._version import __version__
 from earmark.evaluation.analysis.analyze import Examination
 from earmark.evaluation.analysis.examples import rank_clips
 from earmark.evaluation.result import Evaluation
@@ -105,6 +105,5 @@ def _list(spec: ModelSpec) -> str:
 def _describe(origin: Origin) -> str:
     day = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return (
-        f"{origin.model}, tested on {origin.data} ({origin.split}), {day}, "
-        f"by earmark {earmark.__version__}"
+        f"{origin.model}, tested on {origin.data} ({origin.split}), {day}, by earmark {__version__}"
     )

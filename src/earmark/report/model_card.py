@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import earmark
+from earmark._version import __version__
 from earmark.errors import EarmarkError
 from earmark.evaluation.analysis.analyze import Examination
 from earmark.evaluation.analysis.slices import Slice
@@ -98,7 +98,7 @@ def _summary(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
         f"{features.sample_rate:,} Hz mono in {features.n_mels} bands, in windows of {seconds:.2f} "
         f"s; those of a longer recording decide together ({spec.config.predict.pooling}). Its "
         f"rule: {_plain(describe_rule(evaluation))}.{_taught(spec.config.train.teachers)} "
-        f"Made with earmark {earmark.__version__}.\n\n"
+        f"Made with earmark {__version__}.\n\n"
         f"Labels: {_plain(', '.join(spec.labels))}.\n"
     )
 
