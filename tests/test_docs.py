@@ -30,7 +30,7 @@ ARCHITECTURE = ROOT / "docs" / "architecture.md"
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
 
 SECTION_NAMES = "|".join(Config.model_fields)
-PUBLIC = set(earmark.__all__)
+PUBLIC = set(getattr(earmark, "__all__", ()))
 
 every_page = pytest.mark.parametrize(
     "page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix()
@@ -148,7 +148,7 @@ def test_toml_blocks_are_configurations(page: Path) -> None:
 def test_settings_named_in_text_exist(page: Path) -> None:
     text = read(page).partition("### Changed since early versions")[0]
     for section, key in re.findall(rf"`(?:earmark\.)?({SECTION_NAMES})\.(\w+)[`=]", text):
-        assert key in getattr(Config(), section).model_fields, f"{section}.{key}"
+        assert key in type(getattr(Config(), section)).model_fields, f"{section}.{key}"
 
 
 @every_page
