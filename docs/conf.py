@@ -1,7 +1,10 @@
+import inspect
 import sys
 from pathlib import Path
 from typing import ClassVar
 
+# Before earmark, so that signatures show the shapes of arrays.
+import jaxtyping  # noqa: F401
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
@@ -27,7 +30,6 @@ html_show_copyright = False
 
 # Names between single backticks in docstrings become links where they can.
 default_role = "py:obj"
-add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -42,7 +44,8 @@ class SettingsTables(SphinxDirective):
     has_content: ClassVar[bool] = False
 
     def run(self) -> list[nodes.Node]:
-        self.env.note_dependency(earmark.config.__file__)
+        for section in settings_tables.SECTIONS.values():
+            self.env.note_dependency(inspect.getfile(section))
         self.env.note_dependency(settings_tables.__file__)
         return self.parse_text_to_nodes(settings_tables.render(), allow_section_headings=True)
 
@@ -50,13 +53,13 @@ class SettingsTables(SphinxDirective):
 def _keep_colons(
     app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
-    # Napoleon takes what stands before a colon in the first line for the type.
+    # Napoleon reads what precedes a colon in the first line as the type.
     if what in {"attribute", "data", "property"}:
         lines.insert(0, "")
 
 
-def _name_factories(app: Sphinx, what: str, name: str, obj: object, *rest: object) -> object:
-    # "<factory>" is no Python, and a signature with it would be printed as it stands.
+def _replace_factories(app: Sphinx, what: str, name: str, obj: object, *rest: object) -> object:
+    # "<factory>" is not valid Python: Sphinx would print the signature without types.
     _, signature, returns = rest
     if isinstance(signature, str) and "<factory>" in signature:
         return signature.replace("<factory>", "..."), returns
@@ -66,4 +69,4 @@ def _name_factories(app: Sphinx, what: str, name: str, obj: object, *rest: objec
 def setup(app: Sphinx) -> None:
     app.add_directive("settings-tables", SettingsTables)
     app.connect("autodoc-process-docstring", _keep_colons, priority=400)
-    app.connect("autodoc-process-signature", _name_factories)
+    app.connect("autodoc-process-signature", _replace_factories)

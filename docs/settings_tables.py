@@ -1,6 +1,6 @@
-"""The tables of docs/configuration.md, made from `earmark.config`, so that they cannot drift.
+"""The tables of docs/configuration.md, generated from `earmark.config`.
 
-Run as a script it prints them.
+Run as a script to print them.
 """
 
 import ast
@@ -25,8 +25,7 @@ SECTIONS = {
     "tune": config.TuneConfig,
     "tune.space.PATH": config.SearchConfig,
 }
-"""Path of a table in the TOML file to the class that checks it; N counts from 0, and PATH
-is that of a setting."""
+"""TOML table path to the class that validates it; N counts from 0, PATH is a setting's path."""
 
 
 def setting_docstrings(section: type[config.Section]) -> dict[str, str]:
@@ -53,10 +52,10 @@ def _section(path: str) -> Iterator[str]:
     yield ""
     yield " ".join(inspect.getdoc(section).split())
     yield ""
-    yield "| setting | value | default | what it is |"
+    yield "| setting | value | default | description |"
     yield "|---|---|---|---|"
     for name, field in section.model_fields.items():
-        cells = (f"`{path}.{name}`", _kind(field), _default(field), docstrings[name])
+        cells = (f"`{path}.{name}`", _value_type(field), _default(field), docstrings[name])
         yield f"| {' | '.join(cells)} |"
     yield ""
 
@@ -71,7 +70,7 @@ def _default(field: FieldInfo) -> str:
     return f"`{json.dumps(value)}`"
 
 
-def _kind(field: FieldInfo) -> str:
+def _value_type(field: FieldInfo) -> str:
     return ", ".join([_type(field.annotation), *_limits(field.metadata)])
 
 
@@ -105,10 +104,8 @@ def _type(annotation: Any) -> str:
         return "number"
     if choices:
         return _type(choices[0])
-    return {int: "whole number", float: "number", str: "text", bool: "`true` or `false`"}[
-        annotation
-    ]
+    return {int: "integer", float: "number", str: "string", bool: "`true` or `false`"}[annotation]
 
 
 if __name__ == "__main__":
-    print(render())  # noqa: T201 - it is a script here
+    print(render())  # noqa: T201 - a script

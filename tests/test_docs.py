@@ -1,4 +1,4 @@
-"""The documents say what the code does: links, commands, settings, terms, examples."""
+"""The documents match the code: links, commands, settings, terms, examples."""
 
 import importlib.util
 import re
@@ -13,14 +13,24 @@ import pytest
 import earmark
 from earmark.cli import cli
 from earmark.config import Config, config_from_dict
+from earmark.config.renamed import RENAMED
 
 ROOT = Path(__file__).parents[1]
+CHANGELOG = ROOT / "CHANGELOG.md"
 PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
-    + [page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts]
+    [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+        ROOT / "examples" / "lab" / "README.md",
+        ROOT / "src" / "earmark" / "model_data" / "README.md",
+        *(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts),
+    ]
 )
 GUIDE = ROOT / "docs" / "guide.md"
-DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+
+SECTION_NAMES = "|".join(Config.model_fields)
+PUBLIC = set(getattr(earmark, "__all__", ()))
 
 every_page = pytest.mark.parametrize(
     "page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix()
@@ -125,7 +135,7 @@ def test_readme_shows_every_step_of_the_flow() -> None:
         for words in console_commands(ROOT / "README.md")
         if (arguments := earmark_arguments(words))
     }
-    assert shown == {"check", "train", "evaluate", "predict"}
+    assert shown >= {"check", "train", "evaluate", "predict"}
 
 
 @every_page
@@ -138,6 +148,28 @@ def test_python_blocks_compile(page: Path) -> None:
 def test_toml_blocks_are_configurations(page: Path) -> None:
     for block in blocks(page, "toml"):
         config_from_dict(tomllib.loads(block))
+
+
+@every_page
+def test_settings_named_in_text_exist(page: Path) -> None:
+    text = read(page).partition("### Changed since early versions")[0]
+    for section, key in re.findall(rf"`(?:earmark\.)?({SECTION_NAMES})\.(\w+)[`=]", text):
+        assert key in type(getattr(Config(), section)).model_fields, f"{section}.{key}"
+
+
+@every_page
+def test_modules_named_in_text_exist(page: Path) -> None:
+    for name in re.findall(r"`(earmark(?:\.[a-z_]+)+)`", read(page)):
+        parts = name.split(".")[1:]
+        path = ROOT.joinpath("src", "earmark", *parts)
+        assert path.is_dir() or path.with_suffix(".py").is_file() or parts[0] in PUBLIC, name
+
+
+def test_changelog_lists_every_renamed_setting() -> None:
+    text = read(CHANGELOG)
+    for old, new in RENAMED.items():
+        for path in (old, new):
+            assert f"`{path}`" in text or f"`.{path.split('.')[1]}`" in text, path
 
 
 def test_guide_lists_every_command() -> None:
@@ -194,17 +226,25 @@ def test_glossary_is_sorted() -> None:
 
 
 def test_architecture_draws_the_layers_that_are_checked() -> None:
-    (contract,) = tomllib.loads(read(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
-    drawing = "```text\n" + "\n".join(contract["layers"]) + "\n```"
-    assert drawing in read(ROOT / "docs/architecture.md")
+    contracts = tomllib.loads(read(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = [one["layers"] for one in contracts if one["type"] == "layers"]
+    assert "```text\n" + "\n".join(layers) + "\n```" in read(ARCHITECTURE)
+    for contract in contracts:
+        assert contract["name"] in read(ARCHITECTURE)
 
 
-def test_architecture_names_every_module() -> None:
+def test_architecture_lists_every_package() -> None:
     source = ROOT / "src" / "earmark"
-    modules = {path.stem for path in source.glob("*.py")} - {"__init__"}
-    modules |= {path.parent.name for path in source.glob("*/__init__.py")}
-    table = read(ROOT / "docs/architecture.md").partition("## Modules")[2]
-    assert set(re.findall(r"^\| `(\w+)` \|", table, re.M)) == modules
+    packages = {path.stem for path in source.glob("*.py")} - {"__init__", "_version"}
+    packages |= {path.parent.name for path in source.glob("*/__init__.py")}
+    table = read(ARCHITECTURE).partition("## Packages")[2].partition("## Layers")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.M)) == packages
+
+
+def test_api_page_lists_the_public_names() -> None:
+    listed = re.findall(r"^\.\. auto\w+:: earmark\.(\w+)$", read(ROOT / "docs/api.md"), re.M)
+    assert len(listed) == len(set(listed))
+    assert set(listed) == PUBLIC
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda page: page.stem)
@@ -217,8 +257,14 @@ def test_decision_has_its_parts(page: Path) -> None:
     assert number == DECISIONS.index(page) + 1
 
 
+def test_decision_index_lists_every_decision() -> None:
+    index = read(ROOT / "docs" / "decisions" / "index.md")
+    listed = re.findall(r"^\| (\d+) \| \[.*?\]\((.+?)\) \| .+ \|$", index, re.M)
+    assert listed == [(str(int(page.name[:4])), page.name) for page in DECISIONS]
+
+
 def test_changelog_opens_with_unreleased() -> None:
-    assert re.findall(r"^## (.*)", read(ROOT / "CHANGELOG.md"), re.M)[0] == "[Unreleased]"
+    assert re.findall(r"^## (.*)", read(CHANGELOG), re.M)[0] == "[Unreleased]"
 
 
 def test_citation_names_the_version() -> None:
