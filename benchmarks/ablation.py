@@ -25,7 +25,6 @@ from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare
 from earmark.data.splits import with_splits
 from earmark.evaluation.evaluate import evaluate
-from earmark.features.store import FeatureStore
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.memory import keep_freed_memory
 from earmark.system.runtime import Runtime
@@ -104,7 +103,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, loky.ProcessPoolExecutor(2) as pool:
         base = Job(arguments.data, tuple(arguments.folds), Path(folder), settings, 0)
         parts = _part(base)
-        prepare(parts.recordings, FeatureStore(base.store, load_config(settings=settings).features))
+        prepare(parts, load_config(settings=settings), store=base.store)
         print(f"{len(parts)} recordings, {arguments.seeds} seeds\n")
         print("| change | clips | difference | seconds alone | difference | log-loss |")
         print("|---|---|---|---|---|---|")

@@ -30,11 +30,14 @@ from sklearn.preprocessing import StandardScaler
 
 from earmark.audio.reading import load_audio
 from earmark.config import FeatureConfig
-from earmark.data.dataset import Clip, require_labels
-from earmark.data.manifest import Manifest, Recording, read_manifest
+from earmark.data.content import Clip
+from earmark.data.labels import require_labels
+from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.recording import Recording
 from earmark.errors import DataError, EarmarkError
 from earmark.evaluation.metrics.scores import Predictions, Scores, score
 from earmark.features.log_mel import LogMel
+from earmark.features.store import ClipKey
 from earmark.system.parallel import map_in_order
 from earmark.system.shapes import Float, Float64, Int
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task, find_task, multi_hot
@@ -142,7 +145,7 @@ def read_examples(manifest: Manifest, window_seconds: float | None = None) -> Ex
     clips, recordings, features = [], [], []
     for recording, extracted in map_in_order(of_recording, manifest.recordings):
         rows = extracted.result()
-        clip = Clip(recording.name, "", manifest.targets(recording), recording.group)
+        clip = Clip(recording.name, ClipKey(""), manifest.targets(recording), recording.group)
         clips += [clip] * len(rows)
         recordings += [recording] * len(rows)
         features += rows

@@ -16,12 +16,15 @@ import numpy as np
 import torch
 from scipy.optimize import minimize, minimize_scalar
 
-from earmark.data.dataset import AudioDataset, OrderedLoader, prepare_once, usable_clips
+from earmark.data.dataset import AudioDataset
+from earmark.data.loaders import OrderedLoader
 from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.preparation import prepare_once, usable_clips
 from earmark.data.splits import with_splits
 from earmark.evaluation.evaluate import predict_clips
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.features.store import FeatureStore, default_root
+from earmark.features.windows import WindowGrid
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.runtime import Runtime
 from earmark.system.shapes import Float64
@@ -82,8 +85,7 @@ def predict(manifest: Manifest, run: Path, store_root: Path) -> Parts:
         windows = AudioDataset(
             store,
             usable_clips(split, prepared, name),
-            spec.window_frames,
-            overlap=spec.config.predict.overlap,
+            WindowGrid(spec.window_frames, spec.config.predict.overlap),
             num_labels=len(spec.labels),
         )
         loader = OrderedLoader(windows, runtime)

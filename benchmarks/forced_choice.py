@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from earmark.data.dataset import AudioDataset, OrderedLoader, usable_clips
+from earmark.data.dataset import AudioDataset
+from earmark.data.loaders import OrderedLoader
 from earmark.data.manifest import Manifest, read_manifest
-from earmark.data.preparation import prepare
-from earmark.data.stretches import ExcerptDataset
+from earmark.data.preparation import prepare_recordings, usable_clips
 from earmark.errors import EarmarkError
 from earmark.evaluation.evaluate import predict_clips
 from earmark.features.store import FeatureStore
+from earmark.features.windows import ExcerptGrid, WindowGrid
 from earmark.models.checkpoint import Checkpoint, load_checkpoint
 from earmark.system.runtime import start
 from earmark.system.shapes import Bool, Float64, Int64
@@ -82,7 +83,7 @@ def judge(model: Path, manifest: Manifest, store_root: Path, *, by_recording: bo
     """
     checkpoint = load_checkpoint(model)
     store = FeatureStore(store_root, checkpoint.spec.config.features)
-    clips = usable_clips(manifest, prepare(manifest.recordings, store), "test")
+    clips = usable_clips(manifest, prepare_recordings(manifest.recordings, store), "test")
     truth = np.array([clip.targets[0] for clip in clips])
     cells, notes = [], []
     for seconds in (None, *WINDOW_SECONDS):
@@ -126,15 +127,13 @@ def _choose(
     spec, model = checkpoint.spec, checkpoint.build()
     with start("cpu") as runtime:
         if seconds is None:
-            windows = AudioDataset(store, clips, spec.window_frames, overlap=0.5)
+            windows = AudioDataset(store, clips, WindowGrid(spec.window_frames, 0.5))
             predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime, spec)
             return windows, predictions.logits.argmax(axis=1)
-        evaluate = spec.config.evaluate.model_copy(update={"excerpt_seconds": seconds})
-        config = spec.config.model_copy(update={"evaluate": evaluate})
-        stretches = ExcerptDataset(store, clips, config, num_labels=2)
+        excerpts = AudioDataset(store, clips, ExcerptGrid.of_seconds(seconds, spec.config.features))
         with torch.inference_mode():
-            logits = [model(batch.log_mel) for batch in OrderedLoader(stretches, runtime)]
-        return stretches, torch.cat(logits).argmax(dim=1).numpy()
+            logits = [model(batch.log_mel) for batch in OrderedLoader(excerpts, runtime)]
+        return excerpts, torch.cat(logits).argmax(dim=1).numpy()
 
 
 if __name__ == "__main__":

@@ -19,11 +19,12 @@ import soundfile
 import torch
 
 from earmark.config import Config
-from earmark.data.dataset import AudioDataset, TrainingLoader, usable_clips
+from earmark.data.dataset import AudioDataset
+from earmark.data.loaders import TrainingLoader
 from earmark.data.manifest import read_manifest
-from earmark.data.preparation import prepare
+from earmark.data.preparation import prepare_recordings, usable_clips
 from earmark.features.store import FeatureStore
-from earmark.features.windows import choose_window_frames
+from earmark.features.windows import WindowGrid, choose_window_frames
 from earmark.models.checkpoint import new_network
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, place, start
@@ -85,7 +86,7 @@ def _measure(data: Path, root: Path) -> tuple[float, float, float, float]:
         manifest = read_manifest(data / "manifest.csv")
         store = FeatureStore(root, CONFIG.features)
         started_at = time.perf_counter()
-        prepared = prepare(manifest.recordings, store)
+        prepared = prepare_recordings(manifest.recordings, store)
         prepare_s, prepare_mb = time.perf_counter() - started_at, peak_megabytes() - before
         clips = usable_clips(manifest, prepared, "train")
         epoch_s = _epoch_seconds(store, clips, runtime)
@@ -94,7 +95,7 @@ def _measure(data: Path, root: Path) -> tuple[float, float, float, float]:
 
 def _epoch_seconds(store: FeatureStore, clips: list, runtime: Runtime) -> float:
     window_frames = choose_window_frames([store.num_frames(clips[0].key)], CONFIG)
-    dataset = AudioDataset(store, clips, window_frames, crops=CONFIG)
+    dataset = AudioDataset(store, clips, WindowGrid(window_frames), crops=CONFIG)
     loader = TrainingLoader(dataset, CONFIG.train, runtime)
     torch.manual_seed(0)
     model = new_network(ModelSpec(CONFIG, ("brown", "white"), window_frames))

@@ -24,7 +24,7 @@ import soxr
 
 from earmark.config import FeatureConfig
 from earmark.data.manifest import read_manifest
-from earmark.data.preparation import prepare
+from earmark.data.preparation import prepare_recordings
 from earmark.features.store import FeatureStore
 from machine import describe_machine
 
@@ -84,7 +84,7 @@ def _run(side: str, folder: Path, front_end: str) -> float:
 def _earmark(folder: Path, output: Path, config: FeatureConfig) -> float:
     recordings = read_manifest(folder).recordings
     started_at = time.perf_counter()
-    prepared = prepare(recordings, FeatureStore(output, config))
+    prepared = prepare_recordings(recordings, FeatureStore(output, config))
     elapsed_seconds = time.perf_counter() - started_at
     assert len(prepared.keys) == len(recordings)
     return elapsed_seconds

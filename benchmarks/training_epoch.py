@@ -22,11 +22,13 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from earmark.config import load_config
-from earmark.data.dataset import AudioDataset, Clip, TrainingLoader, usable_clips
+from earmark.data.content import Clip
+from earmark.data.dataset import AudioDataset
+from earmark.data.loaders import TrainingLoader
 from earmark.data.manifest import read_manifest
-from earmark.data.preparation import prepare
+from earmark.data.preparation import prepare_recordings, usable_clips
 from earmark.features.store import FeatureStore
-from earmark.features.windows import crop_frames
+from earmark.features.windows import WindowGrid, crop_frames
 from earmark.models.architectures.registry import InputShape
 from earmark.models.architectures.summary import summarize
 from earmark.models.checkpoint import new_network
@@ -89,7 +91,7 @@ def prepare_clips(data: Path, root: Path) -> tuple[FeatureStore, list[Clip]]:
     """The training tracks, their features in a store."""
     manifest = read_manifest(data)
     store = FeatureStore(root, CONFIG.features)
-    prepared = prepare(manifest.split("train"), store)
+    prepared = prepare_recordings(manifest.split("train"), store)
     return store, usable_clips(manifest, prepared, "train")
 
 
@@ -132,7 +134,7 @@ def default_network() -> nn.Module:
 def _earmark(data: Path, root: Path, epochs: int) -> float:
     keep_freed_memory()
     store, clips = prepare_clips(data, root)
-    dataset = AudioDataset(store, clips, crop_frames(CONFIG), crops=CONFIG)
+    dataset = AudioDataset(store, clips, WindowGrid(crop_frames(CONFIG)), crops=CONFIG)
     loader = TrainingLoader(dataset, CONFIG.train, CPU)
     model = place(default_network(), CPU.device)
     steps = Optimizer(model, CONFIG.train)

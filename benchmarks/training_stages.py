@@ -17,8 +17,9 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from earmark.data.dataset import AudioDataset, TrainingLoader
-from earmark.features.windows import crop_frames
+from earmark.data.dataset import AudioDataset
+from earmark.data.loaders import TrainingLoader
+from earmark.features.windows import WindowGrid, crop_frames
 from earmark.models.architectures.registry import InputShape
 from earmark.models.architectures.summary import summarize
 from earmark.system.memory import keep_freed_memory
@@ -60,7 +61,7 @@ def main() -> None:
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as root:
         store, clips = prepare_clips(arguments.data, Path(root))
-        dataset = AudioDataset(store, clips, crop_frames(CONFIG), crops=CONFIG)
+        dataset = AudioDataset(store, clips, WindowGrid(crop_frames(CONFIG)), crops=CONFIG)
         loader = TrainingLoader(dataset, CONFIG.train, CPU)
         model = place(default_network(), CPU.device)
         steps = Optimizer(model, CONFIG.train)

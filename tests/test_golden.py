@@ -9,7 +9,7 @@ import pytest
 from earmark.config import FeatureConfig, load_config
 from earmark.config.renamed import RENAMED
 from earmark.data.manifest import read_manifest
-from earmark.data.preparation import prepare
+from earmark.data.preparation import prepare_recordings
 from earmark.errors import ConfigError
 from earmark.features.store import FeatureStore
 from earmark.inference.classifier import Classifier
@@ -43,7 +43,7 @@ def test_features_that_are_stored_are_not_computed_again(tmp_path):
     recordings = [
         one for one in read_manifest(GOLDEN / "data.csv").recordings if one.split != "test"
     ]
-    prepared = prepare(recordings, FeatureStore(tmp_path / "store", config))
+    prepared = prepare_recordings(recordings, FeatureStore(tmp_path / "store", config))
     assert (prepared.num_computed, len(prepared.keys)) == (0, 6)
 
 

@@ -371,13 +371,15 @@ class Recorded:
         return 1.0
 
     def judge(self, model, loader, device):
-        from earmark.data.dataset import Clip
+        from earmark.data.content import Clip
         from earmark.evaluation.metrics.scores import Predictions
+        from earmark.features.store import ClipKey
 
         # A logit of log(exp(loss) - 1) has the loss for the first label.
         logit = np.log(np.expm1(self.val_losses[self.epoch - 1]))
         return Predictions(
-            (Clip("a", "a", (0,)), Clip("b", "b", (1,))), np.array([[logit], [-logit]])
+            (Clip("a", ClipKey("a"), (0,)), Clip("b", ClipKey("b"), (1,))),
+            np.array([[logit], [-logit]]),
         )
 
 

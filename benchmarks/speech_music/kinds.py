@@ -13,12 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.data.dataset import AudioDataset, Clip, OrderedLoader, usable_clips
+from earmark.data.content import Clip
+from earmark.data.dataset import AudioDataset
+from earmark.data.loaders import OrderedLoader
 from earmark.data.manifest import read_manifest
-from earmark.data.preparation import prepare
+from earmark.data.preparation import prepare_recordings, usable_clips
 from earmark.errors import EarmarkError
 from earmark.evaluation.evaluate import predict_clips
 from earmark.features.store import FeatureStore
+from earmark.features.windows import WindowGrid
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.runtime import start
 from machine import describe_machine
@@ -63,8 +66,9 @@ def print_rows(model: Path, data: Path, store_root: Path) -> None:
     store = FeatureStore(store_root, spec.config.features)
     manifest = read_manifest(data)
     manifest = replace(manifest, recordings=manifest.split("validation"), labels=LABELS)
-    clips = usable_clips(manifest, prepare(manifest.recordings, store), "validation")
-    windows = AudioDataset(store, clips, spec.window_frames, overlap=spec.config.predict.overlap)
+    clips = usable_clips(manifest, prepare_recordings(manifest.recordings, store), "validation")
+    grid = WindowGrid(spec.window_frames, spec.config.predict.overlap)
+    windows = AudioDataset(store, clips, grid)
     with start("cpu") as runtime:
         loader = OrderedLoader(windows, runtime)
         predictions = predict_clips(checkpoint.build(), loader, runtime, spec)

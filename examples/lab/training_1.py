@@ -16,9 +16,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from dataset_class import MyDataset
-from earmark.data.dataset import Clip
+from earmark.data.content import Clip
 from earmark.errors import DataError, EarmarkError, TrainingError
 from earmark.evaluation.metrics.scores import Predictions, score
+from earmark.features.store import ClipKey
 from earmark.models.architectures.norm import BandNorm
 from earmark.system.runtime import DEVICES, pick_device, seed_torch
 from earmark.tasks.pooling import clip_logits
@@ -64,7 +65,11 @@ def judge(model: nn.Module, loader: DataLoader, device: torch.device) -> Predict
         logits = torch.cat([model(log_mel.to(device)).cpu() for log_mel, _ in loader]).numpy()
     dataset = dataset_of(loader)
     clips = tuple(
-        Clip(file.relative_to(dataset.folder).with_suffix("").as_posix(), str(file), (target,))
+        Clip(
+            file.relative_to(dataset.folder).with_suffix("").as_posix(),
+            ClipKey(str(file)),
+            (target,),
+        )
         for file, target in zip(dataset.files, dataset.targets, strict=True)
     )
     return Predictions(clips, clip_logits(logits, dataset.window_clips))

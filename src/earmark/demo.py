@@ -7,8 +7,8 @@ from pathlib import Path
 from earmark.audit.audit import check
 from earmark.audit.findings import Audit
 from earmark.config import Config
-from earmark.data.dataset import prepare_once
 from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.preparation import prepare_once
 from earmark.errors import FailedFile
 from earmark.evaluation.analysis.analyze import examine
 from earmark.evaluation.evaluate import evaluate

@@ -9,19 +9,18 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-import torch
 
 from earmark.audio.reading import Excerpt
 from earmark.audit.audit import check
 from earmark.audit.cache import CheckCache
 from earmark.audit.signal import SILENT_PEAK, listen
 from earmark.config import TrainConfig
-from earmark.data.loaders import choose_task
-from earmark.data.manifest import Manifest, Recording, read_manifest
+from earmark.data.labels import choose_task
+from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.recording import Recording
 from earmark.data.splits import with_splits
 from earmark.errors import DataError, StoreError
 from earmark.report.audit import write_audit
-from earmark.system.runtime import Runtime
 
 
 def write(path, samples):
@@ -348,9 +347,7 @@ def test_what_training_would_refuse_is_a_warning(tmp_path, write_clip, groups, k
     assert [one.kind for one in check(manifest).findings] == kinds
     if kinds:
         with pytest.raises(DataError):
-            choose_task(
-                with_splits(manifest, TrainConfig()), TrainConfig(), Runtime(torch.device("cpu"))
-            )
+            choose_task(with_splits(manifest, TrainConfig()), TrainConfig())
 
 
 def test_a_label_that_outnumbers_another_is_noted(tmp_path, write_clip):

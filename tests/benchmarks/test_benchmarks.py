@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.data.dataset import Clip
-from earmark.data.manifest import Recording, read_manifest
+from earmark.data.content import Clip
+from earmark.data.manifest import read_manifest
+from earmark.data.recording import Recording
 from earmark.errors import DataError
+from earmark.features.store import ClipKey
 from earmark.tasks.task import BINARY, MULTI_LABEL
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -291,7 +293,7 @@ def make_examples(features, targets, task=BINARY, *, groups=None, folds=None):
     count = len(features)
     groups = groups or [str(number) for number in range(count)]
     clips = tuple(
-        Clip(f"{number}.wav", "", target, group)
+        Clip(f"{number}.wav", ClipKey(""), target, group)
         for number, (target, group) in enumerate(zip(targets, groups, strict=True))
     )
     recordings = tuple(

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.data.dataset import Clip
+from earmark.data.content import Clip
 from earmark.data.manifest import read_manifest
 from earmark.errors import DataError
+from earmark.features.store import ClipKey
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RATE = 16_000
@@ -282,11 +283,11 @@ def test_validation_clips_are_told_by_what_is_heard_in_them():
 
     kinds = {"both": (0, 1), "music": (0,), "speech": (1,), "recorded noise": ()}
     for kind, targets in kinds.items():
-        assert kind_of(Clip("one", "key", targets, "any/noise/sounds")) == kind
-    assert kind_of(Clip("one", "key", (), "noise 7")) == "noise from a seed"
-    assert kind_of(Clip("one", "key", (0,), "song librispeech/7 0")) == "songs from a seed"
-    assert kind_of(Clip("one", "key", (0,), "piece 7")) == "pieces from a seed"
-    assert kind_of(Clip("one", "key", (1,), "talk 7")) == "talk from a seed"
+        assert kind_of(Clip("one", ClipKey("key"), targets, "any/noise/sounds")) == kind
+    assert kind_of(Clip("one", ClipKey("key"), (), "noise 7")) == "noise from a seed"
+    assert kind_of(Clip("one", ClipKey("key"), (0,), "song librispeech/7 0")) == "songs from a seed"
+    assert kind_of(Clip("one", ClipKey("key"), (0,), "piece 7")) == "pieces from a seed"
+    assert kind_of(Clip("one", ClipKey("key"), (1,), "talk 7")) == "talk from a seed"
 
 
 def test_what_lasts_for_half_of_a_second_is_what_is_heard(sources, monkeypatch):

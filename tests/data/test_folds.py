@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from earmark.audio.reading import Excerpt
 from earmark.data.folds import check_folds, fold_names, hold_out, with_folds
-from earmark.data.manifest import SPLITS, Manifest, Recording
+from earmark.data.manifest import Manifest
+from earmark.data.recording import SPLITS, Recording
 from earmark.errors import ConfigError, DataError
 from earmark.tasks.task import MULTI_CLASS, MULTI_LABEL
 

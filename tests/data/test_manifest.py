@@ -11,6 +11,7 @@ import pytest
 from earmark.audio.reading import WHOLE, Excerpt
 from earmark.data.manifest import read_manifest
 from earmark.errors import DataError
+from earmark.features.store import ClipKey
 
 ROWS = [
     {
@@ -149,7 +150,8 @@ def test_stretches_of_one_file_are_recordings_of_one_group(tmp_path):
 
 def test_the_table_as_csv_reads_as_it_was(tmp_path):
     manifest = read_manifest(write_table(tmp_path / "table.csv", *ROWS))
-    lines = list(csv.DictReader(manifest.to_csv({"clips/b.wav [0.5-2.25 s]": "k"}).splitlines()))
+    key = ClipKey("k", 0.5, 2.25)
+    lines = list(csv.DictReader(manifest.to_csv({"clips/b.wav [0.5-2.25 s]": key}).splitlines()))
     assert [line["name"] for line in lines] == [one.name for one in manifest.recordings]
     assert lines[1] == {
         "name": "clips/b.wav [0.5-2.25 s]",
@@ -159,7 +161,7 @@ def test_the_table_as_csv_reads_as_it_was(tmp_path):
         "group": "anna",
         "start": "0.5",
         "end": "2.25",
-        "key": "k",
+        "key": "k@0.5-2.25",
     }
     assert (lines[0]["start"], lines[0]["end"], lines[0]["key"]) == ("", "", "")
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.config import TrainConfig
-from earmark.data.manifest import SPLITS, Manifest, Recording
+from earmark.data.manifest import Manifest
+from earmark.data.recording import SPLITS, Recording
 from earmark.data.splits import with_splits
 
 LABELS = ("music", "noise", "speech")

@@ -13,11 +13,12 @@ from sklearn.metrics import (
 )
 
 from earmark.config import EvaluateConfig
-from earmark.data.dataset import Clip
+from earmark.data.content import Clip
 from earmark.errors import DataError
 from earmark.evaluation.baselines import read_predictions
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.result import Evaluation, WindowScores
+from earmark.features.store import ClipKey
 from earmark.tasks.decision_rule import DecisionRule
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
@@ -34,7 +35,9 @@ def evaluation(task=MULTI_CLASS, seed=0, num_clips=60, **rule):
         targets = [tuple(map(int, np.flatnonzero(rng.random(4) < row))) for row in chances]
     else:
         targets = [(int(rng.choice(len(labels), p=row)),) for row in chances]
-    clips = tuple(Clip(f"{n}.wav", f"key{n}", one, f"g{n // 3}") for n, one in enumerate(targets))
+    clips = tuple(
+        Clip(f"{n}.wav", ClipKey(f"key{n}"), one, f"g{n // 3}") for n, one in enumerate(targets)
+    )
     made = DecisionRule(task, task.default_thresholds(len(labels)), **rule)
     return Evaluation(Predictions(clips, logits, task), labels, made, settings=SETTINGS)
 

@@ -4,9 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from earmark.config import Config, TrainConfig
+from earmark.config import Config, FeatureConfig, TrainConfig
+from earmark.features.log_mel import LogMel
 from earmark.features.windows import (
+    ExcerptGrid,
+    WindowGrid,
     choose_window_frames,
+    cut_middles,
     cut_window,
     stream_windows,
     window_starts,
@@ -109,3 +113,52 @@ def test_streamed_windows_are_those_of_the_whole_clip(group_lengths, window_fram
 
 def test_no_frames_are_no_windows():
     assert list(stream_windows([], 5, 5)) == []
+
+
+def test_a_window_grid_covers_a_clip():
+    assert WindowGrid(100, 0.5).starts(250) == window_starts(250, 100, 0.5)
+    assert WindowGrid(100).starts(30) == [0]
+
+
+ODD = FeatureConfig(sample_rate=8000, n_fft=512, win_length=470, hop_length=193, n_mels=8)
+
+
+@pytest.mark.parametrize("config", [FeatureConfig(), ODD], ids=["default", "odd"])
+def test_an_excerpt_is_every_frame_that_no_sound_outside_of_it_reaches(config, rng):
+    grid = ExcerptGrid.of_seconds(0.5, config)
+    length = grid.num_steps * config.hop_length
+    log_mel = LogMel(config)
+    sound = 0.1 * rng.standard_normal(3 * length).astype(np.float32)
+    other = 0.1 * rng.standard_normal(3 * length).astype(np.float32)
+    other[length : 2 * length] = sound[length : 2 * length]
+    same = np.isclose(log_mel(sound), log_mel(other), atol=1e-4).all(axis=0)
+    start = grid.starts(log_mel.num_frames(3 * length))[1]
+    assert np.flatnonzero(same).tolist() == list(range(start, start + grid.num_frames))
+
+
+@given(st.integers(1, 5000), st.integers(1, 60), st.integers(1, 8))
+def test_excerpts_lie_end_to_end_inside_the_clip(num_frames, extra, margin):
+    grid = ExcerptGrid(num_steps=2 * margin + extra, margin=margin)
+    starts = grid.starts(num_frames)
+    if num_frames <= grid.num_steps:
+        assert starts == [0]
+    else:
+        assert starts[0] == margin
+        assert set(np.diff(starts)) <= {grid.num_steps}
+        last = starts[-1] + grid.num_frames - 1 + margin
+        assert last <= num_frames - 1 < last + grid.num_steps
+
+
+def test_the_length_is_that_of_the_samples_inside():
+    grid = ExcerptGrid.of_seconds(1.0, FeatureConfig())
+    assert (grid.num_steps, grid.num_frames) == (50, 47)
+
+
+@given(st.integers(1, 80), st.floats(0.01, 1.0))
+def test_the_middle_of_a_window_is_repeated_until_it_fills_it(num_frames, fraction):
+    windows = np.arange(num_frames, dtype=np.float32).reshape(1, 1, num_frames)
+    middles = cut_middles(windows, fraction)
+    assert middles.shape == windows.shape
+    found = np.unique(middles)
+    assert len(found) == max(1, round(num_frames * fraction))
+    assert (np.diff(found) == 1).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from earmark.config import Config
-from earmark.data.dataset import Clip
+from earmark.data.content import Clip
 from earmark.errors import FailedFile
 from earmark.evaluation.analysis.analyze import examine
 from earmark.evaluation.analysis.examples import RankedClip
@@ -17,6 +17,7 @@ from earmark.evaluation.baselines import read_predictions
 from earmark.evaluation.metrics.curves import Curve, coverage_curve
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.result import Evaluation
+from earmark.features.store import ClipKey
 from earmark.figures import to_svg
 from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.spec import ModelSpec
@@ -75,7 +76,7 @@ class Page(HTMLParser):
 def evaluation():
     names = ("a.wav", "b<b>.wav", "c.wav")
     clips = tuple(
-        Clip(name, name, (target,)) for name, target in zip(names, (0, 0, 1), strict=True)
+        Clip(name, ClipKey(name), (target,)) for name, target in zip(names, (0, 0, 1), strict=True)
     )
     predictions = Predictions(clips, np.array([[-2.0], [1.0], [3.0]]))
     skipped = (FailedFile("bad.wav", "bad.wav: the file is empty"),)
@@ -311,7 +312,7 @@ def test_columns_of_numbers_are_set_to_the_right():
 )
 def test_the_rule_says_where_its_thresholds_come_from(thresholds, source):
     rule = DecisionRule(MULTI_LABEL, thresholds)
-    clips = (Clip("a.wav", "a", (0,)),)
+    clips = (Clip("a.wav", ClipKey("a"), (0,)),)
     found = Evaluation(Predictions(clips, np.zeros((1, 3)), MULTI_LABEL), ("a", "b", "c"), rule)
     assert describe_rule(found).endswith(source)
 
@@ -342,7 +343,7 @@ def test_clips_without_a_decision_are_shown(tested, checkpoint, tmp_path):
 def test_many_labels_make_a_page(tmp_path):
     labels = tuple(f"label {index}" for index in range(60))
     rng = np.random.default_rng(0)
-    clips = tuple(Clip(f"{n}.wav", f"{n}", (n % 60,)) for n in range(120))
+    clips = tuple(Clip(f"{n}.wav", ClipKey(f"{n}"), (n % 60,)) for n in range(120))
     spec = ModelSpec(Config(), labels, 51, MULTI_CLASS)
     predictions = Predictions(clips, rng.normal(size=(120, 60)), MULTI_CLASS)
     model = Checkpoint(spec, new_network(spec).state_dict())
@@ -356,7 +357,9 @@ def test_many_labels_make_a_page(tmp_path):
 
 def test_several_labels_at_once_make_a_page(tmp_path):
     labels = ("a", "b", "c")
-    clips = tuple(Clip(f"{n}.wav", f"{n}", targets) for n, targets in enumerate([(), (0,), (0, 2)]))
+    clips = tuple(
+        Clip(f"{n}.wav", ClipKey(f"{n}"), targets) for n, targets in enumerate([(), (0,), (0, 2)])
+    )
     spec = ModelSpec(Config(), labels, 51, MULTI_LABEL)
     logits = np.array([[-1.0, -2, -1], [2, -1, 1], [1, -1, 2]])
     evaluation = Evaluation(Predictions(clips, logits, MULTI_LABEL), labels, spec.rule)

@@ -6,8 +6,8 @@ from typing import Any
 
 from earmark.audit.findings import Finding
 from earmark.audit.signal import SignalStats
+from earmark.data.labels import labels_short_of_groups
 from earmark.data.manifest import SPLITS, Manifest
-from earmark.data.splits import labels_short_of_groups
 
 _Place = tuple[str, str | None]
 """Label and split."""

@@ -20,31 +20,23 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--store",
-    "store_root",
     type=click.Path(path_type=Path),
     help="Folder of the feature store; the shared one by default.",
 )
 @json_option
 @configured
 def prepare(
-    data: Path, store_root: Path | None, as_json: bool, config: "Config", reporter: "Reporter"
+    data: Path, store: Path | None, as_json: bool, config: "Config", reporter: "Reporter"
 ) -> None:
     """Computes the log-mel features of a data set into a store on disk."""
-    from earmark.data.preparation import prepare as prepare_features
-    from earmark.features.store import FeatureStore, default_root
+    import earmark.data.preparation
 
-    manifest = read_data(data)
-    store = FeatureStore(store_root or default_root(), config.features)
-    prepared = prepare_features(manifest.recordings, store, reporter=reporter)
+    prepared = earmark.data.preparation.prepare(
+        read_data(data), config, store=store, reporter=reporter
+    )
     if as_json:
-        document = {
-            "num_clips": len(prepared.keys),
-            "num_computed": prepared.num_computed,
-            "store": str(store.root),
-            "skipped": [one.to_dict() for one in prepared.skipped],
-        }
-        click.echo(json.dumps(document))
+        click.echo(json.dumps(prepared.to_dict()))
     else:
         count = f"{len(prepared.keys)} clips stored, {prepared.num_computed} of them new"
-        click.echo(f"{count}, in {store.root}")
+        click.echo(f"{count}, in {prepared.store}")
     exit_if_skipped(prepared.skipped)

@@ -1,52 +1,25 @@
-"""A data folder as people lay it out: splits, labels and groups by folder, and what is left out."""
+"""Data folders: splits, labels and groups by folder, and what is left out."""
 
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from earmark.audio.reading import is_audio
+from earmark.data.recording import SPLIT_NAMES, Recording, normalize
 from earmark.errors import DataError
 
-SPLIT_NAMES = {
-    **dict.fromkeys(("training", "train"), "train"),
-    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
-    **dict.fromkeys(("testing", "test"), "test"),
-}
-SPLIT_TITLES = {"train": "training", "validation": "validation", "test": "test"}
-"""How messages call the splits."""
 
+def read_folder(data: Path) -> tuple[list[Recording], list[str]]:
+    """Reads the recordings below a folder of either layout, through links too.
 
-@dataclass(frozen=True)
-class Sound:
-    """A sound file and what the folders around it say.
-
-    Args:
-        path: The file.
-        label: The folder that names its label, in normal form C.
-        split: ``train``, ``validation``, ``test``, or None where the folders name no splits.
-        group: The folder below the label, in normal form C; None for a file directly in the
-            label's folder.
-    """
-
-    path: Path
-    label: str
-    split: str | None
-    group: str | None
-
-
-def scan(data: Path) -> tuple[list[Sound], list[str]]:
-    """Finds the sound files below a folder of either layout, through links too.
-
-    Hidden files and folders are passed over. Split folders are taken as such when sound lies in
-    folders below them; ``train/*.wav`` beside other folders is a label called train.
+    Hidden files and folders are skipped. Split folders are taken as such when sound lies in
+    folders below them; ``train/*.wav`` beside other folders is a label with the name train.
 
     Args:
         data: ``DATA/{training,validation,testing}/LABEL/**`` or ``DATA/LABEL/**``.
 
     Returns:
-        The sound, and notes on what was assumed and what was left out.
+        The recordings, and notes on what was assumed and what was left out.
 
     Raises:
         DataError: The folder cannot be read, two folders mean the same split, or the name of one
@@ -57,36 +30,47 @@ def scan(data: Path) -> tuple[list[Sound], list[str]]:
     splits = _split_folders(data, sounds.values())
     notes = []
     if splits:
-        tops = sorted({parts[0] for parts in files.values() if len(parts) > 1} - set(splits))
-        notes = [f"{top}: not a split folder, left out" for top in tops]
-        files = {path: parts for path, parts in files.items() if parts[0] not in tops}
+        others = sorted({parts[0] for parts in files.values() if len(parts) > 1} - set(splits))
+        notes = [f"{other}: not a split folder, left out" for other in others]
+        files = {path: parts for path, parts in files.items() if parts[0] not in others}
     found, loose = [], []
     for path in (path for path in files if path in sounds):
-        # A file loose in DATA has the first part of its path for its name.
+        # A file loose in DATA has its own name for the first part of its path.
         split = splits.get(files[path][0])
-        label, *folders = (*files[path][1 if split else 0 : -1], None)
-        if label is None:
-            loose.append(path)
-        elif ";" in label:
-            raise DataError(
-                f"{data}: ';' parts labels, so {label!r} cannot be one; rename the folder"
-            )
+        folders = files[path][1 if split else 0 : -1]
+        if folders:
+            found.append(_recording(data, path, split, folders))
         else:
-            found.append(Sound(path, _normal(label), split, folders[0] and _normal(folders[0])))
+            loose.append(path)
+    unknown = [path for path in files if path not in sounds]
+    return found, [*notes, *_assumed(found, splits), *_left_out(data, loose, unknown)]
+
+
+def _recording(data: Path, path: Path, split: str | None, folders: Sequence[str]) -> Recording:
+    """The recording that a file is; the folders from its label downwards describe it."""
+    label, *below = folders
+    if ";" in label:
+        raise DataError(
+            f"{data}: ';' separates labels, so {label!r} cannot be one; rename the folder"
+        )
+    name = path.relative_to(data).as_posix()
+    group = normalize(below[0]) if below else name
+    return Recording(path, name, (normalize(label),), group=group, split=split)
+
+
+def _assumed(found: Sequence[Recording], splits: Mapping[str, str]) -> list[str]:
+    notes = []
+    grouped = [one for one in found if one.group != one.name]
+    labels = {label for one in grouped for label in one.labels if label.lower() in SPLIT_NAMES}
     if not splits:
-        called = {one.label for one in found if one.group and one.label.lower() in SPLIT_NAMES}
         notes = [
-            f"{one} is taken for a label, as the folders beside it are" for one in sorted(called)
+            f"{label} is taken for a label, as the folders beside it are"
+            for label in sorted(labels)
         ]
-    groups = {sound.group for sound in found} - {None}
+    groups = {one.group for one in grouped}
     if groups:
         notes.append(f"the folders below each label are taken as {_count(len(groups), 'group')}")
-    others = [path for path in files if path not in sounds]
-    return found, [*notes, *_left_out(data, loose, others)]
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    return notes
 
 
 def walk(folder: Path) -> Iterator[Path]:
@@ -133,7 +117,7 @@ def _split_folders(data: Path, sounds: Iterable[tuple[str, ...]]) -> dict[str, s
         return {}
     twice = [name for name, count in Counter(splits.values()).items() if count > 1]
     if twice:
-        raise DataError(f"{data}: two folders both mean {twice[0]}; join them")
+        raise DataError(f"{data}: two folders both mean {twice[0]}; merge them")
     return splits
 
 

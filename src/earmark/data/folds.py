@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
-from earmark.data.manifest import Manifest, refuse_group_overlap, refuse_sound_overlap
+from earmark.data.manifest import Manifest
+from earmark.data.overlap import refuse_group_overlap, refuse_sound_overlap
 from earmark.data.splits import assign_groups
 from earmark.errors import ConfigError, DataError
 from earmark.tasks.task import MULTI_LABEL, Task
@@ -60,7 +61,7 @@ def _refuse_own_folds(manifest: Manifest, num_folds: int | None) -> None:
         raise DataError(
             f"{source}: names {len(names)} folds; at least {FEWEST_FOLDS} are needed, {_WHY_THREE}"
         )
-    refuse_group_overlap(manifest, "fold")
+    refuse_group_overlap(source, manifest.recordings, "fold")
     refuse_sound_overlap(source, manifest.recordings, "fold")
 
 

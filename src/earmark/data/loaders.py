@@ -1,201 +1,165 @@
-"""What a run may be trained and validated on: the task, the clips and their loaders."""
+"""Loaders: batches of windows to train on and to validate or test on."""
 
-import logging
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader, Sampler
 
 from earmark.config import Config, TrainConfig
-from earmark.data.dataset import (
-    AudioDataset,
-    Clip,
-    OrderedLoader,
-    TrainingLoader,
-    require_labels,
-    usable_clips,
-)
-from earmark.data.folders import SPLIT_TITLES
-from earmark.data.manifest import SPLITS, Manifest
-from earmark.data.preparation import ContentSet, Prepared
-from earmark.data.splits import labels_short_of_groups
-from earmark.errors import DataError, TrainingError
+from earmark.data.dataset import AudioDataset
+from earmark.data.labels import require_clips
+from earmark.data.manifest import Manifest
+from earmark.data.preparation import Prepared, prepare_once, training_clips
+from earmark.errors import TrainingError
 from earmark.features.store import FeatureStore
-from earmark.features.windows import choose_window_frames
+from earmark.features.windows import EVALUATION_BATCH, WindowGrid, choose_window_frames
 from earmark.system.runtime import Runtime
-from earmark.tasks.task import BINARY, MULTI_LABEL, TASKS, Task, find_task
+from earmark.tasks.task import Task, sampling_weights
 
-logger = logging.getLogger(__name__)
+
+class TrainingBatches(Sampler[list[int]]):
+    """Shuffled batches of this process's part of the windows; all parts have the same length.
+
+    Balanced sampling draws windows with replacement, rare labels as often as common ones.
+
+    Args:
+        dataset: What to sample.
+        config: Batch size and seed.
+        runtime: Which part.
+    """
+
+    def __init__(self, dataset: AudioDataset, config: TrainConfig, runtime: Runtime) -> None:
+        self._dataset = dataset
+        self._config = config
+        self._runtime = runtime
+        self._epoch = 0
+        self._weights = None
+        if config.balance == "sampling":
+            self._weights = sampling_weights(dataset.window_targets)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Sets the epoch that the next order is drawn for."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        length = len(self._dataset) // self._runtime.world_size
+        return -(-length // self._config.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rng = np.random.default_rng((self._config.seed, self._epoch, 0))
+        if self._weights is None:
+            order = rng.permutation(len(self._dataset))
+        else:
+            order = rng.choice(len(self._dataset), len(self._dataset), p=self._weights)
+        # Parts of one length, so that no process waits for gradients that never come.
+        length = len(order) // self._runtime.world_size
+        own = order[self._runtime.rank :: self._runtime.world_size][:length].tolist()
+        for first in range(0, length, self._config.batch_size):
+            yield own[first : first + self._config.batch_size]
+
+
+class OrderedBatches(Sampler[list[int]]):
+    """All windows in order, in batches of one size; every so many of them are this process's.
+
+    The batches do not depend on the number of processes, so the metrics do not either.
+    """
+
+    def __init__(self, dataset: AudioDataset, runtime: Runtime) -> None:
+        first = EVALUATION_BATCH * runtime.rank
+        step = EVALUATION_BATCH * runtime.world_size
+        self._num_windows = len(dataset)
+        self._firsts = range(first, len(dataset), step)
+
+    def __len__(self) -> int:
+        return len(self._firsts)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for first in self._firsts:
+            yield list(range(first, min(first + EVALUATION_BATCH, self._num_windows)))
+
+
+class TrainingLoader(DataLoader):
+    """Random windows in random order, both drawn from the seed and the epoch."""
+
+    dataset: AudioDataset  # pyrefly: ignore[bad-override-mutable-attribute]
+
+    def __init__(self, dataset: AudioDataset, config: TrainConfig, runtime: Runtime) -> None:
+        self.batches = TrainingBatches(dataset, config, runtime)
+        super().__init__(dataset, batch_sampler=self.batches, collate_fn=_identity)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draws the windows and the order of an epoch."""
+        self.dataset.set_epoch(epoch)
+        self.batches.set_epoch(epoch)
+
+
+class OrderedLoader(DataLoader):
+    """Every window in order: for validation and testing, so that predictions can be traced."""
+
+    dataset: AudioDataset  # pyrefly: ignore[bad-override-mutable-attribute]
+
+    def __init__(self, dataset: AudioDataset, runtime: Runtime) -> None:
+        super().__init__(
+            dataset, batch_sampler=OrderedBatches(dataset, runtime), collate_fn=_identity
+        )
+
+
+def _identity(batch: Any) -> Any:
+    return batch
 
 
 @dataclass(frozen=True)
 class Loaders:
     """Random windows to train on, and every window of the validation split in order, if any.
 
-    The windows that the network gets have ``window_frames`` frames.
+    Args:
+        train: The training split.
+        validation: The validation split; None where nothing is held out for validation.
+        window_frames: Length of the windows that the network gets.
+        prepared: The features that they read.
     """
 
     train: TrainingLoader
     validation: OrderedLoader | None
     window_frames: int
-
-
-def choose_task(manifest: Manifest, config: TrainConfig, runtime: Runtime) -> Task:
-    """The task that the settings name or the data ask for, if the splits allow it.
-
-    Args:
-        manifest: The data, with splits.
-        config: Which task.
-        runtime: Where the work is done.
-
-    Raises:
-        DataError: There is nothing to tell apart, or a label is missing where it is needed.
-    """
-    task = name_task(manifest, config)
-    counts = {
-        split: Counter(label for one in manifest.split(split) for label in one.labels)
-        for split in SPLITS
-    }
-    _check_label_counts(manifest, counts)
-    if config.hold_out_validation:
-        _check_validated(manifest, task, counts["validation"], runtime)
-    return task
-
-
-def name_task(manifest: Manifest, config: TrainConfig) -> Task:
-    """The task that the settings name or the data ask for, whatever their splits.
-
-    Args:
-        manifest: The data.
-        config: Which task.
-
-    Raises:
-        DataError: There is nothing to tell apart, or a recording's labels do not fit the task.
-    """
-    labels = manifest.labels
-    if len(labels) < 2:
-        found = f"only the label {labels[0]!r}" if labels else "no label"
-        raise DataError(f"{manifest.source}: {found}; at least two are needed to tell apart")
-    if config.task == "auto":
-        task = find_task((one.labels for one in manifest.recordings), len(labels))
-    else:
-        task = TASKS[config.task]
-    if task is BINARY and len(labels) != 2:
-        raise DataError(
-            f"{manifest.source}: {len(labels)} labels; a binary task has two, so set "
-            "train.task=multi_class"
-        )
-    require_labels(manifest, task)
-    return task
-
-
-def _check_label_counts(manifest: Manifest, counts: Mapping[str, Mapping[str, int]]) -> None:
-    for label in manifest.labels:
-        present = [split for split in SPLITS if counts[split][label]]
-        if present == ["test"]:
-            raise DataError(
-                f"{manifest.source}: {label!r} occurs in the test split only, where it could never "
-                "be learnt; add some to the training split or leave it out"
-            )
-        if "train" not in present:
-            raise DataError(
-                f"{manifest.source}: no {label!r} in the training split; {_mend(manifest, label)}"
-            )
-
-
-def _mend(manifest: Manifest, label: str) -> str:
-    count = labels_short_of_groups(manifest).get(label)
-    if count is None:
-        return "add some"
-    return (
-        f"it has {count} of the {len(SPLITS)} groups that splits need at least, so add "
-        "recordings of it from elsewhere"
-    )
-
-
-def _check_validated(
-    manifest: Manifest, task: Task, counts: Mapping[str, int], runtime: Runtime
-) -> None:
-    for label in manifest.labels:
-        if counts[label]:
-            continue
-        if task is not MULTI_LABEL:
-            raise DataError(
-                f"{manifest.source}: no {label!r} in the validation split; {_mend(manifest, label)}"
-            )
-        logger.warning(f"no {label!r} in the validation split: its threshold stays at 0.5")
-
-
-def tell_data(manifest: Manifest) -> None:
-    """Says how many recordings of which label there are, and what was assumed."""
-    logger.info(f"data: {manifest.summary()}")
-    for note in manifest.notes:
-        logger.info(f"note: {note}")
+    prepared: Prepared
 
 
 def make_loaders(
-    manifest: Manifest,
-    prepared: Prepared,
-    store: FeatureStore,
-    config: Config,
-    task: Task,
-    runtime: Runtime,
+    manifest: Manifest, task: Task, config: Config, store: FeatureStore, runtime: Runtime
 ) -> Loaders:
-    """The loaders of the training split and, where it is validated, of the validation split.
+    """The features of the training and validation splits, computed and ready to train on.
+
+    Args:
+        manifest: The data, with splits.
+        task: What the labels mean.
+        config: All settings.
+        store: Where the features are and go.
+        runtime: Where to compute.
 
     Raises:
         DataError: A label has no usable clip in a split that needs it.
         TrainingError: There are fewer windows than processes.
     """
-    train_clips = usable_clips(manifest, prepared, "train")
-    _require_every_label(manifest, "train", train_clips)
-    lengths = [store.num_frames(clip.key) for clip in train_clips]
-    window_frames = choose_window_frames(lengths, config)
+    recordings = (*manifest.split("train"), *manifest.split("validation"))
+    prepared = prepare_once(recordings, store, runtime)
+    clips = training_clips(manifest, prepared, config.train)
+    require_clips(manifest, task, clips)
     num_labels = len(manifest.labels)
-    training = AudioDataset(
-        store,
-        train_clips,
-        window_frames,
-        crops=config,
-        num_labels=num_labels,
-    )
+    lengths = [store.num_frames(clip.key) for clip in clips["train"]]
+    window_frames = choose_window_frames(lengths, config)
+    grid = WindowGrid(window_frames, config.predict.overlap)
+    training = AudioDataset(store, clips["train"], grid, crops=config, num_labels=num_labels)
     if len(training) < runtime.world_size:
         raise TrainingError(
-            f"{len(training)} training windows cannot be shared by {runtime.world_size} processes; "
+            f"{len(training)} training windows are too few for {runtime.world_size} processes; "
             "start fewer"
         )
     validation = None
-    if config.train.hold_out_validation:
-        clips = _validation_clips(manifest, prepared, train_clips, task, runtime)
-        overlap = config.predict.overlap
-        windows = AudioDataset(store, clips, window_frames, overlap=overlap, num_labels=num_labels)
+    if "validation" in clips:
+        windows = AudioDataset(store, clips["validation"], grid, num_labels=num_labels)
         validation = OrderedLoader(windows, runtime)
-    return Loaders(TrainingLoader(training, config.train, runtime), validation, window_frames)
-
-
-def _validation_clips(
-    manifest: Manifest, prepared: Prepared, train_clips: list[Clip], task: Task, runtime: Runtime
-) -> list[Clip]:
-    """The clips to validate on, without those whose content is trained on."""
-    trained = ContentSet(clip.key for clip in train_clips)
-    clips = []
-    for clip in usable_clips(manifest, prepared, "validation"):
-        if clip.key in trained:
-            where = "is in the training split too"
-            logger.warning(f"left out of validation: {clip.name} {where}")
-        else:
-            clips.append(clip)
-    if task is not MULTI_LABEL:
-        _require_every_label(manifest, "validation", clips)
-    elif not clips:
-        raise DataError(f"{manifest.source}: no usable clip in the validation split; add some")
-    return clips
-
-
-def _require_every_label(manifest: Manifest, split: str, clips: list[Clip]) -> None:
-    present = {index for clip in clips for index in clip.targets}
-    missing = [label for index, label in enumerate(manifest.labels) if index not in present]
-    if missing:
-        raise DataError(
-            f"{manifest.source}: {missing[0]!r} has no usable clip in the {SPLIT_TITLES[split]} "
-            "split; add some"
-        )
+    loader = TrainingLoader(training, config.train, runtime)
+    return Loaders(loader, validation, window_frames, prepared)

@@ -1,81 +1,105 @@
-"""From recordings to stored features: many at once, a bad one never costs the others."""
+"""From recordings to clips: their features computed in parallel and stored."""
 
 import functools
 import logging
-import math
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import loky
 import threadpoolctl
 
-from earmark.audio.decoding import AV_EXTENSIONS, WHOLE, Excerpt
-from earmark.config import FeatureConfig
-from earmark.data.manifest import Recording
+from earmark.audio.decoding import AV_EXTENSIONS
+from earmark.config import Config, FeatureConfig, TrainConfig, as_config
+from earmark.data.content import Clip, ContentSet
+from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.recording import Recording
 from earmark.errors import AudioError, FailedFile
 from earmark.features.log_mel import Features, LogMel, extract
-from earmark.features.store import ContentDigests, FeatureStore
+from earmark.features.store import ClipKey, ContentDigests, FeatureStore
 from earmark.system.memory import keep_freed_memory
 from earmark.system.parallel import default_num_workers, map_in_order
 from earmark.system.progress import SILENT, Reporter
 
+if TYPE_CHECKING:
+    from earmark.system.runtime import Runtime
+
 logger = logging.getLogger(__name__)
 
 PROCESSES_FROM_BYTES = 8_000_000
-"""So much for PyAV pays for starting processes, which takes about a second."""
+"""Size of the files for PyAV from which starting processes, about a second, pays off."""
 
 Extractor = Callable[[Recording], Features]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare` did: the store key of each usable recording, by name, and the others."""
-
-    keys: dict[str, str]
-    skipped: tuple[FailedFile, ...]
-    num_computed: int
-
-
-class ContentSet:
-    """Stretches of sound, told apart by their content.
+    """The recordings whose features are stored, and those that failed.
 
     Args:
-        keys: Store keys.
-
-    Example:
-        >>> trained = ContentSet(["aa@0.0-5.0", "bb"])
-        >>> "aa@4.0-9.0" in trained, "aa@5.0-9.0" in trained, "bb@1.0-2.0" in trained
-        (True, False, True)
+        keys: Name of each usable recording to the key of its features.
+        skipped: The other recordings, with their errors.
+        num_computed: Clips whose features were not stored before.
+        store: Folder of the store.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._stretches: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        for key in keys:
-            digest, start, end = _parse_key(key)
-            self._stretches[digest].append((start, end))
+    keys: dict[str, ClipKey]
+    skipped: tuple[FailedFile, ...]
+    num_computed: int
+    store: Path
 
-    def __contains__(self, key: str) -> bool:
-        """Whether any of the sound of a clip is in the set."""
-        digest, start, end = _parse_key(key)
-        known = self._stretches.get(digest, ())
-        return any(start < other_end and other_start < end for other_start, other_end in known)
+    def __repr__(self) -> str:
+        return (
+            f"Prepared({len(self.keys)} clips, {self.num_computed} of them new, "
+            f"{len(self.skipped)} files skipped, in {self.store})"
+        )
 
-
-def _make_key(digest: str, excerpt: Excerpt) -> str:
-    return digest if excerpt == WHOLE else f"{digest}@{excerpt.start}-{excerpt.end}"
-
-
-def _parse_key(key: str) -> tuple[str, float, float]:
-    digest, _, stretch = key.partition("@")
-    start, _, end = stretch.rpartition("-")
-    return digest, float(start or 0.0), math.inf if end in ("", "None") else float(end)
+    def to_dict(self) -> dict[str, Any]:
+        """What ``prepare --json`` prints."""
+        return {
+            "num_clips": len(self.keys),
+            "num_computed": self.num_computed,
+            "store": str(self.store),
+            "skipped": [one.to_dict() for one in self.skipped],
+        }
 
 
 def prepare(
+    data: Path | str | Manifest,
+    config: Config | Path | str | None = None,
+    *,
+    store: Path | str | None = None,
+    num_workers: int | None = None,
+    reporter: Reporter = SILENT,
+) -> Prepared:
+    """Computes the features of a data set, as far as they are not stored yet.
+
+    Args:
+        data: What `read_manifest` takes.
+        config: All settings, of which the front end's count; the defaults when not given.
+        store: Folder of the feature store; the shared one when not given.
+        num_workers: Threads; as many as there are processors when not given.
+        reporter: Shows a progress bar.
+
+    Raises:
+        DataError: The data set cannot be read.
+
+    Example:
+        >>> prepare("recordings").num_computed  # doctest: +SKIP
+        1280
+    """
+    manifest = read_manifest(data)
+    opened = FeatureStore(store, as_config(config).features)
+    return prepare_recordings(
+        manifest.recordings, opened, num_workers=num_workers, reporter=reporter
+    )
+
+
+def prepare_recordings(
     recordings: Sequence[Recording],
     store: FeatureStore,
     *,
@@ -84,18 +108,18 @@ def prepare(
 ) -> Prepared:
     """Computes and stores the features that are not stored yet.
 
-    A recording that fails is named and skipped; the others go on. Interrupted work goes on where
-    it stopped, because clips count one by one.
+    A recording that fails is logged and skipped. Each clip is stored by itself, so interrupted
+    work goes on where it stopped.
 
     Args:
         recordings: What to prepare.
         store: Where to.
-        num_workers: How many at once; as many as there are processors when it is not given.
-        reporter: Told of progress and of each failure.
+        num_workers: Threads; as many as there are processors when not given.
+        reporter: Shows a progress bar.
     """
     keep_freed_memory()
     num_workers = num_workers or default_num_workers()
-    keys: dict[str, str] = {}
+    keys: dict[str, ClipKey] = {}
     skipped: list[FailedFile] = []
     pace = _Pace()
     cancel = threading.Event()
@@ -105,29 +129,87 @@ def prepare(
         store.writer() as writer,
         reporter.track("features", len(recordings)) as task,
     ):
-        work = functools.partial(_work, digests, store, extractor)
+        work = _Work(digests, store, extractor)
         for recording, future in map_in_order(work, recordings, num_workers, cancel=cancel):
             try:
-                key, extracted = future.result()
+                key, computed = future.result()
             except AudioError as error:
                 skipped.append(FailedFile(recording.name, str(error)))
                 logger.warning(f"skipped: {error}")
             else:
                 keys[recording.name] = key
-                if extracted is not None:
-                    writer.append(key, extracted.frames)
-                    pace.add(extracted.duration_seconds)
+                if computed is not None:
+                    writer.append(key, computed.frames)
+                    pace.add(computed.duration_seconds)
             task.advance(note=str(pace))
     if pace.num_clips:
         logger.info(f"features: {pace.num_clips} clips, {pace}")
-    return Prepared(keys, tuple(skipped), pace.num_clips)
+    return Prepared(keys, tuple(skipped), pace.num_clips, store.root)
 
 
-def _work(
-    digests: ContentDigests, store: FeatureStore, extractor: Extractor, recording: Recording
-) -> tuple[str, Features | None]:
-    key = _make_key(digests.digest(recording.path), recording.excerpt)
-    return key, None if key in store else extractor(recording)
+def prepare_once(
+    recordings: Sequence[Recording], store: FeatureStore, runtime: "Runtime"
+) -> Prepared:
+    """Features of recordings: the first process computes them, the others wait and read."""
+    if not runtime.is_main:
+        runtime.wait()
+        store.refresh()
+    prepared = prepare_recordings(recordings, store, reporter=runtime.reporter)
+    if runtime.is_main:
+        runtime.wait()
+    return prepared
+
+
+def usable_clips(manifest: Manifest, prepared: Prepared, split: str | None = None) -> list[Clip]:
+    """The recordings of a split, or of all, that have features, in the order of the manifest."""
+    return [
+        Clip(one.name, prepared.keys[one.name], manifest.targets(one), one.group)
+        for one in (manifest.split(split) if split else manifest.recordings)
+        if one.name in prepared.keys
+    ]
+
+
+def training_clips(
+    manifest: Manifest, prepared: Prepared, config: TrainConfig
+) -> dict[str, list[Clip]]:
+    """The usable clips of the training split and, where it is held out, of the validation split.
+
+    Clips whose content is trained on are left out of validation.
+    """
+    clips = {"train": usable_clips(manifest, prepared, "train")}
+    if config.hold_out_validation:
+        trained = ContentSet(clip.key for clip in clips["train"])
+        found = usable_clips(manifest, prepared, "validation")
+        clips["validation"] = [clip for clip in found if clip.key not in trained]
+        for clip in found:
+            if clip.key in trained:
+                logger.warning(f"left out of validation: {clip.name} is in the training split too")
+    return clips
+
+
+class _Work:
+    """From a recording to its key, and its features unless they are stored.
+
+    Files of equal content wait for one another, so that their features are computed once.
+    """
+
+    def __init__(self, digests: ContentDigests, store: FeatureStore, extractor: Extractor) -> None:
+        self._digests = digests
+        self._store = store
+        self._extractor = extractor
+        self._locks: dict[ClipKey, threading.Lock] = {}
+        self._computed: set[ClipKey] = set()
+
+    def __call__(self, recording: Recording) -> tuple[ClipKey, Features | None]:
+        key = ClipKey.of(self._digests.digest(recording.path), recording.excerpt)
+        if key in self._store:
+            return key, None
+        with self._locks.setdefault(key, threading.Lock()):
+            if key in self._computed:
+                return key, None
+            features = self._extractor(recording)
+            self._computed.add(key)
+            return key, features
 
 
 @contextmanager
@@ -137,14 +219,14 @@ def _extractor(
     num_workers: int,
     cancel: threading.Event,
 ) -> Iterator[Extractor]:
-    """What extracts a recording: here, or in a process when PyAV, which holds the lock, decodes."""
+    """Extracts a recording here, or in a process if PyAV, which holds the GIL, decodes it."""
     log_mel = LogMel(config)
     alone = len(recordings) == 1 and num_workers > 1
 
     def here(recording: Recording) -> Features:
         return extract(recording.path, log_mel, recording.excerpt, pipelined=alone, cancel=cancel)
 
-    # Each worker is a thread already; more of them inside the matrix product would only wait.
+    # Each worker is a thread already; more threads inside the matrix product would only wait.
     with threadpoolctl.threadpool_limits(1, "blas"):
         num_bytes = sum(one.path.stat().st_size for one in recordings if _needs_av(one))
         if alone or num_workers == 1 or num_bytes < PROCESSES_FROM_BYTES:
@@ -173,7 +255,7 @@ _front_end = functools.lru_cache(maxsize=1)(LogMel)
 
 
 class _Pace:
-    """Clips and seconds of sound done, and how many seconds in a second."""
+    """Clips and seconds of sound done, and the speed."""
 
     def __init__(self) -> None:
         self._started_at = time.monotonic()
@@ -186,4 +268,4 @@ class _Pace:
 
     def __str__(self) -> str:
         elapsed = max(time.monotonic() - self._started_at, 1e-3)
-        return f"{self._seconds:,.0f} s of sound, {self._seconds / elapsed:,.0f} in a second"
+        return f"{self._seconds:,.0f} s of sound, {self._seconds / elapsed:,.0f} times real time"

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from earmark.config import TrainConfig
-from earmark.data.manifest import SPLITS, Manifest, Recording
+from earmark.data.manifest import Manifest
+from earmark.data.recording import Recording
 
 
 def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
@@ -90,17 +91,3 @@ def assign_groups(
         for label, number in counts[group].items():
             missing[split][label] -= number
     return chosen
-
-
-def labels_short_of_groups(manifest: Manifest) -> dict[str, int]:
-    """Labels that some split must lack, since they have fewer groups than that, and how many.
-
-    Args:
-        manifest: The data.
-    """
-    groups: dict[str, set[str]] = defaultdict(set)
-    for one in manifest.recordings:
-        for label in one.labels:
-            groups[label].add(one.group)
-    counts = {label: len(groups[label]) for label in manifest.labels}
-    return {label: count for label, count in counts.items() if count < len(SPLITS)}

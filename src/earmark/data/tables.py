@@ -1,4 +1,4 @@
-"""Rows of a manifest file: CSV, JSON Lines or Parquet to text cells under known column names."""
+"""Manifest files: the rows of a CSV, JSON Lines or Parquet table, and the recordings they give."""
 
 import csv
 import io
@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from earmark.audio.decoding import WHOLE, Excerpt
+from earmark.data.overlap import Files
+from earmark.data.recording import SPLIT_NAMES, Recording, normalize
 from earmark.errors import DataError
+from earmark.system.numbers import parse_number
 
 COLUMNS = ("path", "label", "split", "fold", "group", "start", "end")
 _REQUIRED = ("path", "label")
@@ -21,7 +25,7 @@ class Row:
     """A row as text.
 
     Args:
-        number: Its line in the file, or its place in a Parquet table, counted from 1.
+        number: Its line in the file, or its position in a Parquet table, counted from 1.
         cells: Column to cell, without spaces around it; empty where the row has none.
     """
 
@@ -32,7 +36,85 @@ class Row:
 _Numbered = list[tuple[int, dict[str, Any]]]
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_table(path: Path) -> tuple[list[Recording], dict[str, int]]:
+    """Reads the recordings of a manifest file.
+
+    Args:
+        path: A CSV, JSON Lines or Parquet file.
+
+    Returns:
+        The recordings in the order of the file, and the row of each by its name.
+
+    Raises:
+        DataError: The file cannot be read, or a row does not describe a recording of its own.
+    """
+    recordings = []
+    files = Files()
+    rows: dict[str, int] = {}
+    seen: dict[tuple[Path, Excerpt], int] = {}
+    for row in _read_rows(path):
+        one = _recording(path, row, files)
+        first = seen.setdefault((files.real(one.path), one.excerpt), row.number)
+        if first != row.number:
+            raise DataError(
+                f"{path}, rows {first} and {row.number}: {one.path} is listed twice; keep one row"
+            )
+        first = rows.setdefault(one.name, row.number)
+        if first != row.number:
+            raise DataError(
+                f"{path}, rows {first} and {row.number}: both have the name {one.name}; "
+                "rename a file"
+            )
+        recordings.append(one)
+    _refuse_missing_labels(path, recordings, rows)
+    return recordings, rows
+
+
+def _refuse_missing_labels(
+    source: Path, recordings: Sequence[Recording], rows: Mapping[str, int]
+) -> None:
+    """A recording may lack a label only where others have several; elsewhere it is a mistake."""
+    empty = next((one for one in recordings if not one.labels), None)
+    if empty and not any(len(one.labels) > 1 for one in recordings):
+        raise DataError(f"{source}, row {rows[empty.name]}: label missing")
+
+
+def _recording(source: Path, row: Row, files: Files) -> Recording:
+    where = f"{source}, row {row.number}"
+    cells = row.cells
+    labels = {part.strip() for part in normalize(cells.get("label", "")).split(";")} - {""}
+    if not cells.get("path"):
+        raise DataError(f"{where}: {'path' if labels else 'path and label'} missing")
+    split = cells.get("split", "").lower()
+    if split and split not in SPLIT_NAMES:
+        raise DataError(f"{where}: split {split!r} is not training, validation or testing")
+    excerpt = Excerpt(_seconds(cells, "start", where) or 0.0, _seconds(cells, "end", where))
+    if excerpt.end is not None and excerpt.end <= excerpt.start:
+        raise DataError(f"{where}: end {cells['end']} s is not after start {cells['start']} s")
+    path = files.locate(source.parent, cells["path"], where)
+    return Recording(
+        path=path,
+        name=cells["path"] + (f" {excerpt}" if excerpt != WHOLE else ""),
+        labels=tuple(sorted(labels)),
+        group=normalize(cells.get("group", "")) or files.spelling(path, cells["path"]),
+        split=SPLIT_NAMES.get(split),
+        fold=cells.get("fold") or None,
+        excerpt=excerpt,
+        extra={key: value for key, value in cells.items() if key not in COLUMNS},
+    )
+
+
+def _seconds(cells: Mapping[str, str], column: str, where: str) -> float | None:
+    text = cells.get(column)
+    if not text:
+        return None
+    seconds = parse_number(text)
+    if seconds is None or seconds < 0:
+        raise DataError(f"{where}: {column} {text!r} is not a number of seconds")
+    return seconds
+
+
+def _read_rows(path: Path) -> list[Row]:
     """Reads a table; the columns of `COLUMNS` are found in any case of letters.
 
     Raises:
@@ -76,11 +158,11 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
     missing = [name for name in _REQUIRED if not known[name]]
     if columns and missing:
         listed = ", ".join(columns[:8]) + (", ..." if len(columns) > 8 else "")
-        wrong = [mark for mark in _DELIMITERS if mark in listed]
-        mend = f"write commas between cells, not {wrong[0]!r}" if wrong else "rename the columns"
+        wrong = [one for one in _DELIMITERS if one in listed]
+        advice = f"write commas between cells, not {wrong[0]!r}" if wrong else "rename the columns"
         raise DataError(
             f"{path}: no column is called {' or '.join(missing)}; the columns are {listed}, and "
-            f"{' and '.join(_REQUIRED)} are needed; {mend}"
+            f"{' and '.join(_REQUIRED)} are needed; {advice}"
         )
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from earmark.data.dataset import AudioDataset, Clip, OrderedLoader, prepare_once
+from earmark.data.content import Clip
+from earmark.data.dataset import AudioDataset
+from earmark.data.loaders import OrderedLoader
 from earmark.data.manifest import Manifest
-from earmark.data.stretches import ExcerptDataset, excerpt_grid
+from earmark.data.preparation import prepare_once
 from earmark.errors import ConfigError
 from earmark.evaluation.held_out import check_labels, read_seen, test_part, unseen_clips
 from earmark.evaluation.metrics.scores import Predictions
@@ -19,6 +21,7 @@ from earmark.evaluation.provenance import trace
 from earmark.evaluation.result import Evaluation, WindowScores
 from earmark.features.levels import peak_level_db
 from earmark.features.store import FeatureStore, default_root
+from earmark.features.windows import ExcerptGrid, WindowGrid
 from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, place
@@ -43,7 +46,7 @@ def predict_clips(
     Returns:
         The same logits whatever the number of processes.
     """
-    windows = loader.windows
+    windows = loader.dataset
     logits = window_logits(model, loader, runtime, task=spec.task)
     pooling = spec.config.predict.pooling
     pooled = clip_logits(logits, windows.window_clips, task=spec.task, pooling=pooling)
@@ -61,14 +64,14 @@ def window_logits(
         runtime: Where to compute.
         task: What the logits mean.
     """
-    windows = loader.windows
+    windows = loader.dataset
     num_outputs = task.num_outputs(windows.targets.shape[1])
     logits = torch.zeros(len(windows), num_outputs, dtype=torch.float64)
     model.eval()
     with torch.inference_mode():
         for batch in loader:
             output = model(batch.log_mel.to(runtime.device)).cpu().double()
-            logits[batch.windows] = output
+            logits[batch.indices] = output
     # Each row is written by one process and zero elsewhere, so the sum is exact.
     return runtime.all_sum(logits).numpy()
 
@@ -81,22 +84,24 @@ def _score_excerpts(
     runtime: Runtime,
 ) -> WindowScores | None:
     """Figures over stretches, where they are asked for: each is judged as a clip no longer."""
-    if spec.config.evaluate.excerpt_seconds is None:
+    seconds = spec.config.evaluate.excerpt_seconds
+    if seconds is None:
         return None
-    stretches = ExcerptDataset(store, clips, spec.config, num_labels=len(spec.labels))
-    loader = OrderedLoader(stretches, runtime)
+    grid = ExcerptGrid.of_seconds(seconds, spec.config.features)
+    excerpts = AudioDataset(store, clips, grid, num_labels=len(spec.labels))
+    loader = OrderedLoader(excerpts, runtime)
     logits = window_logits(model, loader, runtime, task=spec.task)
-    targets = stretches.targets[stretches.window_clips]
+    targets = excerpts.window_targets
     levels_db = np.array(
         [
-            peak_level_db(stretches.frames(index), spec.config.features)
-            for index in range(len(stretches))
+            peak_level_db(excerpts.frames(index), spec.config.features)
+            for index in range(len(excerpts))
         ]
     )
     decided = spec.rule.decide(logits, levels_db)
     return WindowScores(
-        seconds=stretches.seconds,
-        num_windows=len(stretches),
+        seconds=seconds,
+        num_windows=len(excerpts),
         num_correct=int(decided.are_right(targets).sum()),
         loss=float(spec.task.losses(spec.rule.calibrate(logits), targets).mean()),
     )
@@ -140,8 +145,7 @@ def evaluate(
     windows = AudioDataset(
         store,
         clips,
-        spec.window_frames,
-        overlap=spec.config.predict.overlap,
+        WindowGrid(spec.window_frames, spec.config.predict.overlap),
         num_labels=len(spec.labels),
     )
     model = place(checkpoint.build(), runtime.device)
@@ -167,7 +171,7 @@ def require_excerpts(spec: ModelSpec) -> None:
     """
     config = spec.config
     if config.evaluate.excerpt_seconds is not None:
-        grid = excerpt_grid(config.evaluate.excerpt_seconds, config.features)
+        grid = ExcerptGrid.of_seconds(config.evaluate.excerpt_seconds, config.features)
         try:
             new_network(replace(spec, window_frames=grid.num_frames))
         except ConfigError as error:

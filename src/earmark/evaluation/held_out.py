@@ -5,10 +5,12 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from earmark.data.dataset import Clip, require_labels, usable_clips
+from earmark.data.content import Clip, ContentSet
+from earmark.data.labels import require_labels
 from earmark.data.manifest import Manifest
-from earmark.data.preparation import ContentSet, Prepared
+from earmark.data.preparation import Prepared, usable_clips
 from earmark.errors import DataError
+from earmark.features.store import ClipKey
 from earmark.models.checkpoint import ModelSpec
 from earmark.models.run_folder import RunFolder
 from earmark.system.runtime import Runtime
@@ -42,7 +44,7 @@ def read_seen(run: Path | None) -> Seen | None:
     # Of equally common ones the first in the alphabet, so that the order of rows does not matter.
     commonest = min(counts, key=lambda labels: (-counts[labels], labels), default="")
     labels = tuple(commonest.split(";")) if commonest else ()
-    return Seen(ContentSet(row["key"] for row in rows if row["key"]), groups, labels)
+    return Seen(ContentSet(ClipKey.parse(row["key"]) for row in rows if row["key"]), groups, labels)
 
 
 def check_labels(manifest: Manifest, spec: ModelSpec) -> None:

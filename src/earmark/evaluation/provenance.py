@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from earmark._version import __version__
-from earmark.data.dataset import Clip
+from earmark.data.content import Clip
 from earmark.features.log_mel import LogMel
 from earmark.features.windows import cut_window
 from earmark.models.architectures.registry import InputShape
@@ -87,7 +87,7 @@ def trace(
 
 def digest_clips(clips: Sequence[Clip]) -> str:
     """Digest of the content keys, labels and groups of clips, the same in any order."""
-    rows = sorted(json.dumps((one.key, one.targets, one.group)) for one in clips)
+    rows = sorted(json.dumps((str(one.key), one.targets, one.group)) for one in clips)
     return _digest("\n".join(rows))
 
 

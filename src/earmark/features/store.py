@@ -1,4 +1,4 @@
-"""Features on disk, keyed by the content of the file and the settings of the front end.
+"""Features on disk, keyed by the content of the sound and the settings of the front end.
 
 ::
 
@@ -8,23 +8,24 @@
     ROOT/SETTINGS/WRITER.jsonl      a line a clip: its key, offset in bytes, number of frames
 
 Shards only grow. A clip's line is written after its frames are on disk, so whatever interrupts a
-writer, a reader sees whole clips or none; torn lines and lines beyond the data are passed over.
+writer, a reader sees whole clips or none; torn lines and lines beyond the data are skipped.
 """
 
 import hashlib
 import json
+import math
 import os
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import platformdirs
 
+from earmark.audio.decoding import Excerpt
 from earmark.config import FeatureConfig
 from earmark.errors import AudioError, StoreError
 from earmark.system.files import atomic_write
@@ -32,14 +33,60 @@ from earmark.system.hashing import content_hash
 from earmark.system.shapes import Float16
 
 FRONT_END_VERSION = 3
-"""Raised whenever the same settings give other values, so that old stores are not read."""
+"""Increased whenever the same settings give other values, so that old stores are not read."""
 COMMIT_SECONDS = 2.0
 
 Frames = Float16[np.ndarray, "frames mels"]
 
 
-@dataclass(frozen=True)
-class _Record:
+class ClipKey(NamedTuple):
+    """What the features of a clip are stored under: the content of its file, and the excerpt.
+
+    As text, in the store's index and in ``recordings.csv``, it is ``DIGEST`` or
+    ``DIGEST@START-END``; END is ``None`` where the excerpt goes to the end of the file.
+
+    Args:
+        digest: Digest of the file's content.
+        start: Start of the excerpt, in seconds.
+        end: End of the excerpt, in seconds.
+
+    Example:
+        >>> ClipKey.parse("aa@0.5-2.0")
+        ClipKey(digest='aa', start=0.5, end=2.0)
+        >>> str(ClipKey("aa")), str(ClipKey("aa", 0.5))
+        ('aa', 'aa@0.5-None')
+    """
+
+    digest: str
+    start: float = 0.0
+    end: float = math.inf
+
+    @classmethod
+    def of(cls, digest: str, excerpt: Excerpt) -> "ClipKey":
+        """The key of an excerpt of a file with that content."""
+        end = math.inf if excerpt.end is None else float(excerpt.end)
+        return cls(digest, float(excerpt.start), end)
+
+    @classmethod
+    def parse(cls, text: str) -> "ClipKey":
+        """The key that a text stands for.
+
+        Raises:
+            ValueError: It is not a key.
+        """
+        digest, mark, excerpt = text.partition("@")
+        if not mark:
+            return cls(digest)
+        start, _, end = excerpt.rpartition("-")
+        return cls(digest, float(start), math.inf if end == "None" else float(end))
+
+    def __str__(self) -> str:
+        if self == ClipKey(self.digest):
+            return self.digest
+        return f"{self.digest}@{self.start}-{None if self.end == math.inf else self.end}"
+
+
+class _Record(NamedTuple):
     shard: str
     offset: int
     num_frames: int
@@ -54,29 +101,29 @@ class FeatureStore:
     """Reads the features of one setting of the front end.
 
     Args:
-        root: Folder of the store; it is made when something is written.
+        root: Folder of the store, made when something is written; None is the shared one.
         config: Front-end settings; another setting reads other features.
     """
 
-    def __init__(self, root: Path, config: FeatureConfig) -> None:
-        self.root = root
+    def __init__(self, root: Path | str | None, config: FeatureConfig) -> None:
+        self.root = default_root() if root is None else Path(root)
         self.config = config
-        self.folder = root / _settings_digest(config)
-        self._records: dict[str, _Record] = {}
+        self.folder = self.root / _settings_digest(config)
+        self._records: dict[ClipKey, _Record] = {}
         self._shards: dict[str, np.memmap] = {}
         self.refresh()
 
     def __len__(self) -> int:
         return len(self._records)
 
-    def __contains__(self, key: str) -> bool:
+    def __contains__(self, key: ClipKey) -> bool:
         return key in self._records
 
-    def __getitem__(self, key: str) -> Frames:
+    def __getitem__(self, key: ClipKey) -> Frames:
         """The frames of a clip, mapped from disk.
 
         Raises:
-            StoreError: The clip is not there.
+            StoreError: The clip is not in the store.
         """
         record = self._records.get(key)
         if record is None:
@@ -86,7 +133,7 @@ class FeatureStore:
         content = np.asarray(self._shard(record.shard)[record.offset : end])
         return content.view(np.float16).reshape(shape)
 
-    def num_frames(self, key: str) -> int:
+    def num_frames(self, key: ClipKey) -> int:
         """Number of frames of a clip."""
         return self._records[key].num_frames
 
@@ -98,7 +145,8 @@ class FeatureStore:
             for line in _whole_lines(index):
                 end = line["offset"] + line["frames"] * self.config.n_mels * 2
                 if end <= size:
-                    self._records[line["key"]] = _Record(shard.name, line["offset"], line["frames"])
+                    key = ClipKey.parse(line["key"])
+                    self._records[key] = _Record(shard.name, line["offset"], line["frames"])
         self._shards.clear()
 
     def _shard(self, name: str) -> np.memmap:
@@ -109,7 +157,7 @@ class FeatureStore:
 
     @contextmanager
     def writer(self) -> Iterator["StoreWriter"]:
-        """A writer with a shard of its own; what it holds is committed when the context ends."""
+        """A writer with a shard of its own, which is committed and read when the context ends."""
         if not (self.folder / "settings.json").exists():
             settings = json.dumps(self.config.model_dump(), indent=2) + "\n"
             atomic_write(self.folder / "settings.json", settings)
@@ -118,7 +166,8 @@ class FeatureStore:
             yield writer
         finally:
             writer.close()
-            self.refresh()
+            if writer.has_written:
+                self.refresh()
 
 
 class StoreWriter:
@@ -131,19 +180,24 @@ class StoreWriter:
         self._lines: list[str] = []
         self._committed_at = time.monotonic()
 
-    def append(self, key: str, frames: Frames) -> None:
-        """Writes the frames of a clip; they count once they are committed."""
+    @property
+    def has_written(self) -> bool:
+        """Whether any clip was appended."""
+        return self._offset > 0
+
+    def append(self, key: ClipKey, frames: Frames) -> None:
+        """Writes the frames of a clip; readers see them once they are committed."""
         if self._data is None:
             self._data = self._stem.with_suffix(".f16").open("wb")
         self._data.write(np.ascontiguousarray(frames).data)
-        line = {"key": key, "offset": self._offset, "frames": len(frames)}
+        line = {"key": str(key), "offset": self._offset, "frames": len(frames)}
         self._lines.append(json.dumps(line) + "\n")
         self._offset += frames.nbytes
         if time.monotonic() - self._committed_at > COMMIT_SECONDS:
             self.commit()
 
     def commit(self) -> None:
-        """Flushes the frames to disk and then the lines that tell of them."""
+        """Flushes the frames to disk, and then their lines in the index."""
         if self._data is not None and self._lines:
             self._data.flush()
             os.fsync(self._data.fileno())
@@ -167,7 +221,7 @@ class StoreWriter:
 class ContentDigests(AbstractContextManager["ContentDigests"]):
     """Digests of files' contents; a file is read again only if its size or time has changed.
 
-    What was read is saved when the context ends, however it ends.
+    New digests are saved when the context ends, also after an error.
 
     Args:
         root: Folder of the store.

@@ -1,19 +1,105 @@
 """Windows of clips: where they lie and how long they are."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from earmark.config import Config
+from earmark.config import Config, FeatureConfig
 from earmark.features.log_mel import LogMel
 from earmark.system.shapes import Float, Float32
 
 SHORTEST_WINDOW_SECONDS = 1.0
 EVALUATION_BATCH = 64
-"""Windows that are judged at once."""
+"""Windows in a batch of prediction."""
 
 WindowLogits = Callable[[Float32[np.ndarray, "windows mels frames"]], np.ndarray]
 """A network: log-mel windows in decibels to a row of logits each; safe to call from threads."""
+
+
+@runtime_checkable
+class Grid(Protocol):
+    """Where the windows of clips lie."""
+
+    @property
+    def num_frames(self) -> int:
+        """Length of the windows."""
+        ...
+
+    def starts(self, clip_frames: int) -> list[int]:
+        """First frame of each window of a clip of that many frames."""
+        ...
+
+
+@dataclass(frozen=True)
+class WindowGrid:
+    """Windows that cover a clip; the last one ends where the clip ends.
+
+    Args:
+        num_frames: Length of the windows.
+        overlap: Fraction of a window that the next one repeats, in [0, 1).
+
+    Example:
+        >>> WindowGrid(100, 0.5).starts(250)
+        [0, 50, 100, 150]
+    """
+
+    num_frames: int
+    overlap: float = 0.0
+
+    def starts(self, clip_frames: int) -> list[int]:
+        """First frame of each window of a clip; one window if the clip is shorter than that."""
+        return window_starts(clip_frames, self.num_frames, self.overlap)
+
+
+@dataclass(frozen=True)
+class ExcerptGrid:
+    """Excerpts of one length, end to end from the start of a clip; a shorter rest is left out.
+
+    Frames are centred, so those near the ends of an excerpt depend on its neighbours. Only the
+    frames whose analysis window lies wholly inside are used::
+
+        excerpt      |-------------------------------|      num_steps frames from one to the next
+        frames          ^   ^   ^   ^   ^   ^   ^           each needs half a window on both sides
+                     |--|                       |---|       margin frames at each end need more
+
+    Args:
+        num_steps: Length of an excerpt in steps of ``hop_length``.
+        margin: The first frame that is used, counted from the start of an excerpt.
+
+    Example:
+        >>> ExcerptGrid(num_steps=50, margin=2).starts(130)
+        [2, 52]
+    """
+
+    num_steps: int
+    margin: int
+
+    @classmethod
+    def of_seconds(cls, seconds: float, config: FeatureConfig) -> "ExcerptGrid":
+        """The grid of excerpts of a length, which is rounded to whole steps of the front end.
+
+        Args:
+            seconds: The length; longer than a window of the front end.
+            config: The front end.
+
+        Example:
+            >>> ExcerptGrid.of_seconds(1.0, FeatureConfig())
+            ExcerptGrid(num_steps=50, margin=2)
+        """
+        num_steps = round(seconds * config.sample_rate / config.hop_length)
+        return cls(num_steps, margin=-(-config.win_length // (2 * config.hop_length)))
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that are used of each excerpt."""
+        return self.num_steps - 2 * self.margin + 1
+
+    def starts(self, clip_frames: int) -> list[int]:
+        """First used frame of each excerpt; a clip shorter than an excerpt is one, from frame 0."""
+        count = (clip_frames - 1) // self.num_steps
+        return [self.margin + self.num_steps * index for index in range(count)] or [0]
 
 
 def window_starts(num_frames: int, window_frames: int, overlap: float) -> list[int]:
@@ -22,7 +108,7 @@ def window_starts(num_frames: int, window_frames: int, overlap: float) -> list[i
     Args:
         num_frames: Length of the clip.
         window_frames: Length of a window.
-        overlap: Share of a window that the next repeats, in [0, 1).
+        overlap: Fraction of a window that the next one repeats, in [0, 1).
 
     Example:
         >>> window_starts(250, 100, 0.5)
@@ -40,7 +126,7 @@ def window_step(window_frames: int, overlap: float) -> int:
 
     Args:
         window_frames: Length of a window.
-        overlap: Share of a window that the next repeats, in [0, 1).
+        overlap: Fraction of a window that the next one repeats, in [0, 1).
     """
     return max(1, round(window_frames * (1 - overlap)))
 

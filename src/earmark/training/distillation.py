@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from earmark.config import config_from_dict
-from earmark.data.folders import SPLIT_TITLES
+from earmark.data.recording import SPLIT_TITLES
 from earmark.errors import ConfigError
 from earmark.models.checkpoint import load_checkpoint, require_short_windows
 from earmark.models.run_folder import find_run

@@ -11,14 +11,14 @@ from typing import Any
 from torch import nn
 
 from earmark.config import Config
-from earmark.data.dataset import OrderedLoader, prepare_once
-from earmark.data.loaders import Loaders, choose_task, make_loaders, tell_data
+from earmark.data.labels import choose_task, log_data
+from earmark.data.loaders import Loaders, OrderedLoader, make_loaders
 from earmark.data.manifest import Manifest
 from earmark.data.splits import with_splits
 from earmark.errors import FailedFile
 from earmark.evaluation.evaluate import predict_clips
 from earmark.evaluation.metrics.scores import Predictions, choose_thresholds, score, score_chosen
-from earmark.features.store import FeatureStore, default_root
+from earmark.features.store import FeatureStore
 from earmark.features.windows import crop_frames
 from earmark.models.architectures.registry import AudioModel
 from earmark.models.architectures.summary import count_parameters
@@ -166,23 +166,19 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     """
     folder = RunFolder(run)
     manifest = with_splits(manifest, config.train)
-    task = choose_task(manifest, config.train, runtime)
+    task = choose_task(manifest, config.train)
+    log_data(manifest, task)
     folder.refuse_misuse(config, manifest.folder, overwrite=overwrite)
     # Settings that cannot make a network are told before the features are computed, not after.
     new_network(ModelSpec(config, manifest.labels, crop_frames(config), task))
-    logger.info(f"task: {task.title}, {len(manifest.labels)} labels")
-    tell_data(manifest)
-    store = FeatureStore(store_root or default_root(), config.features)
-    learnt_from = (*manifest.split("train"), *manifest.split("validation"))
-    prepared = prepare_once(learnt_from, store, runtime)
-    loaders = make_loaders(manifest, prepared, store, config, task, runtime)
+    store = FeatureStore(store_root, config.features)
+    loaders = make_loaders(manifest, task, config, store, runtime)
     spec = ModelSpec(config, manifest.labels, loaders.window_frames, task)
     require_short_windows(spec)
-    table = manifest.to_csv(prepared.keys)
+    table = manifest.to_csv(loaders.prepared.keys)
     teachers = load_teachers(spec, table, runtime)
     folder.refuse_other_data(table, config.train.teachers, overwrite=overwrite)
-    targets = loaders.train.windows.targets[loaders.train.windows.window_clips]
-    objective = make_objective(spec, targets, teachers, runtime)
+    objective = make_objective(spec, loaders.train.dataset.window_targets, teachers, runtime)
     runtime.wait()
     if runtime.is_main:
         folder.open(config, table, overwrite=overwrite)
@@ -190,14 +186,14 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     job = _Job(folder, spec, loaders, objective, runtime, watch)
     state = _start_or_resume(job)
     _run_epochs(job, state)
-    return _result(folder, config, state, prepared.skipped)
+    return _result(folder, config, state, loaders.prepared.skipped)
 
 
 def _start_or_resume(job: _Job) -> _State:
     run, runtime, train = job.run, job.runtime, job.spec.config.train
     seed_torch(train.seed)
     model = new_network(job.spec)
-    model.input_norm.fit(*(one.float() for one in job.loaders.train.windows.band_statistics()))
+    model.input_norm.fit(*(one.float() for one in job.loaders.train.dataset.band_statistics()))
     place(model, runtime.device)
     steps = Optimizer(model, train)
     state = _State(model, steps, EarlyStopping(train.patience, train.min_delta))

@@ -7,7 +7,7 @@ import soundfile
 import torch
 
 from earmark.config import Config
-from earmark.data.dataset import Clip
+from earmark.data.content import Clip
 from earmark.evaluation.analysis.examples import (
     LONGEST_SECONDS,
     NUM_SUREST,
@@ -18,14 +18,16 @@ from earmark.evaluation.analysis.examples import (
 )
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.result import Evaluation
-from earmark.features.store import FeatureStore
+from earmark.features.store import ClipKey, FeatureStore
 from earmark.models.checkpoint import new_network
 from earmark.tasks.decision_rule import DecisionRule
 from earmark.tasks.task import MULTI_CLASS, MULTI_LABEL
 
 
 def judged(logits, targets, labels, task=MULTI_CLASS):
-    clips = tuple(Clip(f"{index}.wav", f"{index}", target) for index, target in enumerate(targets))
+    clips = tuple(
+        Clip(f"{index}.wav", ClipKey(f"{index}"), target) for index, target in enumerate(targets)
+    )
     rule = DecisionRule(task, task.default_thresholds(len(labels)))
     return Evaluation(Predictions(clips, np.array(logits, float), task), labels, rule)
 

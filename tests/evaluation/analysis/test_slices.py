@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from earmark.audio.effects import apply_gain, band_limit, white_noise
 from earmark.config import FeatureConfig
-from earmark.data.dataset import Clip
-from earmark.data.manifest import Recording
+from earmark.data.content import Clip
+from earmark.data.recording import Recording
 from earmark.evaluation.analysis.slices import (
     GROUP,
     MAX_BINS,
@@ -24,7 +24,7 @@ from earmark.evaluation.metrics.intervals import wilson_interval
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.result import Evaluation
 from earmark.features.log_mel import LogMel, extract_blocks
-from earmark.features.store import FeatureStore
+from earmark.features.store import ClipKey, FeatureStore
 from earmark.tasks.decision_rule import DecisionRule
 from earmark.tasks.task import BINARY
 
@@ -33,7 +33,7 @@ def judged(hits, groups=None):
     """Predictions of speech, right where they shall be."""
     groups = groups or [f"g{index}" for index in range(len(hits))]
     clips = tuple(
-        Clip(f"{index:04}.wav", f"{index:04}", (1 if hit else 0,), group)
+        Clip(f"{index:04}.wav", ClipKey(f"{index:04}"), (1 if hit else 0,), group)
         for index, (hit, group) in enumerate(zip(hits, groups, strict=True))
     )
     return Predictions(clips, np.full((len(hits), 1), 1.0))
@@ -189,10 +189,9 @@ def test_clips_are_described_by_sound_group_and_manifest(tmp_path, rng):
     with store.writer() as writer:
         for index in range(3):
             name = f"{index}.wav"
-            writer.append(
-                name, extract_blocks([white_noise(16_000, rng)], LogMel(store.config)).frames
-            )
-            clips.append(Clip(name, name, (0,), "a" if index else "b"))
+            frames = extract_blocks([white_noise(16_000, rng)], LogMel(store.config)).frames
+            writer.append(ClipKey(name), frames)
+            clips.append(Clip(name, ClipKey(name), (0,), "a" if index else "b"))
             extra = {"room": "hall", "duration (s)": "long"} if index else {}
             recordings[name] = Recording(Path(name), name, ("x",), "a", extra=extra)
     columns = describe_clips(clips, recordings, store)

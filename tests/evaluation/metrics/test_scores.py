@@ -12,15 +12,18 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from earmark.data.dataset import Clip
+from earmark.data.content import Clip
 from earmark.evaluation.metrics.scores import Predictions, choose_thresholds, score
+from earmark.features.store import ClipKey
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
 LABELS = ("music", "speech")
 
 
 def predictions(targets, logits):
-    clips = tuple(Clip(f"{n}.wav", f"k{n}", (int(target),)) for n, target in enumerate(targets))
+    clips = tuple(
+        Clip(f"{n}.wav", ClipKey(f"k{n}"), (int(target),)) for n, target in enumerate(targets)
+    )
     return Predictions(clips, np.asarray(logits, np.float64).reshape(-1, 1))
 
 
@@ -83,7 +86,7 @@ def test_the_json_form_has_the_names_that_scripts_rely_on():
 
 
 def test_the_interval_is_wider_when_clips_share_groups():
-    clips = tuple(Clip(f"{n}", f"{n}", (0,), group=f"g{n // 50}") for n in range(100))
+    clips = tuple(Clip(f"{n}", ClipKey(f"{n}"), (0,), group=f"g{n // 50}") for n in range(100))
     logits = np.where(np.arange(100) < 50, -1.0, 1.0)[:, None]
     scores = score(Predictions(clips, logits), LABELS)
     assert (scores.num_clips, scores.num_groups) == (100, 2)
@@ -98,7 +101,9 @@ def many(task, seed=0, num_clips=60, num_labels=4):
         targets = [(int(one),) for one in rng.integers(0, num_labels, num_clips)]
     else:
         targets = [tuple(np.flatnonzero(rng.random(num_labels) < 0.4)) for _ in range(num_clips)]
-    clips = tuple(Clip(f"{n}.wav", f"k{n}", tuple(map(int, one))) for n, one in enumerate(targets))
+    clips = tuple(
+        Clip(f"{n}.wav", ClipKey(f"k{n}"), tuple(map(int, one))) for n, one in enumerate(targets)
+    )
     return Predictions(clips, logits, task)
 
 
@@ -161,7 +166,7 @@ def test_no_other_threshold_has_a_better_f1(seed):
 
 
 def test_a_label_that_every_clip_has_keeps_its_threshold():
-    clips = tuple(Clip(f"{n}", f"{n}", (0, 1) if n else (0,)) for n in range(3))
+    clips = tuple(Clip(f"{n}", ClipKey(f"{n}"), (0, 1) if n else (0,)) for n in range(3))
     predicted = Predictions(clips, np.array([[1.0, -1.0], [2.0, 1.0], [3.0, 2.0]]), MULTI_LABEL)
     assert choose_thresholds(predicted)[0] == 0.5
     assert choose_thresholds(predictions([0, 1], [0.0, 0.0])) == (0.5,)

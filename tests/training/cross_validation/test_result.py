@@ -8,14 +8,15 @@ import statistics
 import numpy as np
 import pytest
 
-from earmark.data.dataset import Clip
+from earmark.data.content import Clip
 from earmark.evaluation.metrics.intervals import wilson_interval
 from earmark.evaluation.metrics.scores import Predictions, score
 from earmark.evaluation.result import WindowScores
+from earmark.features.store import ClipKey
 from earmark.tasks.task import BINARY, MULTI_LABEL
 from earmark.training.cross_validation.result import CrossValidation, FoldFailure, FoldResult
 
-CLIPS = {f"{n}.wav": Clip(f"{n}.wav", f"key{n}", (n % 2,), f"g{n}") for n in range(6)}
+CLIPS = {f"{n}.wav": Clip(f"{n}.wav", ClipKey(f"key{n}"), (n % 2,), f"g{n}") for n in range(6)}
 RIGHT = {name: 3.0 if clip.targets == (1,) else -3.0 for name, clip in CLIPS.items()}
 
 
@@ -109,7 +110,7 @@ def test_errors_are_grouped_by_clip_and_the_most_often_wrong_come_first():
 
 
 def test_every_fold_keeps_the_labels_that_its_test_gave():
-    clips = {f"{n}.wav": Clip(f"{n}.wav", f"k{n}", (0, 1)) for n in range(2)}
+    clips = {f"{n}.wav": Clip(f"{n}.wav", ClipKey(f"k{n}"), (0, 1)) for n in range(2)}
     results = tuple(
         FoldResult(0, str(n), (f"{n}.wav",), 1 - n, ((0.5, 1.0),), (chosen,), 1, 1.0, ())
         for n, chosen in enumerate([(0, 1), (1,)])
@@ -129,7 +130,7 @@ def test_every_fold_keeps_the_labels_that_its_test_gave():
 
 
 def test_a_clip_without_any_predicted_label_has_no_probability():
-    clips = {"a.wav": Clip("a.wav", "k", (0,))}
+    clips = {"a.wav": Clip("a.wav", ClipKey("k"), (0,))}
     result = FoldResult(0, "1", ("a.wav",), 0, ((-2.0, -2.0),), ((),), 1, 1.0, ())
     (error,) = CrossValidation(MULTI_LABEL, ("music", "speech"), clips, (result,)).errors()
     assert (error["predicted"], error["probability"]) == ("", None)

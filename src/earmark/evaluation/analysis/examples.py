@@ -10,15 +10,17 @@ import torch
 
 from earmark.audio.encoding import encode
 from earmark.audio.reading import MIN_SECONDS, load_audio
-from earmark.data.dataset import AudioDataset, Clip, OrderedLoader
-from earmark.data.manifest import Recording
+from earmark.data.content import Clip
+from earmark.data.dataset import AudioDataset
+from earmark.data.loaders import OrderedLoader
+from earmark.data.recording import Recording
 from earmark.errors import AudioError
 from earmark.evaluation.analysis.attribution import blank_windows, integrated_gradients
 from earmark.evaluation.evaluate import window_logits
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.result import Evaluation, join_labels
 from earmark.features.store import FeatureStore, Frames
-from earmark.features.windows import cut_window
+from earmark.features.windows import WindowGrid, cut_window
 from earmark.models.checkpoint import Checkpoint
 from earmark.system.runtime import Runtime, place
 from earmark.system.shapes import Float32, Float64
@@ -220,7 +222,9 @@ class ExampleMaker:
     ) -> list[int]:
         """First frames of neighbouring windows that together speak most for what was chosen."""
         spec = self._card
-        windows = AudioDataset(self._store, [clip], spec.window_frames, num_labels=len(spec.labels))
+        windows = AudioDataset(
+            self._store, [clip], WindowGrid(spec.window_frames), num_labels=len(spec.labels)
+        )
         loader = OrderedLoader(windows, self._runtime)
         logits = window_logits(self._model, loader, self._runtime, task=spec.task)
         # The last window may overlap the one before.

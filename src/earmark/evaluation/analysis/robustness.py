@@ -17,15 +17,18 @@ import threadpoolctl
 
 from earmark.audio.effects import AnySamples
 from earmark.audio.reading import stream_audio
-from earmark.data.dataset import AudioDataset, Clip, HeldFrames, OrderedLoader
-from earmark.data.manifest import Recording
+from earmark.data.content import Clip
+from earmark.data.dataset import AudioDataset, HeldFrames
+from earmark.data.loaders import OrderedLoader
+from earmark.data.recording import Recording
 from earmark.errors import AudioError, FailedFile
 from earmark.evaluation.analysis.conditions import Sound, list_conditions
 from earmark.evaluation.evaluate import predict_clips
 from earmark.evaluation.metrics.scores import PartScores, Predictions, score_part
 from earmark.features.levels import peak_level_db
 from earmark.features.log_mel import LogMel, extract_blocks
-from earmark.features.store import Frames
+from earmark.features.store import ClipKey, Frames
+from earmark.features.windows import WindowGrid
 from earmark.models.checkpoint import Checkpoint, ModelSpec
 from earmark.system.parallel import map_in_order
 from earmark.system.runtime import Runtime, place
@@ -165,12 +168,11 @@ class _Predictor:
     def __call__(self, clip: Clip, frames: Mapping[str, Frames]) -> Predictions:
         """A row a condition, under its name."""
         spec = self.spec
-        versions = [replace(clip, name=name, key=name) for name in frames]
+        versions = [replace(clip, name=name, key=ClipKey(name)) for name in frames]
         windows = AudioDataset(
-            HeldFrames(spec.config.features, frames),
+            HeldFrames(spec.config.features, {ClipKey(name): one for name, one in frames.items()}),
             versions,
-            spec.window_frames,
-            overlap=spec.config.predict.overlap,
+            WindowGrid(spec.window_frames, spec.config.predict.overlap),
             num_labels=len(spec.labels),
         )
         loader = OrderedLoader(windows, self._runtime)
@@ -192,7 +194,7 @@ class _Tally:
         """Notes what one clip gave under each condition that applied to it."""
         rule, targets = self._card.rule, found.targets
         features = self._card.config.features
-        levels_db = np.array([peak_level_db(frames[one.key], features) for one in found.clips])
+        levels_db = np.array([peak_level_db(frames[one.name], features) for one in found.clips])
         rows = [self._names.index(one.name) for one in found.clips]
         self._hits[rows, index] = rule.decide(found.logits, levels_db).are_right(targets)
         self._losses[rows, index] = found.task.losses(rule.calibrate(found.logits), targets)

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.optimize
 
 from earmark.config import FeatureConfig
-from earmark.data.dataset import Clip
-from earmark.data.manifest import Recording
+from earmark.data.content import Clip
+from earmark.data.recording import Recording
 from earmark.evaluation.metrics.scores import PartScores, score_part
 from earmark.evaluation.result import Evaluation
 from earmark.features.log_mel import hann_window, hz_to_mel, mel_filterbank, mel_to_hz

@@ -13,7 +13,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from earmark.data.dataset import Clip
+from earmark.data.content import Clip
 from earmark.evaluation.metrics.intervals import effective_size, wilson_interval
 from earmark.system.shapes import Bool, Float64, Int
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task, multi_hot

@@ -19,7 +19,7 @@ import soundfile
 
 from earmark.audio.decoding import WHOLE, name_damage, open_source
 from earmark.audio.reading import has_sound_name
-from earmark.data.folders import SPLIT_NAMES
+from earmark.data.recording import SPLIT_NAMES
 from earmark.errors import AudioError
 from earmark.inference.segmentation.segments import Segment
 from earmark.system.files import atomic_open, place_below, plain_path

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.data.dataset import Clip
+from earmark.data.content import Clip
 from earmark.errors import FailedFile
 from earmark.evaluation.metrics.intervals import effective_size, wilson_interval
 from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from earmark.config import Config
-from earmark.data.dataset import Clip
+from earmark.data.content import ContentSet
 from earmark.data.folds import check_folds, fold_names, hold_out, with_folds
-from earmark.data.loaders import name_task, tell_data
+from earmark.data.labels import log_data, name_task
 from earmark.data.manifest import Manifest
-from earmark.data.preparation import ContentSet, Prepared, prepare
+from earmark.data.preparation import Prepared, prepare_recordings, usable_clips
 from earmark.errors import ConfigError, DataError, TrainingError
 from earmark.evaluation.evaluate import require_excerpts
-from earmark.features.store import FeatureStore, default_root
+from earmark.features.store import ClipKey, FeatureStore, default_root
 from earmark.features.windows import crop_frames
 from earmark.models.checkpoint import new_network
 from earmark.models.spec import ModelSpec
@@ -88,7 +88,7 @@ def cross_validate(
     store = FeatureStore(store_root or default_root(), config.features)
     with _folder(plan) as folder:
         folder.refuse_misuse(config, manifest.folder, overwrite=plan.overwrite)
-        prepared = prepare(manifest.recordings, store, reporter=runtime.reporter)
+        prepared = prepare_recordings(manifest.recordings, store, reporter=runtime.reporter)
         manifest = _usable(manifest, task, prepared, runtime)
         table = manifest.to_csv(prepared.keys)
         folder.open(config, table, teachers, overwrite=plan.overwrite)
@@ -99,10 +99,7 @@ def cross_validate(
         found = CrossValidation(
             task=task,
             labels=manifest.labels,
-            clips={
-                one.name: Clip(one.name, prepared.keys[one.name], manifest.targets(one), one.group)
-                for one in manifest.recordings
-            },
+            clips={clip.name: clip for clip in usable_clips(manifest, prepared)},
             results=results,
             failures=failures,
             skipped=prepared.skipped,
@@ -132,8 +129,7 @@ def _divide(
     spec = ModelSpec(config, manifest.labels, crop_frames(config), task)
     new_network(spec)
     require_excerpts(spec)
-    logger.info(f"task: {task.title}, {len(manifest.labels)} labels")
-    tell_data(manifest)
+    log_data(manifest, task)
     return manifest, task
 
 
@@ -163,7 +159,7 @@ def _folder(plan: Plan) -> Iterator[FoldFolder]:
         yield FoldFolder(Path(path))
 
 
-def _refuse_same_sound(manifest: Manifest, keys: Mapping[str, str]) -> None:
+def _refuse_same_sound(manifest: Manifest, keys: Mapping[str, ClipKey]) -> None:
     shared = []
     for fold in fold_names(manifest):
         others = ContentSet(keys[one.name] for one in manifest.recordings if one.fold != fold)

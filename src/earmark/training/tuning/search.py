@@ -14,12 +14,12 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial
 
 from earmark.config import Config
-from earmark.data.dataset import prepare_once
-from earmark.data.loaders import choose_task, tell_data
+from earmark.data.labels import choose_task, log_data
 from earmark.data.manifest import Manifest
+from earmark.data.preparation import prepare_once
 from earmark.data.splits import with_splits
 from earmark.errors import ConfigError, EarmarkError, TrainingError
-from earmark.features.store import FeatureStore, default_root
+from earmark.features.store import ClipKey, FeatureStore, default_root
 from earmark.features.windows import crop_frames
 from earmark.figures import to_png
 from earmark.models.checkpoint import new_network
@@ -149,7 +149,7 @@ def _set_up(
             "train.hold_out_validation = false: tune compares by validation; leave it out"
         )
     manifest = with_splits(manifest, config.train)
-    task = choose_task(manifest, config.train, runtime)
+    task = choose_task(manifest, config.train)
     space = SearchSpace(config)
     searched = config.tune.model_copy(update={"space": space.dimensions})
     config = config.model_copy(update={"tune": searched})
@@ -161,10 +161,10 @@ def _set_up(
             raise ConfigError(f"{name}: {error}") from None
     learnt_from = (*manifest.split("train"), *manifest.split("validation"))
     seen = replace(manifest, recordings=learnt_from)
-    tell_data(seen)
+    log_data(seen, task)
     # Once is enough: no trial has to say it again.
     seen = replace(seen, notes=())
-    keys: dict[str, str] = {}
+    keys: dict[str, ClipKey] = {}
     for front_end in space.front_ends():
         store = FeatureStore(store_root, front_end.features)
         keys |= prepare_once(learnt_from, store, runtime).keys

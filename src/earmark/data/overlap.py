@@ -1,0 +1,125 @@
+"""Checks that splits, folds and groups share no sound."""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from earmark.data.recording import Recording
+from earmark.errors import DataError
+
+_FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
+
+
+def refuse_group_overlap(
+    source: Path, recordings: Iterable[Recording], part: Literal["split", "fold"]
+) -> None:
+    """Checks that no group is in two splits, or in two folds.
+
+    Args:
+        source: The data set, named in the error.
+        recordings: Which ones are compared.
+        part: Whether splits or folds are checked.
+
+    Raises:
+        DataError: A group is; the error names the first three.
+    """
+    parts = defaultdict(set)
+    for one in recordings:
+        if name := getattr(one, part):
+            parts[one.group].add(name)
+    shared = sorted(group for group, names in parts.items() if len(names) > 1)
+    if shared:
+        listed = ", ".join(
+            f"{group} ({' and '.join(sorted(parts[group]))})" for group in shared[:3]
+        )
+        advice = f"move each group into one {part}"
+        if source.is_dir():
+            advice += (
+                "; if these folders are not groups of related recordings, rename them "
+                "or give a manifest with a group column"
+            )
+        raise DataError(
+            f"{source}: {len(shared)} groups are in more than one {part}: {listed}; {advice}"
+        )
+
+
+def refuse_sound_overlap(
+    source: Path,
+    recordings: Iterable[Recording],
+    part: Literal["split", "fold", "group"],
+    rows: Mapping[str, int] | None = None,
+) -> None:
+    """Checks that excerpts of one file that overlap are in one split, fold or group.
+
+    Args:
+        source: The data set, named in the error.
+        recordings: Which ones are compared.
+        part: Whether splits, folds or groups are checked.
+        rows: Name of a recording to its row in the manifest, where there is one.
+
+    Raises:
+        DataError: Two excerpts are not; the error names them.
+    """
+    files = Files()
+    same = defaultdict(list)
+    for one in recordings:
+        same[files.real(one.path)].append(one)
+    for excerpts in same.values():
+        in_order = sorted(excerpts, key=lambda one: one.excerpt.start)
+        longest = in_order[0]
+        for one in in_order[1:]:
+            if getattr(one, part) != getattr(longest, part) and one.excerpt.start < _end(longest):
+                both = " and ".join(
+                    f"row {rows[each.name]} ({each.name})" if rows else each.name
+                    for each in (longest, one)
+                )
+                raise DataError(
+                    f"{source}: {both} share sound and are in different {part}s; "
+                    f"give them one {part} or keep one of them"
+                )
+            longest = max(longest, one, key=_end)
+
+
+def _end(recording: Recording) -> float:
+    return float("inf") if recording.excerpt.end is None else recording.excerpt.end
+
+
+class Files:
+    """Identifies files by where they lie, however they are spelt; resolves each folder once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, Path] = {}
+        self._real: dict[Path, Path] = {}
+        self._spellings: dict[Path, str] = {}
+
+    def locate(self, folder: Path, text: str, where: str) -> Path:
+        """The file that a row means, whichever normal form its name has on disk."""
+        path = folder / text
+        try:
+            if "\0" in text:
+                raise ValueError("it holds a NUL character")
+            if not path.exists():
+                others = (folder / unicodedata.normalize(form, text) for form in _FORMS)
+                path = next((other for other in others if other.exists()), path)
+            return self._resolved(path)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise DataError(f"{where}: {text!r} cannot be a path: {error}") from None
+
+    def _resolved(self, path: Path) -> Path:
+        """With its folder resolved; a link keeps its name, which may alone tell the format."""
+        if path.parent not in self._folders:
+            self._folders[path.parent] = path.parent.resolve()
+        return self._folders[path.parent] / path.name
+
+    def real(self, path: Path) -> Path:
+        """The same for all spellings of a file and links to it."""
+        if path not in self._real:
+            resolved = self._resolved(path)
+            self._real[path] = resolved.resolve() if path.is_symlink() else resolved
+        return self._real[path]
+
+    def spelling(self, path: Path, text: str) -> str:
+        """How the file was first spelt."""
+        return self._spellings.setdefault(self.real(path), text)
