@@ -1,7 +1,7 @@
 """Labels: the task that they make up, and whether every split has what the task needs."""
 
 import logging
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from earmark.config import TrainConfig
@@ -25,10 +25,7 @@ def choose_task(manifest: Manifest, config: TrainConfig) -> Task:
         DataError: There are fewer than two labels, or one is missing where it is needed.
     """
     task = name_task(manifest, config)
-    counts = {
-        split: Counter(label for one in manifest.split(split) for label in one.labels)
-        for split in SPLITS
-    }
+    counts = manifest.counts()
     _require_training(manifest, counts)
     if config.hold_out_validation:
         _require_validation(manifest, task, counts["validation"])

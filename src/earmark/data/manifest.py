@@ -1,8 +1,8 @@
 """The table of recordings: the labels of each file, and its split, fold and group."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -43,15 +43,16 @@ class Manifest:
 
     def _repr_html_(self) -> str:
         """A table of labels and splits for notebooks."""
-        counts = self.counts()
-        columns = [SPLIT_TITLES.get(split, "recordings") for split in counts]
-        rows = [(label, *(str(count[label]) for count in counts.values())) for label in self.labels]
-        head = "".join(f"<th>{column}</th>" for column in ("label", *columns))
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows
-        )
+        columns = {SPLIT_TITLES[split]: counts for split, counts in self.counts().items() if counts}
+        if not columns:
+            columns = {"recordings": self._totals()}
+        head = "".join(f"<th>{escape(name)}</th>" for name in ("label", *columns))
+        rows = ""
+        for label in self.labels:
+            cells = "".join(f"<td>{counts[label]}</td>" for counts in columns.values())
+            rows += f"<tr><th>{escape(label)}</th>{cells}</tr>"
         title = escape(f"{self.source}: {len(self)} recordings")
-        return f"<table><caption>{title}</caption><tr>{head}</tr>{body}</table>"
+        return f"<table><caption>{title}</caption><tr>{head}</tr>{rows}</table>"
 
     @property
     def has_splits(self) -> bool:
@@ -74,21 +75,24 @@ class Manifest:
         return tuple(self.labels.index(label) for label in recording.labels)
 
     def counts(self) -> dict[str, Counter[str]]:
-        """How many recordings have which label, by split; under "" while there are no splits."""
-        counts = {
+        """Split to how many of its recordings have which label."""
+        return {
             split: Counter(label for one in self.split(split) for label in one.labels)
             for split in SPLITS
         }
-        counts = {split: count for split, count in counts.items() if count}
-        return counts or {"": Counter(label for one in self.recordings for label in one.labels)}
 
     def summary(self) -> str:
         """One line: how many recordings of which label are in which split."""
-        parts = []
-        for split, counts in self.counts().items():
-            numbers = [f"{counts[label]} {label}" for label in self.labels]
-            parts.append(f"{split} {' + '.join(numbers)}" if split else ", ".join(numbers))
-        return ", ".join(parts)
+        counts = {split: found for split, found in self.counts().items() if found}
+        parts = [
+            f"{split} " + " + ".join(f"{found[label]} {label}" for label in self.labels)
+            for split, found in counts.items()
+        ]
+        totals = self._totals()
+        return ", ".join(parts or [f"{totals[label]} {label}" for label in self.labels])
+
+    def _totals(self) -> Counter[str]:
+        return Counter(label for one in self.recordings for label in one.labels)
 
     def to_csv(self, keys: Mapping[str, ClipKey]) -> str:
         """The table as CSV text.
@@ -127,26 +131,37 @@ def read_manifest(data: Path | str | Manifest) -> Manifest:
     data = Path(data)
     if not data.exists():
         raise DataError(f"{data}: no such file or folder")
-    if data.is_file():
-        return _from_table(data)
-    table = next((data / name for name in _MANIFEST_NAMES if (data / name).is_file()), None)
-    if table is not None:
-        return replace(_from_table(table), folder=data)
-    return replace(_checked(_manifest(data, *read_folder(data)), {}), folder=data)
-
-
-def _from_table(path: Path) -> Manifest:
-    recordings, rows = read_table(path)
-    return _checked(_manifest(path, recordings, [f"taken from {path.name}"]), rows)
-
-
-def _manifest(source: Path, recordings: Iterable[Recording], notes: Sequence[str]) -> Manifest:
+    table, rows = _find_table(data), {}
+    if table is None:
+        recordings, notes = read_folder(data)
+    else:
+        recordings, rows = read_table(table)
+        notes = [f"taken from {table.name}"]
     ordered = tuple(sorted(recordings, key=lambda one: (one.name, one.excerpt.start)))
     labels = tuple(sorted({label for one in ordered for label in one.labels}))
-    return Manifest(source, ordered, labels, tuple(notes))
+    folder = data if data.is_dir() else None
+    manifest = Manifest(table or data, ordered, labels, tuple(notes), folder)
+    _check(manifest, rows)
+    return manifest
 
 
-def _checked(manifest: Manifest, rows: Mapping[str, int]) -> Manifest:
+def _find_table(data: Path) -> Path | None:
+    """The manifest file that the data are or hold."""
+    if data.is_file():
+        return data
+    return next((data / name for name in _MANIFEST_NAMES if (data / name).is_file()), None)
+
+
+def _check(manifest: Manifest, rows: Mapping[str, int]) -> None:
+    """Checks that there are recordings, and that their splits share neither groups nor sound.
+
+    Args:
+        manifest: What was read.
+        rows: Name of a recording to its row in the manifest file, if it was read from one.
+
+    Raises:
+        DataError: They do not pass.
+    """
     if not manifest.recordings:
         found = f" ({'; '.join(manifest.notes)})" if manifest.notes else ""
         raise DataError(
@@ -163,4 +178,3 @@ def _checked(manifest: Manifest, rows: Mapping[str, int]) -> Manifest:
     refuse_sound_overlap(manifest.source, manifest.undivided, "group", rows)
     if manifest.has_splits:
         refuse_sound_overlap(manifest.source, manifest.recordings, "split", rows)
-    return manifest

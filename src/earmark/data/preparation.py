@@ -176,15 +176,15 @@ def training_clips(
 
     Clips whose content is trained on are left out of validation.
     """
-    clips = {"train": usable_clips(manifest, prepared, "train")}
-    if config.hold_out_validation:
-        trained = ContentSet(clip.key for clip in clips["train"])
-        found = usable_clips(manifest, prepared, "validation")
-        clips["validation"] = [clip for clip in found if clip.key not in trained]
-        for clip in found:
-            if clip.key in trained:
-                logger.warning(f"left out of validation: {clip.name} is in the training split too")
-    return clips
+    train = usable_clips(manifest, prepared, "train")
+    if not config.hold_out_validation:
+        return {"train": train}
+    validation = usable_clips(manifest, prepared, "validation")
+    trained = ContentSet(clip.key for clip in train)
+    for clip in validation:
+        if clip.key in trained:
+            logger.warning(f"left out of validation: {clip.name} is in the training split too")
+    return {"train": train, "validation": [one for one in validation if one.key not in trained]}
 
 
 class _Work:

@@ -88,9 +88,7 @@ def _recording(source: Path, row: Row, files: Files) -> Recording:
     split = cells.get("split", "").lower()
     if split and split not in SPLIT_NAMES:
         raise DataError(f"{where}: split {split!r} is not training, validation or testing")
-    excerpt = Excerpt(_seconds(cells, "start", where) or 0.0, _seconds(cells, "end", where))
-    if excerpt.end is not None and excerpt.end <= excerpt.start:
-        raise DataError(f"{where}: end {cells['end']} s is not after start {cells['start']} s")
+    excerpt = _excerpt(cells, where)
     path = files.locate(source.parent, cells["path"], where)
     return Recording(
         path=path,
@@ -104,14 +102,17 @@ def _recording(source: Path, row: Row, files: Files) -> Recording:
     )
 
 
-def _seconds(cells: Mapping[str, str], column: str, where: str) -> float | None:
-    text = cells.get(column)
-    if not text:
-        return None
-    seconds = parse_number(text)
-    if seconds is None or seconds < 0:
-        raise DataError(f"{where}: {column} {text!r} is not a number of seconds")
-    return seconds
+def _excerpt(cells: Mapping[str, str], where: str) -> Excerpt:
+    seconds: dict[str, float | None] = {"start": None, "end": None}
+    for column in seconds:
+        if text := cells.get(column):
+            seconds[column] = number = parse_number(text)
+            if number is None or number < 0:
+                raise DataError(f"{where}: {column} {text!r} is not a number of seconds")
+    excerpt = Excerpt(seconds["start"] or 0.0, seconds["end"])
+    if excerpt.end is not None and excerpt.end <= excerpt.start:
+        raise DataError(f"{where}: end {cells['end']} s is not after start {cells['start']} s")
+    return excerpt
 
 
 def _read_rows(path: Path) -> list[Row]:
