@@ -283,7 +283,7 @@ def test_results_of_another_model_are_not_mixed(
     other = save_model("other", chosen_thresholds=(0.9,))
     result = earmark("predict", other, "in", "-o", "out.csv", "--resume")
     assert result.exit_code == 2
-    assert "of another model or other settings" in result.stderr
+    assert "out.csv" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_what_is_lost_is_counted(earmark, model, microphone, until_silence, monk
 
 @pytest.mark.parametrize(
     ("module", "message"),
-    [(None, "pip install 'earmark\\[mic\\]'"), (FakeMicrophone, "no microphone can be opened")],
+    [(None, "pip install 'earmark\\[mic\\]'"), (FakeMicrophone, "open a microphone")],
 )
 def test_a_microphone_that_is_missing_is_one_line(earmark, model, monkeypatch, module, message):
     monkeypatch.setitem(sys.modules, "sounddevice", module)

@@ -1,4 +1,4 @@
-"""The three kinds of table; what an interruption leaves is in test_result_table.py."""
+"""The three formats; what an interruption leaves is in test_result_table.py."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ SURROGATES = st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)
 # A name is what Python makes of bytes that need not be UTF-8; no file system takes a NUL.
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0") | SURROGATES,
                 min_size=1, max_size=9)  # fmt: skip
-SHARES = st.floats(0, 1)
+PROBABILITIES = st.floats(0, 1)
 
 
 @st.composite
@@ -43,7 +43,7 @@ def tables(draw):
             row["label"] = draw(st.none() | st.sampled_from(labels))
         if row.get("label", "") is None:
             row["abstained"] = "silence"
-        row["probabilities"] = {label: draw(SHARES) for label in labels}
+        row["probabilities"] = {label: draw(PROBABILITIES) for label in labels}
         row["duration_seconds"] = draw(st.floats(0.1, 1e6))
         return row
 
@@ -51,9 +51,9 @@ def tables(draw):
 
 
 def write(path, results, labels):
-    kind = result_format(path)
+    table_format = result_format(path)
     with path.open("wb") as file:
-        kind.write(file, (kind.to_row(one, labels) for one in results), labels)
+        table_format.write(file, (table_format.to_row(one, labels) for one in results), labels)
 
 
 def read(path, labels):
@@ -61,7 +61,7 @@ def read(path, labels):
 
 
 def flat(result, labels, *, empty):
-    """What a table without lists says of a result."""
+    """A result in a table without lists."""
     label = ";".join(result["labels"]) if "labels" in result else result.get("label", empty)
     row = {
         "path": result["path"],
@@ -72,8 +72,8 @@ def flat(result, labels, *, empty):
     }
     row = {key: plain_name(one) if isinstance(one, str) else one for key, one in row.items()}
     for label in labels:
-        share = result.get("probabilities", {}).get(label, empty)
-        row[f"probability_{plain_name(label)}"] = share
+        probability = result.get("probabilities", {}).get(label, empty)
+        row[f"probability_{plain_name(label)}"] = probability
     return row
 
 
@@ -127,16 +127,16 @@ def test_rows_are_written_as_they_come_and_the_file_stays_the_callers(
 ):
     monkeypatch.setattr(result_formats, "BATCH_ROWS", 10)
     path = tmp_path / f"r.{suffix}"
-    kind = result_format(path)
+    table_format = result_format(path)
     sizes = set()
 
     def rows():
         for number in range(1000):
             sizes.add(path.stat().st_size)
-            yield kind.to_row({"path": f"{number}.wav", "error": "e" * 100}, ("a", "b"))
+            yield table_format.to_row({"path": f"{number}.wav", "error": "e" * 100}, ("a", "b"))
 
     with path.open("wb") as file:
-        kind.write(file, rows(), ("a", "b"))
+        table_format.write(file, rows(), ("a", "b"))
         assert not file.closed
     assert len(sizes) > 3
     assert len(read(path, ("a", "b"))) == 1000
@@ -160,7 +160,7 @@ DAMAGE = {
     "cut": lambda content: content[:-9],
     "overwritten": lambda content: content[:12] + b"\xff" * 40 + content[52:],
     "of zeros": lambda content: bytes(len(content)),
-    "of another kind": lambda content: b"\x89PNG\r\n" + content,
+    "of another format": lambda content: b"\x89PNG\r\n" + content,
 }
 
 
@@ -189,7 +189,7 @@ def test_a_damaged_table_is_named_and_stays_as_it_is(tmp_path, suffix, damage):
 def test_a_line_that_is_no_result_is_refused(tmp_path, line):
     path = tmp_path / "r.jsonl"
     path.write_text(f"{json.dumps(RESULT)}\n{line}\n")
-    with pytest.raises(DataError, match=r"r\.jsonl: damaged: .*; start again without --resume"):
+    with pytest.raises(DataError, match=r"r\.jsonl: damaged: .*--resume"):
         list(read_json_lines(path))
 
 
@@ -197,7 +197,7 @@ def test_a_line_that_is_no_result_is_refused(tmp_path, line):
 def test_a_row_of_another_length_is_refused(tmp_path, cells):
     path = tmp_path / "r.csv"
     path.write_text(f"{','.join(result_columns(LABELS))}\n{cells}\n")
-    with pytest.raises(DataError, match=r"line 2 has another number of cells"):
+    with pytest.raises(DataError, match=r"r\.csv: .*line 2"):
         read(path, LABELS)
 
 
@@ -211,7 +211,7 @@ def test_a_damaged_piece_is_named(tmp_path, monkeypatch, name):
     piece = tmp_path / "r.csv.pieces" / name
     whole = piece.read_bytes()
     piece.write_bytes(b"{" + whole)
-    with pytest.raises(DataError, match=rf"{name}: damaged: "):
+    with pytest.raises(DataError, match=name):
         ResultTable(path, LABELS, {}, resume=True)
     piece.write_bytes(whole)
     with ResultTable(path, LABELS, {}, resume=True) as table:

@@ -1,5 +1,7 @@
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,10 @@ FACTS = {"model": "1"}
 SUFFIXES = ("csv", "jsonl", "parquet")
 
 
-def judged(number, **more):
-    shares = {"music": 0.25, "speech": 0.75}
+def predicted(number, **more):
+    probabilities = {"music": 0.25, "speech": 0.75}
     return {
-        "path": f"{number}.wav", "label": "speech", "probabilities": shares,
+        "path": f"{number}.wav", "label": "speech", "probabilities": probabilities,
         "duration_seconds": 1.5, **more,
     }  # fmt: skip
 
@@ -48,7 +50,7 @@ def read(path):
 
 @pytest.fixture
 def look():
-    """Opens a table that is only looked at; the lock is given back as when a process dies."""
+    """Opens a table; its lock is released at the end, as when a process dies."""
 
     def open_table(path, *, resume=True):
         table = ResultTable(path, LABELS, FACTS, resume=resume)
@@ -66,14 +68,14 @@ def path(request, tmp_path):
     return tmp_path / f"results.{request.param}"
 
 
-def test_a_table_has_a_row_a_file(path):
-    table = write(path, [judged(0), failed(1)])
+def test_a_table_has_a_row_for_each_file(path):
+    table = write(path, [predicted(0), failed(1)])
     assert table.num_failed == 1
     first, second = read(path)
     assert (first["path"], first["label"]) == ("0.wav", "speech")
     assert second["error"] == "1.wav: the file is empty"
     if path.suffix == ".jsonl":
-        assert [first, second] == [judged(0), failed(1)]
+        assert [first, second] == [predicted(0), failed(1)]
     else:
         assert (float(first["probability_speech"]), float(first["duration_seconds"])) == (0.75, 1.5)
         assert not second["label"]
@@ -90,12 +92,12 @@ def test_several_labels_are_joined_in_a_cell(tmp_path):
 def test_segments_are_a_list_in_a_cell(tmp_path):
     segments = [{"start": 0.0, "end": 1.5, "label": "speech", "probability": 0.75}]
     for name in ("r.parquet", "r.jsonl"):
-        write(tmp_path / name, [judged(0, segments=segments)])
+        write(tmp_path / name, [predicted(0, segments=segments)])
         assert read(tmp_path / name)[0]["segments"] == segments
 
 
-def test_an_interrupted_table_goes_on_and_ends_as_if_it_had_not_been(path, tmp_path):
-    rows = [judged(0), failed(1), judged(2), judged(3)]
+def test_a_resumed_table_equals_an_uninterrupted_one(path, tmp_path):
+    rows = [predicted(0), failed(1), predicted(2), predicted(3)]
     with pytest.raises(KeyboardInterrupt):
         write(path, rows[:2], stop=True)
     assert not path.exists()
@@ -109,7 +111,7 @@ def test_an_interrupted_table_goes_on_and_ends_as_if_it_had_not_been(path, tmp_p
 
 
 def test_a_finished_table_grows_with_its_list(path, tmp_path):
-    rows = [judged(number) for number in range(4)]
+    rows = [predicted(number) for number in range(4)]
     write(path, rows[:2])
     table = write(path, rows, resume=True)
     assert table.num_done == 2
@@ -118,13 +120,13 @@ def test_a_finished_table_grows_with_its_list(path, tmp_path):
 
 
 def test_without_resume_a_finished_table_is_replaced(path):
-    write(path, [judged(0)])
-    write(path, [judged(1)])
+    write(path, [predicted(0)])
+    write(path, [predicted(1)])
     assert [one["path"] for one in read(path)] == ["1.wav"]
 
 
 def test_work_that_replaces_a_table_replaces_it_when_it_goes_on(path):
-    rows = [judged(number) for number in range(3)]
+    rows = [predicted(number) for number in range(3)]
     write(path, rows)
     with pytest.raises(KeyboardInterrupt):
         write(path, rows[:1], stop=True)
@@ -140,8 +142,8 @@ def test_work_that_replaces_a_table_replaces_it_when_it_goes_on(path):
 def test_a_process_that_dies_while_it_finishes_leaves_each_row_once(
     path, monkeypatch, look, step, kept
 ):
-    rows = [failed(0), judged(1), judged(2)]
-    write(path, [judged(3), *rows][: 1 + kept])
+    rows = [failed(0), predicted(1), predicted(2)]
+    write(path, [predicted(3), *rows][: 1 + kept])
     monkeypatch.setattr(result_table, "PIECE_RESULTS", 1)
     table = look(path, resume=bool(kept))
     for row in rows[kept:]:
@@ -172,19 +174,19 @@ def test_a_process_that_dies_while_it_finishes_leaves_each_row_once(
 
 
 def test_work_that_replaces_a_table_does_so_even_if_it_dies_at_once(path, look):
-    write(path, [judged(0), judged(1)])
+    write(path, [predicted(0), predicted(1)])
     look(path, resume=False)._lock.release()
     with pytest.raises(KeyboardInterrupt):
         write(path, [], stop=True)
-    assert write(path, [judged(1)], resume=True).num_done == 0
+    assert write(path, [predicted(1)], resume=True).num_done == 0
     assert [one["path"] for one in read(path)] == ["1.wav"]
 
 
 def test_work_of_others_that_died_at_once_costs_no_table(path, look):
-    write(path, [judged(0)])
+    write(path, [predicted(0)])
     with pytest.raises(KeyboardInterrupt):
         write(path, [], facts={"model": "2"}, stop=True)
-    write(path, [judged(1)], resume=True)
+    write(path, [predicted(1)], resume=True)
     assert [one["path"] for one in read(path)] == ["0.wav", "1.wav"]
 
 
@@ -193,7 +195,7 @@ def test_who_has_finished_leaves_the_work_of_the_next_alone(path, monkeypatch, l
     with ResultTable(path, LABELS, FACTS, resume=False) as table:
         table.finish()
         other = look(path)
-        other.add(judged(0))
+        other.add(predicted(0))
     other._lock.release()
     assert write(path, [], resume=True).num_done == 1
 
@@ -206,14 +208,14 @@ def test_work_without_a_result_leaves_nothing_behind(path):
 
 def test_a_process_that_dies_before_its_first_piece_blocks_nobody(path, look):
     look(path, resume=False)._lock.release()
-    assert write(path, [judged(0)], facts={"model": "2"}).num_done == 0
+    assert write(path, [predicted(0)], facts={"model": "2"}).num_done == 0
 
 
 def test_a_process_that_dies_loses_a_piece_at_most(path, monkeypatch, look):
     monkeypatch.setattr(result_table, "PIECE_RESULTS", 3)
     table = look(path, resume=False)
     for number in range(8):
-        table.add(judged(number))
+        table.add(predicted(number))
     table._lock.release()
     assert look(path).num_done == 6
 
@@ -221,20 +223,20 @@ def test_a_process_that_dies_loses_a_piece_at_most(path, monkeypatch, look):
 def test_a_piece_is_written_when_its_time_has_come(path, monkeypatch, look):
     monkeypatch.setattr(result_table, "PIECE_SECONDS", -1.0)
     table = look(path, resume=False)
-    table.add(judged(0))
+    table.add(predicted(0))
     table._lock.release()
     assert look(path).num_done == 1
 
 
 def test_a_table_that_cannot_be_written_leaves_the_old_one_and_the_pieces(path, monkeypatch):
-    write(path, [judged(0)])
+    write(path, [predicted(0)])
     before = path.read_bytes()
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     with ResultTable(path, LABELS, FACTS, resume=False) as table:
-        table.add(judged(1))
+        table.add(predicted(1))
         with monkeypatch.context() as patch:
             patch.setattr("os.fsync", full)
             with pytest.raises(OSError, match="No space left"):
@@ -245,43 +247,59 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one_and_the_pieces(path, 
 
 def test_pieces_are_not_lost_or_mixed_by_mistake(path):
     with pytest.raises(KeyboardInterrupt):
-        write(path, [judged(0)], stop=True)
-    with pytest.raises(ConfigError, match="go on with --resume, or remove the folder"):
-        write(path, [judged(0)])
-    with pytest.raises(ConfigError, match="of another model or other settings"):
-        write(path, [judged(0)], facts={"model": "2"}, resume=True)
+        write(path, [predicted(0)], stop=True)
+    with pytest.raises(ConfigError, match=r"\.pieces: .*--resume"):
+        write(path, [predicted(0)])
+    with pytest.raises(ConfigError, match=rf"{path.name}\.pieces: "):
+        write(path, [predicted(0)], facts={"model": "2"}, resume=True)
 
 
 def test_only_one_process_writes_a_table(path, look):
     look(path, resume=False)
-    with pytest.raises(DataError, match="another process writes it"):
+    with pytest.raises(DataError, match=path.name):
         look(path)
+
+
+def test_a_process_that_is_killed_gives_the_table_free(path):
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from earmark.inference.result_table import ResultTable\n"
+        "table = ResultTable(Path(sys.argv[1]), ('music', 'speech'), {}, resume=False)\n"
+        "print('open', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "open\n"
+        with pytest.raises(DataError, match=path.name):
+            ResultTable(path, LABELS, {}, resume=False)
+        process.kill()
+        process.wait()
+    with ResultTable(path, LABELS, {}, resume=False) as table:
+        assert table.num_done == 0
 
 
 def test_other_columns_are_refused(tmp_path):
     for name in ("r.csv", "r.parquet"):
-        write(tmp_path / name, [judged(0)])
-        with pytest.raises(
-            DataError, match="its columns are path, label, abstained, probability_music"
-        ):
+        write(tmp_path / name, [predicted(0)])
+        with pytest.raises(DataError, match=rf"{name}: .*probability_music"):
             ResultTable(tmp_path / name, ("a", "b"), FACTS, resume=True)
 
 
-def test_other_kinds_of_file_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"named \.csv, \.jsonl, \.parquet"):
+def test_other_formats_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"r\.xlsx: .*\.csv, \.jsonl, \.parquet"):
         ResultTable(tmp_path / "r.xlsx", LABELS, FACTS, resume=False)
 
 
 def test_names_need_not_be_unicode(path):
     name = "caf\udce9.wav"
-    write(path, [{**judged(0), "path": name}])
-    table = write(path, [{**judged(0), "path": name}, judged(1)], resume=True)
+    write(path, [{**predicted(0), "path": name}])
+    table = write(path, [{**predicted(0), "path": name}, predicted(1)], resume=True)
     assert table.num_done == 1
     assert len(read(path)) == 2
 
 
 def test_a_file_is_remembered_in_eight_bytes(path, look):
-    write(path, [judged(number) for number in range(50)])
+    write(path, [predicted(number) for number in range(50)])
     table = look(path)
     assert table._done.dtype == np.uint64
     assert all(table.is_done(Path(f"{number}.wav")) for number in range(50))
@@ -289,13 +307,13 @@ def test_a_file_is_remembered_in_eight_bytes(path, look):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_finished_table_of_another_model_is_not_gone_on_with(tmp_path, suffix):
+def test_a_finished_table_of_another_model_is_not_resumed(tmp_path, suffix):
     path = tmp_path / f"r.{suffix}"
-    write(path, [judged(0)])
-    with pytest.raises(ConfigError, match=r"of another model or other settings"):
-        write(path, [judged(1)], facts={"model": "2"}, resume=True)
-    write(path, [judged(1)], resume=True)
+    write(path, [predicted(0)])
+    with pytest.raises(ConfigError, match=rf"r\.{suffix}: "):
+        write(path, [predicted(1)], facts={"model": "2"}, resume=True)
+    write(path, [predicted(1)], resume=True)
     assert [one["path"] for one in read(path)] == ["0.wav", "1.wav"]
-    write(path, [judged(2)], facts={"model": "2"})
-    write(path, [judged(3)], facts={"model": "2"}, resume=True)
+    write(path, [predicted(2)], facts={"model": "2"})
+    write(path, [predicted(3)], facts={"model": "2"}, resume=True)
     assert [one["path"] for one in read(path)] == ["2.wav", "3.wav"]

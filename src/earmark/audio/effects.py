@@ -114,7 +114,7 @@ def speech_shaped_noise(num_samples: int, sample_rate: int, rng: np.random.Gener
 
 
 def babble(voices: Sequence[AnySamples], num_samples: int, rng: np.random.Generator) -> AnySamples:
-    """Simulates several talkers in the background: sounds of equal power, looped from random starts.
+    """Simulates talkers in the background: sounds of equal power, looped from random starts.
 
     Args:
         voices: The sounds; silent ones are ignored.

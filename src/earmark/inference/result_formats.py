@@ -1,4 +1,4 @@
-"""Tables of results, a row a file: CSV, JSON Lines and Parquet, written and read row by row."""
+"""Tables of results, one row per file: CSV, JSON Lines and Parquet, processed row by row."""
 
 import csv
 import itertools
@@ -19,13 +19,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ResultFormat:
-    """A kind of table.
+    """A file format for tables of results.
 
     Args:
-        to_row: A result, as ``predict --json`` prints it, to a row.
-        write: Writes rows; the labels make the columns.
+        to_row: Converts a result, as ``predict --json`` prints it, to a row.
+        write: Writes rows; the labels set the columns.
         read: Reads what ``write`` wrote; raises `DataError` for anything else.
-        holds_segments: Whether a row has room for them.
+        holds_segments: Whether rows can hold segments.
     """
 
     to_row: Callable[[Row, Sequence[str]], Row]
@@ -35,44 +35,44 @@ class ResultFormat:
 
 
 def result_format(path: Path) -> ResultFormat:
-    """The kind of table that a file's name asks for.
+    """The format for the extension of a file name.
 
     Raises:
-        ConfigError: There is none, or it needs a package that is missing.
+        ConfigError: The extension is unknown, or its format needs a package that is missing.
     """
     found = _FORMATS.get(path.suffix.lower())
     if found is None:
-        raise ConfigError(f"{path}: results go to a file named {', '.join(_FORMATS)}; rename it")
+        raise ConfigError(f"{path}: unknown format for results; use one of {', '.join(_FORMATS)}")
     if found is _FORMATS[".parquet"]:
         try:
             import pyarrow.parquet  # noqa: F401
         except ImportError:
             raise ConfigError(
-                f"{path}: Parquet needs pyarrow; install it with: pip install 'earmark[parquet]'"
+                f"{path}: Parquet needs pyarrow; install it: pip install 'earmark[parquet]'"
             ) from None
     return found
 
 
 def result_columns(labels: Sequence[str]) -> tuple[str, ...]:
-    """The columns of a CSV table; a Parquet table has ``segments`` besides."""
-    shares = (f"probability_{plain_name(label)}" for label in labels)
-    return ("path", "label", "abstained", *shares, "duration_seconds", "error")
+    """The columns of a CSV table; a Parquet table also has ``segments``."""
+    probabilities = (f"probability_{plain_name(label)}" for label in labels)
+    return ("path", "label", "abstained", *probabilities, "duration_seconds", "error")
 
 
 def plain_name(name: str) -> str:
-    """The name of a file or a folder as Unicode; bytes that are not UTF-8 become escapes."""
+    """A file name or label as valid Unicode; bytes that are not UTF-8 become escapes."""
     return name.encode(errors="backslashreplace").decode()
 
 
 def _flat(result: Row, labels: Sequence[str]) -> dict[str, Any]:
     """A result as cells; several labels are joined by semicolons, as in a manifest."""
-    shares = result.get("probabilities", {})
+    probabilities = result.get("probabilities", {})
     label = ";".join(result["labels"]) if "labels" in result else result.get("label")
     return {
         "path": plain_name(result["path"]),
         "label": None if label is None else plain_name(label),
         "abstained": result.get("abstained"),
-        **{f"probability_{plain_name(label)}": shares.get(label) for label in labels},
+        **{f"probability_{plain_name(label)}": probabilities.get(label) for label in labels},
         "duration_seconds": result.get("duration_seconds"),
         "error": plain_name(result["error"]) if "error" in result else None,
     }
@@ -90,7 +90,7 @@ def _read_csv(path: Path, labels: Sequence[str]) -> Iterator[Row]:
         _check_columns(path, reader.fieldnames or (), result_columns(labels))
         for row in reader:
             if None in row or None in row.values():
-                raise ValueError(f"line {reader.line_num} has another number of cells")
+                raise ValueError(f"line {reader.line_num} has a wrong number of cells")
             yield row
 
 
@@ -99,14 +99,14 @@ def _write_json_lines(file: BinaryIO, rows: Iterable[Row], labels: Sequence[str]
 
 
 def read_json_lines(path: Path, labels: Sequence[str] = ()) -> Iterator[Row]:
-    """Results as ``predict --json`` prints them.
+    """Reads results as ``predict --json`` prints them.
 
     Args:
         path: The file.
-        labels: As every ``ResultFormat.read`` takes them; these rows do not depend on them.
+        labels: Not used; in the signature of every ``ResultFormat.read``.
 
     Raises:
-        DataError: It holds something else.
+        DataError: A line is not a result.
     """
     with path.open(encoding="utf-8") as lines, refuse_damage(path):
         for number, line in enumerate(lines, start=1):
@@ -127,9 +127,9 @@ def _parquet_schema(labels: Sequence[str]) -> Any:
     import pyarrow as pa
 
     texts, numbers = pa.string(), pa.float64()
-    kinds = dict.fromkeys(("path", "label", "abstained", "error"), texts)
+    types = dict.fromkeys(("path", "label", "abstained", "error"), texts)
     segment = {"start": numbers, "end": numbers, "label": texts, "probability": numbers}
-    fields = [(name, kinds.get(name, numbers)) for name in result_columns(labels)]
+    fields = [(name, types.get(name, numbers)) for name in result_columns(labels)]
     return pa.schema([*fields, ("segments", pa.list_(pa.struct(segment.items())))])
 
 
@@ -154,15 +154,15 @@ def _read_parquet(path: Path, labels: Sequence[str]) -> Iterator[Row]:
 
 @contextmanager
 def refuse_damage(path: Path) -> Iterator[None]:
-    """Around the reading of a file of which only a whole one was ever written.
+    """Context for reading a file that earmark wrote: turns parse errors into one of the file.
 
     Raises:
-        DataError: For the errors of those who read text, CSV, JSON and Parquet.
+        DataError: For any error of the readers of text, CSV, JSON and Parquet.
     """
     try:
         yield
     except (ValueError, csv.Error, OSError) as error:
-        # PyArrow gives some of its own errors as those of the system, but without a number.
+        # PyArrow raises some errors of its own as OSError, but without an error number.
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = " ".join(str(error).split())
@@ -172,17 +172,17 @@ def refuse_damage(path: Path) -> Iterator[None]:
 def _check_columns(path: Path, found: Sequence[str], expected: Sequence[str]) -> None:
     if list(found) != list(expected):
         raise DataError(
-            f"{path}: its columns are {', '.join(found)}, and this model gives "
-            f"{', '.join(expected)}; choose another name for the results"
+            f"{path}: the columns are {', '.join(found)}, but this model gives "
+            f"{', '.join(expected)}; choose another file for the results"
         )
 
 
-def _as_it_is(result: Row, labels: Sequence[str]) -> Row:
+def _unchanged(result: Row, labels: Sequence[str]) -> Row:
     return result
 
 
 _FORMATS = {
     ".csv": ResultFormat(_flat, _write_csv, _read_csv, holds_segments=False),
-    ".jsonl": ResultFormat(_as_it_is, _write_json_lines, read_json_lines),
+    ".jsonl": ResultFormat(_unchanged, _write_json_lines, read_json_lines),
     ".parquet": ResultFormat(_to_parquet_row, _write_parquet, _read_parquet),
 }

@@ -1,13 +1,13 @@
-"""The results of many files while they are made: kept in whole pieces, and in the end one table.
+"""The results of many files: collected in pieces, so that work can be resumed, then one table.
 
-Until all files are judged their results lie in a folder beside the table, in pieces that are each
-written whole, so that an interruption loses the last piece at most. At the end the pieces become
-the table, which is written whole as well, and the folder is removed. Work that was not told to go
-on with a finished table replaces it then, however often it is interrupted itself::
+Until the last file is done, results go to a folder beside the table, in pieces that are written
+atomically: an interruption loses at most the last piece. At the end the pieces are merged into the
+table, which is written atomically as well, and the folder is removed. Without ``resume``, a
+finished table is replaced, even if that work is interrupted and resumed itself::
 
     results.parquet.pieces/facts.json, 000000.jsonl, 000001.jsonl, ...  ──▶  results.parquet
 
-What the results depend on stays beside the table, in a hidden file.
+A hidden file beside the table keeps what the results depend on.
 """
 
 import json
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import xxhash
+from filelock import FileLock, Timeout
 
 from earmark.errors import ConfigError, DataError
 from earmark.inference.result_formats import (
@@ -30,7 +31,6 @@ from earmark.inference.result_formats import (
     result_format,
 )
 from earmark.system.files import atomic_open, atomic_write
-from earmark.system.locks import FileLock
 
 PIECE_RESULTS, PIECE_SECONDS = 1000, 30.0
 _FACTS = "facts.json"
@@ -42,14 +42,14 @@ class ResultTable:
 
     Args:
         path: The table: ``.csv``, ``.jsonl`` or ``.parquet``.
-        labels: The vocabulary; it makes the columns.
-        facts: What the results depend on; those of other facts are not mixed with these.
-        resume: Go on with the pieces that an interruption has left, and with a finished table.
+        labels: The vocabulary, which sets the columns.
+        facts: What the results depend on; results with other facts are not mixed with these.
+        resume: Continue the pieces of interrupted work, and a finished table.
 
     Raises:
-        ConfigError: As `result_format`; or pieces are there and ``resume`` is not
-            given; or the pieces or the finished table to go on with have other facts.
-        DataError: Another process writes this table, or what is to be gone on with is damaged or
+        ConfigError: As `result_format`; or there are pieces, and ``resume`` is not set; or the
+            pieces or the finished table to resume have other facts.
+        DataError: Another process is writing this table; or what is to be resumed is damaged or
             has other columns.
     """
 
@@ -68,8 +68,12 @@ class ResultTable:
         self._old: Path | None = None
         self._pieces.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self._pieces / "lock")
-        if not self._lock.acquire(wait=False):
-            raise DataError(f"{path}: another process writes it; wait until that has ended")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise DataError(
+                f"{path}: another process is writing this file; wait until it has ended"
+            ) from None
         self._num_pieces = len(list(self._pieces.glob("*.jsonl")))
         try:
             if self._keeps_table(resume=resume):
@@ -84,15 +88,15 @@ class ResultTable:
 
     @property
     def num_done(self) -> int:
-        """Files whose results were there from the start."""
+        """Files that were done before this work started."""
         return len(self._done)
 
     def is_done(self, path: Path) -> bool:
-        """Whether a file's result was there from the start; 8 bytes are held for each."""
+        """Whether a file was done before this work started; memory holds 8 bytes for each."""
         return _is_in(self._done, _digest(str(path)))
 
     def add(self, result: Row) -> None:
-        """Takes one result; a piece is written when it is full, or its time has come."""
+        """Adds a result; writes a piece when it is full, or after `PIECE_SECONDS`."""
         self.num_failed += "error" in result
         self._waiting.append(result)
         is_late = time.monotonic() > self._flushed_at + PIECE_SECONDS
@@ -100,12 +104,12 @@ class ResultTable:
             self._flush()
 
     def finish(self) -> None:
-        """Makes the table of all pieces, and removes them."""
+        """Merges all pieces into the table, and removes them."""
         self._flush()
         with atomic_open(self.path) as file:
             self._format.write(file, self._rows(), self._labels)
         atomic_write(self._facts_of_table, json.dumps(self._facts))
-        # At once, so that no part of the pieces is taken for the whole of them.
+        # In one step, so that a crash leaves all pieces or none.
         finished = self._pieces.with_name(f".{self._pieces.name}.done")
         shutil.rmtree(finished, ignore_errors=True)
         self._pieces.replace(finished)
@@ -117,13 +121,13 @@ class ResultTable:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # After an interruption: what was judged since the last piece is kept, too.
+        # After an interruption: keep the results since the last piece.
         if not self._is_finished:
             self._flush()
             self._close()
 
     def _close(self) -> None:
-        # That a finished table is to be replaced is known by the facts alone.
+        # Only the facts file records that a finished table is to be replaced.
         replaces = self.path.exists() and (self._pieces / _FACTS).exists() and self._old is None
         if not (self._num_pieces or replaces):
             shutil.rmtree(self._pieces, ignore_errors=True)
@@ -140,42 +144,42 @@ class ResultTable:
         self._flushed_at = time.monotonic()
 
     def _keeps_table(self, *, resume: bool) -> bool:
-        """Whether the rows of a finished table stay, as the work that is gone on with began."""
+        """Whether the rows of a finished table stay; resumed work continues as it started."""
         if self._num_pieces and not resume:
             raise ConfigError(
-                f"{self._pieces}: holds the results of interrupted work; go on with --resume, or "
-                "remove the folder"
+                f"{self._pieces}: results of interrupted work; continue with --resume, or remove "
+                "the folder"
             )
         keeps_table = resume
         if resume and (self._pieces / _FACTS).exists():
-            begun = _read_facts(self._pieces / _FACTS)
-            kept = begun.pop(_KEEPS_TABLE, True)
+            started = _read_facts(self._pieces / _FACTS)
+            kept = started.pop(_KEEPS_TABLE, True)
             if self._num_pieces:
-                self._refuse_others(self._pieces, begun)
-            keeps_table = kept or begun != self._facts
+                self._refuse_other_facts(self._pieces, started)
+            keeps_table = kept or started != self._facts
         if keeps_table and self.path.exists() and self._facts_of_table.exists():
-            self._refuse_others(self.path, _read_facts(self._facts_of_table))
+            self._refuse_other_facts(self.path, _read_facts(self._facts_of_table))
         return keeps_table and self.path.exists()
 
-    def _refuse_others(self, place: Path, found: Mapping[str, Any]) -> None:
+    def _refuse_other_facts(self, source: Path, found: Mapping[str, Any]) -> None:
         if found != self._facts:
             raise ConfigError(
-                f"{place}: holds the results of another model or other settings; give those "
-                "again, or remove it"
+                f"{source}: results of another model or other settings; use those again, or "
+                "remove it"
             )
 
     def _find_done(self) -> np.ndarray:
         in_table = self._digests(self._table_rows())
         first = next(self._piece_rows(), None)
         if first is not None and _is_in(in_table, _digest(first["path"])):
-            # Its writer died between making the table of these pieces and removing them.
+            # Its writer died after writing the table and before removing the pieces.
             for number in reversed(range(self._num_pieces)):
                 self._piece(number).unlink()
             self._num_pieces = 0
         return np.sort(np.concatenate([in_table, self._digests(self._piece_rows())]))
 
     def _digests(self, rows: Iterable[Row]) -> np.ndarray:
-        """Those of the names, sorted; failures are counted on the way."""
+        """The digests of the file names, sorted; also counts the failed files."""
 
         def each() -> Iterator[int]:
             for row in rows:
@@ -185,7 +189,7 @@ class ResultTable:
         return np.sort(np.fromiter(each(), np.uint64))
 
     def _rows(self) -> Iterator[Row]:
-        """The rows of the table: those that it keeps, and those of the pieces."""
+        """All rows: those of the table that is kept, and those of the pieces."""
         yield from self._table_rows()
         yield from self._piece_rows()
 
@@ -208,11 +212,11 @@ def _read_facts(path: Path) -> dict[str, Any]:
 
 
 def _is_in(digests: np.ndarray, digest: int) -> bool:
-    # As numpy's own type: a Python number would make it convert the whole array.
+    # As a numpy type: for a Python number, numpy would convert the whole array.
     at = int(np.searchsorted(digests, np.uint64(digest)))
     return at < len(digests) and int(digests[at]) == digest
 
 
 def _digest(name: str) -> int:
-    """64 bits of a name: of a million files two have the same with a chance of 3e-8."""
+    """64 bits of a name; the probability of a collision among a million files is 3e-8."""
     return xxhash.xxh3_64_intdigest(os.fsencode(plain_name(name)))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import optuna
 import torch
+from filelock import FileLock, Timeout
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -30,7 +31,6 @@ from earmark.config import Config, SearchConfig
 from earmark.data.manifest import Manifest
 from earmark.errors import ConfigError, TrainingError
 from earmark.system.files import atomic_write
-from earmark.system.locks import FileLock, is_held
 from earmark.system.progress import muted
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
@@ -80,7 +80,8 @@ class _JournalLock:
         self._lock = FileLock(path)
 
     def acquire(self) -> bool:
-        return self._lock.acquire()
+        self._lock.acquire()
+        return True
 
     def release(self) -> None:
         self._lock.release()
@@ -142,13 +143,13 @@ def work(
     space = SearchSpace(job.config)
     name = uuid.uuid4().hex
     file = job.folder.workers / name
-    with FileLock(file):
-        try:
+    try:
+        with FileLock(file):
             while (trial := _next_trial(job, study, space, name)) is not None:
                 _run_trial(job, study, space, trial, runtime)
                 show(study)
-        finally:
-            file.unlink(missing_ok=True)
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def _next_trial(
@@ -195,7 +196,7 @@ def _release_dead(job: Job, study: optuna.Study) -> None:
     """
     for trial in _in(study.get_trials(deepcopy=False), TrialState.RUNNING):
         worker = trial.user_attrs.get("worker", "")
-        if worker and is_held(job.folder.workers / worker):
+        if worker and _is_held(job.folder.workers / worker):
             continue
         if worker:
             (job.folder.workers / worker).unlink(missing_ok=True)
@@ -203,6 +204,17 @@ def _release_dead(job: Job, study: optuna.Study) -> None:
         shutil.rmtree(job.folder.run(trial.number), ignore_errors=True)
         if trial.params:
             study.enqueue_trial(trial.params)
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a living process holds the lock on a file."""
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _run_trial(
