@@ -92,18 +92,30 @@ def write_clip() -> WriteClip:
     return write
 
 
+@pytest.fixture(scope="session")
+def write_sounds(write_clip: WriteClip) -> Callable[[Path], Path]:
+    """A function that writes FOLDER/{training,validation,testing}/{music,speech}/*.wav.
+
+    There are 6, 3 and 3 clips of each label; every folder has the same ones.
+    """
+
+    def write(folder: Path) -> Path:
+        seed = 0
+        for split, count in {"training": 6, "validation": 3, "testing": 3}.items():
+            for label, kind in {"music": "tone", "speech": "noise"}.items():
+                for index in range(count):
+                    seed += 1
+                    path = folder / split / label / f"{label}_{index}.wav"
+                    write_clip(path, 0.8 + 0.8 * (seed * 7 % 24) / 23, kind=kind, seed=seed)
+        return folder
+
+    return write
+
+
 @pytest.fixture
-def sound_folder(tmp_path: Path, write_clip: WriteClip) -> Path:
-    """SOUNDS/{training,validation,testing}/{music,speech}/*.wav of 6, 3 and 3 clips a label."""
-    folder = tmp_path / "sounds"
-    seed = 0
-    for split, count in {"training": 6, "validation": 3, "testing": 3}.items():
-        for label, kind in {"music": "tone", "speech": "noise"}.items():
-            for index in range(count):
-                seed += 1
-                path = folder / split / label / f"{label}_{index}.wav"
-                write_clip(path, 0.8 + 0.8 * (seed * 7 % 24) / 23, kind=kind, seed=seed)
-    return folder
+def sound_folder(tmp_path: Path, write_sounds: Callable[[Path], Path]) -> Path:
+    """The folder of `write_sounds`, for the test alone."""
+    return write_sounds(tmp_path / "sounds")
 
 
 @pytest.fixture

@@ -1,75 +1,23 @@
-"""What `earmark predict` and `earmark listen` do with files, lists, streams and microphones."""
+"""What `earmark predict` does with files, folders, lists and standard input."""
 
-import io
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 import soundfile
-import torch
-from click.testing import CliRunner
 
 from earmark.cli import cli
-from earmark.config import load_config
 from earmark.inference.classifier import Classifier
 from earmark.inference.segmentation.predict import predict_segments
-from earmark.models.checkpoint import Checkpoint, new_network
-from earmark.models.spec import ModelSpec
 from earmark.tasks.task import MULTI_LABEL
-
-SETTINGS = ("model.blocks.0.channels=4", "predict.hop_seconds=0.2")
-
-
-@pytest.fixture
-def earmark(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments, data=b""):
-        return CliRunner().invoke(cli, [str(one) for one in arguments], input=data)
-
-    return run
-
-
-@pytest.fixture
-def save_model(tmp_path):
-    def save(name="model", always=None, **spec):
-        torch.manual_seed(0)
-        spec = ModelSpec(load_config(settings=SETTINGS), ("music", "speech"), 51, **spec)
-        weights = new_network(spec).state_dict()
-        if always is not None:
-            weights["classifier.weight"].zero_()
-            weights["classifier.bias"][:] = torch.tensor(always)
-        path = tmp_path / f"{name}.safetensors"
-        Checkpoint(spec, weights).save(path)
-        return path
-
-    return save
-
-
-@pytest.fixture
-def model(save_model):
-    return save_model()
-
-
-@pytest.fixture
-def sounds(tmp_path, write_clip):
-    for number in range(4):
-        write_clip(tmp_path / "in" / f"{number}.wav", 1.5 + number / 3, seed=number)
-    return tmp_path / "in"
-
-
-def documents(result):
-    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def test_segments_are_in_the_json_line_beside_the_label_that_was_there_without(
-    earmark, model, sounds
+    earmark, documents, model, sounds
 ):
     plain = documents(earmark("predict", model, sounds, "--json"))
     timed = documents(earmark("predict", model, sounds, "--json", "--segments"))
@@ -111,7 +59,7 @@ def test_files_of_time_lines_lie_as_the_recordings_do(earmark, model, sounds, tm
     assert "start,end,label,probability" in (tmp_path / "out/in/0.wav.csv").read_text()
 
 
-def test_labels_at_once_have_a_lane_each(earmark, save_model, sounds, tmp_path):
+def test_each_of_several_labels_has_a_lane(earmark, save_model, sounds, tmp_path):
     model = save_model("both", task=MULTI_LABEL, chosen_thresholds=(0.0, 0.0))
     command = ("predict", model, "in/0.wav", "--segments-to", "out", "--segments-format")
     assert earmark(*command, "textgrid").exit_code == 0
@@ -120,7 +68,7 @@ def test_labels_at_once_have_a_lane_each(earmark, save_model, sounds, tmp_path):
     assert text.count('text = "music"') == text.count('text = "speech"') == 1
 
 
-def test_the_parts_of_recordings_are_cut_out(earmark, model, sounds, tmp_path):
+def test_the_segments_of_recordings_are_cut_out(earmark, documents, model, sounds, tmp_path):
     result = earmark("predict", model, sounds, "--split-audio", "parts", "--json", "--segments")
     num_segments = sum(len(one["segments"]) for one in documents(result))
     parts = [one for one in (tmp_path / "parts").rglob("*.wav") if one.is_file()]
@@ -146,7 +94,7 @@ def test_recordings_with_paths_of_almost_one_name_are_cut_into_folders_of_their_
     assert groups == {"in__0.wav", "in__0.wav_2"}
 
 
-def test_files_come_from_a_list_or_a_pattern(earmark, model, sounds, tmp_path):
+def test_files_come_from_a_list_or_a_pattern(earmark, documents, model, sounds, tmp_path):
     (tmp_path / "list.txt").write_text("in/1.wav\n\nin/0.wav\n")
     listed = documents(earmark("predict", model, "--files-from", "list.txt", "--json"))
     assert [one["path"] for one in listed] == ["in/1.wav", "in/0.wav"]
@@ -156,13 +104,13 @@ def test_files_come_from_a_list_or_a_pattern(earmark, model, sounds, tmp_path):
     assert [one["path"] for one in fitting] == ["in/1.wav", "in/2.wav"]
 
 
-def test_a_list_from_standard_input_names_files_only(earmark, model, sounds):
+def test_a_list_from_standard_input_names_files_only(earmark, documents, model, sounds):
     result = earmark("predict", model, "--files-from", "-", "--json", data=b"-\nin/0.wav\n")
     assert [one["path"] for one in documents(result)] == ["-", "in/0.wav"]
     assert "error" in documents(result)[0]
 
 
-def test_a_name_that_is_too_long_or_no_text_costs_no_other_file(earmark, model, sounds, tmp_path):
+def test_a_name_that_is_too_long_or_not_unicode_fails_alone(earmark, model, sounds, tmp_path):
     (sounds / "1.wav").rename(sounds / f"{'x' * 245}.wav")
     (sounds / "2.wav").rename(sounds / os.fsdecode(b"\xff.wav"))
     (sounds / "3.wav").rename(sounds / "3\n.wav")
@@ -174,22 +122,22 @@ def test_a_name_that_is_too_long_or_no_text_costs_no_other_file(earmark, model, 
     assert len(list((tmp_path / "parts").rglob("*-*.wav"))) >= 3
 
 
-def test_what_is_no_file_costs_no_other_file(earmark, model, sounds, tmp_path):
+def test_a_folder_in_a_list_fails_alone(earmark, documents, model, sounds, tmp_path):
     names = b"in/0.wav\nin\nin/1.wav\0in/2.wav\nin/3.wav\n"
     (tmp_path / "list.txt").write_bytes(names)
     result = earmark("predict", model, "--files-from", "list.txt", "--json")
     assert result.exit_code == 1
     assert [one["path"] for one in documents(result) if "label" in one] == ["in/0.wav", "in/3.wav"]
-    assert "in: cannot be read: Is a directory" in result.stderr
+    assert "in: " in result.stderr
 
 
-def test_a_file_of_somebody_else_costs_no_other_file(earmark, model, sounds, monkeypatch):
+def test_an_unreadable_file_fails_alone(earmark, documents, model, sounds, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, *_: path != "in/0.wav")
     result = earmark("predict", model, "in/0.wav", "in/1.wav", "--json")
     assert [one["path"] for one in documents(result)] == ["in/0.wav", "in/1.wav"]
 
 
-def test_standard_input_is_judged_as_the_file_is(earmark, model, sounds):
+def test_standard_input_is_predicted_as_the_file_is(earmark, documents, model, sounds):
     path = sounds / "3.wav"
     (piped,) = documents(earmark("predict", model, "-", "--json", data=path.read_bytes()))
     (named,) = documents(earmark("predict", model, path, "--json"))
@@ -197,11 +145,11 @@ def test_standard_input_is_judged_as_the_file_is(earmark, model, sounds):
     bad = earmark("predict", model, "-", "--json", data=b"text")
     assert bad.exit_code == 1
     (line,) = documents(bad)
-    assert line["error"].startswith("-: not a sound file")
+    assert line["error"].startswith("-: ")
 
 
-def test_streams_that_whoever_starts_it_has_closed_are_no_error(model, sounds, tmp_path):
-    program = f"{sys.executable} -m earmark predict {model}"
+def test_streams_that_the_parent_process_has_closed_are_no_error(sounds, tmp_path):
+    program = f"{sys.executable} -m earmark predict speech-music"
     for rest in ("in/0.wav -o out.csv >&- 2>&-", "in/0.wav -o again.csv <&-"):
         subprocess.run(f"{program} {rest}", shell=True, cwd=tmp_path, check=True)
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
@@ -209,10 +157,12 @@ def test_streams_that_whoever_starts_it_has_closed_are_no_error(model, sounds, t
         f"{program} - <&-", shell=True, cwd=tmp_path, check=False, capture_output=True, text=True
     )
     assert empty.returncode == 1
-    assert "-: the file is empty" in empty.stderr
+    assert "-: " in empty.stderr
 
 
-def test_labels_at_once_that_are_not_sure_enough_begin_no_segment(earmark, save_model, sounds):
+def test_labels_below_the_least_probability_begin_no_segment(
+    earmark, documents, save_model, sounds
+):
     model = save_model(task=MULTI_LABEL, always=(4.0, 1.0))
     for least, expected in (("0.5", {"music", "speech"}), ("0.9", {"music"}), ("0.99", set())):
         result = earmark(
@@ -225,7 +175,7 @@ def test_labels_at_once_that_are_not_sure_enough_begin_no_segment(earmark, save_
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-def test_an_interrupted_list_goes_on_where_it_stopped(
+def test_an_interrupted_list_resumes_where_it_stopped(
     earmark, model, sounds, tmp_path, monkeypatch, suffix
 ):
     (sounds / "bad.wav").write_text("text")
@@ -254,7 +204,7 @@ def test_an_interrupted_list_goes_on_where_it_stopped(
     result = earmark(*command, "--resume")
     assert result.exit_code == 1
     assert seen == ["2.wav", "3.wav", "bad.wav"]
-    assert result.stdout == f"5 files, 1 of them failed: out.{suffix}\n"
+    assert f"out.{suffix}" in result.stdout
     whole = earmark("predict", model, "in", "-o", f"whole.{suffix}", "--device", "cpu")
     assert whole.exit_code == 1
     first, second = (tmp_path / f"{name}.{suffix}" for name in ("out", "whole"))
@@ -287,155 +237,67 @@ def test_results_of_another_model_are_not_mixed(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "culprit"),
     [
-        ((), "Missing argument"),
-        (("in", "--resume"), "give --output as well"),
-        (("in", "-o", "out.xlsx"), "named .csv, .jsonl, .parquet"),
-        (("in", "-o", "out.csv", "--segments"), "CSV has no room for segments"),
-        (("in", "--segments-format", "csv"), "give --segments-to as well"),
-        (("--files-from", "nowhere"), "cannot be read"),
-        (("-", "--files-from", "-"), "a list or a sound, not both"),
-        (("in", "--raw", "16000"), "give - and no more"),
-        (("-", "--raw", "16000", "--segments"), "give - and no more"),
+        ((), "PATHS"),
+        (("in", "--resume"), "--output"),
+        (("in", "-o", "out.xlsx"), "out.xlsx"),
+        (("in", "-o", "out.csv", "--segments"), "out.csv"),
+        (("in", "--segments-format", "csv"), "--segments-to"),
+        (("--files-from", "nowhere"), "nowhere"),
+        (("-", "--files-from", "-"), "--files-from"),
+        (("in", "--raw", "16000"), "--raw"),
+        (("-", "--raw", "16000", "--segments"), "--raw"),
         (("in", "--set", "predict.hop_seconds=0"), "predict.hop_seconds"),
     ],
 )
-def test_wrong_usage_is_one_line(earmark, model, sounds, arguments, message):
+def test_wrong_usage_is_one_line(earmark, model, sounds, arguments, culprit):
     result = earmark("predict", model, *arguments)
     assert result.exit_code == 2
-    assert message in result.stderr
+    assert culprit in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.output
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize(("kind", "scale"), [("s16le", 2.0**15), ("f32le", 1.0)])
-def test_a_raw_stream_gives_the_windows_of_the_file(earmark, model, sounds, kind, scale):
-    path = sounds / "3.wav"
-    samples, _ = soundfile.read(path, dtype="float32")
-    data = (samples * np.float32(scale)).astype("<i2" if kind == "s16le" else "<f4").tobytes()
-    command = ("predict", model, "-", "--raw", "16000", "--raw-format", kind)
-    streamed = documents(earmark(*command, "--json", data=data))
-    expected = list(Classifier.load(model, device="cpu").windows(path, hop_seconds=0.2))
-    assert len(streamed) == len(expected) > 5
-    for line, window in zip(streamed, expected, strict=True):
-        assert (line["start"], line["end"]) == pytest.approx(window[:2], abs=1e-3)
-        assert list(line["probabilities"].values()) == pytest.approx(window.probabilities, abs=1e-6)
-        assert line["label"] == window.labels[0]
-    result = earmark(*command, data=data)
-    assert result.stdout.startswith("start\tend\tlabel\tprobabilities\n0.00\t1.00\t")
-    assert "a change shows about 0.73 s after it is heard" in result.stderr
-
-
-class FakeMicrophone:
-    """Stands for sounddevice: gives a file to the callback when it is started."""
-
-    PortAudioError = RuntimeError
-    samples = np.zeros(0, np.float32)
-
-    class InputStream:
-        latency = 0.1
-
-        def __init__(self, *, samplerate, blocksize, device, channels, dtype, callback):
-            assert (samplerate, channels, dtype) == (16_000, 1, "float32")
-            if device == "nowhere":
-                raise RuntimeError("no such device")
-            self.blocksize, self.callback = blocksize, callback
-
-        def start(self):
-            buffer = np.empty((self.blocksize, 1), np.float32)
-            for first in range(0, len(FakeMicrophone.samples), self.blocksize):
-                block = FakeMicrophone.samples[first : first + self.blocksize, None]
-                buffer[: len(block)] = block
-                self.callback(buffer[: len(block)], len(block), None, 0)
-
-        def close(self):
-            pass
-
-
-@pytest.fixture
-def microphone(monkeypatch, sounds):
-    monkeypatch.setattr(FakeMicrophone, "samples", soundfile.read(sounds / "3.wav", dtype="f4")[0])
-    monkeypatch.setitem(sys.modules, "sounddevice", FakeMicrophone)
-
-
-@pytest.fixture
-def until_silence(monkeypatch):
-    """A microphone that is heard to its last block, when somebody presses Ctrl-C."""
-    from earmark.audio.microphone import Microphone
-
-    def blocks(self):
-        while not self._blocks.empty():
-            yield self._blocks.get()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Microphone, "blocks", blocks)
-
-
-def test_a_microphone_is_judged_as_the_file_is(earmark, model, sounds, microphone, until_silence):
-    result = earmark("listen", model, "--json")
-    assert result.exit_code == 130
-    assert "a change shows about 0.83 s after it is heard" in result.stderr
-    heard = documents(result)
-    expected = list(Classifier.load(model, device="cpu").windows(sounds / "3.wav", hop_seconds=0.2))
-    # One window at a time sums in another order than a batch of them. The last one ends where the
-    # sound does, and a microphone has no end.
-    for line, window in zip(heard, expected, strict=False):
-        assert list(line["probabilities"].values()) == pytest.approx(window.probabilities, abs=1e-6)
-    assert len(heard) >= len(expected) - 1
-
-
-def test_a_terminal_shows_bars_in_a_line_that_stays_when_the_label_changes(
-    model, microphone, until_silence, monkeypatch, capsys
+def test_long_lists_are_read_as_the_work_goes_on(
+    earmark, documents, model, sounds, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "72")
-    with pytest.raises(SystemExit):
-        cli.main(["listen", str(model)], standalone_mode=False)
-    lines = capsys.readouterr().out.split("\r")
-    assert len(lines) > 5
-    assert all("█" in line and "%" in line for line in lines[1:])
-    assert all(len(line.partition("\x1b")[0]) < 72 for line in lines)
-
-
-def test_what_is_lost_is_counted(earmark, model, microphone, until_silence, monkeypatch):
-    monkeypatch.setattr("earmark.audio.microphone.QUEUED_BLOCKS", 45)
-    result = earmark("listen", model, "--json")
-    assert "blocks were lost" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("module", "message"),
-    [(None, "pip install 'earmark\\[mic\\]'"), (FakeMicrophone, "open a microphone")],
-)
-def test_a_microphone_that_is_missing_is_one_line(earmark, model, monkeypatch, module, message):
-    monkeypatch.setitem(sys.modules, "sounddevice", module)
-    result = earmark("listen", model, "--microphone", "nowhere")
-    assert result.exit_code == 2
-    assert message.replace("\\", "") in result.stderr
-
-
-def test_the_system_reports_overflows(monkeypatch):
-    from earmark.audio.microphone import Microphone
-
-    monkeypatch.setitem(sys.modules, "sounddevice", FakeMicrophone)
-    source = Microphone(16_000)
-    source._take(np.zeros((800, 1), np.float32), 800, SimpleNamespace(), status=2)
-    assert source.num_dropped == 1
-    assert source.latency_seconds == pytest.approx(0.1)
-
-
-def test_raw_bytes_may_come_in_pieces_of_any_size():
-    from earmark.audio.microphone import raw_blocks
-
-    values = np.array([0, 1, -1, 32767, -32768], "<i2")
-    data = io.BytesIO(values.tobytes() + b"\x01")
-    blocks = list(raw_blocks(lambda _: data.read(3), "s16le"))
-    np.testing.assert_array_equal(np.concatenate(blocks), values / 32768)
-
-
-def test_long_lists_are_read_as_the_work_goes_on(earmark, model, sounds, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["earmark.cli.predict_files"], "COUNTED_FILES", 2)
+    monkeypatch.setattr("earmark.cli.predict_files.COUNTED_FILES", 2)
     (tmp_path / "list.txt").write_text("in/0.wav\n" * 9)
     result = earmark("predict", model, "--files-from", "list.txt", "--json")
     assert [one["path"] for one in documents(result)] == [str(Path("in/0.wav"))] * 9
+
+
+def test_a_file_that_fails_is_a_line_and_the_exit_status_is_one(
+    earmark, documents, model, sounds, tmp_path
+):
+    (tmp_path / "bad.wav").write_text("text")
+    result = earmark("predict", model, "bad.wav", "in/0.wav", "--json")
+    assert result.exit_code == 1
+    failed, good = documents(result)
+    assert set(failed) == {"path", "error"}
+    assert set(good) == {"path", "label", "probabilities", "duration_seconds"}
+    assert (failed["path"], good["path"]) == ("bad.wav", "in/0.wav")
+
+
+def test_rows_come_as_they_are_predicted(earmark, model, sounds, monkeypatch):
+    predict_many = Classifier.predict_many
+
+    def interrupted(self, paths):
+        yield next(predict_many(self, paths))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Classifier, "predict_many", interrupted)
+    result = earmark("predict", model, "in")
+    assert result.exit_code == 130
+    assert len(result.stdout.splitlines()) == 2
+
+
+def test_a_terminal_gets_a_table_unless_there_are_many_files(model, sounds, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    command = ["predict", str(model), str(sounds), "--device", "cpu"]
+    cli.main(command, standalone_mode=False)
+    assert "┃" in capsys.readouterr().out
+    monkeypatch.setattr("earmark.cli.predict_files.TABLE_ROWS", 3)
+    cli.main(command, standalone_mode=False)
+    assert capsys.readouterr().out.count("\t") == 5 * 3

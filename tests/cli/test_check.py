@@ -1,0 +1,40 @@
+import json
+
+import pytest
+
+
+@pytest.fixture
+def few_sounds(tmp_path, write_clip):
+    """Two labels of two clips each, for which no shortcut is searched."""
+    for index, label in enumerate(["music", "music", "speech", "speech"]):
+        kind = "tone" if label == "music" else "noise"
+        write_clip(tmp_path / "few" / label / f"{index}.wav", kind=kind, seed=index)
+    return tmp_path / "few"
+
+
+def test_sound_data_have_no_findings_and_are_not_written_to(earmark, sound_folder):
+    before = sorted(sound_folder.rglob("*"))
+    result = earmark("check", sound_folder, "--json", "--strict")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert (document["num_errors"], document["num_warnings"]) == (0, 0)
+    assert sorted(sound_folder.rglob("*")) == before
+
+
+def test_the_exit_status_is_one_for_errors_and_for_warnings_if_strict(
+    earmark, few_sounds, write_clip
+):
+    write_clip(few_sounds / "music" / "silent.wav", kind="silence")
+    result = earmark("check", few_sounds, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["num_warnings"] >= 1
+    assert earmark("check", few_sounds, "--strict").exit_code == 1
+    (few_sounds / "music" / "bad.wav").write_text("text")
+    result = earmark("check", few_sounds)
+    assert result.exit_code == 1
+    assert "bad.wav" in result.stdout
+
+
+def test_the_page_is_written_where_it_is_asked_for(earmark, few_sounds, tmp_path):
+    assert earmark("check", few_sounds, "-o", tmp_path / "check.html").exit_code == 0
+    assert "</html>" in (tmp_path / "check.html").read_text()

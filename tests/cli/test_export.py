@@ -1,0 +1,25 @@
+import json
+
+import pytest
+
+
+def test_an_exported_run_predicts_as_the_run_does(
+    earmark, documents, trained, sound_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("earmark.exporters.onnx.PARITY_SECONDS", (0.1, 2.5))
+    monkeypatch.setattr("earmark.exporters.onnx.LONG_SECONDS", 5.0)
+    path = tmp_path / "model.onnx"
+    written = earmark("export", trained, "-o", path, "--json")
+    assert written.exit_code == 0, written.output
+    facts = json.loads(written.stdout)
+    assert (facts["path"], facts["takes"], facts["num_sounds"]) == (str(path), "waveform", 5)
+    assert 0 < facts["largest_difference"] <= 1e-4
+    results = [
+        documents(earmark("predict", model, sound_folder / "testing", "--json"))
+        for model in (trained, path)
+    ]
+    assert len(results[0]) == 6
+    for one, other in zip(*results, strict=True):
+        probabilities, others = one.pop("probabilities"), other.pop("probabilities")
+        assert one == other
+        assert others == pytest.approx(probabilities, abs=1e-4)
