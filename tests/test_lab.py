@@ -1,11 +1,14 @@
-"""The lab scripts, each run as a student would run it, on small synthetic sounds."""
+"""The lab scripts, run on small synthetic sounds."""
 
+import io
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +22,22 @@ NUM_CLIPS = {"training": 4, "validation": 2, "testing": 3}
 
 
 def run(script, *args, status=0):
-    command = [sys.executable, "-W", "error", LAB / script, *map(str, args)]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout if status == 0 else done.stderr
+    """What a script prints, or its errors; in this process, where PyTorch is loaded already."""
+    output, errors = io.StringIO(), io.StringIO()
+    modules = set(sys.modules)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+        patch.syspath_prepend(LAB)
+        patch.setattr(sys, "argv", [script, *map(str, args)])
+        try:
+            runpy.run_path(str(LAB / script), run_name="__main__")
+            found = 0
+        except SystemExit as done:
+            found = done.code
+    for name in set(sys.modules) - modules:
+        if Path(getattr(sys.modules[name], "__file__", None) or "/").parent == LAB:
+            del sys.modules[name]
+    assert found == status, output.getvalue() + errors.getvalue()
+    return output.getvalue() if status == 0 else errors.getvalue()
 
 
 def tone(rng, seconds):
@@ -134,7 +142,7 @@ def test_dnn_gives_bare_logits_and_drops_only_in_training(lab):
     assert logits.min() < 0
 
 
-def test_data_script_tells_clips_and_shapes(first_look, features):
+def test_data_script_prints_clips_and_shapes(first_look, features):
     lines = first_look.splitlines()
     assert len(lines) == 3
     for line, (split, number) in zip(lines, NUM_CLIPS.items(), strict=True):
@@ -181,13 +189,13 @@ def test_dataset_refuses_pickles_unknown_labels_and_empty_folders(lab, tmp_path)
     from dataset_class import MyDataset
     from earmark.errors import DataError
 
-    with pytest.raises(DataError, match="no features"):
+    with pytest.raises(DataError, match=tmp_path.name):
         MyDataset(tmp_path, ["speech"], 26)
     (tmp_path / "speech").mkdir()
     np.save(tmp_path / "speech" / "a.npy", np.array([{"a": 1}]), allow_pickle=True)
     with pytest.raises(ValueError, match="Python objects"):
         MyDataset(tmp_path, ["speech"], 26)
-    with pytest.raises(DataError, match="not one of music"):
+    with pytest.raises(DataError, match="speech"):
         MyDataset(tmp_path, ["music"], 26)
 
 
@@ -223,7 +231,7 @@ def test_features_are_reused_renewed_skipped_and_refused(data, features, tmp_pat
 
     elsewhere = ["--features", tmp_path / "features", "--window-seconds", "0.5"]
     message = run("getting_and_init_the_data.py", data, *elsewhere, status=1)
-    assert "other data or settings" in message
+    assert str(tmp_path / "features") in message
 
 
 def test_only_training_is_shuffled_and_by_the_seed(lab, data, features):
@@ -255,7 +263,9 @@ def test_only_training_is_shuffled_and_by_the_seed(lab, data, features):
 
 
 def test_cnn_script_prints_the_sizes():
-    output = run("my_cnn_system.py", "--n-mels", 40, "--num-frames", 251)
+    """The one script that runs as a student runs it, in a process of its own."""
+    command = [sys.executable, "-W", "error", LAB / "my_cnn_system.py", "--n-mels", "40"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert re.findall(r"\(8, .*\)", output) == [
         "(8, 1, 40, 251)",
         "(8, 16, 20, 62)",
@@ -293,7 +303,7 @@ def test_cnn_takes_every_parameter_and_gets_its_linear_size_right(lab):
     assert (conv.padding, conv.dilation) == ((0, 3), (2, 1))
     assert (norm.num_features, norm.momentum) == (3, 0.3)
     assert (pool.kernel_size, pool.stride, dropout.p) == ((3, 2), (2, 2), 0.5)
-    with pytest.raises(ValueError, match="too small"):
+    with pytest.raises(ValueError, match=r"\(31, 3\)"):
         MyCNNSystem(block_1, block_2, (31, 3))
 
 
@@ -314,31 +324,31 @@ def test_training_logs_a_line_an_epoch_and_the_losses_fall(training):
 
 def test_training_tests_once_in_the_order_of_the_files(training, data):
     output, _ = training
-    found = re.findall(r"^(right|wrong)  (\w+)  logit (\S+)  (\S+)$", output, re.MULTILINE)
+    found = re.findall(r"^(correct|wrong)  (\w+)  logit (\S+)  (\S+)$", output, re.MULTILINE)
     files = sorted(path.relative_to(data / "testing") for path in data.glob("testing/*/*.wav"))
     assert [name for _, _, _, name in found] == [file.as_posix() for file in files]
     for verdict, predicted, logit, name in found:
         assert predicted == ("tone" if float(logit) >= 0 else "speech")
-        assert (verdict == "right") == (name.split("/")[0] == predicted)
-    num_right = sum(verdict == "right" for verdict, *_ in found)
+        assert (verdict == "correct") == (name.split("/")[0] == predicted)
+    num_correct = sum(verdict == "correct" for verdict, *_ in found)
     assert output.splitlines()[-1] == (
-        f"testing accuracy {num_right / 6:.4f}: {num_right} of 6 clips"
+        f"testing accuracy {num_correct / 6:.4f}: {num_correct} of 6 clips"
     )
     assert output.count("testing accuracy") == 1
-    assert num_right >= 5
+    assert num_correct >= 5
 
 
-def test_training_judges_a_clip_by_the_mean_of_its_windows(lab, features):
+def test_the_logit_of_a_clip_is_the_mean_of_its_windows(lab, features):
     import torch
     from torch.utils.data import DataLoader
 
     from dataset_class import MyDataset
-    from training_1 import judge, make_model
+    from training_1 import make_model, predict
 
     dataset = MyDataset(features / "testing", ["speech", "tone"], num_frames=26)
     torch.manual_seed(0)
     model = make_model(MyDataset(features / "training", ["speech", "tone"], num_frames=26))
-    predictions = judge(model, DataLoader(dataset, batch_size=4), torch.device("cpu"))
+    predictions = predict(model, DataLoader(dataset, batch_size=4), torch.device("cpu"))
     assert [clip.targets for clip in predictions.clips] == [(0,)] * 3 + [(1,)] * 3
     for clip in range(6):
         windows = [dataset[i][0] for i in np.flatnonzero(dataset.window_clips == clip)]
@@ -359,7 +369,7 @@ def test_network_normalises_with_statistics_of_training_alone(lab, features):
 
 
 class Recorded:
-    """Stands for the work of an epoch: the weight tells the epoch, the loss is given."""
+    """Stands for the work of an epoch: the weight is the epoch, the loss is given."""
 
     def __init__(self, val_losses):
         self.val_losses = val_losses
@@ -370,7 +380,7 @@ class Recorded:
         model.weight.data.fill_(float(self.epoch))
         return 1.0
 
-    def judge(self, model, loader, device):
+    def predict(self, model, loader, device):
         from earmark.data.content import Clip
         from earmark.evaluation.metrics.scores import Predictions
         from earmark.features.store import ClipKey
@@ -392,7 +402,7 @@ def train_on(val_losses, monkeypatch, log, **more):
 
     recorded = Recorded(val_losses)
     monkeypatch.setattr(training_1, "train_epoch", recorded.train_epoch)
-    monkeypatch.setattr(training_1, "judge", recorded.judge)
+    monkeypatch.setattr(training_1, "predict", recorded.predict)
     model = torch.nn.Linear(1, 1, bias=False)
     args = argparse.Namespace(**{"learning_rate": 0.1, "patience": 2, "epochs": 9, "log": log})
     vars(args).update(more)
@@ -410,10 +420,10 @@ def test_training_stops_early_and_keeps_the_best_weights(lab, monkeypatch, tmp_p
     assert train_on([0.9, 0.5, 0.7, 0.4, 0.5, 0.5], monkeypatch, log) == (6, 4.0)
 
 
-def test_training_that_diverges_says_so(lab, monkeypatch, tmp_path):
+def test_training_that_diverges_is_an_error(lab, monkeypatch, tmp_path):
     from earmark.errors import TrainingError
 
     log = tmp_path / "log.jsonl"
-    with pytest.raises(TrainingError, match="lower --learning-rate"):
+    with pytest.raises(TrainingError, match="--learning-rate"):
         train_on([0.9, float("nan")], monkeypatch, log)
     assert len(log.read_text(encoding="utf-8").splitlines()) == 1

@@ -21,7 +21,7 @@ class MyDNN(nn.Module):
     """Three linear layers; ReLU and dropout after each of the two hidden ones.
 
     Nothing follows the third layer, because it gives the logits. ReLU would forbid negative logits,
-    dropout would set the answer of the network to zero at random, and the loss,
+    dropout would set logits to zero at random, and the loss,
     `nn.CrossEntropyLoss`, applies the last non-linearity (softmax) itself.
 
     Args:
@@ -83,7 +83,7 @@ def train_epoch(
 
 
 def accuracy(model: nn.Module, data: TensorDataset, device: torch.device) -> float:
-    """Share of the examples whose largest logit is that of their class."""
+    """Fraction of the examples whose largest logit is that of their class."""
     x, targets = data.tensors
     # Dropout is for training only; eval() turns it off.
     model.eval()
@@ -106,14 +106,14 @@ def main() -> None:
 
     torch.manual_seed(args.seed)
     generator = torch.Generator().manual_seed(args.seed)
-    training, unseen = make_data(NUM_EXAMPLES, generator), make_data(NUM_EXAMPLES, generator)
+    training, held_out = make_data(NUM_EXAMPLES, generator), make_data(NUM_EXAMPLES, generator)
     loader = DataLoader(training, batch_size=BATCH_SIZE, shuffle=True, generator=generator)
     model = MyDNN(num_inputs=2, num_hidden_1=32, num_hidden_2=16, num_outputs=2).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     print(f"device {device}, {NUM_EXAMPLES} examples")
     for epoch in range(1, args.epochs + 1):
         print(f"epoch {epoch:3d}  loss {train_epoch(model, loader, optimizer, device):.4f}")
-    print(f"accuracy on {NUM_EXAMPLES} unseen examples: {accuracy(model, unseen, device):.3f}")
+    print(f"accuracy on {NUM_EXAMPLES} held-out examples: {accuracy(model, held_out, device):.3f}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def serialise(data: Path, features: Path, config: FeatureConfig) -> Manifest:
     """Writes the features of every clip of DATA that are not yet there; names and skips bad files.
 
     Raises:
-        DataError: DATA has no such layout, or the folder holds features of another kind.
+        DataError: DATA has no such layout, or the folder holds features of other data or settings.
     """
     manifest = read_manifest(data)
     # Features of other data or other settings look alike, so the folder says what it holds.
@@ -55,7 +55,7 @@ def serialise(data: Path, features: Path, config: FeatureConfig) -> Manifest:
                 buffer = io.BytesIO()
                 frames = extract(recording.path, log_mel, recording.excerpt).frames
                 np.save(buffer, frames, allow_pickle=False)
-                # Whole or not at all: an interrupted run must leave no half a file to be reused.
+                # Atomically: an interrupted run must leave no partial file for the next one to reuse.
                 atomic_write(file, buffer.getvalue())
         except AudioError as error:
             print(f"skipped: {error}")
@@ -88,7 +88,7 @@ def get_loaders(args: argparse.Namespace) -> Loaders:
     # Training sees the windows in another order in each epoch, so that a batch is not six windows
     # of one clip or all of one label; the seed makes the orders the same in every run.
     shuffle = torch.Generator().manual_seed(args.seed)
-    # Validation and testing keep the order of the files. It changes no figure, and prediction
+    # Validation and testing keep the order of the files. It changes no metric, and prediction
     # number i can be traced: it belongs to window i of the data set, and so to a file.
     return Loaders(
         DataLoader(training, args.batch_size, shuffle=True, generator=shuffle),

@@ -69,10 +69,10 @@ class MyCNNSystem(nn.Module):
         block_1: The parameters of the first block.
         block_2: The parameters of the second block.
         input_size: Mel bands and frames of a window.
-        num_outputs: Logits a window; one is enough to tell two labels apart.
+        num_outputs: Logits a window; one is enough for two labels.
 
     Raises:
-        ValueError: The blocks leave nothing of the window.
+        ValueError: The windows are too small for the blocks.
     """
 
     def __init__(

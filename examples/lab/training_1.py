@@ -1,6 +1,6 @@
 """Training with validation after each epoch, early stopping, and one test at the very end.
 
-The network learns from windows. Validation and testing judge whole clips: the logit of a clip is
+The network learns from windows. Validation and testing predict whole clips: the logit of a clip is
 the mean over its windows.
 """
 
@@ -32,7 +32,7 @@ def make_model(training: MyDataset) -> nn.Sequential:
     """The network, behind a normalisation of each mel band with statistics of the training data."""
     clips = range(len(training.files))
     frames = np.concatenate([training.frames(clip) for clip in clips]).astype(np.float64)
-    # Statistics of validation or testing data would let the network know something of them.
+    # Statistics of validation or testing data would leak into the network.
     norm = BandNorm(frames.shape[1])
     norm.fit(torch.tensor(frames.mean(axis=0)).float(), torch.tensor(frames.std(axis=0)).float())
     size = (frames.shape[1], training.num_frames)
@@ -58,7 +58,7 @@ def train_epoch(
     return loss_sum.item() / num_windows
 
 
-def judge(model: nn.Module, loader: DataLoader, device: torch.device) -> Predictions:
+def predict(model: nn.Module, loader: DataLoader, device: torch.device) -> Predictions:
     """The logits of each clip of a loader that does not shuffle, in the order of the files."""
     model.eval()
     with torch.inference_mode():
@@ -89,7 +89,7 @@ def train(
     with args.log.open("w", encoding="utf-8") as log:
         while stopping.epoch < args.epochs and not stopping.should_stop:
             train_loss = train_epoch(model, loaders.training, optimizer, device)
-            predictions = judge(model, loaders.validation, device)
+            predictions = predict(model, loaders.validation, device)
             if not math.isfinite(train_loss + predictions.logits.sum()):
                 raise TrainingError("the loss is no longer a number; lower --learning-rate")
             validation = score(predictions, loaders.labels)
@@ -113,7 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_data_arguments(parser)
     parser.add_argument("--epochs", type=int, default=100, help="largest number of epochs")
-    parser.add_argument("--patience", type=int, default=10, help="epochs without a better loss")
+    parser.add_argument("--patience", type=int, default=10, help="epochs without a lower loss")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--log", type=Path, default=Path("training_1.jsonl"))
@@ -122,21 +122,21 @@ def main() -> None:
         device = pick_device(args.device)
         loaders = get_loaders(args)
         if len(loaders.labels) != 2:
-            raise DataError(f"{args.data}: {len(loaders.labels)} labels; one logit tells two apart")
+            raise DataError(f"{args.data}: {len(loaders.labels)} labels; one logit needs two")
         seed_torch(args.seed)
         model = make_model(dataset_of(loaders.training)).to(device)
         train(model, loaders, args, device)
     except EarmarkError as error:
         parser.exit(error.exit_status, f"{error}\n")
-    testing = judge(model, loaders.testing, device)
+    testing = predict(model, loaders.testing, device)
     chosen = testing.choose().argmax(axis=1)
     for clip, target, logit in zip(testing.clips, chosen, testing.logits[:, 0], strict=True):
-        verdict = "right" if (target,) == clip.targets else "wrong"
+        verdict = "correct" if (target,) == clip.targets else "wrong"
         print(f"{verdict}  {loaders.labels[target]}  logit {logit:+.2f}  {clip.name}")
     scores = score(testing, loaders.labels)
     print(f"testing loss {scores.loss:.4f}")
-    right = f"{scores.num_correct} of {scores.num_clips} clips"
-    print(f"testing accuracy {scores.accuracy:.4f}: {right}")
+    correct = f"{scores.num_correct} of {scores.num_clips} clips"
+    print(f"testing accuracy {scores.accuracy:.4f}: {correct}")
 
 
 if __name__ == "__main__":
