@@ -55,7 +55,7 @@ def serialise(data: Path, features: Path, config: FeatureConfig) -> Manifest:
                 buffer = io.BytesIO()
                 frames = extract(recording.path, log_mel, recording.excerpt).frames
                 np.save(buffer, frames, allow_pickle=False)
-                # Atomically: an interrupted run must leave no partial file for the next one to reuse.
+                # Atomically: an interrupted run must leave no partial file for the next to reuse.
                 atomic_write(file, buffer.getvalue())
         except AudioError as error:
             print(f"skipped: {error}")
