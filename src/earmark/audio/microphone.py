@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.errors import ConfigError, DataError
+from earmark.errors import ConfigError, DataError, needs_extra
 
 RAW_FORMATS = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
 """Sample formats, as FFmpeg names them."""
@@ -46,17 +46,18 @@ class Microphone:
             by default the system's choice.
 
     Raises:
-        ConfigError: The package sounddevice or the library PortAudio is missing, or there is no
-            such input.
+        MissingExtraError: The package sounddevice is missing.
+        ConfigError: The library PortAudio is missing, or there is no such input.
     """
 
     def __init__(self, sample_rate: int, device: int | str | None = None) -> None:
         try:
-            import sounddevice
-        except (ImportError, OSError) as error:  # OSError: PortAudio is missing.
+            with needs_extra("a microphone"):
+                import sounddevice
+        except OSError as error:
             raise ConfigError(
-                f"a microphone needs sounddevice and PortAudio ({error}); install them: "
-                "pip install 'earmark[mic]', and on Linux the system's package libportaudio2"
+                f"a microphone needs PortAudio ({error}); on Linux, install the system's package "
+                "libportaudio2"
             ) from None
         self.num_dropped = 0
         self._blocks: queue.Queue[np.ndarray] = queue.Queue(QUEUED_BLOCKS)

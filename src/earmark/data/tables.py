@@ -12,7 +12,7 @@ from typing import Any
 from earmark.audio.decoding import WHOLE, Excerpt
 from earmark.data.overlap import Files
 from earmark.data.recording import SPLIT_NAMES, Recording, normalize
-from earmark.errors import DataError
+from earmark.errors import DataError, needs_extra
 from earmark.system.numbers import parse_number
 
 COLUMNS = ("path", "label", "split", "fold", "group", "start", "end")
@@ -214,12 +214,8 @@ def _read_json_lines(path: Path) -> tuple[list[str], _Numbered]:
 
 
 def _read_parquet(path: Path) -> tuple[list[str], _Numbered]:
-    try:
+    with needs_extra(str(path)):
         import pyarrow.parquet
-    except ImportError:
-        raise DataError(
-            f"{path}: Parquet needs pyarrow; install it with: pip install 'earmark[parquet]'"
-        ) from None
     try:
         table = pyarrow.parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from earmark.errors import ConfigError, DataError
+from earmark.errors import ConfigError, DataError, needs_extra
 from earmark.system.files import csv_lines
 
 BATCH_ROWS = 1000
@@ -38,18 +38,15 @@ def result_format(path: Path) -> ResultFormat:
     """The format for the extension of a file name.
 
     Raises:
-        ConfigError: The extension is unknown, or its format needs a package that is missing.
+        ConfigError: The extension is unknown.
+        MissingExtraError: The format needs a package that is missing.
     """
     found = _FORMATS.get(path.suffix.lower())
     if found is None:
         raise ConfigError(f"{path}: unknown format for results; use one of {', '.join(_FORMATS)}")
     if found is _FORMATS[".parquet"]:
-        try:
+        with needs_extra(str(path)):
             import pyarrow.parquet  # noqa: F401
-        except ImportError:
-            raise ConfigError(
-                f"{path}: Parquet needs pyarrow; install it: pip install 'earmark[parquet]'"
-            ) from None
     return found
 
 
