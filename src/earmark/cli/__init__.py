@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 )
 @click.version_option(__version__, prog_name="earmark")
 def cli() -> None:
-    """Trains, tests and runs audio classifiers.
+    """Train, test and run audio classifiers.
 
     DATA is a folder of labelled sound, DATA/LABEL/*.wav or
     DATA/{training,validation,testing}/LABEL/*.wav, or a CSV, JSON Lines or Parquet manifest with
