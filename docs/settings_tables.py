@@ -65,7 +65,7 @@ def _default(field: FieldInfo) -> str:
     if value is None:
         return "not given"
     if isinstance(value, tuple) and any(isinstance(one, config.Section) for one in value):
-        channels = " and ".join(str(block.channels) for block in value)
+        channels = ", ".join(str(block.channels) for block in value)
         return f"{len(value)} blocks of {channels} channels"
     return f"`{json.dumps(value)}`"
 
