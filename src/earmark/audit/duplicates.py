@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from earmark.audit.findings import Finding, Kind
+from earmark.audit.findings import Finding, FindingType
 from earmark.audit.fingerprints import Fingerprint
 from earmark.audit.matches import Match, find_matches
 from earmark.audit.signal import SILENT_PEAK, SignalStats
@@ -17,7 +17,7 @@ WHOLE_SHARE = 0.8
 """Two recordings that each hold this much of the other are copies; else one is an excerpt."""
 MOST_NAMES = 20
 """So many are named in a message; all of them are in the finding."""
-_WHAT: dict[Kind, str] = {
+_WHAT: dict[FindingType, str] = {
     "duplicate": "the same sound",
     "near_duplicate": "nearly the same sound",
     "excerpt": "a stretch of one sound",
@@ -52,7 +52,7 @@ def duplicate_findings(
         recordings = [one for number in members for one in distinct[number]]
         is_copy = all(min(one.coverage) >= WHOLE_SHARE for one in matches)
         details = _details(matches, distinct)
-        kind: Kind = "near_duplicate" if is_copy else "excerpt"
+        kind: FindingType = "near_duplicate" if is_copy else "excerpt"
         found.append(_finding(kind, recordings, undivided, details))
     return found
 
@@ -91,7 +91,7 @@ def _details(matches: Sequence[Match], distinct: Sequence[Sequence[Recording]]) 
 
 
 def _finding(
-    kind: Kind, recordings: Sequence[Recording], undivided: set[str], details: str = ""
+    kind: FindingType, recordings: Sequence[Recording], undivided: set[str], details: str = ""
 ) -> Finding:
     names = tuple(one.name for one in recordings)
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
