@@ -82,7 +82,7 @@ def demonstrate(
 
 def _check(manifest: Manifest, runtime: Runtime, store_root: Path | None) -> Audit:
     logger.info("1. check: is the data sound?")
-    audit = check(manifest, store_root=store_root, reporter=runtime.reporter)
+    audit = check(manifest, store=store_root, reporter=runtime.reporter)
     logger.info(f"   {audit.num_files} files, {len(audit.findings)} findings")
     return audit
 
