@@ -89,7 +89,7 @@ def _check(folder: Path, rows: list[dict[str, str]]) -> Audit:
         writer = csv.DictWriter(file, ("path", "label", "group"))
         writer.writeheader()
         writer.writerows(rows)
-    return check(read_manifest(folder), store_root=folder / "store")
+    return check(read_manifest(folder), store=folder / "store")
 
 
 def _found(audit: Audit) -> dict[str, set[frozenset[str]]]:

@@ -20,7 +20,7 @@ from earmark.models.checkpoint import load_checkpoint
 from earmark.models.pretrained import demo_data
 from earmark.models.run_folder import RunFolder
 from earmark.report.document import write_report
-from earmark.report.origin import UNSEEN, Origin
+from earmark.report.model import HELD_OUT, Origin
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
 
@@ -71,7 +71,7 @@ def demonstrate(
         evaluation = evaluate(checkpoint, manifest, runtime=runtime, store_root=store_root, run=run)
         if audit is None:
             return None
-        origin = Origin(RunFolder(run).best, "the data inside earmark", UNSEEN, run)
+        origin = Origin(RunFolder(run).best, "the data inside earmark", HELD_OUT, run)
         examination = examine(
             evaluation, checkpoint, manifest, runtime=runtime, store_root=store_root
         )
@@ -82,7 +82,7 @@ def demonstrate(
 
 def _check(manifest: Manifest, runtime: Runtime, store_root: Path | None) -> Audit:
     logger.info("1. check: is the data sound?")
-    audit = check(manifest, store_root=store_root, reporter=runtime.reporter)
+    audit = check(manifest, store=store_root, reporter=runtime.reporter)
     logger.info(f"   {audit.num_files} files, {len(audit.findings)} findings")
     return audit
 

@@ -1,4 +1,4 @@
-"""What pictures are drawn on, without a display and without global state, and what they become."""
+"""Matplotlib figures without a display or global state, and their PNG and SVG files."""
 
 import io
 import warnings
@@ -10,17 +10,15 @@ from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY = "#3b7dd8", "#e07b39", "#8a8a8a"
 DARK = "#111111"
-"""On light ground, whatever the ground of the page."""
-
-
+"""Text on a light background, also on a dark page."""
 MOST_LETTERS = 36
 
 
 def shown(label: str) -> str:
-    r"""A label as fonts and pictures take it.
+    r"""A label as it is drawn in figures.
 
-    What is not Unicode, from the name of a folder, is escaped. What is longer than `MOST_LETTERS`
-    would leave no room for the picture: its middle is left out.
+    Bytes that are not Unicode, as in names of folders, are escaped. Of a label longer than
+    `MOST_LETTERS`, the middle is left out.
 
     Example:
         >>> shown("caf\udce9")
@@ -43,7 +41,7 @@ def new_figure(width_inches: float, height_inches: float) -> tuple[Figure, Any]:
 
 
 def to_png(figure: Figure) -> bytes:
-    """A figure as a PNG picture."""
+    """A figure as the content of a PNG file."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         _allow_missing_letters()
@@ -54,12 +52,12 @@ def to_png(figure: Figure) -> bytes:
 def to_svg(figure: Figure) -> str:
     """A figure as an SVG element for an HTML page.
 
-    Its text stays text, and what is black has the colour of the text of the page, dark or light.
+    Text stays text, and black parts take the colour of the page's text.
     """
     buffer = io.StringIO()
     settings = {"svg.fonttype": "none", "svg.hashsalt": "earmark"}
     with matplotlib.rc_context(settings), warnings.catch_warnings():
-        # The browser has letters that the font with which places are measured has not.
+        # The browser has more fonts than the one with which text is measured.
         _allow_missing_letters()
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()

@@ -13,7 +13,7 @@ from earmark.features.windows import ExcerptGrid
 from earmark.models.checkpoint import Checkpoint, load_checkpoint, new_network
 from earmark.models.spec import ModelSpec
 from earmark.report.document import render_report
-from earmark.report.origin import Origin
+from earmark.report.model import Origin
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
 

@@ -6,8 +6,8 @@ import yaml
 
 from earmark.evaluation.analysis.analyze import Examination
 from earmark.evaluation.analysis.robustness import Robustness
+from earmark.report.model import Origin
 from earmark.report.model_card import UNKNOWN, render_model_card
-from earmark.report.origin import Origin
 
 ORIGIN = Origin(Path("runs/rooms: #1/best.safetensors"), 'data/my "rooms".csv')
 
@@ -37,7 +37,7 @@ def test_the_front_matter_has_the_fields_of_the_hub(card, tested):
     assert set(values) == set(facts["metrics"])
 
 
-def test_nothing_is_made_up(card):
+def test_what_is_unknown_is_not_stated(card):
     facts, text = split(card)
     assert "license" not in facts
     assert "datasets" not in facts
@@ -47,7 +47,7 @@ def test_nothing_is_made_up(card):
     assert text.count("not stated") + text.count(UNKNOWN) >= 4
 
 
-def test_every_section_is_there_with_the_figures_of_the_report(card, tested):
+def test_every_section_is_there_with_the_metrics_of_the_report(card, tested):
     _, text = split(card)
     for title in ("Intended use", "Training data", "Test data", "Metrics", "Limits", "Licence"):
         assert f"\n## {title}\n" in text
@@ -56,7 +56,7 @@ def test_every_section_is_there_with_the_figures_of_the_report(card, tested):
     assert f"{scores.accuracy_interval[0]:.1%} to {scores.accuracy_interval[1]:.1%}" in text
 
 
-def test_the_run_tells_what_was_trained_on(tested, tmp_path):
+def test_the_run_lists_the_training_data(tested, tmp_path):
     (tmp_path / "recordings.csv").write_text(
         "name,label,split,fold,group,start,end,key\n"
         "a,noise,train,,a,,,k1\nb,tone,train,,b,,,k2\nc,tone,validation,,c,,,k3\n"
@@ -86,10 +86,10 @@ def test_names_in_the_front_matter_are_what_they_are(tested, tmp_path, monkeypat
     (index,) = facts["model-index"]
     assert index["name"] == "\U0001f600 \u97f3"
     assert index["results"][0]["dataset"]["name"] == here.name
-    assert f"of {here.name} (test split)" in text
+    assert here.name in text
 
 
-def test_limits_name_bad_parts_and_worse_sound(tested, bad_part, as_recorded):
+def test_limits_name_slices_and_conditions(tested, bad_part, as_recorded):
     worse = replace(bad_part, value="hall|1")
     noise = replace(
         as_recorded,
@@ -100,11 +100,12 @@ def test_limits_name_bad_parts_and_worse_sound(tested, bad_part, as_recorded):
         accuracy_interval=(0.1, 0.5),
         loss=1.0,
     )
-    examination = Examination((worse,), (), (), (), Robustness((noise,), ()))
-    text = render_model_card(tested.evaluation, tested.checkpoint, ORIGIN, examination)
-    assert "Worse than the whole: room hall\\|1, 10.0% (5.0% to 20.0%) of 40 recordings." in text
-    assert "white noise, 0 dB: accuracy 25.0% (3 of 12)." in text
-    assert "was not tried" not in text
+    analysis = Examination((worse,), (), (), (), Robustness((noise,), ()))
+    text = render_model_card(tested.evaluation, tested.checkpoint, ORIGIN, analysis)
+    limits = text[text.index("## Limits") :]
+    slice_parts = ("room hall\\|1", "10.0%", "5.0% to 20.0%")
+    for part in (*slice_parts, "white noise, 0 dB", "25.0%", "3 of 12"):
+        assert part in limits
 
 
 def test_labels_cannot_break_the_text(tested):
@@ -117,9 +118,9 @@ def test_labels_cannot_break_the_text(tested):
     assert "\n# d" not in text
 
 
-def test_teachers_are_told_where_there_were_some(tested, card):
-    assert "learnt from trained networks" not in card
+def test_teachers_are_named(tested, card):
+    assert "distilled" not in card
     taught = tested.checkpoint.spec.config.with_train(teachers=("runs/large", "runs/larger"))
     checkpoint = replace(tested.checkpoint, spec=replace(tested.checkpoint.spec, config=taught))
     text = render_model_card(tested.evaluation, checkpoint, ORIGIN)
-    assert "Beside the labels it learnt from trained networks (large, larger)" in text
+    assert "distilled from large, larger" in text

@@ -1,4 +1,4 @@
-"""What was heard of each file, kept so that a repeated check does not read it again."""
+"""Measurements of recordings, kept so that a repeated check does not decode them again."""
 
 import json
 import sqlite3
@@ -9,23 +9,23 @@ from dataclasses import asdict
 from pathlib import Path
 
 from earmark.audit.fingerprints import Fingerprint
-from earmark.audit.signal import SignalStats
-from earmark.data.manifest import Recording
+from earmark.audit.signal import Measurement, SignalStats
+from earmark.data.recording import Recording
 from earmark.errors import StoreError
 
-CHECK_VERSION = 5
-"""SampleCounter up whenever the same file gives other facts, so that old ones are not read."""
+CHECK_VERSION = 6
+"""Increased whenever the same file gives another measurement, so that old ones are not read."""
 WRITE_SECONDS = 2.0
 
 
 class CheckCache(AbstractContextManager["CheckCache"]):
-    """SignalStats and fingerprints by path, size and time of change of a file, and the excerpt.
+    """Measurements by the content of the file and the excerpt.
 
-    Written every few seconds and at the end, however it ends, so that others wait no longer than a
-    write takes. One thread may use it.
+    It writes every few seconds and when the context ends, also after an error, so that other
+    processes wait for one write at most. One thread may use it.
 
     Args:
-        root: Folder of the feature store, which holds ``checks.sqlite`` as well.
+        root: Folder of the feature store, which also holds ``checks.sqlite``.
 
     Raises:
         StoreError: The database is damaged, or cannot be written.
@@ -35,56 +35,64 @@ class CheckCache(AbstractContextManager["CheckCache"]):
         root.mkdir(parents=True, exist_ok=True)
         self._path = root / "checks.sqlite"
         self._database = sqlite3.connect(self._path, timeout=60.0)
-        with self._told():
+        with self._store_errors(), self._database:
+            # Of versions up to 5, which kept measurements by path.
+            self._database.execute("DROP TABLE IF EXISTS heard")
             self._database.execute(
-                "CREATE TABLE IF NOT EXISTS heard (key TEXT PRIMARY KEY, facts TEXT, print BLOB)"
+                "CREATE TABLE IF NOT EXISTS measurements "
+                "(key TEXT PRIMARY KEY, stats TEXT, fingerprint BLOB)"
             )
         self._waiting: list[tuple[str, str, bytes]] = []
         self._written_at = time.monotonic()
 
-    def get(self, key: str) -> tuple[SignalStats, Fingerprint] | None:
-        """What was heard before."""
-        query = "SELECT facts, print FROM heard WHERE key = ?"
-        with self._told():
+    def get(self, key: str) -> Measurement | None:
+        """The measurement under a key."""
+        query = "SELECT stats, fingerprint FROM measurements WHERE key = ?"
+        with self._store_errors():
             row = self._database.execute(query, (key,)).fetchone()
-        return (SignalStats(**json.loads(row[0])), Fingerprint.from_bytes(row[1])) if row else None
+        if row is None:
+            return None
+        return Measurement(SignalStats(**json.loads(row[0])), Fingerprint.from_bytes(row[1]))
 
-    def put(self, key: str, facts: SignalStats, print_: Fingerprint) -> None:
-        """Keeps what was heard."""
-        self._waiting.append((key, json.dumps(asdict(facts)), print_.to_bytes()))
+    def put(self, key: str, measurement: Measurement) -> None:
+        """Keeps a measurement."""
+        stats = json.dumps(asdict(measurement.stats))
+        self._waiting.append((key, stats, measurement.fingerprint.to_bytes()))
         if time.monotonic() - self._written_at > WRITE_SECONDS:
             self._write()
 
     def _write(self) -> None:
-        with self._told(), self._database:
+        with self._store_errors(), self._database:
             self._database.executemany(
-                "INSERT OR REPLACE INTO heard VALUES (?, ?, ?)", self._waiting
+                "INSERT OR REPLACE INTO measurements VALUES (?, ?, ?)", self._waiting
             )
         self._waiting.clear()
         self._written_at = time.monotonic()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _store_errors(self) -> Iterator[None]:
+        """Raises an error of the database as one of the store."""
         try:
             yield
         except sqlite3.Error as error:
-            # What is locked, full or not for us to write is whole; anything else is damage.
-            is_whole = isinstance(error, sqlite3.OperationalError)
-            mend = (
-                "try again, or give another --store" if is_whole else "remove it, it is made anew"
-            )
-            raise StoreError(f"{self._path}: {error}; {mend}") from error
+            # An operational error, such as a lock or a full disk, leaves the database intact.
+            intact = isinstance(error, sqlite3.OperationalError)
+            fix = "try again, or give another --store" if intact else "delete it and try again"
+            raise StoreError(f"{self._path}: {error}; {fix}") from error
 
     def __exit__(self, *_: object) -> None:
         self._write()
         self._database.close()
 
 
-def cache_key(recording: Recording) -> str | None:
-    """What tells a recording's content apart without reading it; None when it is missing."""
-    try:
-        stat = recording.path.stat()
-    except OSError:
-        return None
-    parts = (CHECK_VERSION, ascii(str(recording.path.absolute())), str(recording.excerpt))
-    return "|".join(map(str, (*parts, stat.st_size, stat.st_mtime_ns)))
+def cache_key(recording: Recording, digest: str) -> str:
+    """The key of a recording's measurement.
+
+    The suffix is part of it, because the audit compares it with the format of the content.
+
+    Args:
+        recording: The recording.
+        digest: Digest of the content of its file.
+    """
+    parts = (CHECK_VERSION, digest, recording.path.suffix.lower(), recording.excerpt)
+    return "|".join(map(str, parts))

@@ -1,44 +1,46 @@
-"""The same sound twice: exact copies, near copies and excerpts, and how bad each is."""
+"""Recordings of the same sound: duplicates, near-duplicates and excerpts, and their severity."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from earmark.audit.findings import Finding, Kind
-from earmark.audit.fingerprints import Fingerprint
+from earmark.audit.findings import Finding, FindingType
 from earmark.audit.matches import Match, find_matches
-from earmark.audit.signal import SILENT_PEAK, SignalStats
-from earmark.data.manifest import Manifest, Recording
+from earmark.audit.signal import SILENT_PEAK, Measurement
+from earmark.data.manifest import Manifest
+from earmark.data.recording import Recording
 
-WHOLE_SHARE = 0.8
-"""Two recordings that each hold this much of the other are copies; else one is an excerpt."""
-MOST_NAMES = 20
-"""So many are named in a message; all of them are in the finding."""
-_WHAT: dict[Kind, str] = {
-    "duplicate": "the same sound",
-    "near_duplicate": "nearly the same sound",
-    "excerpt": "a stretch of one sound",
+COPY_COVERAGE = 0.8
+"""Two recordings that each hold this fraction of the other are copies; else one is an excerpt."""
+MAX_NAMES = 20
+"""Names in a message; all of them are in the finding."""
+_RELATIONS: dict[FindingType, str] = {
+    "duplicate": "identical recordings",
+    "near_duplicate": "near-identical recordings",
+    "excerpt": "recordings that share an excerpt",
 }
 
 
 def duplicate_findings(
-    manifest: Manifest, heard: Mapping[str, tuple[Recording, tuple[SignalStats, Fingerprint]]]
+    manifest: Manifest, measured: Sequence[tuple[Recording, Measurement]]
 ) -> list[Finding]:
-    """All recordings that share sound, a finding for each lot that hangs together.
+    """Recordings that share sound: one finding per cluster of duplicates.
 
-    Stretches of one file are the manifest's own doing and are not compared, unless they are equal.
+    Excerpts of one file, which the manifest defines, are duplicates only if they are equal.
 
     Args:
         manifest: The data.
-        heard: What could be read, by name.
+        measured: The recordings that could be read.
     """
     same: dict[str, list[Recording]] = defaultdict(list)
-    for recording, (facts, _) in heard.values():
-        if facts.peak >= SILENT_PEAK:
-            same[facts.digest].append(recording)
+    prints = {}
+    for recording, (stats, fingerprint) in measured:
+        if stats.peak >= SILENT_PEAK:
+            same[stats.digest].append(recording)
+            prints[stats.digest] = fingerprint
     undivided = {one.name for one in manifest.undivided}
     found = [
         _finding("duplicate", recordings, undivided)
@@ -46,13 +48,12 @@ def duplicate_findings(
         if len(recordings) > 1
     ]
     distinct = list(same.values())
-    prints = [heard[recordings[0].name][1][1] for recordings in distinct]
-    for matches in _clusters(find_matches(prints), distinct):
+    for matches in _clusters(find_matches([prints[digest] for digest in same]), distinct):
         members = sorted({number for one in matches for number in (one.first, one.second)})
         recordings = [one for number in members for one in distinct[number]]
-        is_copy = all(min(one.coverage) >= WHOLE_SHARE for one in matches)
+        is_copy = all(min(one.coverage) >= COPY_COVERAGE for one in matches)
         details = _details(matches, distinct)
-        kind: Kind = "near_duplicate" if is_copy else "excerpt"
+        kind: FindingType = "near_duplicate" if is_copy else "excerpt"
         found.append(_finding(kind, recordings, undivided, details))
     return found
 
@@ -60,7 +61,7 @@ def duplicate_findings(
 def _clusters(
     matches: Iterable[Match], distinct: Sequence[Sequence[Recording]]
 ) -> Iterator[list[Match]]:
-    """Matches that hang together by way of what they share, in the order of the data."""
+    """Connected components of the graph of matches, in the order of the data."""
     found = [
         match
         for match in matches
@@ -76,37 +77,37 @@ def _clusters(
 
 
 def _details(matches: Sequence[Match], distinct: Sequence[Sequence[Recording]]) -> str:
-    """What lies where, or in how many pairs."""
+    """Where one recording is in the other, or the number of pairs."""
     if len(matches) > 1:
         lowest = min(one.correlation for one in matches)
-        return f"{len(matches)} pairs, correlation {lowest:.2f} or more"
+        return f"{len(matches)} pairs, correlation {lowest:.2f} or higher"
     (match,) = matches
     outer, inner = (distinct[number][0].name for number in (match.first, match.second))
     if match.offset_seconds < 0:
         outer, inner = inner, outer
     return (
-        f"{inner} lies in {outer} from {abs(match.offset_seconds):.2f} s, correlation "
+        f"{inner} starts at {abs(match.offset_seconds):.2f} s of {outer}, correlation "
         f"{match.correlation:.2f}"
     )
 
 
 def _finding(
-    kind: Kind, recordings: Sequence[Recording], undivided: set[str], details: str = ""
+    kind: FindingType, recordings: Sequence[Recording], undivided: set[str], details: str = ""
 ) -> Finding:
     names = tuple(one.name for one in recordings)
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    listed = ", ".join(names[:MOST_NAMES]) + more + (details and f" ({details})")
-    what = _WHAT[kind]
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    listed = ", ".join(names[:MAX_NAMES]) + more + (details and f" ({details})")
+    relation = _RELATIONS[kind]
     if len({one.labels for one in recordings}) > 1:
-        message = f"{what} has different labels: {listed}; correct the label"
+        message = f"{relation} have different labels: {listed}; correct the labels"
     elif len({one.split for one in recordings}) > 1:
-        message = f"{what} is in different splits: {listed}; keep one of them"
+        message = f"{relation} are in different splits: {listed}; keep one of them"
     elif len({one.group for one in recordings if one.name in undivided}) > 1:
         message = (
-            f"{what} is in different groups: {listed}; keep one, or a split may put "
-            "them on both sides"
+            f"{relation} are in different groups: {listed}; keep one of them, or a random split "
+            "may separate them"
         )
     else:
-        message = f"{what} is there {len(names)} times: {listed}; keep one of them"
+        message = f"{len(names)} {relation}: {listed}; keep one of them"
         return Finding(kind, "warning", names, message)
     return Finding(kind, "error", names, message)

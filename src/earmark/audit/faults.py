@@ -1,55 +1,57 @@
-"""What is wrong with single recordings, and with how they differ."""
+"""Faults of single recordings, and differences between their sample rates."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from earmark.audit.findings import Finding
 from earmark.audit.signal import SILENT_PEAK, SignalStats
-from earmark.data.manifest import Recording
+from earmark.data.recording import Recording
+from earmark.features.levels import power_db
 
 DC_OFFSET = 0.02
 CLIPPED_SAMPLES = 20
 
 
-def signal_findings(recording: Recording, facts: SignalStats) -> Iterator[Finding]:
-    """Faults that can be heard in one recording or read in its header."""
+def signal_findings(recording: Recording, stats: SignalStats) -> Iterator[Finding]:
+    """Faults in the signal of one recording, or in its header."""
     names, path = (recording.name,), recording.path
-    if facts.peak < SILENT_PEAK:
-        level = f"its peak is {_decibels(facts.peak)} dB" if facts.peak else "every sample is zero"
-        message = f"{path}: silent, {level}; take it out or record it again"
+    if stats.peak < SILENT_PEAK:
+        level = f"peak {power_db(stats.peak**2):.0f} dBFS" if stats.peak else "all samples are zero"
+        message = f"{path}: silent ({level}); remove it or record it again"
         yield Finding("silent", "warning", names, message)
-    if facts.num_clipped >= CLIPPED_SAMPLES:
+    if stats.num_clipped >= CLIPPED_SAMPLES:
         message = (
-            f"{path}: clipped, {facts.num_clipped} samples lie in flat tops or in runs over full "
-            "scale; record it at a lower level or leave it out"
+            f"{path}: clipped ({stats.num_clipped} samples); record it at a lower level or remove "
+            "it"
         )
         yield Finding("clipped", "warning", names, message)
-    if facts.dc_offset > DC_OFFSET:
-        message = f"{path}: its mean is {facts.dc_offset:.3f}, not 0; take the offset out"
+    if stats.dc_offset > DC_OFFSET:
+        message = f"{path}: DC offset of {stats.dc_offset:.3f}; remove the offset"
         yield Finding("dc_offset", "warning", names, message)
-    if facts.dead_channel is not None:
+    if stats.dead_channel is not None:
         message = (
-            f"{path}: channel {facts.dead_channel + 1} of {facts.channels} is silent; keep the "
-            "others only"
+            f"{path}: channel {stats.dead_channel + 1} of {stats.channels} is silent; remove the "
+            "channel"
         )
         yield Finding("dead_channel", "warning", names, message)
-    if facts.complaint:
-        message = f"{path}: inconsistent header ({facts.complaint}); re-save the file"
+    if stats.header_problem:
+        message = f"{path}: inconsistent header ({stats.header_problem}); re-save the file"
         yield Finding("header", "warning", names, message)
 
 
-def rate_notes(heard: Sequence[tuple[Recording, SignalStats]]) -> Iterator[Finding]:
-    """A note when recordings differ in their sample rate."""
-    counts = Counter(facts.sample_rate for _, facts in heard)
+def rate_notes(measured: Sequence[tuple[Recording, SignalStats]]) -> Iterator[Finding]:
+    """A note if sample rates differ.
+
+    Args:
+        measured: The recordings that could be read.
+    """
+    counts = Counter(stats.sample_rate for _, stats in measured)
     if len(counts) > 1:
         listed = ", ".join(f"{count} at {rate} Hz" for rate, count in counts.most_common())
-        common = counts.most_common(1)[0][0]
-        paths = tuple(one.name for one, facts in heard if facts.sample_rate != common)
-        message = f"sample rates differ: {listed}; all are resampled, bandwidth may still tell"
-        yield Finding("sample_rates", "note", paths, message)
-
-
-def _decibels(peak: float) -> str:
-    return f"{20 * np.log10(peak):.0f}"
+        most_common = counts.most_common(1)[0][0]
+        names = tuple(one.name for one, stats in measured if stats.sample_rate != most_common)
+        message = (
+            f"sample rates differ: {listed}; all are resampled, but the bandwidth may still reveal "
+            "the label"
+        )
+        yield Finding("sample_rates", "note", names, message)

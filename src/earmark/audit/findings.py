@@ -1,65 +1,110 @@
-"""What an audit says."""
+"""The result of an audit."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any, Literal
 
-Kind = Literal[
+from earmark.errors import AudioFault
+
+FindingType = Literal[
     "unreadable", "silent", "clipped", "dc_offset", "dead_channel", "header", "sample_rates",
     "duplicate", "near_duplicate", "excerpt", "missing_label", "few_groups", "unbalanced",
     "shortcut",
 ]  # fmt: skip
 Severity = Literal["error", "warning", "note"]
+MAX_SHOWN = 20
+"""Findings that the representation of an audit lists."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a data set that its user should know.
+    """A problem of a data set, or a fact that its user should know.
 
     Args:
-        kind: In one word.
-        severity: An error makes figures wrong or loses data; a warning may be meant; a note is no
-            fault.
-        paths: The recordings concerned.
-        message: What is wrong and what to do about it.
-        cause: Of what is unreadable, in one word: the `fault` of its error.
+        kind: Its type.
+        severity: An error makes metrics wrong or loses data; a warning may be intended; a note
+            needs no action.
+        paths: The names of the recordings.
+        message: What is wrong and how to fix it.
+        cause: The `AudioError.fault` of a file that is unreadable.
     """
 
-    kind: Kind
+    kind: FindingType
     severity: Severity
     paths: tuple[str, ...]
     message: str
-    cause: str | None = None
+    cause: AudioFault | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Audit:
-    """What `check` found.
+    """The result of `check`.
 
     Args:
-        num_files: Recordings looked at.
+        num_files: Number of recordings.
         findings: Errors and warnings.
-        notes: What is no fault.
-        labels: A row a label and split: ``label``, ``split``, ``num_clips``, ``num_groups``,
-            ``duration_seconds``.
+        notes: Findings that need no action.
+        labels: For each label and split, a row of ``label``, ``split``, ``num_clips``,
+            ``num_groups`` and ``duration_seconds``.
+
+    Example:
+        >>> Audit(2, (Finding("silent", "warning", ("a.wav",), "a.wav: silent"),))
+        Audit of 2 recordings: 0 errors, 1 warning
+          warning (silent): a.wav: silent
     """
 
     num_files: int
     findings: tuple[Finding, ...]
     notes: tuple[Finding, ...] = ()
-    labels: tuple[dict[str, Any], ...] = field(default=())
+    labels: tuple[dict[str, Any], ...] = ()
 
     @property
     def num_errors(self) -> int:
         """Number of findings that are errors."""
         return sum(finding.severity == "error" for finding in self.findings)
 
+    @property
+    def num_warnings(self) -> int:
+        """Number of findings that are warnings."""
+        return len(self.findings) - self.num_errors
+
+    @property
+    def headline(self) -> str:
+        """One line with the number of recordings, errors and warnings."""
+        counts = (
+            _count(self.num_files, "recording"),
+            _count(self.num_errors, "error"),
+            _count(self.num_warnings, "warning"),
+        )
+        return "Audit of {}: {}, {}".format(*counts)
+
+    def __repr__(self) -> str:
+        shown = (*self.findings, *self.notes)
+        lines = [f"  {one.severity} ({one.kind}): {one.message}" for one in shown[:MAX_SHOWN]]
+        more = [f"  and {len(shown) - MAX_SHOWN} more"] if len(shown) > MAX_SHOWN else []
+        return "\n".join([self.headline, *lines, *more])
+
+    def _repr_html_(self) -> str:
+        shown = (*self.findings, *self.notes)
+        rows = "".join(
+            f"<tr><td>{one.severity}</td><td>{one.kind}</td><td>{escape(one.message)}</td></tr>"
+            for one in shown[:MAX_SHOWN]
+        )
+        more = f"<p>and {len(shown) - MAX_SHOWN} more</p>" if len(shown) > MAX_SHOWN else ""
+        head = "<tr><th>severity</th><th>kind</th><th>message</th></tr>"
+        return f"<p>{self.headline}</p><table>{head}{rows}</table>{more}"
+
     def to_dict(self) -> dict[str, Any]:
-        """What ``check --json`` prints."""
+        """The document that ``check --json`` prints."""
         return {
             "num_files": self.num_files,
             "num_errors": self.num_errors,
-            "num_warnings": len(self.findings) - self.num_errors,
+            "num_warnings": self.num_warnings,
             "findings": [asdict(finding) for finding in self.findings],
             "notes": [asdict(note) for note in self.notes],
             "labels": list(self.labels),
         }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,7 +1,7 @@
-"""What a recording sounds like, in 1 to 2 kB a second, so that copies of it can be found.
+"""Fingerprints of recordings, 1 to 2 kB per second, to find copies and excerpts.
 
-Hashes find candidates: the signs of differences between bands and instants. One-bit samples prove
-them: two sounds that agree in the signs of nearly all their samples are one sound.
+Hashes find candidates: the signs of differences between bands and instants. One-bit samples verify
+them: two sounds whose samples nearly all have the same sign are the same sound.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,30 +23,30 @@ BAND_EDGES_HZ = 300.0, 3000.0
 LAG_FRAMES = 4
 """Between the two instants of a difference, and between the two differences of a hash."""
 ACTIVE_DB = -50.0
-"""A frame this far below the loudest of its segment says nothing."""
+"""Frames this far below the loudest one of their segment are ignored."""
 SEGMENT_SECONDS = 60
 SHORT_FRAMES = 125
-"""A sound of fewer frames, about two seconds, gives a hash at every frame, a longer one fewer."""
+"""Sounds of fewer frames, about two seconds, have a hash at every frame, longer ones fewer."""
 NUM_FLIPS = 4
-"""The least sure bits of a hash, each of which is looked for both ways."""
+"""The least certain bits of a hash, which are looked up both ways."""
 
 WAVE_BAND_HZ = 300.0, 2000.0
-"""What the signs of samples are of: far below half the rate, so that a shift by half a sample, as
-resampling makes, changes few of them."""
+"""Band of the samples whose signs are kept: far below half the sample rate, so that a shift by half
+a sample, as from resampling, changes few of them."""
 
 Hashes = UInt32[np.ndarray, " hashes"]
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What is kept of a recording.
+    """The fingerprint of a recording.
 
     Args:
-        hashes: Each of 24 bits, over about a quarter of a second.
-        frames: Where each is, in hops of 16 ms.
-        weak: Bit mask of the least sure bits of each hash.
-        signs: Signs of the samples from 300 Hz to 2 kHz, eight in a byte.
-        active: Which frames are loud enough to say anything, eight in a byte.
+        hashes: 24 bits each, over about a quarter of a second.
+        frames: Position of each hash, in hops of 16 ms.
+        weak: Bit mask of the least certain bits of each hash.
+        signs: Signs of the samples from 300 Hz to 2 kHz, eight per byte.
+        active: Which frames are loud enough to compare, eight per byte.
     """
 
     hashes: Hashes
@@ -61,14 +61,14 @@ class Fingerprint:
         return 8 * len(self.active)
 
     def to_bytes(self) -> bytes:
-        """All of it, for `from_bytes`."""
+        """The fingerprint as bytes, for `from_bytes`."""
         parts = (self.hashes, self.frames, self.weak, self.signs, self.active)
         sizes = np.array([len(self.hashes), len(self.signs), len(self.active)], np.uint32)
         return sizes.tobytes() + b"".join(part.tobytes() for part in parts)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Fingerprint":
-        """What `to_bytes` gave."""
+        """The fingerprint that `to_bytes` wrote."""
         num_hashes, num_signs, num_active = (int(one) for one in np.frombuffer(content[:12], "u4"))
         words = np.frombuffer(content, np.uint32, 3 * num_hashes, 12).reshape(3, num_hashes)
         signs = np.frombuffer(content, np.uint8, num_signs, 12 + words.nbytes)
@@ -76,14 +76,14 @@ class Fingerprint:
         return cls(words[0], words[1], words[2], signs, active)
 
     def wave(self, first: int, last: int) -> Float32[np.ndarray, " samples"]:
-        """One-bit samples of some frames: 1, -1, and 0 where the sound is too quiet to count."""
+        """One-bit samples of some frames: 1, -1, or 0 where the sound is too quiet to compare."""
         start, stop = first * HOP_LENGTH, min(last * HOP_LENGTH, 8 * len(self.signs))
         signs = np.unpackbits(self.signs[start // 8 : -(-stop // 8)])[: stop - start]
         loud = np.repeat(np.unpackbits(self.active)[first:last], HOP_LENGTH)[: len(signs)]
         return (np.float32(2) * signs - np.float32(1)) * loud
 
-    def loud_share(self, first: int, last: int) -> float:
-        """Share of the loud frames that lie between two frames."""
+    def loud_fraction(self, first: int, last: int) -> float:
+        """Fraction of the loud frames between two frames."""
         loud = np.unpackbits(self.active)
         return float(loud[first:last].sum() / max(loud.sum(), 1))
 
@@ -91,15 +91,15 @@ class Fingerprint:
 def fingerprint(blocks: Iterable[Block]) -> Fingerprint:
     """The fingerprint of a sound.
 
-    Segments of a minute are worked on alone, so memory does not grow with the length.
+    Segments of a minute are processed one by one, so that memory does not grow with the length.
 
     Args:
         blocks: Mono samples at `SAMPLE_RATE`.
 
     Source:
         Haitsma and Kalker (2002), A highly robust audio fingerprinting system, for the signs of
-        differences and for trying the least sure bits both ways; Wolff, Thomas and Williams (1962)
-        and others for the polarity-coincidence correlator.
+        differences and for looking up the least certain bits both ways; Wolff, Thomas and Williams
+        (1962) and others for the polarity-coincidence correlator.
     """
     parts: list[tuple[np.ndarray, ...]] = []
     start = 0
@@ -116,7 +116,7 @@ def fingerprint(blocks: Iterable[Block]) -> Fingerprint:
 
 
 def probes(hashes: Hashes, weak: Hashes) -> UInt32[np.ndarray, "probes hashes"]:
-    """Each hash with its least sure bits in all ways; the first row is the hashes themselves."""
+    """Each hash with its least certain bits set in all ways; the first row is the hashes."""
     rows = [hashes]
     rest = weak.copy()
     for _ in range(NUM_FLIPS):
@@ -127,7 +127,7 @@ def probes(hashes: Hashes, weak: Hashes) -> UInt32[np.ndarray, "probes hashes"]:
 
 
 def _segments(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Pieces of whole hops, the last one shorter and filled up with silence."""
+    """Segments of whole hops; the last one is shorter and padded with silence."""
     size = SEGMENT_SECONDS * SAMPLE_RATE // HOP_LENGTH * HOP_LENGTH
     waiting: list[Block] = []
     num_waiting = 0
@@ -175,12 +175,12 @@ def _hashes(
     pairs = np.concatenate([changes[:-LAG_FRAMES], changes[LAG_FRAMES:]], axis=1)
     margins = np.abs(pairs)
     num_kept = len(pairs)
-    heard = active[:num_kept] & active[LAG_FRAMES:][:num_kept] & active[2 * LAG_FRAMES :]
-    # Where even the least sure bits are rather sure, a codec changes none of them.
-    surest = np.sort(margins, axis=1)[:, :NUM_FLIPS].mean(axis=1)
+    loud = active[:num_kept] & active[LAG_FRAMES:][:num_kept] & active[2 * LAG_FRAMES :]
+    # Where even the least certain bits have large margins, a codec changes none of them.
+    certainty = np.sort(margins, axis=1)[:, :NUM_FLIPS].mean(axis=1)
     if len(active) > SHORT_FRAMES:
-        heard &= surest >= maximum_filter1d(surest, 3)
-    frames = np.flatnonzero(heard)
+        loud &= certainty >= maximum_filter1d(certainty, 3)
+    frames = np.flatnonzero(loud)
     places = np.uint32(1) << np.arange(pairs.shape[1], dtype=np.uint32)
     hashes = (pairs[frames] > 0) @ places
     least = np.argpartition(margins[frames], NUM_FLIPS, axis=1)[:, :NUM_FLIPS]
@@ -188,9 +188,9 @@ def _hashes(
 
 
 def _signs(segment: Samples) -> tuple[Bool[np.ndarray, " samples"], Bool[np.ndarray, " frames"]]:
-    """Signs of the samples, and the frames that are loud by themselves.
+    """Signs of the samples, and the frames that are loud without their neighbours.
 
-    The windows of the hashes are longer than a frame and reach into the silence beside it.
+    The windows of the hashes are longer than a frame and overlap the silence beside it.
     """
     wave = np.asarray(sosfilt(_LOW_PASS, sosfilt(_HIGH_PASS, segment)))
     return wave > 0, _are_loud(np.square(wave).reshape(-1, HOP_LENGTH).mean(axis=1))

@@ -1,4 +1,4 @@
-"""How labels are shared out, and what training would not do with them."""
+"""The distribution of labels, and labels that training would refuse."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -7,35 +7,36 @@ from typing import Any
 from earmark.audit.findings import Finding
 from earmark.audit.signal import SignalStats
 from earmark.data.labels import labels_short_of_groups
-from earmark.data.manifest import SPLITS, Manifest
+from earmark.data.manifest import Manifest
+from earmark.data.recording import SPLITS
 
-_Place = tuple[str, str | None]
-"""Label and split."""
 UNBALANCED_RATIO = 4.0
-"""From this many recordings of one label for each of another on, there is a note."""
+"""Ratio of the most to the least frequent label from which there is a note."""
+
+_LabelAndSplit = tuple[str, str | None]
 
 
-def label_rows(manifest: Manifest, heard: Mapping[str, SignalStats]) -> list[dict[str, Any]]:
+def label_rows(manifest: Manifest, stats: Mapping[str, SignalStats]) -> list[dict[str, Any]]:
     """Clips, groups and seconds of each label in each split.
 
     Args:
         manifest: The data.
-        heard: What could be read, by name.
+        stats: Statistics of the recordings that could be read, by name.
     """
-    numbers: dict[_Place, int] = defaultdict(int)
-    seconds: dict[_Place, float] = defaultdict(float)
-    groups: dict[_Place, set[str]] = defaultdict(set)
+    counts: dict[_LabelAndSplit, int] = defaultdict(int)
+    seconds: dict[_LabelAndSplit, float] = defaultdict(float)
+    groups: dict[_LabelAndSplit, set[str]] = defaultdict(set)
     for one in manifest.recordings:
-        for place in ((label, one.split) for label in one.labels):
-            numbers[place] += 1
-            groups[place].add(one.group)
-            if one.name in heard:
-                seconds[place] += heard[one.name].duration_seconds
+        for key in ((label, one.split) for label in one.labels):
+            counts[key] += 1
+            groups[key].add(one.group)
+            if one.name in stats:
+                seconds[key] += stats[one.name].duration_seconds
     return [
         {
             "label": label,
             "split": split,
-            "num_clips": numbers[label, split],
+            "num_clips": counts[label, split],
             "num_groups": len(groups[label, split]),
             "duration_seconds": round(seconds[label, split], 3),
         }
@@ -45,41 +46,41 @@ def label_rows(manifest: Manifest, heard: Mapping[str, SignalStats]) -> list[dic
 
 
 def label_findings(manifest: Manifest) -> Iterator[Finding]:
-    """Labels that cannot be learnt or tested as the data are, and labels that outnumber others.
+    """Labels that cannot be trained or tested with these data, and unbalanced labels.
 
     Args:
         manifest: The data.
     """
     if len(manifest.labels) == 1:
-        message = f"{manifest.labels[0]} is the only label; at least two are needed to tell apart"
+        message = f"{manifest.labels[0]} is the only label; a classifier needs at least two"
         yield Finding("missing_label", "warning", (), message)
     yield from _missing(manifest) if manifest.has_splits else _few_groups(manifest)
     counts = Counter(label for one in manifest.recordings for label in one.labels)
     ordered = counts.most_common()
     if ordered and ordered[0][1] >= UNBALANCED_RATIO * ordered[-1][1]:
-        (most, many), (least, few) = ordered[0], ordered[-1]
+        (most, num_most), (least, num_least) = ordered[0], ordered[-1]
         message = (
-            f"labels are unbalanced, {many} recordings of {most} and {few} of {least}; "
-            "train.balance can make them count the same"
+            f"labels are unbalanced: {num_most} recordings of {most}, {num_least} of {least}; "
+            "train.balance can give them equal weight"
         )
         yield Finding("unbalanced", "note", (), message)
 
 
 def _missing(manifest: Manifest) -> Iterator[Finding]:
-    """Labels that a split which is there lacks."""
+    """Labels without recordings in a split that has recordings."""
     for split in SPLITS:
         present = {label for one in manifest.split(split) for label in one.labels}
         if present:
             for label in sorted(set(manifest.labels) - present):
-                message = f"{label} is missing from {split}; move recordings of it there"
+                message = f"{label} has no recordings in {split}; move some there"
                 yield Finding("missing_label", "warning", (), message)
 
 
 def _few_groups(manifest: Manifest) -> Iterator[Finding]:
-    """Labels that would be missing from a split, since each split needs a group of its own."""
+    """Labels with fewer groups than splits, as each split needs a group of its own."""
     for label, count in labels_short_of_groups(manifest).items():
         message = (
-            f"{label} has {count} of the {len(SPLITS)} groups that its splits need at least; add "
-            "recordings of it from elsewhere"
+            f"{label} has {count} of at least {len(SPLITS)} groups, one per split; add recordings "
+            "of it from other groups"
         )
         yield Finding("few_groups", "warning", (), message)

@@ -1,4 +1,4 @@
-"""Which recordings hold the same sound: candidates from an inverted index, proved one by one."""
+"""Recordings that share sound: candidates from an inverted index, verified one by one."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -10,26 +10,26 @@ from scipy.fft import irfft, next_fast_len, rfft
 from earmark.audit.fingerprints import HOP_LENGTH, SAMPLE_RATE, Fingerprint, probes
 from earmark.system.shapes import Float, Float32, Int, UInt32
 
-MOST_POSTINGS = 4
-"""Recordings looked at for one hash; what very many share costs time and tells nothing."""
-MOST_CANDIDATES = 12
-"""Recordings that one is compared with, those with the most votes."""
+MAX_POSTINGS = 4
+"""Recordings looked up for one hash; a hash that many recordings share is not informative."""
+MAX_CANDIDATES = 12
+"""Recordings that one is compared with: those with the most votes."""
 FEW_HASHES = 48
-"""With fewer hashes than this one vote is enough, with more it takes two."""
+"""With fewer hashes than this, one vote is enough; otherwise two."""
 SAME_CORRELATION = 0.55
-"""One-bit correlation from which two sounds are one."""
+"""One-bit correlation from which two sounds are the same."""
 SHORT_CORRELATION = 0.76
-"""The same for less than a second of shared sound, where takes of one word come close."""
+"""The same for less than a second of shared sound, where two takes of a word are similar."""
 MIN_SECONDS = 0.1
-"""Of shared sound, counted where both are loud."""
-MOST_FRAMES = 320
-"""Frames compared at most, about 5 s."""
+"""Shortest shared sound, counted where both are loud."""
+MAX_FRAMES = 320
+"""Most frames that are compared, about 5 s."""
 CHUNK_QUERIES = 1 << 18
 HOP_SECONDS = HOP_LENGTH / SAMPLE_RATE
-MOST_HOPS = 3
-"""How far off the votes may be."""
+MAX_HOPS = 3
+"""Largest error of the offset of the votes."""
 STEPS = 2 * HOP_LENGTH
-"""Lags are in steps of half a sample, so many a hop."""
+"""Lags per hop; each is half a sample."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Match:
     """Two recordings with the same sound.
 
     Args:
-        first: Number of a recording.
-        second: Number of another, larger than `first`.
-        offset_seconds: Where the second begins in the first.
+        first: Index of a recording.
+        second: Index of another one, larger than `first`.
+        offset_seconds: Start of the second in the first.
         correlation: Of the one-bit samples where both are loud, from 0 to 1.
-        coverage: Shares of each recording's length that the other holds.
+        coverage: Fraction of each recording that the other holds.
     """
 
     first: int
@@ -52,13 +52,13 @@ class Match:
 
 
 class HashIndex:
-    """All hashes in order, each with the recording and the frame it comes from.
+    """All hashes in sorted order, each with its recording and frame.
 
-    Memory is 16 bytes a hash. Only so many postings are read for one hash, so that time grows no
-    faster than the number of hashes.
+    It takes 16 bytes per hash. The postings that are read for one hash are limited, so that the
+    time is linear in the number of hashes.
 
     Args:
-        prints: The recordings' fingerprints; only their hashes are kept.
+        prints: The fingerprints of the recordings; only their hashes are kept.
     """
 
     def __init__(self, prints: Sequence[Fingerprint]) -> None:
@@ -71,7 +71,7 @@ class HashIndex:
         self._frames = _join([one.frames for one in prints])[order]
 
     def candidates(self, prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int, int, int]]:
-        """Pairs that may share sound: two numbers, the offset in hops, and the votes for it."""
+        """Pairs that may share sound: two indices, the offset in pairs of hops, and its votes."""
         first = 0
         while first < len(prints):
             limit = self._starts[first] + CHUNK_QUERIES
@@ -106,15 +106,15 @@ class HashIndex:
         owners: Int[np.ndarray, " queries"],
         frames: Int[np.ndarray, " queries"],
     ) -> Int[np.ndarray, "hits 3"]:
-        """Postings of earlier recordings: the two numbers and the offset in pairs of hops.
+        """Postings of earlier recordings: the two indices and the offset in pairs of hops.
 
-        Of earlier ones alone, so that one hash that two recordings share is one vote.
+        Only of earlier ones, so that a hash that two recordings share is one vote.
         """
         at = np.searchsorted(self._hashes, hashes)
         if not len(self._hashes):
             return np.zeros((0, 3), np.int64)
         hits = []
-        for step in range(MOST_POSTINGS):
+        for step in range(MAX_POSTINGS):
             place = np.minimum(at + step, len(self._hashes) - 1)
             same = (self._hashes[place] == hashes) & (at + step < len(self._hashes))
             place, mine, frame = place[same], owners[same], frames[same]
@@ -126,10 +126,10 @@ class HashIndex:
 
 
 def find_matches(prints: Sequence[Fingerprint]) -> list[Match]:
-    """All pairs of recordings of which one holds sound of the other.
+    """All pairs of recordings that share sound.
 
     Args:
-        prints: The recordings' fingerprints, in the order of their numbers.
+        prints: The fingerprints of the recordings, by index.
     """
     near: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     for one, other, offset, votes in HashIndex(prints).candidates(prints):
@@ -140,7 +140,7 @@ def find_matches(prints: Sequence[Fingerprint]) -> list[Match]:
     pairs = {
         (min(mine, one), max(mine, one)): offset if one < mine else -offset
         for mine, ranked in near.items()
-        for _, one, offset in sorted(ranked, reverse=True)[:MOST_CANDIDATES]
+        for _, one, offset in sorted(ranked, reverse=True)[:MAX_CANDIDATES]
     }
     found = (
         _compare(pair, (prints[pair[0]], prints[pair[1]]), 2 * offset)
@@ -152,47 +152,47 @@ def find_matches(prints: Sequence[Fingerprint]) -> list[Match]:
 def _compare(
     pair: tuple[int, int], prints: tuple[Fingerprint, Fingerprint], offset: int
 ) -> Match | None:
-    """The proof: whether the signs of the samples agree around an offset, in hops."""
+    """Verifies a pair: correlates the signs of the samples around an offset, in hops."""
     first, second = prints
     start, stop = max(0, offset), min(first.num_frames, offset + second.num_frames)
     middle = (start + stop) // 2
-    low, high = max(start, middle - MOST_FRAMES // 2), min(stop, middle + MOST_FRAMES // 2)
+    low, high = max(start, middle - MAX_FRAMES // 2), min(stop, middle + MAX_FRAMES // 2)
     if high <= low:
         return None
     one, other = first.wave(low, high), second.wave(low - offset, high - offset)
     products, both = _correlate(one, other), _count_both_loud(one, other)
     correlations = np.abs(products) / np.maximum(both, MIN_SECONDS * SAMPLE_RATE)
     best = int(np.argmax(correlations))
-    bar = SHORT_CORRELATION if both[best] < SAMPLE_RATE else SAME_CORRELATION
-    if correlations[best] < bar:
+    threshold = SHORT_CORRELATION if both[best] < SAMPLE_RATE else SAME_CORRELATION
+    if correlations[best] < threshold:
         return None
-    seconds = (offset + best / STEPS - MOST_HOPS) * HOP_SECONDS
-    coverage = first.loud_share(start, stop), second.loud_share(start - offset, stop - offset)
+    seconds = (offset + best / STEPS - MAX_HOPS) * HOP_SECONDS
+    coverage = first.loud_fraction(start, stop), second.loud_fraction(start - offset, stop - offset)
     return Match(*pair, seconds, float(correlations[best]), coverage)
 
 
 def _correlate(
     one: Float32[np.ndarray, " first"], other: Float32[np.ndarray, " second"]
 ) -> Float32[np.ndarray, " lags"]:
-    """At lags of up to `MOST_HOPS` either way, those of half a sample by interpolation."""
-    size = next_fast_len(len(one) + len(other) + MOST_HOPS * STEPS, real=True)
+    """Correlations at lags of up to `MAX_HOPS` either way, at half samples by interpolation."""
+    size = next_fast_len(len(one) + len(other) + MAX_HOPS * STEPS, real=True)
     products = 2 * irfft(rfft(one, size) * np.conj(rfft(other, size)), 2 * size)
-    most = MOST_HOPS * STEPS
+    most = MAX_HOPS * STEPS
     return np.concatenate([products[-most:], products[: most + 1]])
 
 
 def _count_both_loud(
     one: Float32[np.ndarray, " first"], other: Float32[np.ndarray, " second"]
 ) -> Float[np.ndarray, " lags"]:
-    """Samples at each lag that are loud in both.
+    """Number of samples at each lag that are loud in both.
 
-    Whole frames are loud or not, so between lags of whole frames the count is a straight line.
+    Whole frames are loud or not, so the count is linear between lags of whole frames.
     """
     first, second = np.abs(one[::HOP_LENGTH]), np.abs(other[::HOP_LENGTH])
-    padded = np.pad(first, (MOST_HOPS, MOST_HOPS + max(0, len(second) - len(first))))
-    hops = np.arange(2 * MOST_HOPS + 1)
+    padded = np.pad(first, (MAX_HOPS, MAX_HOPS + max(0, len(second) - len(first))))
+    hops = np.arange(2 * MAX_HOPS + 1)
     counts = [padded[hop : hop + len(second)] @ second for hop in hops]
-    return HOP_LENGTH * np.interp(np.arange(2 * MOST_HOPS * STEPS + 1) / STEPS, hops, counts)
+    return HOP_LENGTH * np.interp(np.arange(2 * MAX_HOPS * STEPS + 1) / STEPS, hops, counts)
 
 
 def _join(columns: Sequence[np.ndarray]) -> UInt32[np.ndarray, " all"]:

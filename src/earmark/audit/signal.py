@@ -1,54 +1,57 @@
-"""One pass over a recording: what its signal and its file are like, and its fingerprint."""
+"""One pass over a recording: statistics of its signal and file, and its fingerprint."""
 
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from earmark.audio.decoding import open_source
 from earmark.audio.reading import Block, Samples, read_mono, resample
 from earmark.audit.fingerprints import SAMPLE_RATE, Fingerprint, fingerprint
-from earmark.data.manifest import Recording
+from earmark.data.recording import Recording
+from earmark.features.levels import power_db
 
 SILENT_PEAK = 1e-3
-"""A recording whose largest sample is below this, -60 dB of full scale, is called silent."""
+"""A recording whose largest sample is below this, -60 dB of full scale, is silent."""
 FLAT_SAMPLES = 3
-"""So many equal samples in a row at the extreme of a block may be a flat top; what a codec made of
-one is as many in a row over full scale."""
+"""Fewest equal samples in a row at the extreme of a block that may be a flat top; a lossy codec
+turns one into as many in a row over full scale."""
 FULL_SCALE = 1.0
 FLAT_PEAK = 0.1
-"""Softer extremes are none."""
+"""Extremes below this are not flat tops."""
 STEEP_STEPS = 4
-"""A clipped wave leaves its top by more steps of its coding than this; a rounded one does not."""
+"""A clipped wave leaves its top by more quantization steps than this; a rounded one by fewer."""
 SPECTRUM_SAMPLES = 1024
 ROLL_OFF = 0.99
 LEVEL_SECONDS = 0.05
-NOISE_FLOOR_SHARE = 0.1
+NOISE_FLOOR_FRACTION = 0.1
 LOWEST_DB = -120
 
 
 @dataclass(frozen=True)
 class SignalStats:
-    """What is known of a recording without its label.
+    """Statistics of a recording, without its label.
 
     Args:
-        digest: Of the decoded mono samples.
+        digest: Digest of the decoded mono samples.
         duration_seconds: Length.
-        sample_rate: In Hz, as the file has it.
-        channels: As the file has them.
-        codec: As the decoder calls it; the bit depth is in the name of a PCM coding.
-        complaint: An inconsistency in the header.
+        sample_rate: Sample rate of the file, in Hz.
+        channels: Number of channels of the file.
+        codec: The decoder's name of it, with the bit depth of a PCM coding.
+        header_problem: An inconsistency in the header; None for a sound one.
         peak: Largest absolute sample.
-        level_db: Root mean square, against full scale.
-        noise_floor_db: Level that a tenth of the sound stays below.
-        bandwidth_hz: Frequency below which 99 % of the power lies.
+        level_db: Mean square, in dB of full scale.
+        noise_floor_db: The 10th percentile of the levels of short frames, in dB of full scale.
+        bandwidth_hz: Frequency below which 99% of the power lies; None for fewer than
+            `SPECTRUM_SAMPLES` samples, too few for a spectrum.
         leading_seconds: Silence before the first sample above -60 dB of full scale.
         trailing_seconds: Silence after the last one.
-        dc_offset: Largest mean of a channel.
+        dc_offset: Largest absolute mean of a channel.
         num_clipped: Samples in flat tops, or in runs over full scale.
-        dead_channel: Number of a channel that is silent while another is not.
+        dead_channel: Index of a channel that is silent while another is not.
     """
 
     digest: str
@@ -56,11 +59,11 @@ class SignalStats:
     sample_rate: int
     channels: int
     codec: str
-    complaint: str | None
+    header_problem: str | None
     peak: float
     level_db: float
     noise_floor_db: float
-    bandwidth_hz: float
+    bandwidth_hz: float | None
     leading_seconds: float
     trailing_seconds: float
     dc_offset: float
@@ -68,17 +71,22 @@ class SignalStats:
     dead_channel: int | None
 
 
-def listen(
-    recording: Recording, cancel: threading.Event | None = None
-) -> tuple[SignalStats, Fingerprint]:
-    """Decodes a recording once; memory does not grow with its length, but for the fingerprint.
+class Measurement(NamedTuple):
+    """What is measured of a recording."""
+
+    stats: SignalStats
+    fingerprint: Fingerprint
+
+
+def analyze_signal(recording: Recording, cancel: threading.Event | None = None) -> Measurement:
+    """Decodes a recording once; apart from the fingerprint, memory does not grow with its length.
 
     Args:
         recording: The recording.
         cancel: As for `earmark.audio.reading.stream_audio`.
 
     Raises:
-        AudioError: It cannot be used.
+        AudioError: The recording cannot be read.
     """
     with open_source(recording.path) as source:
         channels = _ChannelMeter(source.channels)
@@ -88,16 +96,16 @@ def listen(
             recording.path, watched, source.sample_rate, recording.excerpt, cancel=cancel
         )
         blocks = resample(mono.watch(native), source.sample_rate, SAMPLE_RATE)
-        found = fingerprint(block for block in blocks if len(block))
-    facts = SignalStats(
+        print_ = fingerprint(block for block in blocks if len(block))
+    stats = SignalStats(
         digest=mono.digest.hexdigest(),
         duration_seconds=mono.num_samples / source.sample_rate,
         sample_rate=source.sample_rate,
         channels=source.channels,
         codec=source.codec,
-        complaint=source.complaint,
+        header_problem=source.complaint,
         peak=mono.peak,
-        level_db=_decibels(mono.power / mono.num_samples),
+        level_db=float(power_db(mono.power / mono.num_samples, float(LOWEST_DB))),
         noise_floor_db=mono.noise_floor_db,
         bandwidth_hz=mono.bandwidth_hz,
         leading_seconds=mono.leading / source.sample_rate,
@@ -106,11 +114,11 @@ def listen(
         num_clipped=channels.num_clipped,
         dead_channel=channels.dead_channel,
     )
-    return facts, found
+    return Measurement(stats, print_)
 
 
 class _ChannelMeter:
-    """Counts what can only be seen before the channels are averaged."""
+    """Statistics that need the channels before they are averaged."""
 
     def __init__(self, num_channels: int) -> None:
         self.sums = np.zeros(num_channels)
@@ -134,10 +142,10 @@ class _ChannelMeter:
 
 
 def _count_flat(samples: np.ndarray) -> int:
-    """Samples of one channel that lie in flat tops at an extreme of the block, or over full scale.
+    """Number of samples of one channel in flat tops at an extreme of the block, or over full scale.
 
-    Slow waves of few bits are flat at their tops as well, by rounding, but leave them by a few
-    steps of their coding only; a step is the smallest difference between any two levels.
+    Rounding to few bits also flattens the tops of slow waves, but they leave those by a few
+    quantization steps only; a step is the smallest difference between any two levels.
     """
     count = 0
     for signed in (samples, -samples):
@@ -160,11 +168,12 @@ def _count_flat(samples: np.ndarray) -> int:
 
 
 class _MonoMeter:
-    """Counts what the mono samples tell, block by block."""
+    """Statistics of the mono samples, block by block."""
 
     def __init__(self, sample_rate: int) -> None:
         self._rate = sample_rate
         self._spectrum = np.zeros(SPECTRUM_SAMPLES // 2 + 1)
+        self._num_spectra = 0
         self._levels = np.zeros(1 - LOWEST_DB, np.int64)
         self.digest = hashlib.blake2b(digest_size=16)
         self.num_samples = 0
@@ -175,7 +184,7 @@ class _MonoMeter:
 
     def watch(self, blocks: Iterable[Block]) -> Iterator[Block]:
         for block in blocks:
-            # Adding zero makes a negative zero, which some decoders give, a plain one.
+            # Adding zero turns a negative zero, which some decoders give, into a positive one.
             self.digest.update((block + np.float32(0)).tobytes())
             self.peak = max(self.peak, float(np.abs(block).max()))
             self.power += float(np.square(block, dtype=np.float64).sum())
@@ -194,26 +203,25 @@ class _MonoMeter:
         whole = len(block) // SPECTRUM_SAMPLES * SPECTRUM_SAMPLES
         frames = block[:whole].reshape(-1, SPECTRUM_SAMPLES) * _SPECTRUM_WINDOW
         self._spectrum += np.square(np.abs(np.fft.rfft(frames))).sum(axis=0)
+        self._num_spectra += len(frames)
         size = round(LEVEL_SECONDS * self._rate)
         whole = len(block) // size * size
         powers = np.square(block[:whole].reshape(-1, size)).mean(axis=1, dtype=np.float64)
-        levels = np.maximum(10 * np.log10(np.maximum(powers, 1e-12)), LOWEST_DB).astype(int)
+        levels = power_db(powers, float(LOWEST_DB)).astype(int)
         np.add.at(self._levels, np.minimum(levels - LOWEST_DB, -LOWEST_DB), 1)
 
     @property
     def noise_floor_db(self) -> float:
-        reached = np.cumsum(self._levels) >= NOISE_FLOOR_SHARE * max(self._levels.sum(), 1)
+        reached = np.cumsum(self._levels) >= NOISE_FLOOR_FRACTION * max(self._levels.sum(), 1)
         return float(np.argmax(reached) + LOWEST_DB)
 
     @property
-    def bandwidth_hz(self) -> float:
+    def bandwidth_hz(self) -> float | None:
+        if not self._num_spectra:
+            return None
         power = np.cumsum(self._spectrum)
-        share = int(np.argmax(power >= ROLL_OFF * power[-1]))
-        return share * self._rate / SPECTRUM_SAMPLES
-
-
-def _decibels(power: float) -> float:
-    return float(10 * np.log10(max(power, 1e-12)))
+        num_bins = int(np.argmax(power >= ROLL_OFF * power[-1]))
+        return num_bins * self._rate / SPECTRUM_SAMPLES
 
 
 _SPECTRUM_WINDOW = np.hanning(SPECTRUM_SAMPLES).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The command that audits a data set."""
+"""``earmark check``."""
 
 import json
 import sys
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 @click.command()
 @resumable()
 @data_argument
-@click.option("--strict", is_flag=True, help="Take warnings for errors.")
-@click.option("-o", "--output", "page", type=click.Path(path_type=Path), help="HTML page to write.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+@click.option(
+    "-o", "--output", "page", type=click.Path(path_type=Path), help="Also write an HTML page."
+)
 @store_option
 @json_option
 def check(
@@ -29,16 +31,16 @@ def check(
     store_root: Path | None,
     reporter: "Reporter",
 ) -> None:
-    """Audits a data set: faulty files, copies, leaks between splits, balance, shortcuts."""
+    """Audits a data set: faulty files, duplicates, leaks between splits, balance, shortcuts."""
     from earmark.audit.audit import check as audit_data
     from earmark.cli.terminal import print_table
     from earmark.errors import ConfigError
     from earmark.report.audit import write_audit
 
     if page and page.is_dir():
-        raise ConfigError(f"{page} is a folder; name a file for the page, such as check.html")
+        raise ConfigError(f"{page} is a folder; give a file for the page, such as check.html")
     manifest = read_data(data)
-    audit = audit_data(manifest, store_root=store_root, reporter=reporter)
+    audit = audit_data(manifest, store=store_root, reporter=reporter)
     if page:
         write_audit(page, audit, str(data))
     if as_json:
@@ -46,9 +48,9 @@ def check(
     else:
         rows = [(one.severity, one.kind, one.message) for one in audit.findings]
         if rows:
-            print_table("", ("severity", "kind", "what to do"), rows)
+            print_table("", ("severity", "kind", "message"), rows)
         for note in audit.notes:
             click.echo(f"note: {note.message}")
-        click.echo(f"{audit.num_files} files ({manifest.summary()}): {len(rows)} findings")
+        click.echo(f"{audit.headline} ({manifest.summary()})")
     if audit.num_errors or (strict and audit.findings):
         sys.exit(1)

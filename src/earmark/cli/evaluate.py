@@ -66,7 +66,7 @@ def evaluate(  # noqa: PLR0913 - one an option
     from earmark.models.checkpoint import load_checkpoint
     from earmark.models.run_folder import find_run
     from earmark.report.document import write_report
-    from earmark.report.origin import TEST_SPLIT, UNSEEN, Origin
+    from earmark.report.model import HELD_OUT, TEST_SPLIT, Origin
 
     found = find_run(model)
     run = found.path if found else None
@@ -87,7 +87,7 @@ def evaluate(  # noqa: PLR0913 - one an option
     file, folder = _find_place(model, output, found)
     report = None
     if folder:
-        origin = Origin(file, str(data), TEST_SPLIT if manifest.has_splits else UNSEEN, run)
+        origin = Origin(file, str(data), TEST_SPLIT if manifest.has_splits else HELD_OUT, run)
         report = write_report(folder, evaluation, checkpoint, origin, examination)
     _show(evaluation, examination, report, as_json=as_json)
     exit_if_skipped(evaluation.skipped)

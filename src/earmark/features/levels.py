@@ -1,6 +1,7 @@
 """How loud log-mel frames are: silence is known wherever there are frames."""
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -27,12 +28,24 @@ def frame_levels_db(
     Returns:
         `LOWEST_DB` or more.
     """
-    # The floor is rounded as the frames are, which are told apart from it.
+    # The floor is rounded as the frames are, to recognise it in them.
     floor_db = float(np.float16(20.0 / config.power * np.log10(FLOOR)))
     energies = 10.0 ** (frames.astype(np.float64) / 10.0) - 10.0 ** (floor_db / 10.0)
-    mean_squares = np.maximum(energies, 0.0) @ _band_weights(config)
-    lowest = 10.0 ** (LOWEST_DB / 10.0)
-    return 10.0 * np.log10(np.maximum(mean_squares, lowest))
+    return power_db(np.maximum(energies, 0.0) @ _band_weights(config))
+
+
+def power_db(mean_square: Any, lowest_db: float = LOWEST_DB) -> Any:
+    """A mean square in dB of full scale: 0 dB for a square wave at full scale.
+
+    Args:
+        mean_square: Mean of the squared samples; a number or an array.
+        lowest_db: The level of digital silence.
+
+    Example:
+        >>> float(power_db(0.01)), float(power_db(0.0, -120.0))
+        (-20.0, -120.0)
+    """
+    return 10.0 * np.log10(np.maximum(mean_square, 10.0 ** (lowest_db / 10.0)))
 
 
 def peak_level_db(frames: Float[np.ndarray, "frames mels"], config: FeatureConfig) -> float:

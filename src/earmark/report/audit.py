@@ -1,61 +1,78 @@
-"""The audit as one HTML page."""
+"""The HTML page of a data audit."""
 
 from collections import defaultdict
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.audit.findings import Audit, Finding
-from earmark.report.html import html_table, render_page, write_page
+from markupsafe import Markup
+
+from earmark.audit.findings import Audit, Finding, FindingType, Severity
+from earmark.report.html import DASH, Section, Table, render, write_page
+
+_COLUMNS = {
+    "label": "label",
+    "split": "split",
+    "num_clips": "clips",
+    "num_groups": "groups",
+    "duration_seconds": "seconds",
+}
+
+
+@dataclass(frozen=True)
+class FindingGroup:
+    """Findings of one type and severity."""
+
+    type: FindingType
+    severity: Severity
+    findings: tuple[Finding, ...]
+
+    @property
+    def title(self) -> str:
+        """The type in words."""
+        return self.type.replace("_", " ")
 
 
 def write_audit(path: Path, audit: Audit, data: str) -> None:
-    """Writes the page.
+    """Writes the page of an audit.
 
     Args:
-        path: The file.
-        audit: What was found.
-        data: What was checked, as its user calls it.
+        path: The file to write.
+        audit: What `check` found.
+        data: What was checked, as the user wrote it.
     """
-    title = f"{data}: data audit"
-    warnings = len(audit.findings) - audit.num_errors
-    labels = [tuple(_cell(value) for value in row.values()) for row in audit.labels]
-    columns = ("label", "split", "clips", "groups", "seconds")
-    sections = [
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="headline"><strong>{audit.num_errors}</strong> '
-        f"{_plural('error', audit.num_errors)} and {warnings} {_plural('warning', warnings)} in "
-        f"{audit.num_files} recordings.</p>",
-        "<h2>Findings</h2>",
-        _by_kind(audit.findings) or "<p>None.</p>",
-        f"<h2>Notes</h2>{_listed(audit.notes)}" if audit.notes else "",
-        "<h2>Labels</h2>",
-        html_table(columns, labels),
+    write_page(path, render_audit(audit, data))
+
+
+def render_audit(audit: Audit, data: str) -> str:
+    """The page as text; see `write_audit`."""
+    sections = [Section("Findings", _render_findings(audit.findings))]
+    if audit.notes:
+        sections.append(Section("Notes", _render_findings(audit.notes)))
+    sections.append(Section("Labels", _render_labels(audit)))
+    metrics = [
+        ("Errors", str(audit.num_errors), "wrong metrics or lost data"),
+        ("Warnings", str(audit.num_warnings), "may be intended"),
+        ("Recordings", f"{audit.num_files:,}", "checked"),
     ]
-    write_page(path, render_page(title, sections))
+    return render("audit.html", title=f"Data audit: {data}", metrics=metrics, sections=sections)
 
 
-def _by_kind(findings: Sequence[Finding]) -> str:
-    """A heading a kind, errors first, and what is to be done."""
-    kinds: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+def _render_findings(findings: Sequence[Finding]) -> Markup:
+    """Findings by type, errors first."""
+    groups: dict[tuple[FindingType, Severity], list[Finding]] = defaultdict(list)
     for one in sorted(findings, key=lambda one: one.severity != "error"):
-        kinds[one.kind.replace("_", " "), one.severity].append(one)
-    return "".join(
-        f"<h3>{kind}: {len(ones)} {_plural(severity, len(ones))}</h3>{_listed(ones)}"
-        for (kind, severity), ones in kinds.items()
-    )
+        groups[one.kind, one.severity].append(one)
+    rows = [FindingGroup(*key, tuple(found)) for key, found in groups.items()]
+    return render("findings.html", groups=rows)
 
 
-def _plural(word: str, number: int) -> str:
-    return word if number == 1 else f"{word}s"
+def _render_labels(audit: Audit) -> Markup:
+    rows = [tuple(_cell(row[key]) for key in _COLUMNS) for row in audit.labels]
+    return render("table.html", table=Table(tuple(_COLUMNS.values()), rows), num_more=0)
 
 
 def _cell(value: object) -> object:
-    """A value of the table: seconds to a tenth, and a dash for nothing."""
     if value is None:
-        return "-"
-    return f"{value:.1f}" if isinstance(value, float) else value
-
-
-def _listed(findings: Sequence[Finding]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(one.message)}</li>' for one in findings)}</ul>"
+        return DASH
+    return f"{value:,.1f}" if isinstance(value, float) else value

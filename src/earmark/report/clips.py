@@ -1,116 +1,130 @@
-"""The sections of the report on single clips: to look at, to listen to, to find."""
+"""The sections of the report on single clips: examples, errors and skipped files."""
 
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
 
 import torch
+from markupsafe import Markup
 
 from earmark.config import FeatureConfig
 from earmark.errors import FailedFile
 from earmark.evaluation.analysis.attribution import sum_tiles
 from earmark.evaluation.analysis.examples import Example, RankedClip
-from earmark.report.example_plot import draw_example
-from earmark.report.html import html_figure, html_player, html_table
+from earmark.report.html import DASH, Picture, Table, data_address, make_picture, render
+from earmark.report.plots import draw_example
 
 TILE_SECONDS = 0.1
 NUM_TILE_ROWS = 10
-MOST_ROWS = 200
+MAX_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the report shows of an example.
+
+    Args:
+        name: Of the clip.
+        is_correct: Whether the prediction is.
+        label: Its labels.
+        predicted: What the model predicted, or that it abstained.
+        probability: Of the prediction.
+        loss: Log-loss in nats.
+        excerpt: Which part of the clip the picture and the player are of.
+        audio: The excerpt as a ``data:`` address; None where it cannot be decoded.
+        error: Why it cannot.
+        picture: The network's input and its attribution.
+    """
+
+    name: str
+    is_correct: bool
+    label: str
+    predicted: str
+    probability: str
+    loss: str
+    excerpt: str
+    audio: str | None
+    error: str
+    picture: Picture
 
 
 def render_examples(
     worst: Sequence[Example], surest: Sequence[Example], config: FeatureConfig
-) -> str:
-    """Clips with pictures and players.
+) -> Markup:
+    """Examples with pictures and players.
 
     Args:
-        worst: Those with the largest loss.
-        surest: Those that were surely right.
+        worst: Clips with the highest loss.
+        surest: The most confident correct clips.
         config: The front end.
     """
-    return "".join(
-        (
-            "<p>The upper picture of a clip is what the network sees. The lower one shows what in "
-            "it decided: orange tiles spoke for what was chosen, blue ones against it, each by its "
-            "share of the score (integrated gradients). The score is a difference of log-odds. It "
-            "is compared with that of a blank window, in which every band has its mean over the "
-            "training data.</p>",
-            "<h3>Largest loss, right or wrong</h3>",
-            _cards(worst, config),
-            "<h3>Surely right</h3>" if surest else "",
-            _cards(surest, config),
-        )
+    rows = (("Highest loss", worst), ("Most confident and correct", surest))
+    cards = [(title, [_card(one, config) for one in examples]) for title, examples in rows]
+    return render("examples.html", rows=cards)
+
+
+def _card(example: Example, config: FeatureConfig) -> Card:
+    clip = example.judged
+    excerpt = _describe_excerpt(example, config)
+    return Card(
+        name=clip.name,
+        is_correct=clip.is_right,
+        label=clip.label or "none",
+        predicted=f"abstained ({clip.abstained})"
+        if clip.abstained
+        else f"predicted {clip.predicted or 'none'}",
+        probability=f"{clip.probability:.3f}",
+        loss=f"{clip.loss:.3f}",
+        excerpt=excerpt,
+        audio=None if example.sound is None else data_address(example.sound, "audio/mpeg"),
+        error=example.error,
+        picture=_draw(example, config, excerpt),
     )
 
 
-def _cards(examples: Sequence[Example], config: FeatureConfig) -> str:
-    return f'<div class="clips">{"".join(_card(one, config) for one in examples)}</div>'
-
-
-def _card(example: Example, config: FeatureConfig) -> str:
-    judged = example.judged
+def _describe_excerpt(example: Example, config: FeatureConfig) -> str:
     seconds = len(example.frames) * config.hop_length / config.sample_rate
-    end = min(example.start_seconds + seconds, example.duration_seconds)
-    place = (
-        f"{example.start_seconds:.1f} to {end:.1f} s of {example.duration_seconds:.1f} s"
-        if end - example.start_seconds < example.duration_seconds - 0.1
-        else f"all of its {example.duration_seconds:.1f} s"
-    )
-    verdict = "right" if judged.is_right else "wrong"
-    said = (
-        f"no decision ({judged.abstained})"
-        if judged.abstained
-        else f"predicted {judged.predicted or 'none'}"
-    )
-    caption = f"{place[0].upper()}{place[1:]}. Score for {example.question}: {example.score:+.2f}"
+    start, duration = example.start_seconds, example.duration_seconds
+    end = min(start + seconds, duration)
+    if end - start < duration - 0.1:
+        return f"{start:.1f} to {end:.1f} s of {duration:.1f} s"
+    return f"all {duration:.1f} s"
+
+
+def _draw(example: Example, config: FeatureConfig, excerpt: str) -> Picture:
     frames = max(1, round(TILE_SECONDS * config.sample_rate / config.hop_length))
-    tiles = sum_tiles(
-        torch.from_numpy(example.shares), -(-config.n_mels // NUM_TILE_ROWS), frames
-    ).numpy()
-    figure = html_figure(
+    bands = -(-config.n_mels // NUM_TILE_ROWS)
+    tiles = sum_tiles(torch.from_numpy(example.shares), bands, frames).numpy()
+    return make_picture(
         draw_example(example.frames, tiles, config, example.start_seconds),
-        f"{caption}, of a blank window {example.blank_score:+.2f}.",
-        f"Log-mel values of {judged.name}, and what in them spoke for {example.question}.",
-    )
-    return (
-        f'<article class="clip"><h4>{escape(judged.name)}</h4>'
-        f"<p>{verdict}: label {escape(judged.label or 'none')}, {escape(said)} with "
-        f"{judged.probability:.3f}; log-loss {judged.loss:.3f}</p>"
-        f"{_player(example, place)}{figure}</article>"
+        f"Score for {example.question}: {example.score:+.2f} (blank input: "
+        f"{example.blank_score:+.2f}); {excerpt}.",
+        f"Log-mel spectrogram of {example.judged.name} and its attribution for {example.question}.",
     )
 
 
-def _player(example: Example, place: str) -> str:
-    if example.sound is None:
-        return f'<p class="quiet">Not to be heard: {escape(example.error)}</p>'
-    return html_player(example.sound, f"{example.judged.name}, {place}")
+def render_errors(ranked: Sequence[RankedClip]) -> Markup:
+    """The wrong predictions, at most `MAX_ROWS` of them.
 
-
-def render_errors(ranked: Sequence[RankedClip]) -> str:
-    """Every clip that was judged wrongly, the largest loss first; of very many the first ones."""
+    Args:
+        ranked: All clips, the highest loss first.
+    """
     wrong = [one for one in ranked if not one.is_right]
-    if not wrong:
-        return "<p>None.</p>"
     rows = [
         (
             one.name,
-            one.label,
-            one.predicted or one.abstained or "–",
+            one.label or DASH,
+            one.predicted or (f"abstained ({one.abstained})" if one.abstained else DASH),
             f"{one.probability:.3f}",
             f"{one.loss:.3f}",
         )
-        for one in wrong[:MOST_ROWS]
+        for one in wrong[:MAX_ROWS]
     ]
-    table = html_table(("clip", "label", "predicted", "probability", "log-loss"), rows)
-    return table + _more(len(wrong))
+    table = Table(("clip", "label", "predicted", "probability", "log-loss"), rows)
+    return render("table.html", table=table, num_more=len(wrong) - len(rows))
 
 
-def _more(count: int) -> str:
-    if count <= MOST_ROWS:
-        return ""
-    return f"<p>And {count - MOST_ROWS:,} more; predictions.csv holds every clip.</p>"
-
-
-def render_skipped(skipped: Sequence[FailedFile]) -> str:
-    """What could not be judged, and why."""
-    table = html_table(("clip", "why"), [(str(one.path), one.error) for one in skipped[:MOST_ROWS]])
-    return table + _more(len(skipped))
+def render_skipped(skipped: Sequence[FailedFile]) -> Markup:
+    """The files that could not be read, and why."""
+    rows = [(str(one.path), one.error) for one in skipped[:MAX_ROWS]]
+    table = Table(("clip", "reason"), rows)
+    return render("table.html", table=table, num_more=len(skipped) - len(rows))

@@ -1,29 +1,26 @@
-"""The test report as a whole: which sections it has, and where its files go."""
+"""The test report as a whole: its sections and its files."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 
 from earmark._version import __version__
 from earmark.evaluation.analysis.analyze import Examination
 from earmark.evaluation.analysis.examples import rank_clips
 from earmark.evaluation.result import Evaluation
-from earmark.models.checkpoint import Checkpoint, ModelSpec
+from earmark.models.checkpoint import Checkpoint
+from earmark.models.spec import ModelSpec
 from earmark.report.clips import render_errors, render_examples, render_skipped
 from earmark.report.headline import render_headline
-from earmark.report.html import html_contents, html_heading, render_page, write_page
+from earmark.report.html import Section, render, write_page
 from earmark.report.labels import render_curves, render_labels
-from earmark.report.model import render_model
+from earmark.report.model import Origin, render_model, render_training
 from earmark.report.model_card import render_model_card
-from earmark.report.origin import Origin
 from earmark.report.reliability import render_calibration, render_comparisons, render_coverage
 from earmark.report.slices import render_robustness, render_slices
-from earmark.report.training import render_losses
 from earmark.system.files import atomic_write
-from earmark.tasks.task import MULTI_LABEL
 
-MOST_TITLE_LABELS = 4
+MAX_TITLE_LABELS = 4
 
 
 def write_report(
@@ -31,22 +28,22 @@ def write_report(
     evaluation: Evaluation,
     checkpoint: Checkpoint,
     origin: Origin,
-    examination: Examination | None = None,
+    analysis: Examination | None = None,
 ) -> Path:
     """Writes ``predictions.csv``, ``model_card.md`` and ``report.html``; the path of the page.
 
     Args:
-        folder: Where they go.
+        folder: Where the files go.
         evaluation: The test.
         checkpoint: The model that was tested.
         origin: Where the model and the data come from.
-        examination: What stands behind the test; its sections are left out when it is not given.
+        analysis: Slices, examples and robustness; without it the report lacks their sections.
     """
     atomic_write(folder / "predictions.csv", evaluation.to_csv())
-    card = render_model_card(evaluation, checkpoint, origin, examination)
+    card = render_model_card(evaluation, checkpoint, origin, analysis)
     atomic_write(folder / "model_card.md", card)
     page = folder / "report.html"
-    write_page(page, render_report(evaluation, checkpoint, origin, examination))
+    write_page(page, render_report(evaluation, checkpoint, origin, analysis))
     return page
 
 
@@ -54,56 +51,60 @@ def render_report(
     evaluation: Evaluation,
     checkpoint: Checkpoint,
     origin: Origin,
-    examination: Examination | None = None,
+    analysis: Examination | None = None,
 ) -> str:
     """The page as text; see `write_report`."""
-    title = f"{_list(checkpoint.spec)}: test report"
     sections = [
-        ("Labels", render_labels(evaluation)),
-        ("Curves", render_curves(evaluation)),
-        ("Comparisons", render_comparisons(evaluation)),
-        ("Calibration", render_calibration(evaluation)),
-        ("Coverage", render_coverage(evaluation)),
-        *_examined(evaluation, checkpoint, examination),
-        ("Errors", render_errors(rank_clips(evaluation))),
-        *([("FailedFile", render_skipped(evaluation.skipped))] if evaluation.skipped else []),
-        ("Training", render_losses(origin, checkpoint)),
-        ("Model", render_model(checkpoint, evaluation)),
+        Section("Labels", render_labels(evaluation)),
+        Section("Curves", render_curves(evaluation)),
+        Section("Baselines", render_comparisons(evaluation)),
+        Section("Calibration", render_calibration(evaluation)),
+        Section("Coverage", render_coverage(evaluation)),
+        *_analyzed(evaluation, checkpoint, analysis),
+        Section("Errors", render_errors(rank_clips(evaluation))),
     ]
-    return render_page(
-        title,
-        [
-            f"<h1>{escape(title)}</h1>",
-            f'<p class="quiet">{escape(_describe(origin))}</p>',
-            render_headline(evaluation),
-            html_contents([name for name, _ in sections]),
-            *(html_heading(name) + content for name, content in sections),
-        ],
+    if evaluation.skipped:
+        sections.append(Section("Skipped files", render_skipped(evaluation.skipped)))
+    sections += [
+        Section("Training", render_training(origin, checkpoint)),
+        Section("Model", render_model(checkpoint, evaluation)),
+    ]
+    return render(
+        "report.html",
+        title=f"Test report: {_list_labels(checkpoint.spec)}",
+        facts=_facts(origin, checkpoint.spec),
+        headline=render_headline(evaluation),
+        sections=sections,
     )
 
 
-def _examined(
-    evaluation: Evaluation, checkpoint: Checkpoint, examination: Examination | None
-) -> Iterator[tuple[str, str]]:
-    """The sections on what stands behind the test."""
-    if examination is None:
+def _analyzed(
+    evaluation: Evaluation, checkpoint: Checkpoint, analysis: Examination | None
+) -> Iterator[Section]:
+    if analysis is None:
         return
-    yield "Parts of the data", render_slices(examination.slices, evaluation)
-    if examination.robustness:
-        yield "Worse sound", render_robustness(examination.robustness)
+    yield Section("Slices", render_slices(analysis.slices, evaluation))
+    if analysis.robustness:
+        yield Section("Robustness", render_robustness(analysis.robustness))
     features = checkpoint.spec.config.features
-    yield "Clips", render_examples(examination.worst, examination.surest, features)
+    yield Section("Examples", render_examples(analysis.worst, analysis.surest, features))
 
 
-def _list(spec: ModelSpec) -> str:
-    """A few of the labels, as the task has them."""
-    word = " and " if spec.task is MULTI_LABEL else " or "
-    more = len(spec.labels) - MOST_TITLE_LABELS
-    return word.join(spec.labels[:MOST_TITLE_LABELS]) + (f"{word}{more} more" if more > 0 else "")
+def _list_labels(spec: ModelSpec) -> str:
+    """The labels, or how many there are."""
+    if len(spec.labels) <= MAX_TITLE_LABELS:
+        return ", ".join(spec.labels)
+    return f"{len(spec.labels)} labels"
 
 
-def _describe(origin: Origin) -> str:
-    day = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return (
-        f"{origin.model}, tested on {origin.data} ({origin.split}), {day}, by earmark {__version__}"
-    )
+def _facts(origin: Origin, spec: ModelSpec) -> list[tuple[str, str]]:
+    """What was tested, on what and when."""
+    facts = [
+        ("Model", str(origin.model)),
+        ("Data", f"{origin.data} ({origin.split})"),
+        ("Date", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
+        ("earmark", __version__),
+    ]
+    if len(spec.labels) > MAX_TITLE_LABELS:
+        facts.append(("Labels", ", ".join(spec.labels)))
+    return facts

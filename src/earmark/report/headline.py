@@ -1,55 +1,62 @@
-"""The first lines of the report: how good the model is, and how sure that is."""
+"""The first lines of the report: how good the model is, and how certain that is."""
 
-from html import escape
+from markupsafe import Markup
 
 from earmark.evaluation.metrics.scores import Scores
 from earmark.evaluation.result import Evaluation
-from earmark.report.words import show_interval, show_ratio
+from earmark.report.html import render, show_interval, show_percent, show_ratio
 from earmark.tasks.task import MULTI_LABEL
 
+Metric = tuple[str, str, str]
+"""Name, value, and what qualifies it."""
 
-def render_headline(evaluation: Evaluation) -> str:
-    """The figures that count the most, in words."""
+
+def render_headline(evaluation: Evaluation) -> Markup:
+    """Accuracy, its confidence interval, the simplest baseline, and the other main metrics."""
     scores = evaluation.scores
-    low, high = scores.accuracy_interval
     level = f"{evaluation.settings.confidence:.0%}"
-    area = "" if scores.roc_auc is None else f" Area under the ROC curve {scores.roc_auc:.3f}."
-    several = evaluation.predictions.task is MULTI_LABEL
-    rightly = "judged rightly, with every label and no other" if several else "judged rightly"
-    return (
-        f'<div class="headline">{_ranks(scores)}<strong>{scores.accuracy:.1%}</strong> of the test '
-        f"clips are {rightly}: {scores.num_correct} of {scores.num_clips}, from "
-        f"{scores.num_groups} groups.<br>With so many the true share is likely between {low:.1%} "
-        f"and {high:.1%} ({level} Wilson interval). {_majority(evaluation)}"
-        f"<br>Log-loss {scores.loss:.4f} nats (bootstrap interval "
-        f"{show_interval(evaluation.intervals['loss'])}).{area}{_windows(evaluation)}</div>"
+    groups = f"{scores.num_correct} of {scores.num_clips} clips"
+    metrics = [
+        ("Test accuracy", show_percent(scores.accuracy), groups),
+        *_ranking(scores),
+        (
+            "Log-loss",
+            f"{scores.loss:.4f}",
+            f"nats; {level} bootstrap interval: {show_interval(evaluation.intervals['loss'])}",
+        ),
+        ("Macro F1", show_ratio(scores.macro_f1), "mean over labels"),
+        ("ROC AUC", show_ratio(scores.roc_auc), "area under the ROC curve"),
+        *_windows(evaluation),
+    ]
+    majority = evaluation.majority
+    return render(
+        "headline.html",
+        metrics=metrics,
+        is_multi_label=evaluation.predictions.task is MULTI_LABEL,
+        scores=scores,
+        level=level,
+        majority_label=" and ".join(majority.labels) or "no label",
+        majority_accuracy=majority.paired.num_correct[1] / majority.paired.num_clips,
     )
 
 
-def _majority(evaluation: Evaluation) -> str:
-    """What the simplest of all judges would reach."""
-    majority = evaluation.majority
-    given = escape(" and ".join(majority.labels) or "no label")
-    share = majority.paired.num_correct[1] / majority.paired.num_clips
-    return f"Who always says <i>{given}</i> is right in {share:.1%}."
+def _ranking(scores: Scores) -> list[Metric]:
+    """Metrics that only a multi-label task has."""
+    if scores.ranks is None or scores.ranks.mean_average_precision is None:
+        return []
+    return [
+        ("mAP", show_ratio(scores.ranks.mean_average_precision), "mean average precision"),
+        ("lwlrap", show_ratio(scores.ranks.lwlrap), "label-ranking average precision"),
+        ("Micro F1", show_ratio(scores.ranks.micro_f1), "over clips and labels"),
+    ]
 
 
-def _windows(evaluation: Evaluation) -> str:
+def _windows(evaluation: Evaluation) -> list[Metric]:
+    """Metrics of single excerpts, where the settings ask for them."""
     windows = evaluation.windows
     if windows is None:
-        return ""
-    return (
-        f"<br>Of the windows of {windows.seconds:g} s, each judged alone, {windows.accuracy:.1%} "
-        f"are judged rightly: {windows.num_correct} of {windows.num_windows}. "
-        f"Log-loss {windows.loss:.4f} nats."
+        return []
+    details = (
+        f"{windows.num_correct} of {windows.num_windows} excerpts; log-loss {windows.loss:.4f}"
     )
-
-
-def _ranks(scores: Scores) -> str:
-    if scores.ranks is None or scores.ranks.mean_average_precision is None:
-        return ""
-    return (
-        f"<strong>{scores.ranks.mean_average_precision:.3f}</strong> mean average precision, "
-        f"lwlrap {show_ratio(scores.ranks.lwlrap)}, micro F1 "
-        f"{show_ratio(scores.ranks.micro_f1)}.<br>"
-    )
+    return [(f"{windows.seconds:g} s excerpts", show_percent(windows.accuracy), details)]

@@ -1,41 +1,62 @@
-"""The sections of the report with figures by label and over all thresholds."""
+"""The sections of the report with metrics by label and over all thresholds."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-import numpy as np
+from markupsafe import Markup
 
 from earmark.evaluation.metrics.curves import Curve
 from earmark.evaluation.metrics.scores import Ratio
 from earmark.evaluation.result import RATIOS, Evaluation
-from earmark.report.html import html_figure, html_table
-from earmark.report.plots import draw_confusion, draw_precision_recall, draw_roc
-from earmark.report.words import show_interval, show_ratio
+from earmark.report.html import (
+    Noted,
+    Table,
+    make_picture,
+    render,
+    show_interval,
+    show_ratio,
+)
+from earmark.report.plots import draw_precision_recall, draw_roc
 from earmark.tasks.task import BINARY
 
-MOST_CURVES = 12
-MOST_CONFUSED = 40
+MAX_CURVES = 12
+MAX_CONFUSED = 40
 
 
-def render_labels(evaluation: Evaluation) -> str:
-    """A row a label."""
+@dataclass(frozen=True)
+class ConfusionRow:
+    """A row of the confusion matrix.
+
+    Args:
+        label: The true label.
+        cells: For each predicted label, the number of clips and its fraction of the row.
+    """
+
+    label: str
+    cells: tuple[tuple[int, float], ...]
+
+
+def render_labels(evaluation: Evaluation) -> Markup:
+    """Precision, recall and the areas of the curves of each label."""
     rows = []
-    for label, figures in evaluation.scores.per_class.items():
+    for label, metrics in evaluation.scores.per_class.items():
         intervals = evaluation.class_intervals[label]
         ratios = [
-            f"{show_ratio(figures[name])}\u00a0({show_interval(intervals[name], '.2f')})"
+            Noted(show_ratio(metrics[name]), show_interval(intervals[name], ".2f"))
             for name in RATIOS
         ]
         areas = [
             _area(curves[label])
             for curves in (evaluation.roc_curves, evaluation.precision_recall_curves)
         ]
-        rows.append((label, *ratios, *map(show_ratio, areas), figures["num_clips"]))
+        rows.append((label, *ratios, *map(show_ratio, areas), metrics["num_clips"]))
+    columns = ("label", "precision", "recall", "F1", "ROC AUC", "average precision", "clips")
     settings = evaluation.settings
-    columns = ("label", "precision", "recall", "F1", "ROC area", "average precision", "clips")
-    return (
-        f"<p>In brackets: {settings.confidence:.0%} bootstrap intervals; groups were drawn again "
-        f"{settings.resamples:,} times. One from 1 to 1 says that no error was among these clips, "
-        f"not that there is none.</p>" + html_table(columns, rows)
+    return render(
+        "labels.html",
+        table=Table(columns, rows),
+        level=f"{settings.confidence:.0%}",
+        resamples=settings.resamples,
     )
 
 
@@ -43,31 +64,35 @@ def _area(curve: Curve | None) -> Ratio:
     return None if curve is None else curve.area
 
 
-def render_curves(evaluation: Evaluation) -> str:
-    """Confusions, and the curves of each label against the rest."""
-    pictures, labels = [], evaluation.labels
-    if not evaluation.scores.ranks and len(labels) <= MOST_CONFUSED:
-        pictures.append(
-            html_figure(
-                draw_confusion(np.array(evaluation.scores.confusion), labels),
-                "Confusion matrix: clips by label.",
-            )
-        )
-    roc = _shown(evaluation, evaluation.roc_curves)
+def render_curves(evaluation: Evaluation) -> Markup:
+    """The confusion matrix, and the curves of each label against the rest."""
+    pictures = []
+    roc = _select(evaluation, evaluation.roc_curves)
     if roc:
-        pictures.append(html_figure(draw_roc(roc), "ROC curves, with their areas."))
-    recall = _shown(evaluation, evaluation.precision_recall_curves)
+        pictures.append(make_picture(draw_roc(roc), "ROC curves, with the area under each."))
+    recall = _select(evaluation, evaluation.precision_recall_curves)
     if recall:
-        caption = "Precision over recall, with the average precision."
-        pictures.append(html_figure(draw_precision_recall(recall), caption))
-    return f'<div class="figures">{"".join(pictures)}</div>'
+        caption = "Precision over recall, with the average precision of each label."
+        pictures.append(make_picture(draw_precision_recall(recall), caption))
+    return render("curves.html", confusion=_confusion(evaluation), pictures=pictures)
 
 
-def _shown(evaluation: Evaluation, curves: Mapping[str, Curve | None]) -> dict[str, Curve]:
-    """Those that there are, of the labels with the smallest areas; one speaks for both of two."""
+def _confusion(evaluation: Evaluation) -> list[ConfusionRow]:
+    """Rows of the matrix; none where clips have several labels, or the labels are too many."""
+    scores = evaluation.scores
+    if scores.ranks or len(evaluation.labels) > MAX_CONFUSED:
+        return []
+    return [
+        ConfusionRow(label, tuple((count, count / (sum(counts) or 1)) for count in counts))
+        for label, counts in zip(evaluation.labels, scores.confusion, strict=True)
+    ]
+
+
+def _select(evaluation: Evaluation, curves: Mapping[str, Curve | None]) -> dict[str, Curve]:
+    """The curves with the smallest areas; in a binary task that of the second label alone."""
     known = {label: curve for label, curve in curves.items() if curve}
     if evaluation.predictions.task is BINARY:
         second = evaluation.labels[1]
         return {second: known[second]} if second in known else {}
-    worst = sorted(known, key=lambda label: known[label].area)[:MOST_CURVES]
+    worst = sorted(known, key=lambda label: known[label].area)[:MAX_CURVES]
     return {label: curve for label, curve in known.items() if label in worst}

@@ -1,42 +1,110 @@
-"""The section of the report on the model."""
+"""The sections of the report on the model and its training."""
 
-from html import escape
+from dataclasses import dataclass
+from pathlib import Path
 
+from markupsafe import Markup
+
+from earmark.errors import EarmarkError
 from earmark.evaluation.result import Evaluation
 from earmark.models.architectures.summary import count_parameters
 from earmark.models.checkpoint import Checkpoint
-from earmark.report.reliability import render_provenance
+from earmark.models.run_folder import RunFolder
+from earmark.report.html import Table, make_picture, render
 from earmark.tasks.task import BINARY, MULTI_LABEL
+from earmark.training.plots import draw_loss_curve
+
+TEST_SPLIT = "test split"
+HELD_OUT = "recordings held out of training"
 
 
-def render_model(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
-    """Its size, its rule and its settings."""
-    spec = checkpoint.spec
-    parameters = count_parameters(checkpoint.build())
-    settings = escape(spec.config.to_toml())
-    return (
-        f"<p>{escape(spec.config.model.name)} with {parameters:,} parameters; "
-        f"{escape(describe_rule(evaluation))}.</p>"
-        f"{render_provenance(evaluation)}"
-        f"<details><summary>All settings</summary><pre>{settings}</pre></details>"
-    )
+@dataclass(frozen=True)
+class Origin:
+    """Which model was tested on which data.
+
+    Args:
+        model: The file of the model.
+        data: The data set.
+        split: `TEST_SPLIT`, or `HELD_OUT` for data without splits.
+        run: The run folder of the model, whose losses the report shows.
+    """
+
+    model: Path
+    data: str
+    split: str = TEST_SPLIT
+    run: Path | None = None
+
+
+def render_model(checkpoint: Checkpoint, evaluation: Evaluation) -> Markup:
+    """Size, decision rule, cost, digests and settings."""
+    config = checkpoint.spec.config
+    rows: list[tuple[str, object]] = [
+        ("architecture", config.model.name),
+        ("parameters", f"{count_parameters(checkpoint.build()):,}"),
+        ("decision rule", describe_rule(evaluation)),
+        *_provenance(evaluation),
+    ]
+    return render("model.html", table=Table(("property", "value"), rows), settings=config.to_toml())
+
+
+def _provenance(evaluation: Evaluation) -> list[tuple[str, object]]:
+    facts = evaluation.provenance
+    if facts is None:
+        return []
+    latency = f"{1000 * facts.latency_seconds:.2f} ms"
+    return [
+        ("multiply-adds per window", f"{facts.num_multiply_adds:,}"),
+        ("window length", f"{facts.window_seconds:.3f} s"),
+        ("latency per window, front end and network", latency),
+        ("device", facts.device),
+        ("training seed", facts.seed),
+        ("digest of the weights", facts.weights_digest),
+        ("digest of the settings", facts.config_digest),
+        ("digest of the test data", facts.data_digest),
+        ("earmark version", facts.earmark_version),
+    ]
 
 
 def describe_rule(evaluation: Evaluation) -> str:
-    """How a label is chosen."""
+    """How probabilities become labels."""
     labels, thresholds = evaluation.scores.labels, evaluation.thresholds
     task = evaluation.predictions.task
+    source = "validation data" if evaluation.thresholds_from == "validation" else "default"
     if task is BINARY:
-        source = _source(evaluation)
-        return f"a clip is {labels[1]} from a probability of {thresholds[0]:g} ({source})"
+        return f"{labels[1]} at a probability of {thresholds[0]:g} or more ({source})"
     if task is MULTI_LABEL:
-        each = (f"{one} {value:.2f}" for one, value in zip(labels, thresholds, strict=True))
-        listed, source = ", ".join(each), _source(evaluation)
-        return f"a label is chosen from a probability of {listed} ({source})"
-    return "the most probable label is chosen"
+        pairs = zip(labels, thresholds, strict=True)
+        listed = ", ".join(f"{label} {threshold:.2f}" for label, threshold in pairs)
+        return f"each label at its probability or more: {listed} ({source})"
+    return "the most probable label"
 
 
-def _source(evaluation: Evaluation) -> str:
-    """Where the thresholds come from."""
-    chosen = evaluation.thresholds_from == "validation"
-    return "from validation data" if chosen else "the even chance"
+def render_training(origin: Origin, checkpoint: Checkpoint) -> Markup:
+    """The losses of the model's run with the epoch of the tested weights, or why there are none."""
+    if origin.run is None:
+        reason = "the model is outside its run folder"
+        return render("training.html", picture=None, missing="run", reason=reason)
+    log = _read_losses(origin.run)
+    if not log:
+        reason = "the run's log.jsonl is missing or damaged"
+        return render("training.html", picture=None, missing="log", reason=reason)
+    epoch = checkpoint.progress.get("epoch")
+    figure = draw_loss_curve(log, epoch if isinstance(epoch, int) else None, mark="tested")
+    validated = all("val_loss" in line for line in log)
+    caption = "Training and validation loss by epoch." if validated else "Training loss by epoch."
+    return render("training.html", picture=make_picture(figure, caption))
+
+
+def _read_losses(run: Path) -> list[dict[str, float]]:
+    """The epochs and losses of a run's log; none when it cannot be read."""
+    try:
+        return [
+            {
+                key: float(line[key])
+                for key in ("epoch", "train_loss", "val_loss")
+                if key in line or key != "val_loss"
+            }
+            for line in RunFolder(run).read_log()
+        ]
+    except (EarmarkError, OSError, ValueError, LookupError, TypeError):
+        return []

@@ -1,0 +1,84 @@
+"""Measurements of all recordings of a data set, each content decoded once."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from earmark.audit.cache import CheckCache, cache_key
+from earmark.audit.signal import Measurement, analyze_signal
+from earmark.data.manifest import Manifest
+from earmark.data.recording import Recording
+from earmark.errors import AudioError
+from earmark.features.store import ContentDigests
+from earmark.system.parallel import map_in_order
+from earmark.system.progress import Reporter, Task
+
+Measured = Measurement | AudioError
+"""The measurement of a recording, or why it cannot be read."""
+
+
+def measure_recordings(manifest: Manifest, root: Path, reporter: Reporter) -> dict[str, Measured]:
+    """Measures every recording; those that were measured before are not decoded again.
+
+    Args:
+        manifest: The data.
+        root: Folder of the feature store, where measurements are kept.
+        reporter: Shows progress.
+
+    Returns:
+        Measurements and errors by the name of the recording, in the order of the data.
+    """
+    results: dict[str, Measured] = {}
+    by_content: dict[str, list[Recording]] = {}
+    with ContentDigests(root) as digests, reporter.track("hash", len(manifest)) as task:
+        work = map_in_order(lambda one: digests.digest(one.path), manifest.recordings)
+        for recording, future in work:
+            task.advance(note=recording.name)
+            try:
+                key = cache_key(recording, future.result())
+            except AudioError as error:
+                results[recording.name] = error
+            else:
+                by_content.setdefault(key, []).append(recording)
+    num_readable = sum(map(len, by_content.values()))
+    with CheckCache(root) as cache, reporter.track("check", num_readable) as task:
+        results.update(_measure_contents(by_content, cache, task))
+    return {one.name: results[one.name] for one in manifest.recordings}
+
+
+def _measure_contents(
+    by_content: dict[str, list[Recording]], cache: CheckCache, task: Task
+) -> Iterator[tuple[str, Measured]]:
+    """The measurement of each content, for all recordings that have it."""
+    unknown: list[Recording] = []
+    keys: dict[str, str] = {}
+    for key, recordings in by_content.items():
+        measurement = cache.get(key)
+        if measurement:
+            task.advance(len(recordings))
+            yield from ((one.name, measurement) for one in recordings)
+        else:
+            unknown.append(recordings[0])
+            keys[recordings[0].name] = key
+    cancel = threading.Event()
+    work = map_in_order(lambda one: analyze_signal(one, cancel), unknown, cancel=cancel)
+    for recording, future in work:
+        key = keys[recording.name]
+        recordings = by_content[key]
+        task.advance(len(recordings), note=recording.name)
+        try:
+            measurement = future.result()
+        except AudioError as error:
+            yield recording.name, error
+            # The message names the file, so each of the equal ones gets its own.
+            yield from ((one.name, _try_to_analyze(one)) for one in recordings[1:])
+        else:
+            cache.put(key, measurement)
+            yield from ((one.name, measurement) for one in recordings)
+
+
+def _try_to_analyze(recording: Recording) -> Measured:
+    try:
+        return analyze_signal(recording)
+    except AudioError as error:
+        return error

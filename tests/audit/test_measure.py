@@ -1,0 +1,70 @@
+"""Each content is decoded once."""
+
+import pytest
+
+from earmark.audit.audit import check
+from earmark.audit.measure import measure_recordings
+from earmark.audit.signal import analyze_signal
+from earmark.data.manifest import read_manifest
+from earmark.errors import AudioError
+from earmark.system.progress import SILENT
+
+
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_measured_recordings_are_not_decoded_again(
+    sound_folder, tmp_path, monkeypatch, num_workers
+):
+    monkeypatch.setattr("earmark.system.parallel.default_num_workers", lambda: num_workers)
+    manifest = read_manifest(sound_folder)
+    first = measure_recordings(manifest, tmp_path / "store", SILENT)
+    monkeypatch.setattr("earmark.audit.measure.analyze_signal", pytest.fail)
+    second = measure_recordings(manifest, tmp_path / "store", SILENT)
+    assert [*first] == [*second] == [one.name for one in manifest.recordings]
+    assert all(one.stats == second[name].stats for name, one in first.items())
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The names of the recordings that are decoded."""
+    names = []
+
+    def analyze(recording, cancel):
+        names.append(recording.name)
+        return analyze_signal(recording, cancel)
+
+    monkeypatch.setattr("earmark.audit.measure.analyze_signal", analyze)
+    return names
+
+
+def test_equal_files_are_decoded_once_and_reported(tmp_path, write_clip, recording, data, decoded):
+    paths = [write_clip(tmp_path / f"{name}.wav", seed=name == "c") for name in "abc"]
+    found = check(data([recording(path, group="g") for path in paths]))
+    assert sorted(decoded) == ["a.wav", "c.wav"]
+    (duplicates,) = [one for one in found.findings if one.kind == "duplicate"]
+    assert duplicates.paths == ("a.wav", "b.wav")
+    assert found.num_files == 3
+
+
+def test_a_renamed_file_is_not_decoded_again(tmp_path, write_clip, recording, data, decoded):
+    path = write_clip(tmp_path / "a.wav")
+    measure_recordings(data([recording(path)]), tmp_path / "store", SILENT)
+    renamed = recording(path.rename(tmp_path / "b.wav"))
+    measure_recordings(data([renamed]), tmp_path / "store", SILENT)
+    assert decoded == ["a.wav"]
+
+
+def test_equal_broken_files_each_have_an_error_of_their_own(tmp_path, recording, data):
+    recordings = []
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_bytes(b"no sound" * 100)
+        recordings.append(recording(tmp_path / name))
+    results = measure_recordings(data(recordings), tmp_path / "store", SILENT)
+    for name, error in results.items():
+        assert isinstance(error, AudioError)
+        assert str(tmp_path / name) in str(error)
+
+
+def test_a_missing_file_is_an_error(tmp_path, recording, data):
+    manifest = data([recording(tmp_path / "gone.wav")])
+    (error,) = measure_recordings(manifest, tmp_path / "store", SILENT).values()
+    assert (type(error), error.fault) == (AudioError, "missing")

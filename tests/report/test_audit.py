@@ -1,0 +1,41 @@
+"""The page of an audit."""
+
+import pytest
+
+from earmark.audit.findings import Audit, Finding
+from earmark.report.audit import render_audit, write_audit
+
+ROW = {"label": "<x>", "split": None, "num_clips": 1, "num_groups": 1, "duration_seconds": 2.345}
+
+
+@pytest.fixture
+def audit():
+    findings = (
+        Finding("silent", "warning", ("a.wav",), "a.wav: silent"),
+        Finding("near_duplicate", "error", ("b.wav", "c.wav"), "b.wav & <c>.wav"),
+    )
+    notes = (Finding("unbalanced", "note", (), "12 of x, 3 of y"),)
+    return Audit(3, findings, notes, (ROW,))
+
+
+def test_the_page_is_well_formed_and_lists_errors_first(audit, parse, tmp_path):
+    write_audit(tmp_path / "page.html", audit, "sounds & <more>")
+    page = parse((tmp_path / "page.html").read_text())
+    assert page.open == []
+    assert page.addresses == []
+    assert page.data["type"] == ["near_duplicate", "silent", "unbalanced"]
+    assert page.anchors == page.links == ["findings", "notes", "labels"]
+    assert "b.wav & <c>.wav" in page.text
+    assert "sounds & <more>" in page.text
+
+
+def test_labels_are_in_a_table(audit, parse):
+    html = render_audit(audit, "sounds")
+    assert "<td>&lt;x&gt;</td>" in html
+    assert "2.3" in parse(html).text
+
+
+def test_data_without_findings_have_a_page(parse):
+    page = parse(render_audit(Audit(1, ()), "sounds"))
+    assert "type" not in page.data
+    assert page.anchors == ["findings", "labels"]
