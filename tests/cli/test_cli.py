@@ -181,7 +181,7 @@ def test_check_exits_with_one_on_errors_only(earmark, sound_folder, write_clip):
             2,
             "did you mean train.epochs",
         ),
-        (("train", "{data}", "-o", "run", "--device", "tpu"), 2, "--device tpu: choose one of"),
+        (("train", "{data}", "-o", "run", "--device", "tpu"), 2, "tpu"),
         (("train", "{data}", "-o", "run", "--config", "{missing}"), 2, "cannot be read"),
         (("evaluate", "{missing}", "{data}"), 1, "no such model"),
         (("predict", "{missing}", "{data}"), 1, "no such model"),
