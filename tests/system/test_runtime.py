@@ -1,9 +1,12 @@
+"""Devices and precisions are chosen, and the variables of torchrun are checked."""
+
 import contextlib
 
 import pytest
 import torch
 
-from earmark.system.runtime import Runtime, pick_precision
+from earmark.errors import ConfigError
+from earmark.system.runtime import Runtime, pick_device, pick_precision, running, seed_torch, start
 
 CPU = torch.device("cpu")
 
@@ -23,3 +26,46 @@ def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch, has_it):
 def test_one_process_has_no_gradients_to_gather():
     context = Runtime(CPU).sync_gradients(torch.nn.Linear(1, 1), now=False)
     assert isinstance(context, contextlib.nullcontext)
+
+
+@pytest.mark.parametrize("world_size", ["2", "0", "-1", "many"])
+def test_a_world_size_without_torchrun_is_refused(monkeypatch, world_size):
+    for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", world_size)
+    with pytest.raises(ConfigError, match=r"WORLD_SIZE=.*unset WORLD_SIZE"), start("cpu"):
+        pass
+
+
+@pytest.mark.parametrize("world_size", ["", "1"])
+def test_a_world_size_of_one_is_a_single_process(monkeypatch, world_size):
+    monkeypatch.setenv("WORLD_SIZE", world_size)
+    with start("cpu") as runtime:
+        assert (runtime.rank, runtime.world_size, runtime.is_main) == (0, 1, True)
+
+
+def test_a_running_runtime_is_used_as_it_is():
+    runtime = Runtime(CPU, rank=3, world_size=4)
+    with running(runtime) as same:
+        assert same is runtime
+    with running("cpu") as started:
+        assert started.device == CPU
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(ConfigError, match="tpu"):
+        pick_device("tpu")
+
+
+def test_a_device_that_is_not_available_is_refused(monkeypatch):
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    with pytest.raises(ConfigError, match="mps"):
+        pick_device("mps")
+
+
+def test_seeds_are_combined():
+    draws = []
+    for seeds in ((1, 2), (2, 1), (1, 2)):
+        seed_torch(*seeds)
+        draws.append(torch.rand(()).item())
+    assert draws[0] == draws[2] != draws[1]

@@ -21,7 +21,6 @@ from earmark.data.recording import Recording
 from earmark.errors import AudioError, FailedFile
 from earmark.features.log_mel import Features, LogMel, extract
 from earmark.features.store import ClipKey, ContentDigests, FeatureStore
-from earmark.system.memory import keep_freed_memory
 from earmark.system.parallel import default_num_workers, map_in_order
 from earmark.system.progress import SILENT, Reporter
 
@@ -117,7 +116,6 @@ def prepare_recordings(
         num_workers: Threads; as many as there are processors when not given.
         reporter: Shows a progress bar.
     """
-    keep_freed_memory()
     num_workers = num_workers or default_num_workers()
     keys: dict[str, ClipKey] = {}
     skipped: list[FailedFile] = []
@@ -247,7 +245,6 @@ def _needs_av(recording: Recording) -> bool:
 
 
 def _extract_in_process(config: FeatureConfig, recording: Recording) -> Features:
-    keep_freed_memory()
     return extract(recording.path, _front_end(config), recording.excerpt)
 
 

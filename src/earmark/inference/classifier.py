@@ -26,7 +26,6 @@ from earmark.inference.segmentation.boundaries import BoundaryRefiner
 from earmark.inference.segmentation.segments import Segment, Windows, find_segments, lane_scores
 from earmark.models.pretrained import find_model
 from earmark.models.spec import ModelSpec
-from earmark.system.memory import expect_large_blocks
 from earmark.system.parallel import map_in_order
 from earmark.system.shapes import Float, Float16, Float32
 from earmark.tasks.decision_rule import Decisions
@@ -56,7 +55,6 @@ class Classifier:
     """
 
     def __init__(self, spec: ModelSpec, window_logits: WindowLogits) -> None:
-        expect_large_blocks()
         self.spec = spec
         self._window_logits = window_logits
         self._log_mel = LogMel(spec.config.features)

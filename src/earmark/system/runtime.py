@@ -1,4 +1,4 @@
-"""Device, seeds and processes: the only place that knows of distributed training."""
+"""Devices, seeds and processes: the only module that handles distributed training."""
 
 import os
 from collections.abc import Iterator
@@ -14,23 +14,23 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from earmark.errors import ConfigError
-from earmark.system.memory import keep_freed_memory
 from earmark.system.progress import SILENT, Reporter
 
 Module = TypeVar("Module", bound=nn.Module)
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+_TORCHRUN_VARIABLES = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where this process computes, and which of how many it is.
+    """The device of this process, and its place among the processes that train together.
 
     Args:
-        device: Where modules and batches go.
-        rank: Number of this process.
+        device: Device of modules and batches.
+        rank: Number of this process, from 0.
         world_size: Number of processes.
-        reporter: Told of progress; only the first process has one that speaks.
+        reporter: Shows progress; silent in all processes but the first.
     """
 
     device: torch.device
@@ -40,61 +40,82 @@ class Runtime:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes the files and speaks to the user."""
+        """Whether this process writes the files and shows the output."""
         return self.rank == 0
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """The module that averages gradients over the processes; itself when there is one."""
+        """Wraps a module to average gradients over the processes; one process returns it as is."""
         if self.world_size == 1:
             return model
         return DistributedDataParallel(model)
 
     def sync_gradients(self, model: nn.Module, *, now: bool) -> AbstractContextManager[object]:
-        """Around both passes of a batch: gradients are averaged over the processes, now or later.
+        """Context of the forward and backward pass that controls when gradients are averaged.
 
         Args:
-            model: What `wrap` gave.
-            now: Whether a step follows; otherwise gradients only add up in each process.
+            model: The result of `wrap`.
+            now: Average over the processes, before a step; otherwise accumulate in each process.
         """
         if now or not isinstance(model, DistributedDataParallel):
             return nullcontext()
         return model.no_sync()
 
     def broadcast_buffers(self, model: nn.Module) -> None:
-        """Gives every process the buffers of the first.
+        """Copies the buffers of the first process to all others.
 
-        Each process keeps batch statistics of its own share, so without this they would evaluate
-        different networks, and the saved one would be neither of the others.
+        Each process collects batch statistics of its own part of the batches. Without this they
+        would evaluate different networks, of which only one is saved.
         """
         if self.world_size > 1:
             for buffer in model.buffers():
                 torch.distributed.broadcast(buffer, src=0)
 
     def all_sum(self, values: Tensor) -> Tensor:
-        """The sum over all processes, in place; a tensor on the CPU."""
+        """Sums a tensor on the CPU over all processes, in place."""
         if self.world_size > 1:
             torch.distributed.all_reduce(values)
         return values
 
     def wait(self) -> None:
-        """Waits until every process is here."""
+        """Waits until every process has called this."""
         if self.world_size > 1:
             torch.distributed.barrier()
 
 
 @contextmanager
+def running(device: "str | Runtime" = "auto") -> Iterator[Runtime]:
+    """The runtime of a verb: one that is running already, or one for the length of the context.
+
+    Args:
+        device: A runtime; or ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        ConfigError: As `start`.
+
+    Example:
+        >>> with running("cpu") as runtime, running(runtime) as same:
+        ...     same is runtime
+        True
+    """
+    if isinstance(device, Runtime):
+        yield device
+        return
+    with start(device) as runtime:
+        yield runtime
+
+
+@contextmanager
 def start(device: str = "auto", reporter: Reporter = SILENT) -> Iterator[Runtime]:
-    """Opens the runtime: alone, or as one of the processes that ``torchrun`` started.
+    """Starts a runtime: of a single process, or of one of those that ``torchrun`` started.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        reporter: Told of progress by the first process.
+        reporter: Shows progress, in the first process.
 
     Raises:
-        ConfigError: The device is not at hand.
+        ConfigError: The device is not available, or the environment of ``torchrun`` is incomplete.
     """
-    keep_freed_memory()
-    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    world_size = _world_size()
     if world_size == 1:
         yield Runtime(pick_device(device), reporter=reporter)
         return
@@ -103,8 +124,8 @@ def start(device: str = "auto", reporter: Reporter = SILENT) -> Iterator[Runtime
     if use_cuda:
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(chosen)
-    # The others wait while the first computes features, which may take longer than the usual limit;
-    # a process that dies is noticed by torchrun.
+    # The others wait while the first computes features, which may exceed the default timeout;
+    # torchrun notices a process that dies.
     torch.distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if use_cuda else "gloo", timeout=timedelta(days=7)
     )
@@ -115,26 +136,44 @@ def start(device: str = "auto", reporter: Reporter = SILENT) -> Iterator[Runtime
         torch.distributed.destroy_process_group()
 
 
-def place(model: Module, device: torch.device) -> Module:
-    """Moves a network to a device, its weights laid out so that channels are neighbours.
+def _world_size() -> int:
+    """Number of processes, as ``torchrun`` sets it.
 
-    Convolution and above all pooling are faster so, on every device.
+    Raises:
+        ConfigError: ``WORLD_SIZE`` is not a number, or was not set by ``torchrun``.
+    """
+    text = os.environ.get("WORLD_SIZE") or "1"
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"WORLD_SIZE={text}: not a number of processes; unset WORLD_SIZE")
+    missing = [name for name in _TORCHRUN_VARIABLES if name not in os.environ]
+    if int(text) > 1 and missing:
+        raise ConfigError(
+            f"WORLD_SIZE={text}, but {', '.join(missing)} are not set; unset WORLD_SIZE to use one "
+            "process, or start the processes with torchrun"
+        )
+    return int(text)
+
+
+def place(model: Module, device: torch.device) -> Module:
+    """Moves a network to a device, with its weights in the memory format channels-last.
+
+    This makes convolution and above all pooling faster, on every device.
     """
     model.to(device)
     for parameter in model.parameters():
         if parameter.dim() == 4:
-            # Not contiguous(): with one input channel it finds nothing to do, and the next layers
-            # would be laid out the slow way.
+            # Not contiguous(): it would leave weights with one input channel as they are, and the
+            # next layers in the slow format.
             parameter.data = parameter.data.to(memory_format=torch.channels_last)
     return model
 
 
 def pick_precision(name: str, device: torch.device) -> torch.dtype:
-    """Type of the numbers in the layers while training.
+    """The data type of the layers in training.
 
     Args:
-        name: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor computes with it.
-        device: Where the network is.
+        name: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the hardware supports it.
+        device: The device of the network.
     """
     if name != "auto":
         return getattr(torch, name)
@@ -146,29 +185,29 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; ``auto`` takes the fastest at hand.
+    """The device of a name; ``auto`` is the fastest one available.
 
     Raises:
-        ConfigError: It is not at hand, or no such device is known.
+        ConfigError: It is not available, or the name is unknown.
     """
-    at_hand = {
+    available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if name == "auto":
-        return torch.device(next(device for device, present in at_hand.items() if present))
-    if name not in at_hand:
-        raise ConfigError(f"--device {name}: choose one of {', '.join(DEVICES)}")
-    if not at_hand[name]:
-        raise ConfigError(f"--device {name}: this machine has none; use --device cpu or auto")
+        return torch.device(next(device for device, present in available.items() if present))
+    if name not in available:
+        raise ConfigError(f"device {name}: unknown; choose one of {', '.join(DEVICES)}")
+    if not available[name]:
+        raise ConfigError(f"device {name}: not available on this machine; choose cpu or auto")
     return torch.device(name)
 
 
 def seed_torch(*seeds: int) -> None:
-    """Seeds torch from several numbers at once, such as a seed, an epoch and a rank.
+    """Seeds torch from several numbers, such as a seed, an epoch and a rank.
 
-    Seeding afresh for every epoch makes a resumed run equal the uninterrupted one without saving
-    the state of any generator.
+    Seeding at every epoch makes a resumed run equal to an uninterrupted one, without saving the
+    state of any generator.
     """
     torch.manual_seed(int(np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0] >> 1))

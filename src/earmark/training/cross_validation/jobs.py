@@ -18,7 +18,6 @@ from earmark.errors import EarmarkError, TrainingError
 from earmark.evaluation.evaluate import evaluate
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.files import atomic_write
-from earmark.system.memory import keep_freed_memory
 from earmark.system.progress import muted
 from earmark.system.runtime import Runtime
 from earmark.training.cross_validation.folder import FoldFolder
@@ -87,7 +86,6 @@ def run_jobs(jobs: Sequence[FoldJob], num_workers: int) -> Iterator[FoldResult |
 def _start_worker() -> None:
     # The terminal sends an interruption to the whole family; the parent ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    keep_freed_memory()
     torch.set_num_threads(1)
 
 
