@@ -1,5 +1,6 @@
-"""Data folders are read as people lay them out, and what is left out is said aloud."""
+"""Data folders are read as people lay them out, and notes name what is left out."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,8 @@ def test_the_folder_below_a_label_is_the_group_for_all_labels_alike(tmp_path):
     manifest = read_manifest(tmp_path)
     groups = [one.group for one in manifest.recordings]
     assert groups == ["anna", "anna", "b/5.wav", "anna", "ben"]
-    assert manifest.notes == ("the folders below each label are taken as 2 groups",)
+    (note,) = manifest.notes
+    assert "2 groups" in note
 
 
 def test_folders_below_a_label_are_searched_in_split_folders_too(tmp_path):
@@ -81,29 +83,30 @@ def test_hidden_files_and_folders_are_left_out(tmp_path):
     assert [one.name for one in read_manifest(tmp_path).recordings] == ["a/1.wav"]
 
 
-def test_what_is_left_out_is_said_aloud(tmp_path):
+def test_what_is_left_out_is_noted(tmp_path):
     touch(tmp_path, "train/a/1.wav", "test/a/2.wav", "train/loose.wav", "docs/3.wav", ".x/4.wav")
     touch(tmp_path, "z.wav", "train/a/b.AMR", "test/a/c.amr", "test/a/d.txt", "README", "docs/e.md")
     (tmp_path / "train" / "a" / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
     manifest = read_manifest(tmp_path)
     assert len(manifest) == 2
-    assert manifest.notes == (
-        "docs: not a split folder, left out",
-        "2 sound files not in a folder named by the label, left out (first: train/loose.wav)",
-        "4 files with other extensions (.amr, .txt, none) left out",
-        "1 link or folder that cannot be opened, left out (first: train/a/gone.wav)",
+    keys = (
+        "docs",
+        "2 sound files .*train/loose.wav",
+        r"4 files .*\.amr, \.txt, none",
+        "a/gone.wav",
     )
+    for note, key in zip(manifest.notes, keys, strict=True):
+        assert re.search(key, note)
 
 
-def test_sound_loose_beside_label_folders_is_left_out_aloud(tmp_path):
+def test_sound_loose_beside_label_folders_is_left_out_with_a_note(tmp_path):
     manifest = read_manifest(touch(tmp_path, "a/1.wav", "b/2.wav", "3.wav"))
     assert [one.name for one in manifest.recordings] == ["a/1.wav", "b/2.wav"]
-    assert manifest.notes == (
-        "1 sound file not in a folder named by the label, left out (first: 3.wav)",
-    )
+    (note,) = manifest.notes
+    assert "3.wav" in note
 
 
-def test_a_folder_that_cannot_be_opened_is_said_aloud(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_opened_is_noted(tmp_path, monkeypatch):
     touch(tmp_path, "a/1.wav", "closed/2.wav")
     listing = Path.iterdir
 
@@ -114,8 +117,8 @@ def test_a_folder_that_cannot_be_opened_is_said_aloud(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "iterdir", refuse)
     (note,) = read_manifest(tmp_path).notes
-    assert note == "1 link or folder that cannot be opened, left out (first: closed)"
-    with pytest.raises(DataError, match="closed: cannot be read: Permission denied"):
+    assert "closed" in note
+    with pytest.raises(DataError, match="closed"):
         read_manifest(tmp_path / "closed")
 
 
@@ -141,12 +144,12 @@ def test_a_label_may_be_called_like_a_split(tmp_path, folder):
 def test_a_split_that_is_taken_for_a_label_is_noted(tmp_path):
     manifest = read_manifest(touch(tmp_path, "testing/music/a.wav", "notes/b.wav"))
     assert manifest.labels == ("notes", "testing")
-    assert "testing is taken for a label, as the folders beside it are" in manifest.notes
+    assert any("testing" in note for note in manifest.notes)
 
 
 def test_split_folders_without_label_folders_are_refused(tmp_path):
     touch(tmp_path, "train/1.wav", "test/2.wav")
-    with pytest.raises(DataError, match=r"no sound files found; .*2 sound files not in a folder"):
+    with pytest.raises(DataError, match="2 sound files"):
         read_manifest(tmp_path)
 
 
@@ -156,32 +159,31 @@ def test_the_folder_below_a_label_is_the_group_in_split_folders_too(tmp_path):
     )
     manifest = read_manifest(tmp_path)
     assert [one.group for one in manifest.recordings] == ["ben", "test/y/4.wav", "anna", "anna"]
-    assert manifest.notes == ("the folders below each label are taken as 2 groups",)
+    (note,) = manifest.notes
+    assert "2 groups" in note
 
 
-def test_a_group_folder_in_two_splits_is_refused_with_how_to_mend_it(tmp_path):
+def test_a_group_folder_in_two_splits_is_refused_with_advice(tmp_path):
     touch(tmp_path, "train/x/part1/1.wav", "test/y/part1/2.wav")
-    with pytest.raises(
-        DataError, match=r"part1 \(test and train\); .*; if these folders are no"
-    ) as it:
+    with pytest.raises(DataError, match=r"part1 \(test and train\)") as it:
         read_manifest(tmp_path)
-    assert "rename them or give a manifest with a group column" in str(it.value)
+    assert "group column" in str(it.value)
 
 
 def test_a_file_linked_into_two_splits_is_refused(tmp_path):
     touch(tmp_path, "train/x/1.wav", "test/x/2.wav")
     (tmp_path / "test/x/3.wav").symlink_to(tmp_path / "train/x/1.wav")
-    with pytest.raises(DataError, match=r"x/(1|3)\.wav and .*x/(1|3)\.wav share sound .* splits"):
+    with pytest.raises(DataError, match=r"x/(1|3)\.wav and .*x/(1|3)\.wav"):
         read_manifest(tmp_path)
 
 
 def test_two_folders_for_one_split_are_refused(tmp_path):
     touch(tmp_path, "train/a/1.wav", "val/a/2.wav", "dev/a/3.wav")
-    with pytest.raises(DataError, match="two folders both mean validation; join them"):
+    with pytest.raises(DataError, match="validation"):
         read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize("names", [(), ("a/readme.txt",), ("loose.wav",), (".hidden/1.wav",)])
 def test_a_folder_without_labelled_sound_is_refused_with_what_is_expected(tmp_path, names):
-    with pytest.raises(DataError, match=r"no sound files found; expected DATA/LABEL/\*\.wav"):
+    with pytest.raises(DataError, match=r"DATA/LABEL/\*\.wav"):
         read_manifest(touch(tmp_path / "data", "keep.txt", *names))

@@ -70,9 +70,9 @@ def test_every_recording_is_in_one_fold_and_no_group_straddles(rows, num_folds, 
 @pytest.mark.parametrize(
     ("groups", "num_folds", "message"),
     [
-        (4, 8, r"its 8 groups fill 4 of 8 folds when .*: use at most 4 folds"),
-        (4, None, r"its 8 groups fill 4 of 5 folds when .*: use at most 4 folds"),
-        (2, 3, r"its 4 groups fill 2 of 3 folds when .*: each label needs at least 3 groups"),
+        (4, 8, "8 groups fill 4 of 8 folds .*at most 4 folds"),
+        (4, None, "8 groups fill 4 of 5 folds .*at most 4 folds"),
+        (2, 3, "4 groups fill 2 of 3 folds .*at least 3 groups"),
     ],
 )
 def test_no_fold_is_left_out_in_silence(groups, num_folds, message):
@@ -114,20 +114,20 @@ def test_another_seed_draws_other_folds():
     assert len(drawn) == 5
 
 
-def test_five_folds_are_drawn_when_nobody_says_how_many():
+def test_five_folds_are_drawn_by_default():
     divided = with_folds(manifest(recording(index) for index in range(10)), None, 0)
     assert fold_names(divided) == ("1", "2", "3", "4", "5")
-    assert divided.notes[-1] == "5 folds by group, drawn with split_seed 0"
+    assert "5 folds" in divided.notes[-1]
 
 
 def test_the_splits_of_the_data_are_taken_away_and_a_note_says_so():
     data = manifest(recording(index, split=SPLITS[index % 3]) for index in range(10))
     divided = with_folds(data, None, 0)
     assert {one.split for one in divided.recordings} == {None}
-    assert any("the splits of the data are not used" in note for note in divided.notes)
+    assert any("splits" in note for note in divided.notes)
 
 
-def test_folds_that_the_data_name_stay_and_are_in_natural_order():
+def test_folds_of_the_data_stay_and_are_in_natural_order():
     names = ["10", "2", "1", "b10", "b9", "a"]
     data = manifest(recording(index, fold=name) for index, name in enumerate(names))
     divided = with_folds(data, None, 0)
@@ -151,9 +151,9 @@ def test_each_fold_tests_once_validates_once_and_trains_otherwise():
 @pytest.mark.parametrize(
     ("folds", "num_folds", "message"),
     [
-        (["1", None, "3"], None, r"001\.wav has no fold but others have; fill in every fold"),
-        (["1", "2", "3"], 5, "--folds 5: data names 3 folds of its own"),
-        (["1", "2", "1"], None, "names 2 folds; at least 3"),
+        (["1", None, "3"], None, r"001\.wav has no fold"),
+        (["1", "2", "3"], 5, "--folds 5: data .*3 folds"),
+        (["1", "2", "1"], None, "2 folds; at least 3"),
         ([None] * 9, 2, "--folds 2: at least 3"),
         ([None] * 4, None, "4 groups cannot fill 5 folds"),
     ],
@@ -181,32 +181,30 @@ def test_sound_that_would_be_in_two_folds_is_refused(fold, apart):
     first = data.recordings[0]
     overlapping = replace(first, name="again", group="other", fold=fold, excerpt=Excerpt(1.0, 2.0))
     data = replace(data, recordings=(*data.recordings, overlapping))
-    with pytest.raises(DataError, match=rf"share sound and are in different {apart}"):
+    with pytest.raises(DataError, match=rf"again .*{apart}"):
         with_folds(data, None, 0)
 
 
 def test_a_label_with_fewer_groups_than_folds_is_refused_with_the_most_folds_that_work():
     data = spread({"music": "12345", "noise": "1234", "speech": "12345"})
-    message = r"'noise' is missing from fold 5: .* 4 groups have it; use at most 4 folds"
+    message = r"'noise' .*fold 5: .*at most 4 folds"
     with pytest.raises(DataError, match=message):
         check_folds(data, MULTI_CLASS)
 
 
 def test_a_label_with_two_groups_needs_more():
-    with pytest.raises(
-        DataError, match=r"'noise' is missing from folds 3, 4: .* at least 3 groups"
-    ):
+    with pytest.raises(DataError, match=r"'noise' .*folds 3, 4: .*at least 3 groups"):
         check_folds(spread({"music": "1234", "noise": "12"}), MULTI_CLASS)
 
 
 def test_a_label_whose_groups_lie_badly_is_named():
-    with pytest.raises(DataError, match=r"'noise' is missing from fold 3: .* use fewer folds"):
+    with pytest.raises(DataError, match=r"'noise' .*fold 3: .*fewer folds"):
         check_folds(spread({"music": "123", "noise": "1122"}), MULTI_CLASS)
 
 
 def test_a_rare_label_of_a_multi_label_task_is_a_warning_while_it_can_be_trained(caplog):
     check_folds(spread({"music": "12345", "noise": "134"}), MULTI_LABEL)
     (warning,) = caplog.records
-    assert "'noise' is missing from folds 2, 5" in warning.getMessage()
-    with pytest.raises(DataError, match="nothing of 'noise' is left to train on when fold 5 tests"):
+    assert "folds 2, 5" in warning.getMessage()
+    with pytest.raises(DataError, match=r"'noise' .*fold 5"):
         check_folds(spread({"music": "12345", "noise": "15"}), MULTI_LABEL)

@@ -64,19 +64,19 @@ def test_the_split_depends_on_the_seed_alone_and_not_on_the_order(rows, config):
 
 
 @given(st.lists(st.integers(1, 150), min_size=1, max_size=3), st.integers(0, 1000))
-def test_each_label_is_within_one_recording_of_its_shares(counts, seed):
+def test_each_label_is_within_one_recording_of_its_fractions(counts, seed):
     one_each = [label for label, count in zip(LABELS, counts, strict=False) for _ in range(count)]
     data = manifest(recording(index, (label,)) for index, label in enumerate(one_each))
     divided = with_splits(data, TrainConfig(split_seed=seed))
-    shares = {"train": 0.6, "validation": 0.2, "test": 0.2}
+    fractions = {"train": 0.6, "validation": 0.2, "test": 0.2}
     found = Counter((one.labels[0], one.split) for one in divided.recordings)
     for label, count in zip(LABELS, counts, strict=False):
-        for split, share in shares.items():
-            assert abs(found[label, split] - share * count) < 1
+        for split, fraction in fractions.items():
+            assert abs(found[label, split] - fraction * count) < 1
 
 
 @given(st.integers(1, 300), CONFIGS)
-def test_no_split_gets_a_whole_recording_more_than_its_share(count, config):
+def test_no_split_gets_a_whole_recording_more_than_its_fraction(count, config):
     divided = with_splits(manifest(recording(index) for index in range(count)), config)
     assert len(divided.split("validation")) < config.validation_fraction * count + 1
     assert len(divided.split("test")) < config.test_fraction * count + 1
@@ -110,7 +110,7 @@ def test_a_large_group_is_placed_first_where_there_is_room():
     assert [len(divided.split(split)) for split in SPLITS] == [12, 4, 4]
 
 
-def test_splits_that_the_data_give_stay():
+def test_splits_of_the_data_stay():
     data = manifest(recording(index, split=split) for index, split in enumerate(SPLITS))
     assert with_splits(data, TrainConfig()) is data
 
@@ -123,9 +123,11 @@ def test_a_missing_validation_part_is_taken_from_training_alone(seed):
     assert [one.split for one in divided.recordings[20:]] == ["test"] * 7
     assert len(divided.split("validation")) == 4
     assert len(divided.split("train")) == 16
-    assert divided.notes == ("as read", "no validation split: 20% of training held for it")
+    assert divided.notes[0] == "as read"
+    assert "20%" in divided.notes[1]
 
 
-def test_the_seed_of_a_split_is_said_aloud():
+def test_the_seed_of_a_split_is_noted():
     divided = with_splits(manifest([recording(0)]), TrainConfig(split_seed=7))
-    assert divided.notes == ("as read", "split by group with split_seed 7")
+    assert divided.notes[0] == "as read"
+    assert "split_seed 7" in divided.notes[1]

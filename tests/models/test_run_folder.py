@@ -1,9 +1,12 @@
+"""A run folder belongs to one run: its settings, its recordings and nothing of others."""
+
 import pytest
 import torch
 
 from earmark.config import load_config
 from earmark.data.manifest import read_manifest
 from earmark.errors import ConfigError, TrainingError
+from earmark.models.checkpoint import load_checkpoint
 from earmark.models.run_folder import RunFolder, find_run
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
@@ -11,26 +14,10 @@ from earmark.training.train import train
 SMALL = ("model.blocks.0.channels=4", "train.crop_seconds=0.5", "train.epochs=2")
 
 
-class Listener:
-    def __init__(self):
-        self.warnings = []
-
-    def info(self, message):
-        pass
-
-    def warn(self, message):
-        self.warnings.append(message)
-
-    def track(self, title, total):
-        from earmark.system.progress import SILENT
-
-        return SILENT.track(title, total)
-
-
 @pytest.fixture
 def run_training(tmp_path, sound_folder):
-    def run(path, *settings, listener=None, **options):
-        runtime = Runtime(torch.device("cpu"), reporter=listener or Listener())
+    def run(path, *settings, **options):
+        runtime = Runtime(torch.device("cpu"))
         config = load_config(settings=[*SMALL, *settings])
         store = tmp_path / "store"
         manifest = read_manifest(sound_folder)
@@ -39,44 +26,52 @@ def run_training(tmp_path, sound_folder):
     return run
 
 
-def test_a_run_from_before_there_were_schedules_is_another_run(run_training, tmp_path):
-    run_training(tmp_path / "run")
-    file = tmp_path / "run" / "config.toml"
-    lines = file.read_text().splitlines(keepends=True)
-    file.write_text(
+def begin(path, *settings):
+    """A run folder of a run that was trained with these settings, but for the weights."""
+    run = RunFolder(path)
+    run.open(load_config(settings=settings), "name\n", overwrite=True)
+    run.last.touch()
+    return run
+
+
+def resume(run, *settings):
+    run.refuse_misuse(load_config(settings=settings), None, overwrite=False)
+
+
+def test_a_run_without_settings_of_schedules_is_another_run(tmp_path):
+    run = begin(tmp_path)
+    lines = run.config_file.read_text().splitlines(keepends=True)
+    run.config_file.write_text(
         "".join(one for one in lines if not one.startswith(("lr_schedule", "warmup_fraction")))
     )
-    with pytest.raises(TrainingError, match="settings differ"):
-        run_training(tmp_path / "run")
+    with pytest.raises(TrainingError, match="settings"):
+        resume(run)
 
 
-def test_a_run_folder_inside_the_data_is_refused(run_training, sound_folder):
-    for path in (sound_folder, sound_folder / "training" / "run"):
-        with pytest.raises(TrainingError, match="lies in the data folder"):
-            run_training(path, overwrite=True)
+def test_a_run_folder_inside_the_data_is_refused(tmp_path):
+    for path in (tmp_path, tmp_path / "training" / "run"):
+        with pytest.raises(TrainingError, match="data folder"):
+            RunFolder(path).refuse_misuse(load_config(), tmp_path, overwrite=True)
 
 
 @pytest.mark.parametrize(
     "name", ["config.toml", "recordings.csv", "teachers.csv", "log.jsonl", "report.html"]
 )
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_files_that_are_not_those_of_a_run_are_never_touched(
-    run_training, tmp_path, name, overwrite
-):
-    mine = tmp_path / "project" / name
-    mine.parent.mkdir()
-    mine.write_text("mine")
-    with pytest.raises(TrainingError, match="holds files that are not those of a run"):
-        run_training(mine.parent, overwrite=overwrite)
-    assert mine.read_text() == "mine"
-    assert [path.name for path in mine.parent.iterdir()] == [name]
+def test_files_that_are_not_those_of_a_run_are_never_touched(tmp_path, name, overwrite):
+    foreign = tmp_path / "project" / name
+    foreign.parent.mkdir()
+    foreign.write_text("of others")
+    with pytest.raises(TrainingError, match=str(foreign.parent)):
+        RunFolder(foreign.parent).refuse_misuse(load_config(), None, overwrite=overwrite)
+    assert foreign.read_text() == "of others"
 
 
 def test_a_run_that_never_trained_does_not_claim_its_folder(run_training, tmp_path):
     run = tmp_path / "run"
-    with pytest.raises(ConfigError, match="nothing is left of a window"):
+    with pytest.raises(ConfigError, match="model"):
         run_training(run, "model.blocks.0.pool_size=[64,4]")
-    with pytest.raises(TrainingError, match=r"lower train\.learning_rate"):
+    with pytest.raises(TrainingError, match=r"train\.learning_rate"):
         run_training(run, "train.learning_rate=1e30")
     (run / "last.safetensors").unlink(missing_ok=True)
     assert run_training(run).epochs == 2
@@ -90,11 +85,11 @@ def test_a_run_that_never_trained_does_not_claim_its_folder(run_training, tmp_pa
         ("train.lr_schedule=cosine", "train.warmup_fraction=0.0"),
     ],
 )
-def test_a_schedule_spans_its_epochs_and_cannot_be_given_more(run_training, tmp_path, settings):
-    run_training(tmp_path / "run", *settings)
-    with pytest.raises(TrainingError, match="settings differ"):
-        run_training(tmp_path / "run", *settings, "train.epochs=4")
-    run_training(tmp_path / "run", *settings, "train.patience=9")
+def test_a_schedule_spans_its_epochs_and_cannot_be_given_more(tmp_path, settings):
+    run = begin(tmp_path, *settings)
+    with pytest.raises(TrainingError, match="settings"):
+        resume(run, *settings, "train.epochs=4")
+    resume(run, *settings, "train.patience=9")
 
 
 def test_a_finished_run_can_be_given_more_epochs(run_training, tmp_path):
@@ -109,27 +104,28 @@ def test_a_finished_run_can_be_given_more_epochs(run_training, tmp_path):
 
 
 def load_weights(path):
-    from earmark.models.checkpoint import load_checkpoint
-
     return {name: one.tolist() for name, one in load_checkpoint(path).model.items()}
 
 
-def test_overwriting_removes_what_the_other_run_left(run_training, tmp_path):
-    run_training(tmp_path / "run")
-    (tmp_path / "run" / "report.html").write_text("of the old run")
-    run_training(tmp_path / "run", "train.seed=3", overwrite=True)
-    assert not (tmp_path / "run" / "report.html").exists()
-    assert load_config(tmp_path / "run" / "config.toml").train.seed == 3
+def test_overwriting_removes_the_results_of_the_other_run(tmp_path):
+    run = begin(tmp_path)
+    report = tmp_path / "report.html"
+    report.write_text("of the old run")
+    other = load_config(settings=["train.seed=3"])
+    with pytest.raises(TrainingError, match="settings"):
+        run.refuse_misuse(other, None, overwrite=False)
+    run.refuse_misuse(other, None, overwrite=True)
+    run.open(other, "name\n", overwrite=True)
+    assert not report.exists()
+    assert not run.last.exists()
+    assert load_config(run.config_file).train.seed == 3
 
 
-def test_validation_clips_that_are_trained_on_are_left_out(run_training, tmp_path, sound_folder):
-    known = sound_folder / "training" / "music" / "music_0.wav"
-    (sound_folder / "validation" / "music" / "copy.wav").write_bytes(known.read_bytes())
-    listener = Listener()
-    result = run_training(tmp_path / "run", listener=listener)
-    assert result.validation["num_clips"] == 6
-    (warning,) = listener.warnings
-    assert "left out of validation: validation/music/copy.wav" in warning
+def test_recordings_come_back_with_their_odd_names(tmp_path):
+    run = RunFolder(tmp_path)
+    run.open(load_config(), 'name,key\n"a\r.wav",k\ncaf\udce9.wav,\n', overwrite=False)
+    rows = [{"name": "a\r.wav", "key": "k"}, {"name": "caf\udce9.wav", "key": ""}]
+    assert run.read_recordings() == rows
 
 
 def test_a_damaged_log_is_as_good_as_none(tmp_path):
@@ -141,10 +137,9 @@ def test_a_damaged_log_is_as_good_as_none(tmp_path):
     assert run.read_log() == []
 
 
-def test_a_run_is_found_from_its_folder_and_from_its_models(run_training, tmp_path):
-    run = tmp_path / "run"
-    run_training(run)
-    assert find_run(run) == find_run(run / "best.safetensors") == RunFolder(run)
+def test_a_run_is_found_from_its_folder_and_from_its_models(tmp_path):
+    run = begin(tmp_path / "run")
+    assert find_run(run.path) == find_run(run.best) == run
     assert find_run(tmp_path) is None
 
 

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from earmark.system.files import atomic_open, atomic_write, csv_lines, place_below, plain_path
+from earmark.system.files import (
+    atomic_open,
+    atomic_write,
+    csv_lines,
+    place_below,
+    plain_path,
+    read_text,
+)
 
 
 def test_missing_folders_are_made(tmp_path):
@@ -26,6 +33,12 @@ def test_text_is_utf_8_with_unix_line_ends(tmp_path):
 def test_names_that_are_not_utf_8_keep_their_bytes(tmp_path):
     atomic_write(tmp_path / "file.txt", os.fsdecode(b"caf\xe9.wav\n"))
     assert (tmp_path / "file.txt").read_bytes() == b"caf\xe9.wav\n"
+
+
+def test_a_text_is_read_as_it_was_written(tmp_path):
+    text = os.fsdecode(b"caf\xe9.wav\r\n") + "a\r.wav\n"
+    atomic_write(tmp_path / "file.txt", text)
+    assert read_text(tmp_path / "file.txt") == text
 
 
 def test_a_failure_names_the_file_and_not_its_temporary_name(tmp_path, monkeypatch):

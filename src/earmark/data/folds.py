@@ -22,15 +22,15 @@ _WHY_THREE = "one to test on, one to validate on and one to train on"
 def with_folds(manifest: Manifest, num_folds: int | None, seed: int) -> Manifest:
     """Gives every recording a fold: the manifest's own, or one drawn by group.
 
-    Splits that the data give are taken away, so that all recordings take part.
+    Splits of the data are removed, so that all recordings take part.
 
     Args:
         manifest: As read.
-        num_folds: How many to draw; `DEFAULT_FOLDS` when neither this nor the data say it.
-        seed: What they are drawn from.
+        num_folds: How many to draw; `DEFAULT_FOLDS` when neither this nor the data give a number.
+        seed: Seed of the draw.
 
     Raises:
-        ConfigError: Fewer than `FEWEST_FOLDS`, or another number than the data name.
+        ConfigError: Fewer than `FEWEST_FOLDS`, or another number than that of the data.
         DataError: Some recordings have a fold and others not, a group or sound is in two folds, or
             there are too few groups, in all or of a label, to fill the folds.
     """
@@ -79,14 +79,14 @@ def _draw_folds(manifest: Manifest, num_folds: int, seed: int) -> Manifest:
     chosen = assign_groups(manifest.recordings, dict.fromkeys(names, 1 / num_folds), seed)
     num_filled = len(set(chosen.values()))
     if num_filled < num_folds:
-        mend = (
+        advice = (
             f"use at most {num_filled} folds"
             if num_filled >= FEWEST_FOLDS
             else f"each label needs at least {FEWEST_FOLDS} groups, {_WHY_THREE}; add some"
         )
         raise DataError(
             f"{manifest.source}: its {num_groups} groups fill {num_filled} of {num_folds} folds "
-            f"when every label is shared out: {mend}"
+            f"when every label is distributed: {advice}"
         )
     recordings = tuple(replace(one, fold=chosen[one.group]) for one in manifest.recordings)
     return replace(manifest, recordings=recordings)
@@ -96,7 +96,7 @@ def fold_names(manifest: Manifest) -> tuple[str, ...]:
     """The folds in natural order: by the numbers in their names, so that 2 comes before 10.
 
     Args:
-        manifest: The data; recordings without a fold are passed over.
+        manifest: The data; recordings without a fold are ignored.
     """
     return tuple(sorted({one.fold for one in manifest.recordings if one.fold}, key=_natural))
 
@@ -107,15 +107,15 @@ def _natural(name: str) -> tuple[list[tuple[bool, int, str]], str]:
 
 
 def hold_out(manifest: Manifest, fold: str) -> Manifest:
-    """Splits from folds: one tests, the next one validates, the first being next to the last.
+    """Splits from folds: one tests, the next one validates; the first follows the last.
 
     Args:
         manifest: With folds.
         fold: The one that tests.
 
     Source:
-        Turian et al. (2022), HEAR: Holistic Evaluation of Audio Representations, arXiv:2203.03022,
-        and its hear-eval-kit, for the order.
+        The order: Turian et al. (2022), HEAR: Holistic Evaluation of Audio Representations,
+        arXiv:2203.03022, and its hear-eval-kit.
     """
     names = fold_names(manifest)
     roles = {fold: "test", names[(names.index(fold) + 1) % len(names)]: "validation"}
@@ -126,7 +126,7 @@ def hold_out(manifest: Manifest, fold: str) -> Manifest:
 
 
 def check_folds(manifest: Manifest, task: Task) -> None:
-    """Checks, before any work, that every label can be learnt and judged whichever fold tests.
+    """Checks, before any work, that every label can be trained and tested whichever fold tests.
 
     Args:
         manifest: With folds.
@@ -148,7 +148,7 @@ def check_folds(manifest: Manifest, task: Task) -> None:
                 f"{manifest.source}: nothing of {label!r} is left to train on when fold {last} "
                 "tests; add some to other folds or leave the label out"
             )
-        logger.warning(f"{label!r} is missing from {_listed(without)}; its figures are rough")
+        logger.warning(f"{label!r} is missing from {_listed(without)}; its metrics are rough")
 
 
 def _folds_by_label(manifest: Manifest) -> Mapping[str, set[str]]:
@@ -173,14 +173,14 @@ def _missing(manifest: Manifest, missing: Mapping[str, list[str]]) -> DataError:
     num_groups, num_folds = len(groups[label]), len(fold_names(manifest))
     where = f"{manifest.source}: {label!r} is missing from {_listed(missing[label])}"
     if num_groups < FEWEST_FOLDS:
-        mend = f"each label needs at least {FEWEST_FOLDS} groups, {_WHY_THREE}; add some"
+        advice = f"each label needs at least {FEWEST_FOLDS} groups, {_WHY_THREE}; add some"
     elif num_groups < num_folds:
-        mend = (
+        advice = (
             f"every fold needs it, and {num_groups} groups have it; use at most {num_groups} folds"
         )
     else:
-        mend = "every fold needs it; use fewer folds, or groups of fewer recordings"
-    return DataError(f"{where}: {mend}")
+        advice = "every fold needs it; use fewer folds, or groups of fewer recordings"
+    return DataError(f"{where}: {advice}")
 
 
 def _listed(folds: list[str]) -> str:

@@ -95,7 +95,7 @@ class Files:
         self._spellings: dict[Path, str] = {}
 
     def locate(self, folder: Path, text: str, where: str) -> Path:
-        """The file that a row means, whichever normal form its name has on disk."""
+        """The file of a row, whichever Unicode normal form its name has on disk."""
         path = folder / text
         try:
             if "\0" in text:
@@ -108,18 +108,18 @@ class Files:
             raise DataError(f"{where}: {text!r} cannot be a path: {error}") from None
 
     def _resolved(self, path: Path) -> Path:
-        """With its folder resolved; a link keeps its name, which may alone tell the format."""
+        """The path with its folder resolved; a link keeps its name, which may give the format."""
         if path.parent not in self._folders:
             self._folders[path.parent] = path.parent.resolve()
         return self._folders[path.parent] / path.name
 
     def real(self, path: Path) -> Path:
-        """The same for all spellings of a file and links to it."""
+        """The real path, the same for all spellings of a file and links to it."""
         if path not in self._real:
             resolved = self._resolved(path)
             self._real[path] = resolved.resolve() if path.is_symlink() else resolved
         return self._real[path]
 
     def spelling(self, path: Path, text: str) -> str:
-        """How the file was first spelt."""
+        """The first spelling of the file."""
         return self._spellings.setdefault(self.real(path), text)

@@ -1,4 +1,4 @@
-"""Training, validation and test parts: by group, stratified by label, from a seed."""
+"""Training, validation and test splits: by group, stratified by label, from a seed."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,15 @@ from earmark.data.recording import Recording
 
 
 def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
-    """Assigns the splits that the data do not give.
+    """Assigns the splits that the data do not have.
 
     Data without splits are divided by group, stratified by label, with ``config.split_seed``. Data
-    with a training and a testing part but no validation get validation recordings from training.
-    Where nothing is to be validated, what was meant for it trains.
+    with a training and a test split but no validation get validation recordings from training.
+    Without held-out validation, the validation recordings train too.
 
     Args:
         manifest: As read.
-        config: Fractions and seed, and whether to validate.
+        config: Fractions and seed, and whether to hold out validation.
     """
     divided = _divide(manifest, config)
     if config.hold_out_validation:
@@ -44,7 +44,7 @@ def _divide(manifest: Manifest, config: TrainConfig) -> Manifest:
     elif manifest.undivided:
         validation = config.validation_fraction
         fractions = {"train": 1 - validation, "validation": validation}
-        note = f"no validation split: {validation:.0%} of training held for it"
+        note = f"no validation split: {validation:.0%} of training held out for it"
     else:
         return manifest
     chosen = assign_groups(manifest.undivided, fractions, config.split_seed)
@@ -57,21 +57,24 @@ def _divide(manifest: Manifest, config: TrainConfig) -> Manifest:
 def assign_groups(
     recordings: Sequence[Recording], fractions: Mapping[str, float], seed: int
 ) -> dict[str, str]:
-    """Group to part: the largest groups first, each to the part that lacks its labels most.
+    """Assigns groups to splits or folds: the largest first, each to where its labels lack most.
 
     Args:
         recordings: What is divided.
-        fractions: Name of a part, a split or a fold, to its share of the recordings.
-        seed: Shuffles groups of one size.
+        fractions: Name of a split or a fold to its fraction of the recordings.
+        seed: Shuffles groups of equal size.
+
+    Returns:
+        Group to split or fold.
     """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for one in recordings:
-        # Recordings without a label are shared out as if that were one.
+        # Having no label counts as a label here.
         counts[one.group].update(one.labels or ("",))
     total: Counter[str] = sum(counts.values(), Counter())
     wanted = {
-        split: {label: share * total[label] for label in total}
-        for split, share in fractions.items()
+        split: {label: fraction * total[label] for label in total}
+        for split, fraction in fractions.items()
     }
     missing = {split: dict(needs) for split, needs in wanted.items()}
     groups = sorted(counts)

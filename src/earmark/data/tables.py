@@ -155,14 +155,14 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
     known = Counter(map(_column, columns))
     twice = [name for name in COLUMNS if known[name] > 1]
     if twice:
-        raise DataError(f"{path}: two columns are called {twice[0]}; keep one")
+        raise DataError(f"{path}: two columns have the name {twice[0]}; keep one")
     missing = [name for name in _REQUIRED if not known[name]]
     if columns and missing:
         listed = ", ".join(columns[:8]) + (", ..." if len(columns) > 8 else "")
         wrong = [one for one in _DELIMITERS if one in listed]
         advice = f"write commas between cells, not {wrong[0]!r}" if wrong else "rename the columns"
         raise DataError(
-            f"{path}: no column is called {' or '.join(missing)}; the columns are {listed}, and "
+            f"{path}: no column {' or '.join(missing)}; the columns are {listed}, and "
             f"{' and '.join(_REQUIRED)} are needed; {advice}"
         )
 

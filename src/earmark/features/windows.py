@@ -134,9 +134,9 @@ def window_step(window_frames: int, overlap: float) -> int:
 def stream_windows(
     groups: Iterable[Float[np.ndarray, "_ mels"]], window_frames: int, step_frames: int
 ) -> Iterator[tuple[list[range], Float32[np.ndarray, "windows mels window"]]]:
-    """The windows of a clip whose frames come in groups, as soon as their last frame is there.
+    """Cuts the windows of a clip whose frames come in groups, each as soon as it is complete.
 
-    They are those of `window_starts` and `cut_window`; only about a window of frames is held.
+    They equal those of `window_starts` and `cut_window`; only about a window of frames is held.
 
     Args:
         groups: Frames in order.
@@ -144,7 +144,7 @@ def stream_windows(
         step_frames: Frames from the start of one window to the start of the next.
 
     Yields:
-        Some windows, and the frames of the clip that each is made of.
+        The frames of the clip in each of some windows, and the windows.
     """
     held: np.ndarray | None = None
     first_held = start = 0
@@ -178,13 +178,13 @@ def cut_window(
 
 
 def cut_middles(
-    windows: Float32[np.ndarray, "windows mels frames"], share: float
+    windows: Float32[np.ndarray, "windows mels frames"], fraction: float
 ) -> Float32[np.ndarray, "windows mels frames"]:
     """The middles of windows, each repeated until it fills a window, as short clips are.
 
     Args:
         windows: As `cut_window` gives them.
-        share: How much of a window its middle is; one frame at least.
+        fraction: Length of the middle as a fraction of the window; one frame at least.
 
     Example:
         >>> windows = np.arange(10, dtype=np.float32).reshape(1, 1, 10)
@@ -192,7 +192,7 @@ def cut_middles(
         array([3., 4., 5., 6., 3., 4., 5., 6., 3., 4.], dtype=float32)
     """
     num_frames = windows.shape[2]
-    length = max(1, round(num_frames * share))
+    length = max(1, round(num_frames * fraction))
     places = (num_frames - length) // 2 + np.arange(num_frames) % length
     return windows[:, :, places]
 

@@ -1,6 +1,6 @@
 """One ``.safetensors`` file: weights, settings, labels and the state of training. No pickle.
 
-No code runs when a model is opened, and the same model gives the same bytes.
+Opening a model runs no code of its file, and the same model gives the same bytes.
 """
 
 import math
@@ -27,20 +27,20 @@ _AVERAGE = "average."
 
 
 def new_network(spec: ModelSpec) -> AudioModel:
-    """The network of a specification, with fresh weights, to be trained.
+    """The network of a specification, with new weights to train.
 
     Raises:
-        ConfigError: A setting does not fit it.
+        ConfigError: A setting does not fit the network.
     """
     refuse_unread(spec.config.model)
     return _network(spec)
 
 
 def require_short_windows(spec: ModelSpec) -> None:
-    """Checks that the network leaves something of windows, if augmentation cuts them short too.
+    """Checks that windows are long enough for the network, also when augmentation shortens them.
 
     Raises:
-        ConfigError: It does not.
+        ConfigError: They are not.
     """
     shortest = spec.config.augment.shortest
     if shortest == 1:
@@ -53,22 +53,22 @@ def require_short_windows(spec: ModelSpec) -> None:
 
 
 def _network(spec: ModelSpec) -> AudioModel:
-    """The network of a specification, for weights that are there."""
+    """The network of a specification, for weights that exist."""
     shape = InputShape(spec.config.features.n_mels, spec.window_frames)
     return build_model(spec.config.model, shape, spec.num_outputs)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network with its specification, and where training stands.
+    """A network with its specification and the state of its training.
 
     Args:
         spec: What the network needs beside its weights.
         model: Weights and buffers by name.
-        optimizer: The optimizer's state by name; empty unless training goes on from here.
+        optimizer: The optimizer's state by name; empty unless training can resume from here.
         progress: State of the training loop, as plain JSON values.
-        average: Moving average of the weights by name; empty unless training goes on from here.
-        path: The file that it was read from, which errors name.
+        average: Moving average of the weights by name; empty unless training can resume from here.
+        path: The file that it was read from, named in errors.
     """
 
     spec: ModelSpec

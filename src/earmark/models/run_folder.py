@@ -1,6 +1,7 @@
-"""The run folder: what is in it, whose it is, and whether it may be written to."""
+"""The run folder: its files, and the checks before anything is written to it."""
 
 import csv
+import io
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,10 +11,10 @@ from typing import Any
 
 from earmark.config import Config
 from earmark.models.work_folder import WEIGHTS, WorkFolder
-from earmark.system.files import atomic_write
+from earmark.system.files import atomic_write, read_text
 
 _EXTENDABLE = ("epochs", "patience")
-"""Settings of ``train`` that may change when a run goes on: they only say when it ends."""
+"""Settings of ``train`` that may change when a run goes on: they only set when it ends."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,12 @@ class RunFolder(WorkFolder):
 
     ::
 
-        config.toml         all settings; its first line says whose folder this is
+        config.toml         all settings; its first line marks the folder as earmark's
         recordings.csv      every recording with its split, group and content
-        teachers.csv        what its teachers were, if it has any
+        teachers.csv        digests of the teachers' weights, if there are teachers
         log.jsonl           a line an epoch
         best.safetensors    the model
-        last.safetensors    the state to go on from; a folder without it holds no training yet
+        last.safetensors    the state to resume from; a folder without it holds no training yet
         loss.png            the loss curve
         predictions.csv     of the last test
         report.html         of the last test
@@ -63,13 +64,13 @@ class RunFolder(WorkFolder):
         """Checks, before any work, that the folder may be written to.
 
         Args:
-            config: Settings of the run that wants it.
+            config: Settings of the run that wants the folder.
             data: The data folder, if there is one.
             overwrite: Whether another run there may be replaced.
 
         Raises:
-            TrainingError: It lies in the data, holds files that are not earmark's, a teacher, or
-                another run.
+            TrainingError: The folder lies in the data, or holds files that are not earmark's, a
+                teacher, or another run.
         """
         files = (self.config_file, self.recordings, *self._results())
         self._refuse_place(config, data, files)
@@ -81,7 +82,7 @@ class RunFolder(WorkFolder):
         return _without_extendable(table)
 
     def refuse_other_data(self, table: str, teachers: Sequence[str], *, overwrite: bool) -> None:
-        """Checks that a run in the folder was trained on these very recordings, by these teachers.
+        """Checks that a run in the folder was trained on the same recordings, with these teachers.
 
         Raises:
             TrainingError: It was not.
@@ -90,12 +91,12 @@ class RunFolder(WorkFolder):
             self._refuse_other_work(table, teachers)
 
     def open(self, config: Config, table: str, *, overwrite: bool) -> None:
-        """Writes what identifies the run.
+        """Writes the settings and recordings that identify the run.
 
         Args:
             config: All settings.
             table: Text of ``recordings.csv``.
-            overwrite: Whether what another run left is removed first.
+            overwrite: Whether the results of another run are removed first.
         """
         if overwrite:
             for file in self._results():
@@ -116,12 +117,11 @@ class RunFolder(WorkFolder):
 
     def read_recordings(self) -> Sequence[Mapping[str, str]]:
         """The rows of ``recordings.csv``."""
-        with self.recordings.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return list(csv.DictReader(file))
+        return list(csv.DictReader(io.StringIO(read_text(self.recordings), newline="")))
 
 
 def find_run(model: Path) -> RunFolder | None:
-    """The run folder that a model is, or lies in; None when there is none."""
+    """The run folder that a model is or lies in; None if there is none."""
     run = RunFolder(model if model.is_dir() else model.parent)
     return run if run.is_ours and run.recordings.is_file() else None
 
@@ -131,7 +131,7 @@ def _identity(config: Config) -> Mapping[str, Any]:
 
 
 def _without_extendable(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    # A schedule spans the epochs: with another number of them every step would be another.
+    # A schedule spans the epochs: another number of them changes the rate of every step.
     # The folder may be older than the setting.
     is_fixed = table["train"].get("lr_schedule") != "constant" or table["train"].get(
         "warmup_fraction"

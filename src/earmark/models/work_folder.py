@@ -1,4 +1,4 @@
-"""What the folders of runs, studies and cross-validations share: whose they are, and of what."""
+"""What run, study and cross-validation folders have in common: owner, settings and data."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from earmark.config import Config
 from earmark.errors import TrainingError
-from earmark.system.files import atomic_write, csv_lines
+from earmark.system.files import atomic_write, csv_lines, read_text
 from earmark.system.hashing import content_hash
 
 WEIGHTS = "best.safetensors"
@@ -20,9 +20,9 @@ class WorkFolder:
 
     ::
 
-        config.toml         all settings; its first line says whose folder this is
+        config.toml         all settings; its first line marks the folder as earmark's
         recordings.csv      the recordings that the work is done on
-        teachers.csv        where it has teachers: what they were when it began
+        teachers.csv        digests of the teachers' weights, if there are teachers
 
     Args:
         path: The folder; it need not exist.
@@ -30,7 +30,7 @@ class WorkFolder:
 
     kind: ClassVar[str]
     mark: ClassVar[str]
-    way_out: ClassVar[str] = "choose another folder, or give --overwrite to start again"
+    remedy: ClassVar[str] = "choose another folder, or give --overwrite to start again"
     other_data: ClassVar[str] = "the data have changed"
 
     path: Path
@@ -47,7 +47,7 @@ class WorkFolder:
 
     @property
     def teachers(self) -> Path:
-        """The table of teachers and digests of their weights."""
+        """The table of teachers with digests of their weights."""
         return self.path / "teachers.csv"
 
     @property
@@ -59,7 +59,7 @@ class WorkFolder:
             return False
 
     def _refuse_place(self, config: Config, data: Path | None, files: Iterable[Path]) -> None:
-        """Checks that nothing of others would be lost or changed here.
+        """Checks that no files of others would be lost or changed.
 
         Args:
             config: Settings of the work that wants the folder.
@@ -67,15 +67,14 @@ class WorkFolder:
             files: What the work will write.
 
         Raises:
-            TrainingError: It would be.
+            TrainingError: The folder lies in the data, or holds foreign files or a teacher.
         """
         place = self.path.resolve()
         if data is not None and place.is_relative_to(data.resolve()):
             raise TrainingError(f"{self.path}: lies in the data folder; choose one outside of it")
         if not self.is_ours and any(file.exists() for file in (self.teachers, *files)):
             raise TrainingError(
-                f"{self.path}: holds files that are not those of a {self.kind}; choose another "
-                "folder"
+                f"{self.path}: holds files, but not those of a {self.kind}; choose another folder"
             )
         inside = [one for one in config.train.teachers if Path(one).resolve().is_relative_to(place)]
         if inside:
@@ -84,32 +83,32 @@ class WorkFolder:
             )
 
     def _refuse_other_work(self, table: str, teachers: Sequence[str]) -> None:
-        """Checks that the work here was begun with these very recordings and teachers.
+        """Checks that the work in the folder began with the same recordings and teachers.
 
         Args:
             table: Text of ``recordings.csv``.
             teachers: Run folders or files with weights.
 
         Raises:
-            TrainingError: It was not.
+            TrainingError: It did not.
         """
         if _read(self.recordings) not in ("", table):
             raise self._another(self.other_data)
-        if self.recordings.exists() and _read(self.teachers) != _sign(teachers):
+        if self.recordings.exists() and _read(self.teachers) != _digest_teachers(teachers):
             raise self._another("the teachers have changed")
 
     def _another(self, why: str) -> TrainingError:
-        return TrainingError(f"{self.path}: holds another {self.kind} ({why}); {self.way_out}")
+        return TrainingError(f"{self.path}: holds another {self.kind} ({why}); {self.remedy}")
 
     def _identify(self, config: Config, table: str, teachers: Sequence[str]) -> None:
-        """Writes what tells this work from another.
+        """Writes the settings, teachers and recordings that identify this work.
 
         The recordings come last: where they are missing, nothing is compared.
         """
-        signed = _sign(teachers)
+        digests = _digest_teachers(teachers)
         atomic_write(self.config_file, self.mark + config.to_toml())
-        if signed:
-            atomic_write(self.teachers, signed)
+        if digests:
+            atomic_write(self.teachers, digests)
         else:
             self.teachers.unlink(missing_ok=True)
         atomic_write(self.recordings, table)
@@ -117,12 +116,12 @@ class WorkFolder:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8", "surrogateescape")
+        return read_text(path)
     except FileNotFoundError:
         return ""
 
 
-def _sign(teachers: Sequence[str]) -> str:
+def _digest_teachers(teachers: Sequence[str]) -> str:
     """The text of ``teachers.csv``; empty without teachers."""
     if not teachers:
         return ""

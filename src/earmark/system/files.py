@@ -50,6 +50,18 @@ def atomic_write(path: Path, content: bytes | str) -> None:
         file.write(data)
 
 
+def read_text(path: Path) -> str:
+    """Reads a text as `atomic_write` wrote it: every line end, and names that are not UTF-8.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return path.read_bytes().decode("utf-8", "surrogateescape")
+
+
 def csv_lines(rows: Iterable[Sequence[object]]) -> Iterator[str]:
     r"""Formats rows as CSV, each terminated by a line feed.
 

@@ -12,6 +12,7 @@ from earmark.config import Config
 from earmark.errors import TrainingError
 from earmark.models.run_folder import RunFolder
 from earmark.models.work_folder import WorkFolder
+from earmark.system.files import read_text
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class FoldFolder(WorkFolder):
     def read_fold(self, seed: int, number: int) -> Mapping[str, Any] | None:
         """What came of a fold; None when it has not ended."""
         try:
-            return json.loads(self.fold_file(seed, number).read_text("utf-8", "surrogateescape"))
+            return json.loads(read_text(self.fold_file(seed, number)))
         except FileNotFoundError:
             return None
 

@@ -34,7 +34,7 @@ class StudyFolder(WorkFolder):
 
     kind = "study"
     mark = "# The settings of an earmark study; `earmark tune` goes on from this folder.\n"
-    way_out = "choose another folder"
+    remedy = "choose another folder"
 
     @property
     def journal(self) -> Path:
