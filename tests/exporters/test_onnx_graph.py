@@ -1,4 +1,4 @@
-"""What surrounds the network in a graph gives the values of the modules that it stands for."""
+"""Front end and pooling in a graph equal those of a prediction."""
 
 import numpy as np
 import onnx
@@ -30,13 +30,13 @@ def session(graph):
     return start_session(model.SerializeToString(), "test")
 
 
-def make_card(task=BINARY, texts=(), labels=("a", "b"), temperature=1.0):
+def make_spec(task=BINARY, texts=(), labels=("a", "b"), temperature=1.0):
     return ModelSpec(load_config(settings=texts), labels, 51, task, temperature=temperature)
 
 
 @pytest.mark.parametrize("texts", FRONT_ENDS, ids=["default", "half overlap", "long hops"])
 def test_windows_are_those_of_a_prediction(rng, texts):
-    spec = make_card(texts=texts)
+    spec = make_spec(texts=texts)
     front_end, log_mel = session(front_end_graph(spec)), LogMel(spec.config.features)
     for num_samples in (1600, 8000, 16_000, 16_320, 16_321, 50_000, 100_000):
         sounds = rng.normal(0, 0.1, (2, num_samples)).astype(np.float32)
@@ -52,7 +52,7 @@ def test_windows_are_those_of_a_prediction(rng, texts):
 
 
 def test_silence_is_at_the_floor():
-    (windows,) = session(front_end_graph(make_card())).run(
+    (windows,) = session(front_end_graph(make_spec())).run(
         None, {WAVEFORM: np.zeros((1, 16_000), np.float32)}
     )
     np.testing.assert_array_equal(windows, np.full((1, 1, 40, 51), -100.0))
@@ -62,7 +62,7 @@ def test_silence_is_at_the_floor():
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_pooling_gives_the_probabilities_of_a_prediction(task, pooling):
     labels = ("a", "b") if task is BINARY else ("a", "b", "c")
-    spec = make_card(task, [f"predict.pooling={pooling}"], labels, temperature=1.7)
+    spec = make_spec(task, [f"predict.pooling={pooling}"], labels, temperature=1.7)
     graph = session(pooling_graph(spec))
 
     @settings(max_examples=25, deadline=None)
@@ -74,6 +74,7 @@ def test_pooling_gives_the_probabilities_of_a_prediction(task, pooling):
         pooled = clip_logits(logits, clips, task=task, pooling=pooling)
         sounds = np.zeros((num_clips, 1600), np.float32)
         (probabilities,) = graph.run(None, {WAVEFORM: sounds, LOGITS: logits})
-        np.testing.assert_allclose(probabilities, spec.rule.decide(pooled).probabilities, atol=1e-6)
+        # ONNX has no expm1, which the weights of nearly certain windows need for their last digits.
+        np.testing.assert_allclose(probabilities, spec.rule.decide(pooled).probabilities, atol=1e-5)
 
     check()

@@ -1,18 +1,16 @@
 """The command that exports a model."""
 
 import json
-import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from earmark.cli.options import guarded, json_option, model_argument
 
 if TYPE_CHECKING:
+    from earmark.exporters.onnx_graph import GraphInput
     from earmark.system.progress import Reporter
-
-logger = logging.getLogger(__name__)
 
 
 @click.command()
@@ -31,38 +29,25 @@ logger = logging.getLogger(__name__)
     type=click.Choice(["waveform", "log-mel"]),
     default="waveform",
     show_default=True,
-    help="What the graph takes: sound, or the windows of the front end.",
+    help="Input of the graph: samples, or windows of log-mel frames.",
 )
 @click.option(
     "--licence",
     default="not stated",
     show_default=True,
-    help="Under which the weights may be used, for the metadata.",
+    help="Licence of the weights, for the metadata.",
 )
 @json_option
-def export(model: Path, output: Path, as_json: bool, reporter: "Reporter", **options: Any) -> None:
-    """Writes a model as an ONNX file, once it says what PyTorch says."""
-    from earmark.errors import ConfigError
+def export(
+    model: Path,
+    output: Path,
+    takes: "GraphInput",
+    licence: str,
+    as_json: bool,
+    reporter: "Reporter",
+) -> None:
+    """Exports a model to ONNX, after comparing its outputs with those of PyTorch."""
+    from earmark.exporters.onnx import export as export_model
 
-    if output.suffix.lower() != ".onnx":
-        raise ConfigError(f"-o {output}: give the file a name that ends in .onnx")
-    try:
-        # PyTorch needs it, and would say so late.
-        import onnxscript  # noqa: F401
-
-        from earmark.exporters.onnx import export as export_model
-    except ModuleNotFoundError as error:
-        if error.name not in ("onnx", "onnxscript"):
-            raise
-        raise ConfigError("export needs ONNX; install it: pip install 'earmark[onnx]'") from None
-    logger.info("making the graph and comparing it with PyTorch")
-    written = export_model(model, output, **options)
-    if as_json:
-        click.echo(json.dumps(written.to_dict()))
-        return
-    parity = written.parity
-    click.echo(
-        f"{written.path}: {written.num_bytes:,} bytes, takes {written.takes}, opset "
-        f"{written.opset}; the probabilities of {parity.num_sounds} sounds differ by at most "
-        f"{parity.largest_difference:.1e} from those of PyTorch"
-    )
+    exported = export_model(model, output, takes=takes, licence=licence)
+    click.echo(json.dumps(exported.to_dict()) if as_json else exported)

@@ -1,1 +1,1 @@
-"""Models as files that run without PyTorch."""
+"""Exports models to files that run without PyTorch."""

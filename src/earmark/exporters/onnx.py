@@ -1,14 +1,15 @@
-"""Export to ONNX: a graph that is written only when it says what PyTorch says."""
+"""Export to ONNX: a graph is written only if its outputs match those of PyTorch."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from earmark.audio.reading import load_audio
-from earmark.errors import ExportError
+from earmark.errors import ConfigError, ExportError
 from earmark.exporters.onnx_graph import OPSET, GraphInput, build_graph
 from earmark.features.log_mel import LogMel, extract_blocks
 from earmark.inference.classifier import Classifier
@@ -21,8 +22,10 @@ from earmark.system.runtime import pick_device
 from earmark.system.shapes import Float32
 from earmark.tasks.task import Rows
 
+logger = logging.getLogger(__name__)
+
 TOLERANCE = 1e-4
-"""Largest difference of any probability that is let pass."""
+"""Limit of the difference of any probability."""
 PARITY_SECONDS = (0.1, 0.35, 0.98, 1.0, 1.03, 2.5, 10.0, 61.7)
 LONG_SECONDS = 600.0
 
@@ -31,15 +34,15 @@ Batch = Float32[np.ndarray, "batch samples"]
 
 @dataclass(frozen=True)
 class Parity:
-    """How near a graph comes to PyTorch.
+    """How closely the outputs of a graph match those of PyTorch.
 
     Args:
-        num_sounds: How many sounds were judged by both.
-        largest_difference: Of the probabilities from PyTorch's, on the same frames; for a graph
-            that takes waveforms, on those of a front end in float64 as well.
-        largest_difference_from_predict: Of the probabilities of a graph that takes waveforms from
-            those of `predict`, whose front end is in float32. Frames are rounded to float16, and a
-            value in a thousand lies where that may go either way.
+        num_sounds: Number of sounds that were compared.
+        largest_difference: Largest absolute difference of a probability, for the same frames. For
+            a graph that takes waveforms the reference has a front end in float64, as the graph.
+        largest_difference_from_predict: The same for a graph that takes waveforms against
+            `predict`, whose front end is in float32: about one frame value in a thousand is rounded
+            to another float16 number.
     """
 
     num_sounds: int
@@ -47,16 +50,20 @@ class Parity:
     largest_difference_from_predict: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exported:
-    """What was written, and how near it comes.
+    """An exported model.
 
     Args:
         path: The file.
-        takes: ``waveform`` or ``log-mel``.
-        opset: Version of the operators.
+        takes: Input of the graph, ``waveform`` or ``log-mel``.
+        opset: Version of the ONNX operators.
         num_bytes: Size of the file.
-        parity: What the comparison gave.
+        parity: The comparison with PyTorch.
+
+    Example:
+        >>> Exported(Path("a.onnx"), "waveform", 18, 70_000, Parity(17, 2e-6, 1e-4))
+        a.onnx: 70,000 bytes, takes waveform, opset 18; differs from PyTorch by up to 2.0e-06
     """
 
     path: Path
@@ -66,7 +73,7 @@ class Exported:
     parity: Parity
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``export --json`` prints."""
+        """The document that ``export --json`` prints."""
         return {
             "path": str(self.path),
             "takes": self.takes,
@@ -75,56 +82,73 @@ class Exported:
             **asdict(self.parity),
         }
 
+    def __repr__(self) -> str:
+        return (
+            f"{self.path}: {self.num_bytes:,} bytes, takes {self.takes}, opset {self.opset}; "
+            f"differs from PyTorch by up to {self.parity.largest_difference:.1e}"
+        )
+
 
 def export(
-    model: Path, path: Path, *, takes: GraphInput = "waveform", licence: str = "not stated"
+    model: Path | str,
+    output: Path | str,
+    *,
+    takes: GraphInput = "waveform",
+    licence: str = "not stated",
 ) -> Exported:
-    """Writes a model as an ``.onnx`` file that needs neither PyTorch nor earmark.
+    """Exports a model to an ``.onnx`` file that needs neither PyTorch nor earmark.
 
-    Noise and real recordings from 0.1 s to 10 minutes are judged by the graph, by earmark with the
-    graph, and by earmark with PyTorch.
+    Before it is written, the outputs are compared with those of PyTorch on noise and real
+    recordings from 0.1 s to 10 minutes.
 
     Args:
         model: A run folder or a ``.safetensors`` file.
-        path: The file to write.
-        takes: What the graph takes; see `build_graph`.
-        licence: Under which the weights may be used, for the metadata.
+        output: The ``.onnx`` file to write.
+        takes: Input of the graph: ``waveform``, with the front end inside; or ``log-mel``, the
+            network alone. See `earmark.exporters.onnx_graph.build_graph`.
+        licence: Licence of the weights, for the metadata.
 
     Raises:
         CheckpointError: The model cannot be opened.
+        ConfigError: The name of the output does not end in ``.onnx``, or the input is unknown.
         ExportError: A probability differs by more than `TOLERANCE`; nothing is written.
     """
-    checkpoint = load_checkpoint(model)
+    path = Path(output)
+    if path.suffix.lower() != ".onnx":
+        raise ConfigError(f"{path}: the name of an exported model must end in .onnx")
+    if takes not in get_args(GraphInput):
+        raise ConfigError(f"input {takes}: unknown; choose {' or '.join(get_args(GraphInput))}")
+    checkpoint = load_checkpoint(Path(model))
     spec, network = checkpoint.spec, checkpoint.build()
+    logger.info("exporting, and comparing the outputs with those of PyTorch")
     content = build_graph(network, spec, takes, licence).SerializeToString()
     reference = Classifier(spec, window_logits(network, pick_device("cpu")))
-    opened = Classifier(*read_onnx(content, str(path)))
+    exported = Classifier(*read_onnx(content, str(path)))
     session = start_session(content, str(path)) if takes == "waveform" else None
-    parity = _compare(reference, opened, session)
-    # Not ">", which is false for what is not a number.
+    parity = _compare(reference, exported, session)
+    # Not ">", which is false for NaN.
     if not parity.largest_difference <= TOLERANCE:
         raise ExportError(
-            f"{path}: not written: its probabilities differ by up to "
-            f"{parity.largest_difference:.2g} from those of PyTorch, and {TOLERANCE:g} is let "
-            "pass; report it"
+            f"{path}: not written: exported outputs differ from the original's by up to "
+            f"{parity.largest_difference:.2g} (limit {TOLERANCE:g}); report it"
         )
     atomic_write(path, content)
     return Exported(path, takes, OPSET, len(content), parity)
 
 
-def _compare(reference: Classifier, opened: Classifier, session: Any) -> Parity:
-    """Judges sounds in all ways; a session is that of a graph that takes waveforms."""
-    inner, outer, from_predict, num_sounds = [0.0], [0.0], [0.0], 0
+def _compare(reference: Classifier, exported: Classifier, session: Any) -> Parity:
+    """Predicts sounds with both; the session is that of a graph that takes waveforms, or None."""
+    differences, from_predict, num_sounds = [0.0], [0.0], 0
     for sounds in _parity_sounds(reference.sample_rate):
         num_sounds += len(sounds)
         predicted = _predict(reference, sounds)
-        inner.append(np.abs(_predict(opened, sounds) - predicted).max())
+        differences.append(np.abs(_predict(exported, sounds) - predicted).max())
         if session is not None:
             (whole,) = session.run(None, {WAVEFORM: sounds})
-            outer.append(np.abs(whole - _predict_exactly(reference, sounds)).max())
+            differences.append(np.abs(whole - _predict_exactly(reference, sounds)).max())
             from_predict.append(np.abs(whole - predicted).max())
-    # Unlike max(), numpy's does not lose what is not a number.
-    return Parity(num_sounds, float(np.max([*inner, *outer])), float(np.max(from_predict)))
+    # Unlike max(), numpy's keeps NaN.
+    return Parity(num_sounds, float(np.max(differences)), float(np.max(from_predict)))
 
 
 def _predict(classifier: Classifier, sounds: Batch) -> Rows:
@@ -132,14 +156,14 @@ def _predict(classifier: Classifier, sounds: Batch) -> Rows:
 
 
 def _predict_exactly(classifier: Classifier, sounds: Batch) -> Rows:
-    """With a front end in float64, as the graph has it, and rounded as there."""
+    """With a front end in float64, rounded as in the graph."""
     log_mel = LogMel(classifier.spec.config.features)
     clips = [extract_blocks([one.astype(np.float64)], log_mel).frames for one in sounds]
     return np.array([classifier.judge_frames(frames).probabilities[0] for frames in clips])
 
 
 def _parity_sounds(sample_rate: int) -> Iterator[Batch]:
-    """Pairs of noise and real sound of one length, and a long real one."""
+    """Pairs of noise and a real recording of the same length; then a long recording."""
     rng = np.random.default_rng(0)
     with demo_data() as folder:
         paths = sorted(folder.rglob("*.flac"))

@@ -1,11 +1,11 @@
-"""A model as a graph of standard ONNX operators: the network alone, or with all that surrounds it.
+"""A model as a graph of standard ONNX operators: the network, alone or with front end and pooling.
 
 ::
 
     waveform ──front end, windows──▶ log_mel ──network──▶ logits ──pooling──▶ probabilities
 
-The network comes from PyTorch's exporter; what surrounds it is written here in ONNX's own text
-form, a line an operator. The values are those of `earmark.features.log_mel`,
+The network is exported by PyTorch; the rest is written here in ONNX's text form, one operator
+per line. The values equal those of `earmark.features.log_mel`,
 `earmark.features.windows` and `earmark.tasks.decision_rule`.
 """
 
@@ -13,12 +13,14 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
 import onnx
 import onnx.compose
+import onnxscript  # noqa: F401 - torch.onnx needs it, and would fail only when it exports
 import torch
 from onnx import helper, numpy_helper, parser
 from torch import nn
@@ -102,46 +104,46 @@ pooling (float[batch, samples] {waveform}, float[windows, {outputs}] {logits}) =
     {pool}
     temperature = Constant <value = double {{{temperature}}}> ()
     calibrated = Div (clip_logits, temperature)
-    {judge}
+    {probabilities}
     probabilities = Cast <to = {float32}> (precise)
 }}
 """
 
 _MEAN = "clip_logits = ReduceMean <keepdims = 0> (of_windows, windows_axis)"
 _WEIGHTED = """
-    surest = ReduceMax <keepdims = 1> (confidence, windows_axis)
-    behind = Sub (confidence, surest)
-    {weigh}
+    largest = ReduceMax <keepdims = 1> (confidence, windows_axis)
+    below = Sub (confidence, largest)
+    {weights}
     weighted = Mul (weights, of_windows)
     total = ReduceSum <keepdims = 0> (weighted, windows_axis)
     total_weight = ReduceSum <keepdims = 0> (weights, windows_axis)
     clip_logits = Div (total, total_weight)
 """
-_WEIGH = {
+_WEIGHTS = {
     "max": """
-    nothing = Constant <value = double {{0.0}}> ()
-    is_surest = Equal (behind, nothing)
-    weights = Cast <to = {float64}> (is_surest)
+    no_difference = Constant <value = double {{0.0}}> ()
+    is_largest = Equal (below, no_difference)
+    weights = Cast <to = {float64}> (is_largest)
     """,
-    "attention": "weights = Exp (behind)",
+    "attention": "weights = Exp (below)",
 }
-_SURENESS = {
+_CONFIDENCE = {
     BINARY.name: "confidence = Abs (of_windows)",
     MULTI_LABEL.name: "confidence = Identity (of_windows)",
     MULTI_CLASS.name: """
-    log_shares = LogSoftmax <axis = -1> (of_windows)
+    log_probabilities = LogSoftmax <axis = -1> (of_windows)
     labels_axis = Constant <value_ints = [2]> ()
-    top = ReduceMax <keepdims = 1> (log_shares, labels_axis)
+    top = ReduceMax <keepdims = 1> (log_probabilities, labels_axis)
     nearly_certain = Constant <value = double {{-1e-12}}> ()
     uncertain = Min (top, nearly_certain)
-    top_share = Exp (uncertain)
+    top_probability = Exp (uncertain)
     certain = Constant <value = double {{1.0}}> ()
-    other_shares = Sub (certain, top_share)
-    others = Log (other_shares)
+    other_probabilities = Sub (certain, top_probability)
+    others = Log (other_probabilities)
     confidence = Sub (top, others)
     """,
 }
-_JUDGE = {
+_PROBABILITIES = {
     BINARY.name: """
     second = Sigmoid (calibrated)
     whole = Constant <value = double {{1.0}}> ()
@@ -156,16 +158,16 @@ _JUDGE = {
 def build_graph(
     network: nn.Module, spec: ModelSpec, takes: GraphInput, licence: str
 ) -> onnx.ModelProto:
-    """The graph of a model, checked, with the specification in its metadata.
+    """Builds and checks the graph of a model, with the specification in its metadata.
 
     Args:
         network: In evaluation mode, on the CPU.
-        spec: What it needs beside its weights.
-        takes: ``log-mel`` is the network alone: windows ``(batch, 1, mels, frames)`` in decibels to
-            logits ``(batch, outputs)``. ``waveform`` has the rest inside: samples
-            ``(batch, samples)`` in [-1, 1] at the model's rate, of any length, to the probabilities
-            ``(batch, labels)`` of each clip.
-        licence: Under which the weights may be used.
+        spec: Everything that the model needs besides its weights.
+        takes: ``log-mel``: the network alone, from windows ``(batch, 1, mels, frames)`` in decibels
+            to logits ``(batch, outputs)``. ``waveform``: the whole model, from samples
+            ``(batch, samples)`` in [-1, 1] at the model's rate, of any length, to probabilities
+            ``(batch, labels)``, one row per clip.
+        licence: Licence of the weights.
     """
     graph = _network_graph(network, spec)
     if takes == "waveform":
@@ -183,7 +185,7 @@ def build_graph(
 
 
 def _metadata(spec: ModelSpec, licence: str) -> dict[str, str]:
-    """What a program may want to read, and the whole specification for earmark itself."""
+    """What other programs may want to read, and the whole specification for earmark itself."""
     return {
         METADATA_KEY: spec.to_text(),
         "task": spec.task.name,
@@ -197,11 +199,7 @@ def _metadata(spec: ModelSpec, licence: str) -> dict[str, str]:
 
 def _network_graph(network: nn.Module, spec: ModelSpec) -> onnx.GraphProto:
     example = torch.zeros(2, 1, spec.config.features.n_mels, spec.window_frames)
-    # PyTorch's parts warn one another, and of packages that are not needed here; the graph is
-    # checked and compared instead.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
+    with _without_warnings(), torch.no_grad():
         program = torch.onnx.export(
             network,
             (example,),
@@ -214,7 +212,7 @@ def _network_graph(network: nn.Module, spec: ModelSpec) -> onnx.GraphProto:
         )
     assert program is not None
     graph = program.model_proto.graph
-    # They tell where the code lay that the graph was made from.
+    # These fields hold the paths of the source code.
     for one in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         one.ClearField("metadata_props")
         one.ClearField("doc_string")
@@ -223,8 +221,22 @@ def _network_graph(network: nn.Module, spec: ModelSpec) -> onnx.GraphProto:
     return graph
 
 
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Hides what torch.onnx warns of: its own internals, and packages that are not needed here."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def _surround(network: onnx.GraphProto, spec: ModelSpec) -> onnx.GraphProto:
-    """The graph from waveforms to probabilities around the network."""
+    """Puts front end and pooling around the network: from waveforms to probabilities."""
     front_end, pooling = front_end_graph(spec), pooling_graph(spec)
     inner = onnx.compose.add_prefix_graph(
         network, "network/", rename_inputs=False, rename_outputs=False
@@ -235,13 +247,13 @@ def _surround(network: onnx.GraphProto, spec: ModelSpec) -> onnx.GraphProto:
         front_end.input,
         pooling.output,
         [*front_end.initializer, *inner.initializer],
-        # So that the network can be taken out again.
+        # So that earmark can extract the network again.
         value_info=[*network.input, *network.output],
     )
 
 
 def front_end_graph(spec: ModelSpec) -> onnx.GraphProto:
-    """From waveforms of one length to their windows, clip after clip."""
+    """From waveforms of equal length to their windows, clip by clip."""
     features = spec.config.features
     graph = _parse(
         _FRONT_END,
@@ -258,8 +270,8 @@ def front_end_graph(spec: ModelSpec) -> onnx.GraphProto:
         },
     )
     hann = hann_window(features.win_length, features.n_fft)
-    # In float64: rounding errors of two transforms in float32 would add up, and soft bands hold
-    # little else.
+    # In float64: the rounding errors of two transforms in float32 would add up, and are all that is
+    # in quiet bands.
     for name, table in {"hann": hann, "filterbank": mel_filterbank(features).T}.items():
         values = np.ascontiguousarray(table, np.float64)
         graph.initializer.append(numpy_helper.from_array(values, name))
@@ -269,13 +281,15 @@ def front_end_graph(spec: ModelSpec) -> onnx.GraphProto:
 def pooling_graph(spec: ModelSpec) -> onnx.GraphProto:
     """From the logits of windows to the calibrated probabilities of their clips.
 
-    How many clips there are it takes from the waveforms.
+    The number of clips is that of the waveforms.
     """
     pooling = spec.config.predict.pooling
     pool = _MEAN
     if pooling != "mean":
-        pool = _SURENESS[spec.task.name] + _WEIGHTED.replace("{weigh}", _WEIGH[pooling])
-    text = _POOLING.replace("{pool}", pool).replace("{judge}", _JUDGE[spec.task.name])
+        pool = _CONFIDENCE[spec.task.name] + _WEIGHTED.replace("{weights}", _WEIGHTS[pooling])
+    text = _POOLING.replace("{pool}", pool).replace(
+        "{probabilities}", _PROBABILITIES[spec.task.name]
+    )
     return _parse(
         text,
         {
