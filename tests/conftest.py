@@ -20,7 +20,8 @@ from earmark.config import Config
 from earmark.data.manifest import read_manifest
 from earmark.evaluation.analysis.robustness import ConditionScores
 from earmark.evaluation.analysis.slices import Slice
-from earmark.evaluation.evaluate import evaluate
+from earmark.evaluation.evaluate import evaluate_model
+from earmark.evaluation.loaded_model import LoadedModel
 from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime
@@ -183,10 +184,12 @@ def tested(tmp_path_factory: pytest.TempPathFactory, write_clip: WriteClip) -> S
     model.input_norm.fit(torch.full((40,), -30.0), torch.full((40,), 20.0))
     checkpoint = Checkpoint(spec, model.state_dict(), progress={"epoch": 2})
     here, store_root = Runtime(torch.device("cpu")), folder / "store"
-    found = evaluate(checkpoint, manifest, runtime=here, store_root=store_root)
+    loaded = LoadedModel.build(checkpoint, here)
+    found = evaluate_model(loaded, manifest, store_root=store_root)
     return SimpleNamespace(
         evaluation=found,
         checkpoint=checkpoint,
+        model=loaded,
         manifest=manifest,
         recordings={one.name: one for one in manifest.recordings},
         runtime=here,

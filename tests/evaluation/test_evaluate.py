@@ -8,7 +8,7 @@ import torch
 from earmark.config import load_config
 from earmark.data.manifest import read_manifest
 from earmark.errors import DataError
-from earmark.evaluation.evaluate import evaluate
+from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
@@ -34,7 +34,7 @@ def trained(tmp_path, sound_folder):
 @pytest.fixture
 def evaluated(trained, tmp_path):
     def run(data, *, knows_its_run=True):
-        return evaluate(
+        return evaluate_checkpoint(
             load_checkpoint(trained),
             read_manifest(data),
             runtime=CPU,
@@ -92,7 +92,7 @@ def test_data_without_a_test_split_are_refused(evaluated, sound_folder):
 
 def test_an_unknown_label_is_refused(evaluated, sound_folder):
     (sound_folder / "testing" / "speech").rename(sound_folder / "testing" / "rain")
-    with pytest.raises(DataError, match="label 'rain' is unknown to the model"):
+    with pytest.raises(DataError, match="'rain'"):
         evaluated(sound_folder)
 
 
@@ -101,7 +101,7 @@ def test_unsplit_data_are_tested_on_what_training_held_back(tmp_path, flat_folde
     train(read_manifest(flat_folder), run, CONFIG, runtime=CPU, store_root=store)
     with (run / "recordings.csv").open() as file:
         held = {row["name"] for row in csv.DictReader(file) if row["split"] == "test"}
-    evaluation = evaluate(
+    evaluation = evaluate_checkpoint(
         load_checkpoint(run), read_manifest(flat_folder), runtime=CPU, store_root=store, run=run
     )
     assert {clip.name for clip in evaluation.predictions.clips} == held
@@ -133,7 +133,7 @@ def test_groups_that_were_trained_on_are_left_out(tmp_path, write_clip):
         seen = {row["group"] for row in csv.DictReader(file) if row["split"] != "test"}
     trained_group = sorted(seen)[0]
     write_clip(tmp_path / "data" / "music" / trained_group / "new.wav", seed=999)
-    evaluation = evaluate(
+    evaluation = evaluate_checkpoint(
         load_checkpoint(run),
         read_manifest(tmp_path / "data"),
         runtime=CPU,
@@ -171,7 +171,7 @@ def test_groups_of_the_testing_split_that_were_trained_on_are_told(tmp_path, wri
     run, store = tmp_path / "run", tmp_path / "store"
     first = table("first", {"anna": "train", "ben": "validation"})
     train(first, run, CONFIG, runtime=CPU, store_root=store)
-    evaluation = evaluate(
+    evaluation = evaluate_checkpoint(
         load_checkpoint(run),
         table("second", {"anna": "test", "cleo": "test"}),
         runtime=CPU,
