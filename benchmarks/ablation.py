@@ -24,7 +24,7 @@ from earmark.config import Config, load_config
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare
 from earmark.data.splits import with_splits
-from earmark.evaluation.evaluate import evaluate
+from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.memory import keep_freed_memory
 from earmark.system.runtime import Runtime
@@ -143,11 +143,11 @@ def _run(job: Job) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         train(manifest, run, config, runtime=runtime, store_root=job.store)
-        tested = evaluate(
+        tested = evaluate_checkpoint(
             load_checkpoint(run), manifest, runtime=runtime, store_root=job.store, run=run
         )
-    assert tested.windows is not None
-    return Outcome(tested.scores.accuracy, tested.windows.accuracy, tested.scores.loss)
+    assert tested.excerpts is not None
+    return Outcome(tested.scores.accuracy, tested.excerpts.accuracy, tested.scores.loss)
 
 
 def _row(name: str, outcomes: Sequence[Outcome], default: Sequence[Outcome]) -> str:

@@ -6,7 +6,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Several processes test at once: more threads in each would only wait for one another.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
@@ -16,12 +16,18 @@ import pytest
 import soundfile
 import torch
 
-from earmark.config import Config
+from earmark.config import Config, load_config
 from earmark.data.manifest import read_manifest
+from earmark.data.preparation import prepare
+from earmark.data.splits import with_splits
 from earmark.evaluation.analysis.robustness import ConditionScores
 from earmark.evaluation.analysis.slices import Slice
-from earmark.evaluation.evaluate import evaluate
+from earmark.evaluation.evaluate import evaluate_model
+from earmark.evaluation.loaded_model import LoadedModel
+from earmark.evaluation.result import Evaluation
+from earmark.features.windows import crop_frames
 from earmark.models.checkpoint import Checkpoint, new_network
+from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime
 
@@ -130,6 +136,48 @@ def flat_folder(tmp_path: Path, write_clip: WriteClip) -> Path:
     return folder
 
 
+@pytest.fixture
+def write_run(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a run folder as training would, but with random weights: it is faster.
+
+    The features of the data are in the folder ``store`` beside it.
+    """
+    fast = ("model.blocks.0.channels=4", "train.crop_seconds=0.5", "evaluate.resamples=200")
+
+    def write(
+        data: Path, name: str = "run", *, settings: Sequence[str] = (), seed: int = 0
+    ) -> Path:
+        config = load_config(settings=[*fast, *settings])
+        manifest = with_splits(read_manifest(data), config.train)
+        prepared = prepare(manifest, config, store=tmp_path / "store")
+        run = RunFolder(tmp_path / name)
+        run.path.mkdir()
+        run.open(config, manifest.to_csv(prepared.keys), overwrite=False)
+        torch.manual_seed(seed)
+        spec = ModelSpec(config, manifest.labels, crop_frames(config))
+        network = new_network(spec)
+        bands = torch.full((config.features.n_mels,), 1.0)
+        network.input_norm.fit(-30.0 * bands, 20.0 * bands)
+        Checkpoint(spec, network.state_dict(), progress={"epoch": 1}).save(run.best)
+        return run.path
+
+    return write
+
+
+@pytest.fixture
+def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of models show one example of each kind, and write a report without pictures."""
+
+    def write(folder: Path, evaluation: Evaluation, *_: object) -> Path:
+        (folder / "predictions.csv").write_text(evaluation.to_csv())
+        (folder / "report.html").touch()
+        return folder / "report.html"
+
+    monkeypatch.setattr("earmark.evaluation.analysis.examples.NUM_WORST", 1)
+    monkeypatch.setattr("earmark.evaluation.analysis.examples.NUM_MOST_CONFIDENT", 1)
+    monkeypatch.setattr("earmark.report.evaluate.write_report", write)
+
+
 @pytest.fixture(scope="session")
 def as_recorded() -> ConditionScores:
     """How right a model is about clips that nothing was done to: in half of them."""
@@ -183,10 +231,12 @@ def tested(tmp_path_factory: pytest.TempPathFactory, write_clip: WriteClip) -> S
     model.input_norm.fit(torch.full((40,), -30.0), torch.full((40,), 20.0))
     checkpoint = Checkpoint(spec, model.state_dict(), progress={"epoch": 2})
     here, store_root = Runtime(torch.device("cpu")), folder / "store"
-    found = evaluate(checkpoint, manifest, runtime=here, store_root=store_root)
+    loaded = LoadedModel.build(checkpoint, here)
+    found = evaluate_model(loaded, manifest, store_root=store_root)
     return SimpleNamespace(
         evaluation=found,
         checkpoint=checkpoint,
+        model=loaded,
         manifest=manifest,
         recordings={one.name: one for one in manifest.recordings},
         runtime=here,

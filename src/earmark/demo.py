@@ -1,7 +1,7 @@
 """The whole flow on the small data set inside the package."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from earmark.audit.audit import check
@@ -10,17 +10,12 @@ from earmark.config import Config
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare_once
 from earmark.errors import FailedFile
-from earmark.evaluation.analysis.analyze import examine
-from earmark.evaluation.evaluate import evaluate
 from earmark.evaluation.result import Evaluation
 from earmark.features.store import FeatureStore, default_root
 from earmark.inference.classifier import Classifier
 from earmark.inference.predictions import Prediction
-from earmark.models.checkpoint import load_checkpoint
 from earmark.models.pretrained import demo_data
-from earmark.models.run_folder import RunFolder
-from earmark.report.document import write_report
-from earmark.report.model import HELD_OUT, Origin
+from earmark.report.evaluate import evaluate
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
 
@@ -67,17 +62,13 @@ def demonstrate(
         logger.info("3. train: epochs until validation stops improving")
         train(manifest, run, config, runtime=runtime, store_root=store_root, overwrite=overwrite)
         logger.info("4. evaluate: once, on clips of speakers and pieces that were never heard")
-        checkpoint = load_checkpoint(run)
-        evaluation = evaluate(checkpoint, manifest, runtime=runtime, store_root=store_root, run=run)
-        if audit is None:
+        # The name that the report gives to the data.
+        named = replace(manifest, source=Path("the data inside earmark"))
+        tested = evaluate(run, named, output=run, device=runtime, store=store_root)
+        if audit is None or tested.report is None:
             return None
-        origin = Origin(RunFolder(run).best, "the data inside earmark", HELD_OUT, run)
-        examination = examine(
-            evaluation, checkpoint, manifest, runtime=runtime, store_root=store_root
-        )
-        report = write_report(run, evaluation, checkpoint, origin, examination)
-        predictions = _predict(run, data, evaluation, runtime)
-    return Demonstration(audit, evaluation, predictions, report)
+        predictions = _predict(run, data, tested.evaluation, runtime)
+    return Demonstration(audit, tested.evaluation, predictions, tested.report)
 
 
 def _check(manifest: Manifest, runtime: Runtime, store_root: Path | None) -> Audit:

@@ -46,6 +46,14 @@ def test_people_get_a_row_a_label_and_the_place_of_the_report(evaluate, trained)
         assert text in output
 
 
+def test_the_baseline_reaches_the_test(evaluate, trained, tmp_path):
+    assert evaluate("-o", tmp_path / "first").exit_code == 0
+    baseline = tmp_path / "first" / "predictions.csv"
+    document = json.loads(evaluate("--json", "--baseline", baseline).stdout)
+    assert document["baseline"]["path"] == str(baseline)
+    assert document["baseline"]["difference"] == 0.0
+
+
 def test_what_may_change_after_training_can_be_set(evaluate):
     intervals = [
         json.loads(evaluate("--json", "--set", f"evaluate.confidence={one}").stdout)[
@@ -81,7 +89,7 @@ def test_a_full_disk_is_one_line(evaluate, monkeypatch):
 
 
 def test_output_into_a_file_fails_before_the_work(evaluate, tmp_path, monkeypatch):
-    monkeypatch.setattr("earmark.evaluation.evaluate.evaluate", pytest.fail)
+    monkeypatch.setattr("earmark.report.evaluate.evaluate_model", pytest.fail)
     (tmp_path / "file").touch()
     for output in (tmp_path / "file", tmp_path / "file" / "below"):
         result = evaluate("-o", output)

@@ -14,10 +14,10 @@ from sklearn.metrics import (
 
 from earmark.config import EvaluateConfig
 from earmark.data.content import Clip
-from earmark.errors import DataError
 from earmark.evaluation.baselines import read_predictions
 from earmark.evaluation.metrics.scores import Predictions
-from earmark.evaluation.result import Evaluation, WindowScores
+from earmark.evaluation.metrics.subsets import ExcerptScores
+from earmark.evaluation.result import Evaluation
 from earmark.features.store import ClipKey
 from earmark.tasks.decision_rule import DecisionRule
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
@@ -98,11 +98,11 @@ def test_a_clip_without_a_decision_is_not_right_and_in_no_column_of_the_confusio
         == np.sum(document["confusion_matrix"])
     )
     assert document["decisions"]["num_unsure"] == (~decided).sum() > 0
-    assert document["num_correct"] == (sure.right & decided).sum()
-    assert document["decisions"]["accuracy"] == pytest.approx(sure.right[decided].mean())
+    assert document["num_correct"] == (sure.correct & decided).sum()
+    assert document["decisions"]["accuracy"] == pytest.approx(sure.correct[decided].mean())
     # The curve asks what would be if more or fewer were decided, whatever the setting.
     at = np.searchsorted(doubting.coverage.curve.x, decided.mean())
-    assert doubting.coverage.curve.y[at] == pytest.approx(sure.right[decided].mean())
+    assert doubting.coverage.curve.y[at] == pytest.approx(sure.correct[decided].mean())
     assert doubting.coverage.curve.y[-1] == pytest.approx(sure.scores.accuracy)
 
 
@@ -110,7 +110,7 @@ def test_silence_among_several_labels_is_right_where_there_is_no_label():
     tested = evaluation(MULTI_LABEL, silence_db=-80.0)
     tested = replace(tested, levels_db=np.full(60, -90.0))
     has_none = ~tested.predictions.targets.any(axis=1)
-    np.testing.assert_array_equal(tested.right, has_none)
+    np.testing.assert_array_equal(tested.correct, has_none)
     assert tested.coverage.num_silent == 60
     assert tested.coverage.to_dict()["accuracy"] is None
 
@@ -132,7 +132,7 @@ def test_the_majority_is_that_of_training_or_else_of_the_test():
     own = tested.majority
     assert own.to_dict()["accuracy"] == pytest.approx(counts.max() / 60)
     assert own.to_dict()["from"] == "test"
-    known = replace(tested, commonest=("b",)).majority
+    known = replace(tested, majority_labels=("b",)).majority
     assert known.labels == ("b",)
     assert known.to_dict()["accuracy"] == pytest.approx(counts[1] / 60)
     assert known.to_dict()["from"] == "training"
@@ -156,57 +156,8 @@ def test_stored_predictions_are_compared_clip_by_clip(task, stored):
     assert against_itself["difference"] == 0.0
     found = tested.with_baseline(stored(doubting)).to_dict()["baseline"]
     assert found["num_correct"] == doubting.scores.num_correct
-    assert found["mcnemar"]["num_only_first"] == (tested.right & ~doubting.right).sum()
+    assert found["mcnemar"]["num_only_first"] == (tested.correct & ~doubting.correct).sum()
     assert found["missing"] == []
-
-
-def test_clips_that_the_file_lacks_are_named_and_the_others_compared(stored):
-    tested = evaluation()
-    table = stored(tested, lambda text: "\n".join(text.splitlines()[:-2]) + "\nx.wav,a,a,yes\n")
-    found = tested.with_baseline(table).to_dict()["baseline"]
-    assert found["missing"] == ["58.wav", "59.wav"]
-    assert (found["num_clips"], found["num_unused"]) == (58, 1)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda text: text.replace("path,", "file,"), "not predictions; the first columns"),
-        (lambda text: "", "not predictions"),
-        (lambda text: text + text.splitlines()[1] + "\n", "0.wav is there twice"),
-        (lambda text: text + "lonely\n", "lonely lacks a cell"),
-        (lambda text: text.replace(".wav", ".flac"), "has none of the tested clips"),
-        (lambda text: text.replace("0.wav,", "0.wav,z;", 1), "0.wav is '.*' there and '.*' in"),
-    ],
-)
-def test_predictions_of_other_data_are_refused(stored, change, message):
-    tested = evaluation()
-    with pytest.raises(DataError, match=message):
-        tested.with_baseline(stored(tested, change))
-
-
-@pytest.mark.parametrize("mark", ["\ufeff", ""])
-def test_names_with_marks_of_lines_and_a_byte_order_mark_are_read(stored, mark):
-    tested, ends = evaluation(), (",\n", "\r")
-    clips = tuple(
-        replace(one, name=f"a\u2028{n}\x0c\x85{ends[n % 2]}.wav")
-        for n, one in enumerate(tested.predictions.clips)
-    )
-    tested = replace(tested, uncalibrated=replace(tested.uncalibrated, clips=clips))
-    found = tested.with_baseline(stored(tested, lambda text: mark + text)).to_dict()["baseline"]
-    assert (found["difference"], found["num_clips"], found["missing"]) == (0.0, 60, [])
-
-
-def test_a_file_that_is_no_table_is_named(tmp_path):
-    path = tmp_path / "model.bin"
-    path.write_bytes(b'path,label,predicted\n"' + b"x" * 200_000)
-    with pytest.raises(DataError, match=r"model\.bin: cannot be read: field larger"):
-        read_predictions(path)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"none\.csv: cannot be read"):
-        read_predictions(tmp_path / "none.csv")
 
 
 def test_some_clips_of_a_test_keep_their_judgement():
@@ -217,11 +168,11 @@ def test_some_clips_of_a_test_keep_their_judgement():
 
 
 def test_a_part_of_a_test_has_its_own_digest_and_no_figures_of_all_stretches(tested):
-    everything = replace(tested.evaluation, windows=WindowScores(0.5, 40, 30, 0.4))
+    everything = replace(tested.evaluation, excerpts=ExcerptScores(0.5, 40, 30, 0.4))
     names = {clip.name for clip in everything.predictions.clips}
     assert everything.only(names).to_dict() == everything.to_dict()
     some = everything.only(names - {"0.wav"})
-    assert some.windows is None
+    assert some.excerpts is None
     digests = {one.provenance.data_digest for one in (everything, some)}
     assert len(digests) == 2
     assert replace(some.provenance, data_digest="") == replace(
@@ -232,8 +183,8 @@ def test_a_part_of_a_test_has_its_own_digest_and_no_figures_of_all_stretches(tes
 @pytest.mark.parametrize(
     ("task", "thresholds", "source"),
     [
-        (BINARY, (0.5,), "even chance"),
-        (MULTI_LABEL, (0.5,) * 4, "even chance"),
+        (BINARY, (0.5,), "default"),
+        (MULTI_LABEL, (0.5,) * 4, "default"),
         (MULTI_LABEL, (0.5, 0.3, 0.5, 0.5), "validation"),
         (MULTI_CLASS, (), None),
     ],

@@ -9,7 +9,7 @@ import pytest
 from earmark.config import Config
 from earmark.data.content import Clip
 from earmark.errors import FailedFile
-from earmark.evaluation.analysis.analyze import examine
+from earmark.evaluation.analysis.analyze import analyze
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.result import Evaluation
 from earmark.features.store import ClipKey
@@ -93,10 +93,9 @@ def checkpoint():
 
 @pytest.fixture(scope="session")
 def analysis(tested):
-    return examine(
+    return analyze(
         tested.evaluation,
-        tested.checkpoint,
+        tested.model,
         tested.manifest,
-        runtime=tested.runtime,
         store_root=tested.store_root,
     )

@@ -6,7 +6,7 @@ from earmark.report.clips import render_errors, render_examples, render_skipped
 
 
 def make_clip(number, **others):
-    facts = {"predicted": "b", "probability": 0.5, "loss": 1.0, "is_right": False, **others}
+    facts = {"predicted": "b", "probability": 0.5, "loss": 1.0, "correct": False, **others}
     return RankedClip(number, f"{number}.wav", "a", **facts)
 
 
@@ -17,7 +17,7 @@ def test_very_many_errors_are_cut_and_counted(parse):
 
 
 def test_correct_clips_are_no_errors(parse):
-    assert "table" not in parse(render_errors([make_clip(0, is_right=True)])).tags
+    assert "table" not in parse(render_errors([make_clip(0, correct=True)])).tags
 
 
 def test_the_reason_for_abstaining_is_shown(parse):
@@ -31,10 +31,10 @@ def test_skipped_files_have_a_reason(parse):
 
 
 def test_examples_are_correct_or_wrong_and_have_a_player(tested, analysis, parse):
-    examples = (*analysis.worst, *analysis.surest)
+    examples = (*analysis.worst, *analysis.most_confident)
     features = tested.checkpoint.spec.config.features
-    page = parse(render_examples(analysis.worst, analysis.surest, features))
-    expected = [str(one.judged.is_right).lower() for one in examples]
+    page = parse(render_examples(analysis.worst, analysis.most_confident, features))
+    expected = [str(one.clip.correct).lower() for one in examples]
     assert page.data["correct"] == expected
     assert page.tags.count("audio") == len(examples)
 

@@ -89,7 +89,7 @@ def test_the_page_is_small(full_page):
 def test_the_page_shows_conditions_and_clips(full_page, analysis, parse):
     text = parse(full_page).text
     assert "noise & <hum>" in text
-    assert analysis.worst[0].judged.name in text
+    assert analysis.worst[0].clip.name in text
 
 
 def test_predictions_and_a_model_card_are_written_beside_the_page(page, evaluation):

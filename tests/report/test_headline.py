@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from earmark.evaluation.result import WindowScores
+from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.report.headline import render_headline
 
 
@@ -13,7 +13,7 @@ def test_the_headline_has_the_main_metrics(evaluation, parse):
 
 
 def test_excerpts_are_a_metric_where_they_were_tested(evaluation, parse):
-    windows = WindowScores(0.5, num_windows=40, num_correct=30, loss=0.1)
-    page = parse(render_headline(replace(evaluation, windows=windows)))
+    excerpts = ExcerptScores(0.5, num_excerpts=40, num_correct=30, loss=0.1)
+    page = parse(render_headline(replace(evaluation, excerpts=excerpts)))
     assert page.data["metric"][-1] == "0.5 s excerpts"
     assert "30 of 40" in page.text

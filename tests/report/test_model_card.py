@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from earmark.evaluation.analysis.analyze import Examination
+from earmark.evaluation.analysis.analyze import Analysis
 from earmark.evaluation.analysis.robustness import Robustness
 from earmark.report.model import Origin
 from earmark.report.model_card import UNKNOWN, render_model_card
@@ -100,7 +100,7 @@ def test_limits_name_slices_and_conditions(tested, bad_part, as_recorded):
         accuracy_interval=(0.1, 0.5),
         loss=1.0,
     )
-    analysis = Examination((worse,), (), (), (), Robustness((noise,), ()))
+    analysis = Analysis((worse,), (), (), (), Robustness((noise,), ()))
     text = render_model_card(tested.evaluation, tested.checkpoint, ORIGIN, analysis)
     limits = text[text.index("## Limits") :]
     slice_parts = ("room hall\\|1", "10.0%", "5.0% to 20.0%")

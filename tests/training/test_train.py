@@ -13,7 +13,7 @@ from earmark.config import load_config
 from earmark.data.dataset import Batch
 from earmark.data.manifest import read_manifest
 from earmark.errors import ConfigError, DataError, TrainingError
-from earmark.evaluation.evaluate import evaluate
+from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.models.architectures.audio_cnn import AudioCNN
 from earmark.models.architectures.registry import InputShape
 from earmark.models.checkpoint import load_checkpoint
@@ -342,7 +342,7 @@ def test_features_of_training_are_those_of_prediction(run_training, tmp_path, so
     from earmark.inference.classifier import Classifier
 
     run_training("run", "train.epochs=2")
-    evaluation = evaluate(
+    evaluation = evaluate_checkpoint(
         load_checkpoint(tmp_path / "run"),
         read_manifest(sound_folder),
         runtime=CPU,

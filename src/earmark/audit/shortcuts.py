@@ -134,7 +134,5 @@ class _Probe:
         labels = self.labels
         correct = cross_val_predict(forest, rows, labels, groups=groups, cv=folds) == labels
         bootstrap = ClusterBootstrap(groups, RESAMPLES, 0, CONFIDENCE)
-        (interval,) = bootstrap.ratios(
-            correct[:, None].astype(np.float64), np.ones((len(correct), 1))
-        )
+        interval = bootstrap.mean_interval(correct)
         return float(correct.mean()), interval[0] if interval else 0.0

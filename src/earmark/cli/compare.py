@@ -1,8 +1,8 @@
-"""The command that tests two models on the same data."""
+"""``earmark compare``: tests two models on the same data."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +17,6 @@ from earmark.cli.options import (
 from earmark.cli.printing import exit_if_skipped, print_comparison, read_data
 
 if TYPE_CHECKING:
-    from earmark.evaluation.compare import Contender
     from earmark.system.runtime import Runtime
 
 
@@ -30,29 +29,25 @@ if TYPE_CHECKING:
 @computing
 @json_option
 @adjusted
-def compare(
-    data: Path, as_json: bool, settings: tuple[str, ...], runtime: "Runtime", **options: Any
+def compare(  # noqa: PLR0913 - one per option
+    first: Path,
+    second: Path,
+    data: Path,
+    store_root: Path | None,
+    runtime: "Runtime",
+    as_json: bool,
+    settings: tuple[str, ...],
 ) -> None:
-    """Tests two models on the same test split: do they differ by more than chance?"""
+    """Test two models on the same test split: is the difference significant?"""
     from earmark.evaluation.compare import compare as compare_models
 
-    models = options.pop("first"), options.pop("second")
-    first, second = (_open(model, settings) for model in models)
-    manifest = read_data(data)
-    found = compare_models(first, second, manifest, runtime=runtime, **options)
+    found = compare_models(
+        first, second, read_data(data), device=runtime, store=store_root, settings=settings
+    )
     if not runtime.is_main:
         return
     if as_json:
         click.echo(json.dumps(found.to_dict()))
     else:
-        print_comparison(found, (str(models[0]), str(models[1])))
+        print_comparison(found)
     exit_if_skipped(found.skipped)
-
-
-def _open(model: Path, settings: tuple[str, ...]) -> "Contender":
-    from earmark.evaluation.compare import Contender
-    from earmark.models.checkpoint import load_checkpoint
-    from earmark.models.run_folder import find_run
-
-    run = find_run(model)
-    return Contender(load_checkpoint(model).adjust(settings), run.path if run else None)

@@ -13,7 +13,7 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
-from earmark.cli.printing import PREDICTION_COLUMNS, prediction_row, tally
+from earmark.cli.printing import PREDICTION_COLUMNS, prediction_row
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -45,6 +45,5 @@ def demo(run: Path, config: "Config", runtime: "Runtime", **options: Any) -> Non
     if shown is None:
         return
     print_table("", PREDICTION_COLUMNS, map(prediction_row, shown.predictions))
-    scores = shown.evaluation.scores
-    click.echo(f"Accuracy {scores.accuracy:.1%}: {tally(scores)}")
+    click.echo(shown.evaluation.headline)
     click.echo(f"Report: {shown.report.absolute()}")

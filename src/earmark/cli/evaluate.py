@@ -1,8 +1,8 @@
-"""The command that tests."""
+"""``earmark evaluate``: tests a model."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,12 +15,9 @@ from earmark.cli.options import (
     model_argument,
     store_option,
 )
-from earmark.cli.printing import exit_if_skipped, print_evaluation, print_examination, read_data
+from earmark.cli.printing import exit_if_skipped, print_analysis, print_evaluation, read_data
 
 if TYPE_CHECKING:
-    from earmark.evaluation.analysis.analyze import Examination
-    from earmark.evaluation.result import Evaluation
-    from earmark.models.run_folder import RunFolder
     from earmark.system.runtime import Runtime
 
 
@@ -37,80 +34,48 @@ if TYPE_CHECKING:
 @click.option(
     "--robustness",
     is_flag=True,
-    help="Also judge every clip under worse sound: telephone, codecs, level, noise, excerpts.",
+    help="Also test on degraded sound: telephone, codecs, level, noise, short excerpts.",
 )
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path),
-    help="Compare with a predictions.csv of another test of the same data.",
+    help="Compare with the predictions.csv of another test of the same data.",
 )
 @store_option
 @computing
 @json_option
 @adjusted
-def evaluate(  # noqa: PLR0913 - one an option
+def evaluate(  # noqa: PLR0913 - one per option
     model: Path,
     data: Path,
     output: Path | None,
-    baseline: Path | None,
     robustness: bool,
+    baseline: Path | None,
+    store_root: Path | None,
+    runtime: "Runtime",
     as_json: bool,
     settings: tuple[str, ...],
-    runtime: "Runtime",
-    **options: Any,
 ) -> None:
-    """Tests a model on the test split and writes the report."""
-    from earmark.evaluation.analysis.analyze import examine
-    from earmark.evaluation.baselines import read_predictions
-    from earmark.evaluation.evaluate import evaluate as evaluate_model
-    from earmark.models.checkpoint import load_checkpoint
-    from earmark.models.run_folder import find_run
-    from earmark.report.document import write_report
-    from earmark.report.model import HELD_OUT, TEST_SPLIT, Origin
+    """Test a model on the test split and write the report."""
+    from earmark.report.evaluate import Extras
+    from earmark.report.evaluate import evaluate as evaluate_model
 
-    found = find_run(model)
-    run = found.path if found else None
-    # Before the work, and before the report may replace it.
-    stored = read_predictions(baseline) if baseline else None
-    checkpoint = load_checkpoint(model).adjust(settings)
-    manifest = read_data(data)
-    if output:
-        output.mkdir(parents=True, exist_ok=True)
-    evaluation = evaluate_model(checkpoint, manifest, runtime=runtime, run=run, **options)
-    if not runtime.is_main:
-        return
-    if stored:
-        evaluation = evaluation.with_baseline(stored)
-    examination = examine(
-        evaluation, checkpoint, manifest, runtime=runtime, robustness=robustness, **options
+    found = evaluate_model(
+        model,
+        read_data(data),
+        output=output,
+        extras=Extras(robustness, baseline),
+        device=runtime,
+        store=store_root,
+        settings=settings,
     )
-    file, folder = _find_place(model, output, found)
-    report = None
-    if folder:
-        origin = Origin(file, str(data), TEST_SPLIT if manifest.has_splits else HELD_OUT, run)
-        report = write_report(folder, evaluation, checkpoint, origin, examination)
-    _show(evaluation, examination, report, as_json=as_json)
-    exit_if_skipped(evaluation.skipped)
-
-
-def _show(
-    evaluation: "Evaluation", examination: "Examination", report: Path | None, *, as_json: bool
-) -> None:
-    """Prints a test and what stands behind it, for programs or for people."""
-    if as_json:
-        click.echo(json.dumps({**evaluation.to_dict(), **examination.to_dict()}))
+    if found.analysis is None:
         return
-    print_evaluation(evaluation)
-    print_examination(examination)
-    click.echo(f"Report: {report.absolute()}" if report else "No report: give -o FOLDER")
-
-
-def _find_place(
-    model: Path, output: Path | None, found: "RunFolder | None"
-) -> tuple[Path, Path | None]:
-    """The file of a model, and the folder for its report, if there is one."""
-    from earmark.models.run_folder import RunFolder
-
-    file = RunFolder(model).best if model.is_dir() else model
-    # The run folder's report is that of its model; other weights in it need a place of their own.
-    return file, output or (found.path if found and file == found.best else None)
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+    else:
+        print_evaluation(found.evaluation)
+        print_analysis(found.analysis)
+        place = found.report.absolute() if found.report else None
+        click.echo(f"Report: {place}" if place else "No report: give -o FOLDER")
+    exit_if_skipped(found.evaluation.skipped)

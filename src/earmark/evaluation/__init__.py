@@ -1,1 +1,1 @@
-"""The test: metrics with intervals, baselines, comparisons, and what stands behind them."""
+"""The test: metrics with confidence intervals, baselines, comparisons and error analysis."""

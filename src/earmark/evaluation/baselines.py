@@ -1,6 +1,7 @@
-"""What a test is compared with: the commonest labels, and stored predictions."""
+"""Baselines of a test: the majority labels, and stored predictions."""
 
 import csv
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,19 +15,25 @@ from earmark.evaluation.metrics.significance import PairedDifference, compare_pa
 from earmark.system.shapes import Bool
 
 PREDICTION_COLUMNS = ("path", "label", "predicted", "correct", "abstained")
-_NAMED = 3
+_NUM_REQUIRED = 3
+"""Columns that a table of predictions must start with; the others may be missing."""
 
 
 @dataclass(frozen=True)
 class StoredPrediction:
-    """A row of stored predictions: the labels that a clip has, and those that it was given."""
+    """A row of stored predictions.
+
+    Args:
+        labels: The labels that the clip has.
+        predicted: The labels that were predicted.
+    """
 
     labels: frozenset[str]
     predicted: frozenset[str]
 
     @property
-    def is_right(self) -> bool:
-        """Whether the clip was given all of its labels and no others."""
+    def correct(self) -> bool:
+        """Whether exactly the labels of the clip were predicted."""
         return self.labels == self.predicted
 
 
@@ -36,7 +43,7 @@ class PredictionTable:
 
     Args:
         path: The file.
-        rows: Name to prediction.
+        rows: Name of a clip to its prediction.
     """
 
     path: Path
@@ -45,12 +52,12 @@ class PredictionTable:
 
 @dataclass(frozen=True)
 class BaselineComparison:
-    """A test against stored predictions, over the clips that both have.
+    """A test compared with stored predictions, on the clips that both have.
 
     Args:
         path: The file of the predictions.
-        paired: The test, then the predictions.
-        missing: Tested clips that the file does not have.
+        paired: The test first, the stored predictions second.
+        missing: Tested clips that the file lacks.
         num_unused: Clips of the file that were not tested.
     """
 
@@ -60,11 +67,11 @@ class BaselineComparison:
     num_unused: int
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures under the names that ``evaluate --json`` prints."""
+        """The metrics under the names that ``evaluate --json`` prints."""
         return {
             "path": str(self.path),
             "num_correct": self.paired.num_correct[1],
-            "accuracy": self.paired.num_correct[1] / self.paired.num_clips,
+            "accuracy": self.paired.accuracies[1],
             **self.paired.to_dict(),
             "missing": list(self.missing),
             "num_unused": self.num_unused,
@@ -73,26 +80,32 @@ class BaselineComparison:
 
 @dataclass(frozen=True)
 class Majority:
-    """A judge who gives every clip the commonest labels.
+    """The baseline that predicts the most frequent labels for every clip.
 
     Args:
-        labels: Those labels.
-        is_from_training: Whether training recordings chose them; or else the test's own did, for
-            want of a run folder.
-        paired: The model against this judge.
+        labels: These labels.
+        is_from_training: Whether they are the most frequent in training; without a run folder they
+            are the most frequent in the test.
+        paired: The model first, this baseline second.
     """
 
     labels: tuple[str, ...]
     is_from_training: bool
     paired: PairedDifference
 
+    @property
+    def headline(self) -> str:
+        """Its accuracy in words: ``Always predicting music scores 50.0%.``."""
+        labels = " and ".join(self.labels) or "no label"
+        return f"Always predicting {labels} scores {self.paired.accuracies[1]:.1%}."
+
     def to_dict(self) -> dict[str, Any]:
-        """The figures under the names that ``evaluate --json`` prints."""
+        """The metrics under the names that ``evaluate --json`` prints."""
         return {
             "labels": list(self.labels),
             "from": "training" if self.is_from_training else "test",
             "num_correct": self.paired.num_correct[1],
-            "accuracy": self.paired.num_correct[1] / self.paired.num_clips,
+            "accuracy": self.paired.accuracies[1],
             **self.paired.to_dict(),
         }
 
@@ -111,18 +124,18 @@ def read_predictions(path: Path) -> PredictionTable:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     except csv.Error as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
-    needed = PREDICTION_COLUMNS[:_NAMED]
-    # By their first places: a label may have the name of a column.
-    if tuple(columns[:_NAMED]) != needed:
+    required = PREDICTION_COLUMNS[:_NUM_REQUIRED]
+    # By position: a label may have the name of a column.
+    if tuple(columns[:_NUM_REQUIRED]) != required:
         raise DataError(
-            f"{path}: not predictions; the first columns are to be {', '.join(needed)}, as in the "
-            "predictions.csv that earmark evaluate writes"
+            f"{path}: not a table of predictions; its first columns must be "
+            f"{', '.join(required)}, as in the predictions.csv that earmark evaluate writes"
         )
     rows: dict[str, StoredPrediction] = {}
     for row in filter(None, cells):
-        if len(row) < _NAMED or row[0] in rows:
-            why = "is there twice" if len(row) >= _NAMED else "lacks a cell"
-            raise DataError(f"{path}: {row[0]} {why}; mend the row")
+        if len(row) < _NUM_REQUIRED or row[0] in rows:
+            why = "is listed twice" if len(row) >= _NUM_REQUIRED else "lacks a cell"
+            raise DataError(f"{path}: {row[0]} {why}; fix the row")
         rows[row[0]] = StoredPrediction(_split(row[1]), _split(row[2]))
     return PredictionTable(path, rows)
 
@@ -134,40 +147,38 @@ def _split(cell: str) -> frozenset[str]:
 def compare_stored(
     table: PredictionTable,
     labels: Mapping[str, frozenset[str]],
-    right: Bool[np.ndarray, " clips"],
-    draws: ClusterBootstrap,
+    correct: Bool[np.ndarray, " clips"],
+    bootstrap: ClusterBootstrap,
 ) -> BaselineComparison:
-    """A test against stored predictions of its clips, which are matched by their names.
+    """Compares a test with stored predictions of its clips, matched by name.
 
     Args:
         table: The predictions.
         labels: Name of each tested clip to its labels, in order.
-        right: Which of them were judged rightly.
-        draws: Of their groups.
+        correct: Which of them the test predicted correctly.
+        bootstrap: Of their groups.
 
     Raises:
-        DataError: The file has none of the clips, or other labels for one of them.
+        DataError: The file has none of the clips, or different labels for one of them.
     """
     names = [name for name in labels if name in table.rows]
     if not names:
-        raise DataError(
-            f"{table.path}: has none of the tested clips; give predictions of the same data"
-        )
+        raise DataError(f"{table.path}: none of the tested clips; use predictions of the same data")
     for name in names:
         if table.rows[name].labels != labels[name]:
             found, known = (
                 ";".join(sorted(one)) for one in (table.rows[name].labels, labels[name])
             )
             raise DataError(
-                f"{table.path}: {name} is {found!r} there and {known!r} in the test; give "
+                f"{table.path}: {name} is labelled {found!r}, but {known!r} in the test; use "
                 "predictions of the same data"
             )
-    is_there = np.array([name in table.rows for name in labels])
-    stored = np.array([table.rows[name].is_right for name in names])
-    groups = tuple(one for one, here in zip(draws.groups, is_there, strict=True) if here)
+    is_stored = np.array([name in table.rows for name in labels])
+    stored = np.array([table.rows[name].correct for name in names])
+    groups = tuple(itertools.compress(bootstrap.groups, is_stored))
     return BaselineComparison(
         path=table.path,
-        paired=compare_paired(right[is_there], stored, replace(draws, groups=groups)),
+        paired=compare_paired(correct[is_stored], stored, replace(bootstrap, groups=groups)),
         missing=tuple(name for name in labels if name not in table.rows),
         num_unused=len(table.rows) - len(names),
     )

@@ -1,60 +1,75 @@
 """Two models on the same test clips."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from earmark.data.manifest import Manifest
+from earmark.data.manifest import Manifest, read_manifest
 from earmark.errors import DataError, FailedFile
-from earmark.evaluation.evaluate import evaluate
+from earmark.evaluation.evaluate import evaluate_checkpoint
+from earmark.evaluation.metrics.formats import format_interval
 from earmark.evaluation.metrics.significance import PairedDifference, compare_paired
 from earmark.evaluation.result import Evaluation, join_labels
-from earmark.models.checkpoint import Checkpoint
-from earmark.system.runtime import Runtime
+from earmark.models.checkpoint import load_checkpoint
+from earmark.models.run_folder import find_run
+from earmark.system.notebook import html_lines, html_table
+from earmark.system.runtime import Runtime, running
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Contender:
-    """A model that is compared.
-
-    Args:
-        checkpoint: The model.
-        run: Its run folder, which knows what was trained on.
-    """
-
-    checkpoint: Checkpoint
-    run: Path | None = None
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Tests of two models, on the clips that both were tested on.
 
     Args:
+        models: What was given as the first and the second model.
         first: Test of the first model.
-        second: Test of the second.
+        second: Test of the second model.
         num_left_out: Clips that only one of them was tested on, which do not count.
     """
 
+    models: tuple[str, str]
     first: Evaluation
     second: Evaluation
     num_left_out: int
 
+    def __repr__(self) -> str:
+        paired = self.paired
+        tests = zip(self.models, (self.first, self.second), strict=True)
+        return "\n".join(
+            (
+                *(f"{model}: {test.headline}" for model, test in tests),
+                f"Difference {paired.difference:+.1%}, interval "
+                f"{format_interval(paired.interval, '+.1%')}, McNemar p {paired.test.p_value:.2g}",
+            )
+        )
+
+    def _repr_html_(self) -> str:
+        columns = ("file", "label", *self.models)
+        rows = [
+            (one["path"], one["label"], one["first"] or "–", one["second"] or "–")
+            for one in self.differing
+        ]
+        return html_lines(repr(self)) + (html_table(columns, rows) if rows else "")
+
     @cached_property
     def paired(self) -> PairedDifference:
-        """The first model against the second."""
-        return compare_paired(self.first.right, self.second.right, self.first.draws)
+        """The first model compared with the second."""
+        return compare_paired(self.first.correct, self.second.correct, self.first.bootstrap)
 
     @cached_property
     def differing(self) -> list[dict[str, str | None]]:
-        """Clips that were not given the same labels; None where a model has no decision."""
+        """Clips with different predictions; None where a model abstained."""
         found = []
         for clip, one, other in zip(
-            self.first.predictions.clips, _answers(self.first), _answers(self.second), strict=True
+            self.first.predictions.clips,
+            _predicted(self.first),
+            _predicted(self.second),
+            strict=True,
         ):
             if one != other:
                 label = join_labels(self.first.labels, clip.targets)
@@ -63,11 +78,11 @@ class Comparison:
 
     @property
     def skipped(self) -> tuple[FailedFile, ...]:
-        """Recordings that one or both could not judge, each once."""
+        """Recordings that failed in either test, each once."""
         return tuple(dict.fromkeys((*self.first.skipped, *self.second.skipped)))
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``compare --json`` prints."""
+        """The document that ``compare --json`` prints."""
         return {
             "first": self.first.to_dict(),
             "second": self.second.to_dict(),
@@ -78,8 +93,8 @@ class Comparison:
         }
 
 
-def _answers(evaluation: Evaluation) -> list[str | None]:
-    """Labels as text, in one order whatever the model's own."""
+def _predicted(evaluation: Evaluation) -> list[str | None]:
+    """Predicted labels as text, in the same order for all models."""
     return [
         None if reason else ";".join(sorted(evaluation.labels[index] for index in chosen))
         for chosen, reason in zip(evaluation.chosen, evaluation.decisions.abstained, strict=True)
@@ -87,37 +102,54 @@ def _answers(evaluation: Evaluation) -> list[str | None]:
 
 
 def compare(
-    first: Contender,
-    second: Contender,
-    manifest: Manifest,
+    first: Path | str,
+    second: Path | str,
+    data: Path | str | Manifest,
     *,
-    runtime: Runtime,
-    store_root: Path | None = None,
+    device: str | Runtime = "auto",
+    store: Path | str | None = None,
+    settings: Sequence[str] = (),
 ) -> Comparison:
-    """Tests two models on the same data; each computes the features that it needs.
+    """Tests two models on the same clips.
+
+    Their front ends may differ; each computes the features that it needs.
 
     Args:
-        first: The one model.
-        second: The other, whose front end and labels may differ.
-        manifest: The data, as read.
-        runtime: Where to compute.
-        store_root: Folder of the feature store; the shared one when it is not given.
+        first: A run folder or a ``.safetensors`` file.
+        second: Another one.
+        data: The data, with a test split or without splits.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; or a runtime.
+        store: Folder of the feature store; the shared one by default.
+        settings: Changes to the sections ``evaluate`` and ``predict`` of both models.
 
     Raises:
-        DataError: One of them cannot be tested on these data, or no clip is left for both.
+        CheckpointError: A model cannot be opened.
+        ConfigError: The device is not available, or a setting is wrong.
+        DataError: A model cannot be tested on these data, or no clip is left for both.
     """
-    tests = [
-        evaluate(one.checkpoint, manifest, runtime=runtime, store_root=store_root, run=one.run)
-        for one in (first, second)
-    ]
+    paths = Path(first), Path(second)
+    checkpoints = [load_checkpoint(path).adjust(settings) for path in paths]
+    manifest = read_manifest(data)
+    with running(device) as runtime:
+        tests = [
+            evaluate_checkpoint(
+                checkpoint,
+                manifest,
+                runtime=runtime,
+                store_root=Path(store) if store else None,
+                run=run.path if (run := find_run(path)) else None,
+            )
+            for path, checkpoint in zip(paths, checkpoints, strict=True)
+        ]
     names = [{clip.name for clip in test.predictions.clips} for test in tests]
     shared = names[0] & names[1]
     if not shared:
         raise DataError(
-            f"{manifest.source}: no clip is left that neither model was trained on; give data with "
+            f"{manifest.source}: no clip is left that neither model was trained on; use data with "
             "a test split"
         )
     left_out = names[0] ^ names[1]
     if left_out:
-        logger.warning(f"{len(left_out)} clips that only one model may be tested on")
-    return Comparison(tests[0].only(shared), tests[1].only(shared), len(left_out))
+        logger.warning(f"{len(left_out)} clips are left out: only one model can be tested on them")
+    both = tests[0].only(shared), tests[1].only(shared)
+    return Comparison((str(first), str(second)), *both, len(left_out))

@@ -1,4 +1,4 @@
-"""Judging clips: validation after each epoch, and the test, once."""
+"""The test of a model on held-out clips, and the predictions of validation and test."""
 
 import logging
 from collections.abc import Sequence
@@ -15,16 +15,23 @@ from earmark.data.loaders import OrderedLoader
 from earmark.data.manifest import Manifest
 from earmark.data.preparation import prepare_once
 from earmark.errors import ConfigError
-from earmark.evaluation.held_out import check_labels, read_seen, test_part, unseen_clips
+from earmark.evaluation.held_out import (
+    check_labels,
+    held_out_clips,
+    read_seen_data,
+    select_test_recordings,
+)
+from earmark.evaluation.loaded_model import LoadedModel
 from earmark.evaluation.metrics.scores import Predictions
+from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.evaluation.provenance import trace
-from earmark.evaluation.result import Evaluation, WindowScores
+from earmark.evaluation.result import Evaluation
 from earmark.features.levels import peak_level_db
 from earmark.features.store import FeatureStore, default_root
 from earmark.features.windows import ExcerptGrid, WindowGrid
 from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.spec import ModelSpec
-from earmark.system.runtime import Runtime, place
+from earmark.system.runtime import Runtime
 from earmark.system.shapes import Float64
 from earmark.tasks.pooling import clip_logits
 from earmark.tasks.task import Task
@@ -35,13 +42,13 @@ logger = logging.getLogger(__name__)
 def predict_clips(
     model: nn.Module, loader: OrderedLoader, runtime: Runtime, spec: ModelSpec
 ) -> Predictions:
-    """Judges every clip of a loader; with many processes each does a share of the batches.
+    """Predicts every clip of a loader; several processes share the batches.
 
     Args:
         model: The network itself, not one wrapped for training; it is put in evaluation mode.
         loader: Windows in order.
         runtime: Where to compute.
-        spec: What the labels mean, and how the windows of a clip decide.
+        spec: The task, and how the windows of a clip are pooled.
 
     Returns:
         The same logits whatever the number of processes.
@@ -56,7 +63,7 @@ def predict_clips(
 def window_logits(
     model: nn.Module, loader: OrderedLoader, runtime: Runtime, *, task: Task
 ) -> Float64[np.ndarray, "windows outputs"]:
-    """Logits of every window of a loader; with many processes each does a share of the batches.
+    """Logits of every window of a loader; several processes share the batches.
 
     Args:
         model: As for `predict_clips`.
@@ -77,37 +84,32 @@ def window_logits(
 
 
 def _score_excerpts(
-    model: nn.Module,
-    store: FeatureStore,
-    clips: Sequence[Clip],
-    spec: ModelSpec,
-    runtime: Runtime,
-) -> WindowScores | None:
-    """Figures over stretches, where they are asked for: each is judged as a clip no longer."""
+    model: LoadedModel, store: FeatureStore, clips: Sequence[Clip]
+) -> ExcerptScores | None:
+    """Metrics over excerpts, if ``evaluate.excerpt_seconds`` is set."""
+    spec = model.spec
     seconds = spec.config.evaluate.excerpt_seconds
     if seconds is None:
         return None
     grid = ExcerptGrid.of_seconds(seconds, spec.config.features)
     excerpts = AudioDataset(store, clips, grid, num_labels=len(spec.labels))
-    loader = OrderedLoader(excerpts, runtime)
-    logits = window_logits(model, loader, runtime, task=spec.task)
+    loader = OrderedLoader(excerpts, model.runtime)
+    logits = window_logits(model.network, loader, model.runtime, task=spec.task)
     targets = excerpts.window_targets
+    features = spec.config.features
     levels_db = np.array(
-        [
-            peak_level_db(excerpts.frames(index), spec.config.features)
-            for index in range(len(excerpts))
-        ]
+        [peak_level_db(excerpts.frames(index), features) for index in range(len(excerpts))]
     )
-    decided = spec.rule.decide(logits, levels_db)
-    return WindowScores(
+    decisions = spec.rule.decide(logits, levels_db)
+    return ExcerptScores(
         seconds=seconds,
-        num_windows=len(excerpts),
-        num_correct=int(decided.are_right(targets).sum()),
+        num_excerpts=len(excerpts),
+        num_correct=int(decisions.correct(targets).sum()),
         loss=float(spec.task.losses(spec.rule.calibrate(logits), targets).mean()),
     )
 
 
-def evaluate(
+def evaluate_checkpoint(
     checkpoint: Checkpoint,
     manifest: Manifest,
     *,
@@ -115,41 +117,64 @@ def evaluate(
     store_root: Path | None = None,
     run: Path | None = None,
 ) -> Evaluation:
-    """Tests a model on the test split, which takes no part in training or validation.
-
-    Data without splits are tested on what the run has not seen: the recordings whose content and
-    group took no part in its training or validation.
+    """Tests a model; see `evaluate_model`.
 
     Args:
         checkpoint: The model.
-        manifest: The data, as read.
+        manifest: The data.
         runtime: Where to compute.
-        store_root: Folder of the feature store; the shared one when it is not given.
-        run: The model's run folder, which knows what was trained on.
+        store_root: Folder of the feature store; the shared one by default.
+        run: The run folder of the model, which records what it was trained on.
 
     Raises:
-        DataError: Nothing is left to test on, or test clips were trained on.
+        CheckpointError: The weights do not fit the settings.
+        DataError: As for `evaluate_model`.
+        ConfigError: As for `evaluate_model`.
+    """
+    model = LoadedModel.build(checkpoint, runtime)
+    return evaluate_model(model, manifest, store_root=store_root, run=run)
+
+
+def evaluate_model(
+    model: LoadedModel,
+    manifest: Manifest,
+    *,
+    store_root: Path | None = None,
+    run: Path | None = None,
+) -> Evaluation:
+    """Tests a network on the test split, which takes no part in training or validation.
+
+    Data without splits are tested on held-out recordings: those whose content and group took no
+    part in training or validation.
+
+    Args:
+        model: The network.
+        manifest: The data.
+        store_root: Folder of the feature store; the shared one by default.
+        run: The run folder of the model, which records what it was trained on.
+
+    Raises:
+        DataError: No clip is left to test on, or test clips were trained on.
         ConfigError: ``evaluate.excerpt_seconds`` is too short for the network.
     """
-    spec = checkpoint.spec
+    spec, runtime = model.spec, model.runtime
     check_labels(manifest, spec)
     require_excerpts(spec)
-    seen = read_seen(run)
-    part = test_part(manifest, seen, spec.labels, runtime)
+    seen = read_seen_data(run)
+    tested = select_test_recordings(manifest, seen, spec.labels)
     store = FeatureStore(store_root or default_root(), spec.config.features)
-    prepared = prepare_once(part.recordings, store, runtime)
-    clips = unseen_clips(part, prepared, seen, was_split=manifest.has_splits)
-    left_out = len(manifest) - len(clips) - len(prepared.skipped)
-    if left_out and not manifest.has_splits:
-        logger.info(f"note: {left_out} recordings that training has seen are left out")
+    prepared = prepare_once(tested.recordings, store, runtime)
+    clips = held_out_clips(tested, prepared, seen, has_splits=manifest.has_splits)
+    num_left_out = len(manifest) - len(clips) - len(prepared.skipped)
+    if num_left_out and not manifest.has_splits:
+        logger.info(f"note: {num_left_out} recordings seen in training are left out")
     windows = AudioDataset(
         store,
         clips,
         WindowGrid(spec.window_frames, spec.config.predict.overlap),
         num_labels=len(spec.labels),
     )
-    model = place(checkpoint.build(), runtime.device)
-    predictions = predict_clips(model, OrderedLoader(windows, runtime), runtime, spec)
+    predictions = predict_clips(model.network, OrderedLoader(windows, runtime), runtime, spec)
     return Evaluation(
         uncalibrated=predictions,
         labels=spec.labels,
@@ -157,22 +182,23 @@ def evaluate(
         levels_db=np.array([peak_level_db(store[one.key], store.config) for one in clips]),
         settings=spec.config.evaluate,
         skipped=prepared.skipped,
-        windows=_score_excerpts(model, store, clips, spec, runtime),
-        commonest=seen.commonest if seen else None,
-        provenance=trace(checkpoint, model, clips, runtime.device),
+        excerpts=_score_excerpts(model, store, clips),
+        majority_labels=seen.majority_labels if seen else None,
+        provenance=trace(model, clips),
     )
 
 
 def require_excerpts(spec: ModelSpec) -> None:
-    """Checks, before any work, that stretches of ``evaluate.excerpt_seconds`` can be judged.
+    """Checks, before any work, that excerpts of ``evaluate.excerpt_seconds`` can be predicted.
 
     Raises:
-        ConfigError: The network leaves nothing of them.
+        ConfigError: They are too short for the network.
     """
     config = spec.config
     if config.evaluate.excerpt_seconds is not None:
         grid = ExcerptGrid.of_seconds(config.evaluate.excerpt_seconds, config.features)
         try:
-            new_network(replace(spec, window_frames=grid.num_frames))
+            with torch.device("meta"):
+                new_network(replace(spec, window_frames=grid.num_frames))
         except ConfigError as error:
             raise ConfigError(f"evaluate.excerpt_seconds is too short: {error}") from None

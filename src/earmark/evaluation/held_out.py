@@ -1,4 +1,4 @@
-"""What a model may be tested on: nothing that it was trained or validated on."""
+"""Held-out recordings: what a model may be tested on, because it was not trained on it."""
 
 import logging
 from collections import Counter
@@ -13,78 +13,83 @@ from earmark.errors import DataError
 from earmark.features.store import ClipKey
 from earmark.models.checkpoint import ModelSpec
 from earmark.models.run_folder import RunFolder
-from earmark.system.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a run knows of its training and validation.
+class SeenData:
+    """What a run was trained and validated on.
 
     Args:
-        content: Content of what it was trained and validated on.
-        groups: Their groups.
-        commonest: The labels that most of its training recordings have.
+        content: Content of the recordings.
+        groups: Groups of the recordings.
+        majority_labels: The most frequent labels among the training recordings.
     """
 
     content: ContentSet
     groups: frozenset[str]
-    commonest: tuple[str, ...]
+    majority_labels: tuple[str, ...]
 
 
-def read_seen(run: Path | None) -> Seen | None:
-    """What the run folder of a model knows; None without one."""
+def read_seen_data(run: Path | None) -> SeenData | None:
+    """What the run folder of a model records; None without a run folder."""
     if run is None:
         return None
     rows = [row for row in RunFolder(run).read_recordings() if row["split"] != "test"]
     # A recording that is its own group says nothing about others of the same name.
     groups = frozenset(row["group"] for row in rows if row["group"] != row["name"])
     counts = Counter(row["label"] for row in rows if row["split"] == "train")
-    # Of equally common ones the first in the alphabet, so that the order of rows does not matter.
-    commonest = min(counts, key=lambda labels: (-counts[labels], labels), default="")
-    labels = tuple(commonest.split(";")) if commonest else ()
-    return Seen(ContentSet(ClipKey.parse(row["key"]) for row in rows if row["key"]), groups, labels)
+    # Ties go to the first in the alphabet, so that the order of rows does not matter.
+    majority = min(counts, key=lambda labels: (-counts[labels], labels), default="")
+    labels = tuple(majority.split(";")) if majority else ()
+    content = ContentSet(ClipKey.parse(row["key"]) for row in rows if row["key"])
+    return SeenData(content, groups, labels)
 
 
 def check_labels(manifest: Manifest, spec: ModelSpec) -> None:
-    """Checks that the model can be right about every recording.
+    """Checks that the model can predict the labels of every recording.
 
     Raises:
-        DataError: A recording's labels do not fit the task, or the model does not know one.
+        DataError: A recording's labels do not fit the task, or are not the model's.
     """
     require_labels(manifest, spec.task)
     unknown = sorted(set(manifest.labels) - set(spec.labels))
     if unknown:
         raise DataError(
-            f"{manifest.source}: label {unknown[0]!r} is unknown to the model, which tells "
-            f"{' from '.join(spec.labels)}"
+            f"{manifest.source}: {unknown[0]!r} is not one of the model's labels: "
+            f"{', '.join(spec.labels)}"
         )
 
 
-def test_part(
-    manifest: Manifest, seen: Seen | None, labels: tuple[str, ...], runtime: Runtime
+def select_test_recordings(
+    manifest: Manifest, seen: SeenData | None, labels: tuple[str, ...]
 ) -> Manifest:
-    """The recordings that may be tested on, as far as the manifest tells.
+    """The recordings to test on, as far as their splits and groups tell.
+
+    Args:
+        manifest: The data.
+        seen: What the model was trained on, if known.
+        labels: The vocabulary of the model.
 
     Raises:
-        DataError: There is no test split, nor a run that knows what it has not seen.
+        DataError: There is no test split, nor a record of what the model was trained on.
     """
     groups = seen.groups if seen else frozenset()
     if manifest.has_splits:
         tested = manifest.split("test")
         if not tested:
-            raise DataError(f"{manifest.source}: no test split; add one or give other data")
+            raise DataError(f"{manifest.source}: no test split; add one, or use other data")
         shared = sorted({one.group for one in tested} & groups)
         if shared:
             logger.warning(
-                f"{len(shared)} groups of the test split have the names of groups that were "
-                f"trained on ({', '.join(shared[:3])}); if they are the same, the figures flatter"
+                f"{len(shared)} groups of the test split have the names of training groups "
+                f"({', '.join(shared[:3])}); if they are the same, the metrics are optimistic"
             )
     elif seen is None:
         raise DataError(
-            f"{manifest.source}: has no splits, and this model does not know what it was trained "
-            "on; give its run folder, or data with a test split"
+            f"{manifest.source}: no splits, and no record of what the model was trained on; give "
+            "its run folder, or data with a test split"
         )
     else:
         tested = tuple(one for one in manifest.recordings if one.group not in groups)
@@ -92,26 +97,32 @@ def test_part(
     return replace(manifest, recordings=recordings, labels=labels)
 
 
-def unseen_clips(
-    part: Manifest, prepared: Prepared, seen: Seen | None, *, was_split: bool
+def held_out_clips(
+    manifest: Manifest, prepared: Prepared, seen: SeenData | None, *, has_splits: bool
 ) -> list[Clip]:
-    """The clips that may be tested on, by their content.
+    """The clips to test on, by their content.
+
+    Args:
+        manifest: As from `select_test_recordings`.
+        prepared: Their features.
+        seen: What the model was trained on, if known.
+        has_splits: Whether the data came with splits: a seen clip is an error then.
 
     Raises:
-        DataError: Clips of a test split were trained on, or none is left.
+        DataError: Clips of a test split were trained on, or no clip is left.
     """
-    clips = usable_clips(part, prepared, "test")
+    clips = usable_clips(manifest, prepared, "test")
     known = dict.fromkeys(clip for clip in clips if seen and clip.key in seen.content)
-    if known and was_split:
+    if known and has_splits:
         listed = ", ".join(clip.name for clip in list(known)[:3])
         raise DataError(
-            f"{part.source}: {len(known)} test clips have the same content as clips of the "
-            f"training or validation split: {listed}; take them out of one of the two"
+            f"{manifest.source}: {len(known)} test clips have the same content as clips of the "
+            f"training or validation split: {listed}; remove them from one of the two"
         )
     left = [clip for clip in clips if clip not in known]
     if not left:
         raise DataError(
-            f"{part.source}: no clip is left to test on; give recordings of groups that took no "
+            f"{manifest.source}: no clip is left to test on; add recordings of groups that took no "
             "part in training"
         )
     return left

@@ -1,4 +1,4 @@
-"""What was measured with what: all that is needed to obtain the same figures again."""
+"""Provenance: everything needed to reproduce the metrics of a test."""
 
 import hashlib
 import json
@@ -10,34 +10,34 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from earmark._version import __version__
 from earmark.data.content import Clip
+from earmark.evaluation.loaded_model import LoadedModel
 from earmark.features.log_mel import LogMel
 from earmark.features.windows import cut_window
 from earmark.models.architectures.registry import InputShape
 from earmark.models.architectures.summary import count_parameters, summarize
-from earmark.models.checkpoint import Checkpoint
 
 LATENCY_RUNS = 7
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the figures of a test come from, and what the network costs.
+    """Origin of the metrics of a test, and the cost of the network.
 
     Args:
         earmark_version: Version of this package.
         weights_digest: Of the weights and their names.
         config_digest: Of all settings.
-        data_digest: Of the content keys, labels and groups of the tested clips, in any order.
+        data_digest: Of the content keys, labels and groups of the clips, whatever their order.
         seed: ``train.seed``.
         device: Where the network ran.
         num_parameters: Trainable parameters.
-        num_multiply_adds: Multiply-adds a window.
+        num_multiply_adds: Multiply-adds per window.
         window_seconds: Length of a window.
-        latency_seconds: Time from the samples of one window to its logits, the median of some runs.
+        latency_seconds: Median time from the samples of one window to its logits.
     """
 
     earmark_version: str
@@ -52,57 +52,52 @@ class Provenance:
     latency_seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """The facts under the names that ``evaluate --json`` prints."""
+        """The fields under the names that ``evaluate --json`` prints."""
         return asdict(self)
 
 
-def trace(
-    checkpoint: Checkpoint, model: nn.Module, clips: Sequence[Clip], device: torch.device
-) -> Provenance:
-    """Where the figures come from.
+def trace(model: LoadedModel, clips: Sequence[Clip]) -> Provenance:
+    """Origin of the metrics of a test.
 
     Args:
-        checkpoint: The model.
-        model: Its network on the device, in evaluation mode.
-        clips: What is tested.
-        device: Where it runs.
+        model: The network that was tested.
+        clips: The clips that it was tested on.
     """
-    config, window_frames = checkpoint.spec.config, checkpoint.spec.window_frames
+    spec = model.spec
+    config, window_frames = spec.config, spec.window_frames
     num_samples = (window_frames - 1) * config.features.hop_length
-    network = checkpoint.build()
-    layers = summarize(network, InputShape(config.features.n_mels, window_frames))
+    layers = summarize(model.network, InputShape(config.features.n_mels, window_frames))
     return Provenance(
         earmark_version=__version__,
-        weights_digest=_weights_digest(checkpoint.model),
+        weights_digest=_weights_digest(model.checkpoint.model),
         config_digest=_digest(json.dumps(config.to_dict(), sort_keys=True)),
         data_digest=digest_clips(clips),
         seed=config.train.seed,
-        device=str(device),
-        num_parameters=count_parameters(network),
+        device=str(model.runtime.device),
+        num_parameters=count_parameters(model.network),
         num_multiply_adds=sum(one.num_multiply_adds for one in layers),
         window_seconds=num_samples / config.features.sample_rate,
-        latency_seconds=_measure_latency(checkpoint, model, num_samples, device),
+        latency_seconds=_measure_latency(model, num_samples),
     )
 
 
 def digest_clips(clips: Sequence[Clip]) -> str:
-    """Digest of the content keys, labels and groups of clips, the same in any order."""
+    """Digest of the content keys, labels and groups of clips, whatever their order."""
     rows = sorted(json.dumps((str(one.key), one.targets, one.group)) for one in clips)
     return _digest("\n".join(rows))
 
 
-def _measure_latency(
-    checkpoint: Checkpoint, model: nn.Module, num_samples: int, device: torch.device
-) -> float:
-    log_mel = LogMel(checkpoint.spec.config.features)
+def _measure_latency(model: LoadedModel, num_samples: int) -> float:
+    log_mel = LogMel(model.spec.config.features)
     samples = np.random.default_rng(0).normal(0.0, 0.1, num_samples).astype(np.float32)
     elapsed = []
     with torch.inference_mode():
-        # The first one builds tables and wakes the device.
+        # The first run builds tables and warms up the device.
         for _ in range(1 + LATENCY_RUNS):
             started_at = time.perf_counter()
-            window = cut_window(log_mel(samples).T, 0, checkpoint.spec.window_frames)
-            model(torch.from_numpy(window.copy())[None, None].to(device)).cpu()
+            window = cut_window(log_mel(samples).T, 0, model.spec.window_frames)
+            batch = torch.from_numpy(window.copy())[None, None].to(model.runtime.device)
+            model.network(batch).cpu()
             elapsed.append(time.perf_counter() - started_at)
     return statistics.median(elapsed[1:])
 

@@ -1,8 +1,8 @@
-"""What a test found: decisions, figures with intervals, and what they are to be compared with."""
+"""The result of a test: decisions, metrics with confidence intervals, and baselines."""
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,11 +25,14 @@ from earmark.evaluation.metrics.curves import (
     recall_precision_curve,
     roc_curve,
 )
+from earmark.evaluation.metrics.formats import format_interval
 from earmark.evaluation.metrics.intervals import ClusterBootstrap, Interval
 from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.metrics.significance import compare_paired
+from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.evaluation.provenance import Provenance, digest_clips
 from earmark.system.files import csv_lines
+from earmark.system.notebook import html_lines, html_table
 from earmark.system.shapes import Bool, Float64
 from earmark.tasks.decision_rule import DecisionRule, Decisions
 from earmark.tasks.task import BINARY, multi_hot
@@ -37,49 +40,23 @@ from earmark.tasks.task import BINARY, multi_hot
 RATIOS = ("precision", "recall", "f1")
 
 
-@dataclass(frozen=True)
-class WindowScores:
-    """Figures over stretches of the clips, each judged alone by the label of its clip.
-
-    Args:
-        seconds: Length of a stretch.
-        num_windows: How many were judged.
-        num_correct: How many of them rightly.
-        loss: Mean cross-entropy of the task, in nats.
-    """
-
-    seconds: float
-    num_windows: int
-    num_correct: int
-    loss: float
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the stretches that were judged rightly."""
-        return self.num_correct / self.num_windows
-
-    def to_dict(self) -> dict[str, float | int]:
-        """The figures under the names that ``evaluate --json`` prints."""
-        return {**asdict(self), "accuracy": self.accuracy}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
-    """A test: each clip's decision, the figures, and the recordings that could not be judged.
+    """A test: the decision on each clip, the metrics, and the recordings that failed.
 
-    Figures are computed when they are first asked for: those of the bootstrap take a while.
+    Metrics are computed when they are first used; those of the bootstrap take a while.
 
     Args:
-        uncalibrated: The logits as the network gave them.
+        uncalibrated: The logits of the network.
         labels: The vocabulary.
-        rule: How they become labels.
-        levels_db: Level of each clip's loudest frame.
-        settings: Of the section ``evaluate``.
-        skipped: Recordings that could not be judged.
-        windows: Figures of stretches, where ``evaluate.excerpt_seconds`` asks for them.
-        commonest: The labels that most training recordings have; None where nobody knows.
-        provenance: What was measured with what.
-        baseline: Stored predictions of the same clips, and this test against them.
+        rule: How logits become labels.
+        levels_db: Level of each clip's loudest frame, in dB of full scale.
+        settings: The section ``evaluate``.
+        skipped: Recordings that failed.
+        excerpts: Metrics over excerpts, if ``evaluate.excerpt_seconds`` is set.
+        majority_labels: The most frequent labels among the training recordings; None if unknown.
+        provenance: What is needed to reproduce the test.
+        baseline: The comparison with stored predictions of the same clips.
     """
 
     uncalibrated: Predictions
@@ -88,13 +65,44 @@ class Evaluation:
     levels_db: Float64[np.ndarray, " clips"] | None = None
     settings: EvaluateConfig = field(default_factory=EvaluateConfig)
     skipped: tuple[FailedFile, ...] = ()
-    windows: WindowScores | None = None
-    commonest: tuple[str, ...] | None = None
+    excerpts: ExcerptScores | None = None
+    majority_labels: tuple[str, ...] | None = None
     provenance: Provenance | None = None
     baseline: BaselineComparison | None = None
 
+    def __repr__(self) -> str:
+        return f"{self.headline}\n{self.interval_line}\n{self.majority.headline}"
+
+    def _repr_html_(self) -> str:
+        if self.scores.ranks:
+            return html_lines(repr(self))
+        rows = zip(self.labels, self.scores.confusion, strict=True)
+        columns = ("label \\ predicted", *self.labels)
+        return html_lines(repr(self)) + html_table(columns, [(name, *row) for name, row in rows])
+
+    @property
+    def headline(self) -> str:
+        """The accuracy in words, such as ``Test accuracy 93.8% (15 of 16 clips, 16 groups)``."""
+        scores = self.scores
+        return (
+            f"Test accuracy {scores.accuracy:.1%} ({scores.num_correct} of {scores.num_clips} "
+            f"clips, {scores.num_groups} groups)"
+        )
+
+    @property
+    def interval_line(self) -> str:
+        """The confidence interval of the accuracy and the log-loss, in words."""
+        interval = format_interval(self.scores.accuracy_interval, ".1%")
+        level = f"{100 * self.settings.confidence:.4g}% confidence interval (Wilson)"
+        return f"{level}: {interval}; log-loss {self.scores.loss:.4f}"
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of the clips that are predicted correctly."""
+        return self.scores.accuracy
+
     def with_baseline(self, table: PredictionTable) -> "Evaluation":
-        """The same test, compared with predictions that are stored.
+        """The same test, compared with stored predictions.
 
         Raises:
             DataError: They are not of these clips.
@@ -103,10 +111,11 @@ class Evaluation:
             clip.name: frozenset(self.labels[index] for index in clip.targets)
             for clip in self.predictions.clips
         }
-        return replace(self, baseline=compare_stored(table, labels, self.right, self.draws))
+        baseline = compare_stored(table, labels, self.correct, self.bootstrap)
+        return replace(self, baseline=baseline)
 
     def only(self, names: Container[str]) -> "Evaluation":
-        """The same test of some of its clips, without figures of stretches: they are of all."""
+        """The same test of some of its clips, without metrics over excerpts, which are of all."""
         everything = self.uncalibrated
         kept = [index for index, one in enumerate(everything.clips) if one.name in names]
         if len(kept) == len(everything.clips):
@@ -117,23 +126,23 @@ class Evaluation:
             everything.task,
         )
         levels_db = None if self.levels_db is None else self.levels_db[kept]
-        traced = self.provenance
-        if traced is not None:
-            traced = replace(traced, data_digest=digest_clips(some.clips))
+        provenance = self.provenance
+        if provenance is not None:
+            provenance = replace(provenance, data_digest=digest_clips(some.clips))
         return replace(
-            self, uncalibrated=some, levels_db=levels_db, windows=None, provenance=traced
+            self, uncalibrated=some, levels_db=levels_db, excerpts=None, provenance=provenance
         )
 
     @property
     def thresholds(self) -> tuple[float, ...]:
-        """Probabilities from which labels are chosen, in the form that the task takes."""
+        """Probabilities from which labels are predicted, in the form that the task takes."""
         return self.rule.thresholds
 
     @property
     def thresholds_from(self) -> str:
-        """``even chance`` for the task's own thresholds, or else ``validation``."""
-        own = self.rule.task.default_thresholds(len(self.labels))
-        return "even chance" if self.thresholds == own else "validation"
+        """``default`` for the thresholds of the task, otherwise ``validation``."""
+        defaults = self.rule.task.default_thresholds(len(self.labels))
+        return "default" if self.thresholds == defaults else "validation"
 
     @cached_property
     def predictions(self) -> Predictions:
@@ -143,29 +152,29 @@ class Evaluation:
 
     @cached_property
     def decisions(self) -> Decisions:
-        """What is said of each clip."""
+        """The decision on each clip."""
         return self.rule.decide(self.uncalibrated.logits, self.levels_db)
 
     @cached_property
     def chosen(self) -> tuple[tuple[int, ...], ...]:
-        """Indices of the labels that each clip was given; none without a decision."""
+        """Indices of the predicted labels of each clip; none if the model abstained."""
         return tuple(self.decisions.indices())
 
     @cached_property
-    def right(self) -> Bool[np.ndarray, " clips"]:
-        """Which clips were judged rightly."""
-        return self.decisions.are_right(self.predictions.targets)
+    def correct(self) -> Bool[np.ndarray, " clips"]:
+        """Which clips are predicted correctly."""
+        return self.decisions.correct(self.predictions.targets)
 
     @cached_property
     def scores(self) -> Scores:
-        """The figures; a clip with a label and without a decision is not judged rightly."""
+        """The metrics; abstaining on a clip that has a label counts as an error."""
         confidence = self.settings.confidence
         chosen = self.decisions.chosen
         return score_chosen(self.predictions, chosen, self.labels, confidence=confidence)
 
     @property
-    def draws(self) -> ClusterBootstrap:
-        """Groups of the test, drawn again."""
+    def bootstrap(self) -> ClusterBootstrap:
+        """Resamples of the groups of the test."""
         names = [clip.group_or_name for clip in self.predictions.clips]
         settings = self.settings
         return ClusterBootstrap(names, settings.resamples, settings.seed, settings.confidence)
@@ -176,12 +185,13 @@ class Evaluation:
         predictions = self.predictions
         task, targets = predictions.task, predictions.targets
         columns = {
-            "accuracy": self.right,
+            "accuracy": self.correct,
             "loss": task.losses(predictions.logits, targets),
             "brier": brier_scores(predictions.probabilities, targets, task),
         }
-        tops = np.column_stack(list(columns.values())).astype(np.float64)
-        return dict(zip(columns, self.draws.ratios(tops, np.ones_like(tops)), strict=True))
+        sums = np.column_stack(list(columns.values())).astype(np.float64)
+        found = self.bootstrap.intervals(sums, np.ones_like(sums))
+        return dict(zip(columns, found, strict=True))
 
     @cached_property
     def class_intervals(self) -> dict[str, dict[str, Interval | None]]:
@@ -189,8 +199,9 @@ class Evaluation:
         targets = self.predictions.targets
         chosen = self.decisions.chosen.astype(np.float64)
         hits = targets * chosen
-        tops = np.hstack([hits, hits, 2.0 * hits])
-        found = self.draws.ratios(tops, np.hstack([chosen, targets, chosen + targets]))
+        numerators = np.hstack([hits, hits, 2.0 * hits])
+        denominators = np.hstack([chosen, targets, chosen + targets])
+        found = self.bootstrap.intervals(numerators, denominators)
         step = len(self.labels)
         return {
             label: dict(zip(RATIOS, found[index::step], strict=True))
@@ -199,7 +210,7 @@ class Evaluation:
 
     @cached_property
     def calibrations(self) -> tuple[Calibration, Calibration]:
-        """Calibration of the network's own probabilities, and of those that are given."""
+        """Calibration of the probabilities without and with the temperature."""
         targets, task = self.predictions.targets, self.predictions.task
         before, after = (
             measure_calibration(one.logits, targets, task)
@@ -217,55 +228,53 @@ class Evaluation:
         """Label to its curve of precision over recall, one against the rest."""
         return self._curves(recall_precision_curve)
 
-    def _curves(self, make: Any) -> dict[str, Curve | None]:
+    def _curves(self, make: Callable[..., Curve | None]) -> dict[str, Curve | None]:
         predictions = self.predictions
         scores = predictions.probabilities
         if predictions.task is BINARY:
-            # Logits do not round to one.
+            # Unlike probabilities, logits do not round to one.
             scores = np.hstack([-predictions.logits, predictions.logits])
         columns = zip(self.labels, predictions.targets.T, scores.T, strict=True)
         return {label: make(target, score) for label, target, score in columns}
 
     @cached_property
     def coverage(self) -> Coverage:
-        """How many clips have a decision, and how good the decisions are."""
+        """How many clips get a decision, and how accurate these decisions are."""
         decided = self.rule.without_abstention.decide(self.uncalibrated.logits)
-        right = decided.are_right(self.predictions.targets)
+        correct = decided.correct(self.predictions.targets)
         reasons = Counter(self.decisions.abstained)
         return Coverage(
-            num_clips=len(right),
+            num_clips=len(correct),
             num_silent=reasons["silence"],
             num_unsure=reasons["unsure"],
-            num_correct=int((self.right & self.decisions.is_decided).sum()),
-            curve=coverage_curve(decided.confidence, right),
+            num_correct=int((self.correct & self.decisions.is_decided).sum()),
+            curve=coverage_curve(decided.confidence, correct),
         )
 
     @cached_property
     def majority(self) -> Majority:
-        """A judge who gives every clip the commonest labels, and the model against it."""
+        """The baseline that always predicts the most frequent labels, compared with the model."""
         targets = [clip.targets for clip in self.predictions.clips]
-        if self.commonest is None:
+        if self.majority_labels is None:
             counts = Counter(targets)
-            given = min(counts, key=lambda indices: (-counts[indices], indices))
+            majority = min(counts, key=lambda indices: (-counts[indices], indices))
         else:
-            given = tuple(sorted(map(self.labels.index, self.commonest)))
-        row = multi_hot([given], len(self.labels))
-        right = (self.predictions.targets == row).all(axis=1)
+            majority = tuple(sorted(map(self.labels.index, self.majority_labels)))
+        row = multi_hot([majority], len(self.labels))
+        correct = (self.predictions.targets == row).all(axis=1)
         return Majority(
-            tuple(self.labels[index] for index in given),
-            self.commonest is not None,
-            compare_paired(self.right, right, self.draws),
+            tuple(self.labels[index] for index in majority),
+            self.majority_labels is not None,
+            compare_paired(self.correct, correct, self.bootstrap),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``evaluate --json`` prints."""
+        """The document that ``evaluate --json`` prints."""
         before, after = self.calibrations
-        intervals = {
-            f"{name}_bootstrap_interval": _as_list(ends) for name, ends in self.intervals.items()
-        }
+        intervals = {f"{name}_bootstrap_interval": ends for name, ends in self.intervals.items()}
         return {
             **self.scores.to_dict(),
-            **intervals,
+            **{name: ends and list(ends) for name, ends in intervals.items()},
             "brier": after.brier,
             "ece": after.ece,
             "bootstrap": {"resamples": self.settings.resamples, "seed": self.settings.seed},
@@ -283,7 +292,7 @@ class Evaluation:
             },
             "majority": self.majority.to_dict(),
             **({"baseline": self.baseline.to_dict()} if self.baseline else {}),
-            **({"windows": self.windows.to_dict()} if self.windows else {}),
+            **({"excerpts": self.excerpts.to_dict()} if self.excerpts else {}),
             **({"provenance": self.provenance.to_dict()} if self.provenance else {}),
             "skipped": [one.to_dict() for one in self.skipped],
         }
@@ -293,7 +302,7 @@ class Evaluation:
         return {
             label: {
                 **self.scores.per_class[label],
-                **{f"{name}_interval": _as_list(ends) for name, ends in intervals.items()},
+                **{f"{name}_interval": ends and list(ends) for name, ends in intervals.items()},
                 **{
                     name: curve.area if (curve := curves[label]) else None
                     for name, curves in areas.items()
@@ -313,27 +322,27 @@ class Evaluation:
         return {**named, "thresholds_from": self.thresholds_from}
 
     def to_csv(self) -> str:
-        """A row a clip: its name, labels, what was said of it and the probability of each label."""
-        labels = self.labels
-        rows: list[tuple[str, ...]] = [(*PREDICTION_COLUMNS, *labels)]
-        decided = self.decisions
-        judged = zip(
-            *(self.predictions.clips, self.chosen, self.right),
-            *(decided.abstained, decided.probabilities),
+        """One row per clip: name, labels, predicted labels, and the probability of each label."""
+        rows: list[tuple[str, ...]] = [(*PREDICTION_COLUMNS, *self.labels)]
+        decisions = self.decisions
+        clips = zip(
+            *(self.predictions.clips, self.chosen, self.correct),
+            *(decisions.abstained, decisions.probabilities),
             strict=True,
         )
-        for clip, chosen, is_right, reason, row in judged:
-            names = (join_labels(labels, indices) for indices in (clip.targets, chosen))
-            shares = (f"{share:.6f}" for share in row)
-            hit = "yes" if is_right else "no"
-            rows.append((clip.name, *names, hit, reason or "", *shares))
+        for clip, chosen, correct, reason, row in clips:
+            names = (join_labels(self.labels, indices) for indices in (clip.targets, chosen))
+            probabilities = (f"{probability:.6f}" for probability in row)
+            is_correct = "yes" if correct else "no"
+            rows.append((clip.name, *names, is_correct, reason or "", *probabilities))
         return "".join(csv_lines(rows))
 
 
 def join_labels(labels: Sequence[str], indices: Sequence[int]) -> str:
-    """Labels as a manifest spells them, between semicolons."""
+    """Labels as in a manifest, separated by semicolons.
+
+    Example:
+        >>> join_labels(["jazz", "pop", "rock"], [0, 2])
+        'jazz;rock'
+    """
     return ";".join(labels[index] for index in indices)
-
-
-def _as_list(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else list(interval)

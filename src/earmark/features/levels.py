@@ -11,6 +11,7 @@ from earmark.system.shapes import Float, Float64
 
 LOWEST_DB = -200.0
 """The level of digital silence, for want of minus infinity."""
+_CHUNK_FRAMES = 1 << 16
 
 
 def frame_levels_db(
@@ -28,10 +29,7 @@ def frame_levels_db(
     Returns:
         `LOWEST_DB` or more.
     """
-    # The floor is rounded as the frames are, to recognise it in them.
-    floor_db = float(np.float16(20.0 / config.power * np.log10(FLOOR)))
-    energies = 10.0 ** (frames.astype(np.float64) / 10.0) - 10.0 ** (floor_db / 10.0)
-    return power_db(np.maximum(energies, 0.0) @ _band_weights(config))
+    return power_db(_band_powers(frames, config) @ _band_weights(config))
 
 
 def power_db(mean_square: Any, lowest_db: float = LOWEST_DB) -> Any:
@@ -46,6 +44,40 @@ def power_db(mean_square: Any, lowest_db: float = LOWEST_DB) -> Any:
         (-20.0, -120.0)
     """
     return 10.0 * np.log10(np.maximum(mean_square, 10.0 ** (lowest_db / 10.0)))
+
+
+def mean_band_powers(
+    frames: Float[np.ndarray, "frames mels"], config: FeatureConfig
+) -> Float64[np.ndarray, " mels"]:
+    """Power of each mel band, the mean over the frames; few frames at a time are in memory.
+
+    Args:
+        frames: Log-mel frames of a whole clip.
+        config: The front end that made them.
+    """
+    total = np.zeros(frames.shape[1])
+    for first in range(0, len(frames), _CHUNK_FRAMES):
+        total += _band_powers(frames[first : first + _CHUNK_FRAMES], config).sum(axis=0)
+    return total / len(frames)
+
+
+def mean_level_db(powers: Float64[np.ndarray, " mels"], config: FeatureConfig) -> float:
+    """Level of a clip from the powers of its bands: that of its mean square.
+
+    Args:
+        powers: As from `mean_band_powers`.
+        config: The front end that made the frames.
+    """
+    return float(power_db(powers @ _band_weights(config)))
+
+
+def _band_powers(
+    frames: Float[np.ndarray, "frames mels"], config: FeatureConfig
+) -> Float64[np.ndarray, "frames mels"]:
+    # The floor is rounded as the frames are, to recognise it in them.
+    floor_db = float(np.float16(20.0 / config.power * np.log10(FLOOR)))
+    powers = 10.0 ** (frames.astype(np.float64) / 10.0) - 10.0 ** (floor_db / 10.0)
+    return np.maximum(powers, 0.0)
 
 
 def peak_level_db(frames: Float[np.ndarray, "frames mels"], config: FeatureConfig) -> float:

@@ -48,26 +48,26 @@ class Card:
 
 
 def render_examples(
-    worst: Sequence[Example], surest: Sequence[Example], config: FeatureConfig
+    worst: Sequence[Example], most_confident: Sequence[Example], config: FeatureConfig
 ) -> Markup:
     """Examples with pictures and players.
 
     Args:
         worst: Clips with the highest loss.
-        surest: The most confident correct clips.
+        most_confident: The most confident correct clips.
         config: The front end.
     """
-    rows = (("Highest loss", worst), ("Most confident and correct", surest))
+    rows = (("Highest loss", worst), ("Most confident and correct", most_confident))
     cards = [(title, [_card(one, config) for one in examples]) for title, examples in rows]
     return render("examples.html", rows=cards)
 
 
 def _card(example: Example, config: FeatureConfig) -> Card:
-    clip = example.judged
+    clip = example.clip
     excerpt = _describe_excerpt(example, config)
     return Card(
         name=clip.name,
-        is_correct=clip.is_right,
+        is_correct=clip.correct,
         label=clip.label or "none",
         predicted=f"abstained ({clip.abstained})"
         if clip.abstained
@@ -93,12 +93,12 @@ def _describe_excerpt(example: Example, config: FeatureConfig) -> str:
 def _draw(example: Example, config: FeatureConfig, excerpt: str) -> Picture:
     frames = max(1, round(TILE_SECONDS * config.sample_rate / config.hop_length))
     bands = -(-config.n_mels // NUM_TILE_ROWS)
-    tiles = sum_tiles(torch.from_numpy(example.shares), bands, frames).numpy()
+    tiles = sum_tiles(torch.from_numpy(example.attributions), bands, frames).numpy()
     return make_picture(
         draw_example(example.frames, tiles, config, example.start_seconds),
         f"Score for {example.question}: {example.score:+.2f} (blank input: "
-        f"{example.blank_score:+.2f}); {excerpt}.",
-        f"Log-mel spectrogram of {example.judged.name} and its attribution for {example.question}.",
+        f"{example.baseline_score:+.2f}); {excerpt}.",
+        f"Log-mel spectrogram of {example.clip.name} and its attribution for {example.question}.",
     )
 
 
@@ -108,7 +108,7 @@ def render_errors(ranked: Sequence[RankedClip]) -> Markup:
     Args:
         ranked: All clips, the highest loss first.
     """
-    wrong = [one for one in ranked if not one.is_right]
+    wrong = [one for one in ranked if not one.correct]
     rows = [
         (
             one.name,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from earmark._version import __version__
-from earmark.evaluation.analysis.analyze import Examination
+from earmark.evaluation.analysis.analyze import Analysis
 from earmark.evaluation.analysis.examples import rank_clips
 from earmark.evaluation.result import Evaluation
 from earmark.models.checkpoint import Checkpoint
@@ -28,7 +28,7 @@ def write_report(
     evaluation: Evaluation,
     checkpoint: Checkpoint,
     origin: Origin,
-    analysis: Examination | None = None,
+    analysis: Analysis | None = None,
 ) -> Path:
     """Writes ``predictions.csv``, ``model_card.md`` and ``report.html``; the path of the page.
 
@@ -51,7 +51,7 @@ def render_report(
     evaluation: Evaluation,
     checkpoint: Checkpoint,
     origin: Origin,
-    analysis: Examination | None = None,
+    analysis: Analysis | None = None,
 ) -> str:
     """The page as text; see `write_report`."""
     sections = [
@@ -79,7 +79,7 @@ def render_report(
 
 
 def _analyzed(
-    evaluation: Evaluation, checkpoint: Checkpoint, analysis: Examination | None
+    evaluation: Evaluation, checkpoint: Checkpoint, analysis: Analysis | None
 ) -> Iterator[Section]:
     if analysis is None:
         return
@@ -87,7 +87,7 @@ def _analyzed(
     if analysis.robustness:
         yield Section("Robustness", render_robustness(analysis.robustness))
     features = checkpoint.spec.config.features
-    yield Section("Examples", render_examples(analysis.worst, analysis.surest, features))
+    yield Section("Examples", render_examples(analysis.worst, analysis.most_confident, features))
 
 
 def _list_labels(spec: ModelSpec) -> str:

@@ -26,7 +26,7 @@ def render_headline(evaluation: Evaluation) -> Markup:
         ),
         ("Macro F1", show_ratio(scores.macro_f1), "mean over labels"),
         ("ROC AUC", show_ratio(scores.roc_auc), "area under the ROC curve"),
-        *_windows(evaluation),
+        *_excerpts(evaluation),
     ]
     majority = evaluation.majority
     return render(
@@ -51,12 +51,12 @@ def _ranking(scores: Scores) -> list[Metric]:
     ]
 
 
-def _windows(evaluation: Evaluation) -> list[Metric]:
+def _excerpts(evaluation: Evaluation) -> list[Metric]:
     """Metrics of single excerpts, where the settings ask for them."""
-    windows = evaluation.windows
-    if windows is None:
+    excerpts = evaluation.excerpts
+    if excerpts is None:
         return []
     details = (
-        f"{windows.num_correct} of {windows.num_windows} excerpts; log-loss {windows.loss:.4f}"
+        f"{excerpts.num_correct} of {excerpts.num_excerpts} excerpts; log-loss {excerpts.loss:.4f}"
     )
-    return [(f"{windows.seconds:g} s excerpts", show_percent(windows.accuracy), details)]
+    return [(f"{excerpts.seconds:g} s excerpts", show_percent(excerpts.accuracy), details)]

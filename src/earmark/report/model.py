@@ -38,13 +38,20 @@ class Origin:
 def render_model(checkpoint: Checkpoint, evaluation: Evaluation) -> Markup:
     """Size, decision rule, cost, digests and settings."""
     config = checkpoint.spec.config
+    num_parameters = find_num_parameters(checkpoint, evaluation)
     rows: list[tuple[str, object]] = [
         ("architecture", config.model.name),
-        ("parameters", f"{count_parameters(checkpoint.build()):,}"),
+        ("parameters", f"{num_parameters:,}"),
         ("decision rule", describe_rule(evaluation)),
         *_provenance(evaluation),
     ]
     return render("model.html", table=Table(("property", "value"), rows), settings=config.to_toml())
+
+
+def find_num_parameters(checkpoint: Checkpoint, evaluation: Evaluation) -> int:
+    """Number of trainable parameters; from the test, if it has recorded them."""
+    facts = evaluation.provenance
+    return facts.num_parameters if facts else count_parameters(checkpoint.build())
 
 
 def _provenance(evaluation: Evaluation) -> list[tuple[str, object]]:

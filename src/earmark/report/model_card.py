@@ -10,13 +10,12 @@ from pathlib import Path
 
 from earmark._version import __version__
 from earmark.errors import EarmarkError
-from earmark.evaluation.analysis.analyze import Examination
+from earmark.evaluation.analysis.analyze import Analysis
 from earmark.evaluation.analysis.slices import Slice
 from earmark.evaluation.result import Evaluation
-from earmark.models.architectures.summary import count_parameters
 from earmark.models.checkpoint import Checkpoint
 from earmark.models.run_folder import RunFolder
-from earmark.report.model import Origin, describe_rule
+from earmark.report.model import Origin, describe_rule, find_num_parameters
 from earmark.report.slices import find_worse
 from earmark.tasks.task import MULTI_LABEL
 
@@ -29,7 +28,7 @@ def render_model_card(
     evaluation: Evaluation,
     checkpoint: Checkpoint,
     origin: Origin,
-    analysis: Examination | None = None,
+    analysis: Analysis | None = None,
 ) -> str:
     """The card as text, for the model's author to complete.
 
@@ -95,7 +94,7 @@ def _summary(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
     spec = checkpoint.spec
     features = spec.config.features
     seconds = (spec.window_frames - 1) * features.hop_length / features.sample_rate
-    parameters = count_parameters(checkpoint.build())
+    parameters = find_num_parameters(checkpoint, evaluation)
     return (
         f"A {spec.task.title} audio classifier: log-mel spectrograms and a network "
         f"({_plain(spec.config.model.name)}) of {parameters:,} parameters. Its input is "
@@ -192,7 +191,7 @@ def _metrics(evaluation: Evaluation) -> str:
     return f"{table}\n{by_label}"
 
 
-def _limits(evaluation: Evaluation, analysis: Examination | None) -> str:
+def _limits(evaluation: Evaluation, analysis: Analysis | None) -> str:
     low, high = evaluation.scores.accuracy_interval
     lines = [
         f"{evaluation.settings.confidence:.0%} confidence interval of the accuracy on such data: "

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from earmark.evaluation.analysis.robustness import LONGEST_SECONDS, ConditionScores, Robustness
+from earmark.evaluation.analysis.robustness import MAX_SECONDS, ConditionScores, Robustness
 from earmark.evaluation.analysis.slices import MIN_CLIPS, Slice
 from earmark.evaluation.result import Evaluation
 from earmark.report.html import (
@@ -66,7 +66,7 @@ def render_robustness(robustness: Robustness) -> Markup:
     rows = [(one.condition, *_cells(one), one.num_lost, one.num_gained) for one in found]
     return render(
         "robustness.html",
-        longest_seconds=LONGEST_SECONDS,
+        longest_seconds=MAX_SECONDS,
         picture=picture,
         table=Table(("condition", *_COLUMNS, "lost", "gained"), rows),
         num_skipped=len(robustness.skipped),

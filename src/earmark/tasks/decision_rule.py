@@ -42,7 +42,7 @@ class Decisions:
         for row in self.chosen:
             yield tuple(map(int, np.flatnonzero(row)))
 
-    def are_right(self, targets: Float[np.ndarray, "clips labels"]) -> Bool[np.ndarray, " clips"]:
+    def correct(self, targets: Float[np.ndarray, "clips labels"]) -> Bool[np.ndarray, " clips"]:
         """Which clips were given all of their labels and no others."""
         return (self.chosen == targets).all(axis=1)
 

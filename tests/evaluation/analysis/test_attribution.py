@@ -6,7 +6,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from earmark.config import ModelConfig
-from earmark.evaluation.analysis.attribution import blank_windows, integrated_gradients, sum_tiles
+from earmark.evaluation.analysis.attribution import (
+    baseline_windows,
+    integrated_gradients,
+    sum_tiles,
+)
 from earmark.models.architectures.norm import BandNorm
 from earmark.models.architectures.registry import AudioModel, InputShape, build_model, list_models
 
@@ -52,7 +56,7 @@ def test_a_linear_score_has_the_shares_that_its_terms_have(log_mel):
 
 def score_gap(model, log_mel, weights):
     with torch.no_grad():
-        return (model(log_mel) - model(blank_windows(model, log_mel))) @ weights
+        return (model(log_mel) - model(baseline_windows(model, log_mel))) @ weights
 
 
 @pytest.mark.parametrize("name", list_models())

@@ -35,7 +35,7 @@ def test_every_other_condition_changes_the_sound_or_does_not_apply(sound):
     for name, version in versions.items():
         assert version is None or not np.array_equal(version, sound.samples), name
     left_out = [name for name, version in versions.items() if version is None]
-    assert left_out == [f"{seconds:g} s of it" for seconds in EXCERPT_SECONDS if seconds >= 2]
+    assert left_out == [f"{seconds:g} s excerpt" for seconds in EXCERPT_SECONDS if seconds >= 2]
 
 
 def test_the_same_seeds_give_the_same_chance(sound):
@@ -46,14 +46,14 @@ def test_the_same_seeds_give_the_same_chance(sound):
 
 def test_a_noise_differs_between_its_levels_in_nothing_else(sound):
     versions = changed(sound)
-    for title in ("white noise", "speech-shaped noise", "babble of other clips"):
+    for title in ("white noise", "speech-shaped noise", "babble"):
         soft, loud = (versions[f"{title}, {snr} dB"] - sound.samples for snr in (20, 0))
         assert np.allclose(10 * soft, loud, atol=1e-4), title
 
 
 def test_babble_needs_other_clips(sound):
     alone = Sound(sound.samples, sound.sample_rate, sound.seeds, sound.voices[:1])
-    assert changed(alone)["babble of other clips, 0 dB"] is None
+    assert changed(alone)["babble, 0 dB"] is None
 
 
 def test_a_narrow_front_end_has_no_telephone_band(sound):

@@ -9,13 +9,14 @@ import torch
 from earmark.config import Config
 from earmark.data.content import Clip
 from earmark.evaluation.analysis.examples import (
-    LONGEST_SECONDS,
-    NUM_SUREST,
+    MAX_SECONDS,
+    NUM_MOST_CONFIDENT,
     NUM_WORST,
     ExampleMaker,
     choose_examples,
     rank_clips,
 )
+from earmark.evaluation.loaded_model import LoadedModel
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.result import Evaluation
 from earmark.features.store import ClipKey, FeatureStore
@@ -36,7 +37,7 @@ def test_the_largest_loss_comes_first():
     evaluation = judged([[3, 0, 0], [0, 3, 0], [1, 0, 0]], [(0,), (0,), (0,)], ("a", "b", "c"))
     ranked = rank_clips(evaluation)
     assert [one.name for one in ranked] == ["1.wav", "2.wav", "0.wav"]
-    assert [one.is_right for one in ranked] == [False, True, True]
+    assert [one.correct for one in ranked] == [False, True, True]
     assert (ranked[0].label, ranked[0].predicted) == ("a", "b")
     assert ranked[0].loss == pytest.approx(np.log(np.exp(3) + 2))
     assert ranked[0].to_dict()["path"] == "1.wav"
@@ -46,7 +47,7 @@ def test_a_clip_without_a_decision_says_why():
     evaluation = judged([[3, 0, 0], [0.1, 0, 0]], [(0,), (0,)], ("a", "b", "c"))
     unsure = replace(evaluation, rule=replace(evaluation.rule, min_probability=0.9))
     first = rank_clips(unsure)[0]
-    assert (first.predicted, first.abstained, first.is_right) == ("", "unsure", False)
+    assert (first.predicted, first.abstained, first.correct) == ("", "unsure", False)
 
 
 def test_the_surest_are_right_and_of_every_label_in_turn():
@@ -56,16 +57,16 @@ def test_the_surest_are_right_and_of_every_label_in_turn():
     ranked = rank_clips(judged(logits, targets, ("a", "b", "c")))
     worst, surest = choose_examples(ranked)
     assert worst == ranked[:NUM_WORST]
-    assert len(surest) == NUM_SUREST
+    assert len(surest) == NUM_MOST_CONFIDENT
     assert [one.label for one in surest] == ["c", "b", "a", "c", "b"]
-    assert all(one.is_right for one in surest)
+    assert all(one.correct for one in surest)
     assert not {one.name for one in worst} & {one.name for one in surest}
 
 
 @pytest.fixture
 def maker(tested):
     store = FeatureStore(tested.store_root, Config().features)
-    return ExampleMaker(tested.checkpoint, store, tested.recordings, tested.runtime)
+    return ExampleMaker(tested.model, store, tested.recordings)
 
 
 def example_of(maker, tested, name):
@@ -84,19 +85,19 @@ def test_an_example_is_seen_heard_and_explained_over_the_same_stretch(
     example = example_of(maker, tested, name)
     assert example.duration_seconds == pytest.approx(seconds, abs=0.03)
     assert len(example.frames) * 0.02 == pytest.approx(shown, abs=0.05)
-    assert example.shares.shape == example.frames.T.shape
+    assert example.attributions.shape == example.frames.T.shape
     assert example.start_seconds + shown <= seconds + 0.05
     assert example.sound is not None
     heard = soundfile.info(io.BytesIO(example.sound))
     assert heard.duration == pytest.approx(shown, abs=0.1)
-    assert heard.duration < LONGEST_SECONDS
+    assert heard.duration < MAX_SECONDS
 
 
 def test_the_shares_add_up_to_the_score_less_that_of_a_blank_window(maker, tested):
     for name in ("0.wav", "1.wav", "9.wav"):
         example = example_of(maker, tested, name)
-        gap = example.score - example.blank_score
-        assert example.shares.sum() == pytest.approx(gap, rel=0.05, abs=2e-3)
+        gap = example.score - example.baseline_score
+        assert example.attributions.sum() == pytest.approx(gap, rel=0.05, abs=2e-3)
 
 
 def test_the_stretch_is_the_one_that_speaks_most_for_what_was_chosen(maker, tested):
@@ -121,7 +122,7 @@ def test_a_clip_whose_file_is_gone_is_still_seen(tested):
         for name, one in tested.recordings.items()
     }
     store = FeatureStore(tested.store_root, Config().features)
-    maker = ExampleMaker(tested.checkpoint, store, gone, tested.runtime)
+    maker = ExampleMaker(tested.model, store, gone)
     example = example_of(maker, tested, "1.wav")
     assert example.sound is None
     assert "gone.wav" in example.error
@@ -144,5 +145,5 @@ def test_the_question_is_why_this_and_not_that(tested, task, labels, targets, lo
     clip = replace(tested.evaluation.predictions.clips[0], targets=targets)
     predictions = Predictions((clip,), np.array([logits]), task)
     evaluation = Evaluation(predictions, labels, spec.rule)
-    maker = ExampleMaker(checkpoint, store, tested.recordings, tested.runtime)
+    maker = ExampleMaker(LoadedModel.build(checkpoint, tested.runtime), store, tested.recordings)
     assert maker.make(rank_clips(evaluation)[0], predictions).question == question

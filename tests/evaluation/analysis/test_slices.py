@@ -16,8 +16,8 @@ from earmark.evaluation.analysis.slices import (
     MAX_BINS,
     MAX_NUMBERED,
     MIN_CLIPS,
-    SoundMeter,
     describe_clips,
+    measure_sound,
     slice_clips,
 )
 from earmark.evaluation.metrics.intervals import wilson_interval
@@ -126,6 +126,12 @@ def values_of(column, values):
     return {one.value for one in sliced([True] * len(values), {column: values})}
 
 
+def test_names_with_digits_and_underscores_are_no_numbers():
+    # Python reads 3_14 as 314.
+    values = [f"{index // 10}_{index % 5}" for index in range(300)]
+    assert all(" to " not in value for value in values_of("take", values))
+
+
 @pytest.mark.parametrize("column", ["speaker_id", "speakerId", "ID"])
 def test_identifiers_are_names_however_many_there_are(column):
     values = [str(1000 + index // 10) for index in range(300)]
@@ -156,15 +162,15 @@ CONFIGS = [
 ]
 
 
-def meter(samples, config):
-    return SoundMeter(config)(extract_blocks([samples], LogMel(config)).frames)
+def measure(samples, config):
+    return measure_sound(extract_blocks([samples], LogMel(config)).frames, config)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("gain_db", [0.0, -20.0, -50.0])
 def test_the_level_is_that_of_the_mean_square(config, gain_db, rng):
     noise = apply_gain(white_noise(4 * config.sample_rate, rng), -12.0 + gain_db)
-    seconds, level, _ = meter(noise, config)
+    seconds, level, _ = measure(noise, config)
     assert seconds == pytest.approx(4.0, abs=0.02)
     assert level == pytest.approx(20 * np.log10(noise.std()), abs=0.4)
 
@@ -172,13 +178,24 @@ def test_the_level_is_that_of_the_mean_square(config, gain_db, rng):
 @pytest.mark.parametrize("config", CONFIGS)
 def test_the_bandwidth_is_where_the_sound_ends(config, rng):
     noise = apply_gain(white_noise(4 * config.sample_rate, rng), -12.0)
-    assert meter(noise, config)[2] == pytest.approx(config.sample_rate / 2)
-    narrow = meter(band_limit(noise, config.sample_rate, 3000), config)[2]
+    assert measure(noise, config)[2] == pytest.approx(config.sample_rate / 2)
+    narrow = measure(band_limit(noise, config.sample_rate, 3000), config)[2]
     assert 2800 < narrow < 3700
 
 
+@pytest.mark.parametrize("power", [1.0, 3.0])
+def test_other_powers_give_an_estimate(power, rng):
+    noise = apply_gain(white_noise(64_000, rng), -12.0)
+    config = FeatureConfig(power=power)
+    _, level_db, bandwidth_hz = measure(noise, config)
+    assert level_db == pytest.approx(20 * np.log10(noise.std()), abs=3.0)
+    assert bandwidth_hz == pytest.approx(8000)
+    narrow_hz = measure(band_limit(noise, 16_000, 3000), config)[2]
+    assert 2800 < narrow_hz < 3700
+
+
 def test_silence_has_a_length_and_the_lowest_level():
-    seconds, level, _ = meter(np.zeros(16_000, np.float32), FeatureConfig())
+    seconds, level, _ = measure(np.zeros(16_000, np.float32), FeatureConfig())
     assert seconds == 1.0
     assert level < -80
 

@@ -30,7 +30,7 @@ def test_clips_of_one_group_count_for_less(rng):
 def ratios(values, groups, **changes):
     facts = {"num_resamples": 2000, "seed": 0, "confidence": 0.95, **changes}
     column = np.asarray(values, np.float64)[:, None]
-    (found,) = ClusterBootstrap(groups, **facts).ratios(column, np.ones_like(column))
+    (found,) = ClusterBootstrap(groups, **facts).intervals(column, np.ones_like(column))
     return found
 
 
@@ -89,6 +89,9 @@ def test_chunks_of_draws_change_nothing(rng, monkeypatch):
 
 def test_one_group_or_no_denominator_has_no_interval():
     draws = ClusterBootstrap(["a", "a"], 100, 0, 0.95)
-    assert draws.ratios(np.ones((2, 1)), np.ones((2, 1))) == [None]
+    assert draws.intervals(np.ones((2, 1)), np.ones((2, 1))) == [None]
     draws = ClusterBootstrap(["a", "b"], 100, 0, 0.95)
-    assert draws.ratios(np.zeros((2, 2)), np.array([[0.0, 1.0], [0.0, 0.0]])) == [None, (0.0, 0.0)]
+    assert draws.intervals(np.zeros((2, 2)), np.array([[0.0, 1.0], [0.0, 0.0]])) == [
+        None,
+        (0.0, 0.0),
+    ]

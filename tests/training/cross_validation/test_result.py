@@ -11,7 +11,7 @@ import pytest
 from earmark.data.content import Clip
 from earmark.evaluation.metrics.intervals import wilson_interval
 from earmark.evaluation.metrics.scores import Predictions, score
-from earmark.evaluation.result import WindowScores
+from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.features.store import ClipKey
 from earmark.tasks.task import BINARY, MULTI_LABEL
 from earmark.training.cross_validation.result import CrossValidation, FoldFailure, FoldResult
@@ -136,14 +136,14 @@ def test_a_clip_without_any_predicted_label_has_no_probability():
     assert (error["predicted"], error["probability"]) == ("", None)
 
 
-def test_windows_are_summed_over_folds():
+def test_excerpts_are_summed_over_folds():
     found = pooled(
-        fold(1, windows=WindowScores(1.0, 10, 9, 0.2)),
-        fold(2, windows=WindowScores(1.0, 30, 21, 0.6)),
+        fold(1, excerpts=ExcerptScores(1.0, 10, 9, 0.2)),
+        fold(2, excerpts=ExcerptScores(1.0, 30, 21, 0.6)),
     )
-    assert (found.windows.num_windows, found.windows.num_correct) == (40, 30)
-    assert found.windows.loss == pytest.approx(0.5)
-    assert found.to_dict()["windows"]["accuracy"] == 0.75
+    assert (found.excerpts.num_excerpts, found.excerpts.num_correct) == (40, 30)
+    assert found.excerpts.loss == pytest.approx(0.5)
+    assert found.to_dict()["excerpts"]["accuracy"] == 0.75
 
 
 def test_the_table_has_a_row_a_clip_and_seed():
@@ -158,7 +158,7 @@ def test_the_table_has_a_row_a_clip_and_seed():
 
 
 def test_a_fold_is_written_and_read_back_exactly():
-    result = fold(1, windows=WindowScores(1.0, 10, 9, 0.1 + 0.2))
+    result = fold(1, excerpts=ExcerptScores(1.0, 10, 9, 0.1 + 0.2))
     assert FoldResult.from_dict(json.loads(json.dumps(result.to_dict()))) == result
 
 

@@ -19,7 +19,7 @@ from earmark.config import load_config
 from earmark.data.folds import hold_out, with_folds
 from earmark.data.manifest import read_manifest
 from earmark.errors import ConfigError, DataError, TrainingError
-from earmark.evaluation.evaluate import evaluate
+from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.runtime import Runtime
 from earmark.tasks.task import MULTI_LABEL
@@ -147,7 +147,7 @@ def test_a_fold_is_an_ordinary_run(validated, small_folder, tmp_path):
     torch.set_num_threads(1)
     runtime, run = Runtime(torch.device("cpu")), tmp_path / "run"
     train(manifest, run, CONFIG, runtime=runtime, store_root=tmp_path / "store")
-    tested = evaluate(
+    tested = evaluate_checkpoint(
         load_checkpoint(run), manifest, runtime=runtime, store_root=tmp_path / "store", run=run
     )
     torch.set_num_threads(before)
@@ -361,10 +361,10 @@ def test_the_same_sound_in_two_folds_is_refused(validated, small_folder):
         validated()
 
 
-def test_windows_are_judged_in_every_fold(validated):
+def test_excerpts_are_scored_in_every_fold(validated):
     found = validated(load_config(settings=[*FAST, "evaluate.excerpt_seconds=0.4"]))
-    assert found.windows.num_windows == 2 * 8
-    assert all("windows" in one for one in found.to_dict()["folds"])
+    assert found.excerpts.num_excerpts == 2 * 8
+    assert all("excerpts" in one for one in found.to_dict()["folds"])
 
 
 def test_plans_that_cannot_be_carried_out_are_refused(validated, small_folder):

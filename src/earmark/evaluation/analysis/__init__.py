@@ -1,1 +1,1 @@
-"""Slices, examples, attribution and robustness of a test."""
+"""Error analysis of a test: slices, examples, attribution and robustness."""

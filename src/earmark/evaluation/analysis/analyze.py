@@ -1,4 +1,4 @@
-"""What stands behind the figures of a test: its parts, single clips, and worse sound."""
+"""Error analysis of a test: slices, single clips, and robustness."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,34 +14,33 @@ from earmark.evaluation.analysis.examples import (
 )
 from earmark.evaluation.analysis.robustness import Robustness, measure_robustness
 from earmark.evaluation.analysis.slices import Slice, describe_clips, slice_clips
+from earmark.evaluation.loaded_model import LoadedModel
 from earmark.evaluation.result import Evaluation
 from earmark.features.store import FeatureStore, default_root
-from earmark.models.checkpoint import Checkpoint
-from earmark.system.runtime import Runtime
 
 LISTED_CLIPS = 20
 
 
 @dataclass(frozen=True)
-class Examination:
-    """What stands behind a test.
+class Analysis:
+    """Error analysis of a test.
 
     Args:
-        slices: Parts of the test clips, the surely worst first.
-        ranked: Every clip, the one with the largest loss first.
+        slices: Slices of the test clips, those with the lowest upper bound first.
+        ranked: Every clip, by decreasing loss.
         worst: Examples of clips with the largest loss.
-        surest: Examples of clips that were surely right.
-        robustness: Figures under worse sound, where they were asked for.
+        most_confident: Examples of clips that are predicted correctly with the most confidence.
+        robustness: Metrics on degraded sound, if requested.
     """
 
     slices: tuple[Slice, ...]
     ranked: tuple[RankedClip, ...]
     worst: tuple[Example, ...]
-    surest: tuple[Example, ...]
+    most_confident: tuple[Example, ...]
     robustness: Robustness | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """What ``evaluate --json`` prints beside the figures."""
+        """What ``evaluate --json`` prints in addition to the metrics."""
         return {
             "slices": [one.to_dict() for one in self.slices],
             "worst_clips": [one.to_dict() for one in self.ranked[:LISTED_CLIPS]],
@@ -49,47 +48,42 @@ class Examination:
         }
 
 
-def examine(
+def analyze(
     evaluation: Evaluation,
-    checkpoint: Checkpoint,
+    model: LoadedModel,
     manifest: Manifest,
     *,
-    runtime: Runtime,
     store_root: Path | None = None,
     robustness: bool = False,
-) -> Examination:
-    """Looks behind a test; one process does it alone.
+) -> Analysis:
+    """Analyses the errors of a test, in one process.
 
     Args:
         evaluation: The test.
-        checkpoint: The model that was tested.
-        manifest: The data, as read.
-        runtime: Where to compute.
-        store_root: Folder of the feature store; the shared one when it is not given.
-        robustness: Also judge every clip again under worse sound, which takes a while.
+        model: The network that was tested.
+        manifest: The data.
+        store_root: Folder of the feature store; the shared one by default.
+        robustness: Also predict every clip under degraded sound, which takes a while.
     """
     recordings = {one.name: one for one in manifest.recordings}
-    config = checkpoint.spec.config
-    store = FeatureStore(store_root or default_root(), config.features)
+    store = FeatureStore(store_root or default_root(), model.spec.config.features)
     predictions = evaluation.predictions
     columns = describe_clips(predictions.clips, recordings, store)
     ranked = rank_clips(evaluation)
-    worst, surest = choose_examples(ranked)
-    maker = ExampleMaker(checkpoint, store, recordings, runtime)
-    with runtime.reporter.track("examples", len(worst) + len(surest)) as task:
+    worst, most_confident = choose_examples(ranked)
+    maker = ExampleMaker(model, store, recordings)
+    num_examples = len(worst) + len(most_confident)
+    with model.runtime.reporter.track("examples", num_examples) as progress:
 
-        def make(one: RankedClip) -> Example:
-            task.advance(note=one.name)
-            return maker.make(one, predictions)
+        def make(clip: RankedClip) -> Example:
+            progress.advance(note=clip.name)
+            return maker.make(clip, predictions)
 
-        examples = [tuple(map(make, chosen)) for chosen in (worst, surest)]
-    found = None
-    if robustness:
-        found = measure_robustness(checkpoint, predictions, recordings, runtime)
-    return Examination(
+        examples = [tuple(map(make, chosen)) for chosen in (worst, most_confident)]
+    return Analysis(
         slices=slice_clips(evaluation, columns),
         ranked=tuple(ranked),
         worst=examples[0],
-        surest=examples[1],
-        robustness=found,
+        most_confident=examples[1],
+        robustness=measure_robustness(model, predictions, recordings) if robustness else None,
     )

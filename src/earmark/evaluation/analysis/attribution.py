@@ -1,4 +1,4 @@
-"""What in the sound decided: each place of the log-mel values and its share of the decision."""
+"""Attribution: how much each log-mel value contributes to a decision."""
 
 import torch
 from torch import Tensor
@@ -13,55 +13,55 @@ STEPS_AT_ONCE = 4
 def integrated_gradients(
     model: AudioModel,
     log_mel: Float[Tensor, "windows 1 mels frames"],
-    weights: Float[Tensor, " outputs"],
+    output_weights: Float[Tensor, " outputs"],
     *,
     num_steps: int = STEPS,
 ) -> Float[Tensor, "windows mels frames"]:
-    """How much each value of some windows adds to a score, a weighted sum of the logits.
+    """Attributions of a score, a weighted sum of the logits, to the values of each window.
 
-    The gradient of the score is averaged along the straight way from a blank window, in which each
-    band has its mean over the training data, to the window itself. Each value gets its share of the
-    way, so that the shares add up to the score less the score of the blank window; with a finite
-    number of steps nearly so.
+    The gradient of the score is averaged along the straight line from a baseline window, in which
+    each band has its mean over the training data, to the window itself. With many steps the
+    attributions add up to the score minus the score of the baseline.
 
     Args:
-        model: In evaluation mode, with its ``input_norm``; it is left as it is.
+        model: In evaluation mode, with its ``input_norm`` fitted; it is not changed.
         log_mel: The windows, in decibels, on the device of the model.
-        weights: What each logit counts: 1 and -1 ask why this label and not that.
-        num_steps: Points on the way.
+        output_weights: Weight of each logit in the score: 1 and -1 compare two labels.
+        num_steps: Points on the line.
 
     Source:
         Sundararajan, Taly and Yan (2017), Axiomatic attribution for deep networks, ICML,
         arXiv:1703.01365, sections 3 and 5.
     """
-    blank = blank_windows(model, log_mel)
-    way = log_mel - blank
+    baseline = baseline_windows(model, log_mel)
+    difference = log_mel - baseline
     total = torch.zeros_like(log_mel)
-    # In the middle of each step: exact where the gradient changes evenly.
+    # Midpoints of the steps: exact where the gradient changes linearly.
     points = (torch.arange(num_steps, device=log_mel.device, dtype=log_mel.dtype) + 0.5) / num_steps
-    for some in points.split(STEPS_AT_ONCE):
-        along = (blank + some[:, None, None, None, None] * way).flatten(0, 1).requires_grad_()
+    for chunk in points.split(STEPS_AT_ONCE):
+        steps = chunk[:, None, None, None, None]
+        inputs = (baseline + steps * difference).flatten(0, 1).requires_grad_()
         with torch.enable_grad():
-            score = (model(along) * weights).sum()
-            (gradient,) = torch.autograd.grad(score, along)
-        total += gradient.unflatten(0, (len(some), len(log_mel))).sum(dim=0)
-    return (way * total / num_steps)[:, 0]
+            score = (model(inputs) * output_weights).sum()
+            (gradient,) = torch.autograd.grad(score, inputs)
+        total += gradient.unflatten(0, (len(chunk), len(log_mel))).sum(dim=0)
+    return (difference * total / num_steps)[:, 0]
 
 
-def blank_windows(
+def baseline_windows(
     model: AudioModel, log_mel: Float[Tensor, "windows 1 mels frames"]
 ) -> Float[Tensor, "windows 1 mels frames"]:
-    """As many windows, in which each band has its mean over the training data all the time."""
+    """As many windows, in which each band constantly has its mean over the training data."""
     return model.input_norm.mean[:, None].expand_as(log_mel)
 
 
 def sum_tiles(
-    shares: Float[Tensor, "mels frames"], tile_mels: int, tile_frames: int
-) -> Float[Tensor, "tiles_of_mels tiles_of_frames"]:
-    """Sums over tiles, which single values are too fine to show; those at the ends may be smaller.
+    attributions: Float[Tensor, "mels frames"], tile_mels: int, tile_frames: int
+) -> Float[Tensor, "mel_tiles frame_tiles"]:
+    """Sums over tiles, large enough to see; those at the ends may be smaller.
 
     Args:
-        shares: Of each value.
+        attributions: Of each value.
         tile_mels: Bands of a tile.
         tile_frames: Frames of a tile.
 
@@ -70,8 +70,8 @@ def sum_tiles(
         tensor([[6., 2.],
                 [3., 1.]])
     """
-    mels, frames = shares.shape
-    rows = torch.arange(mels, device=shares.device) // tile_mels
-    columns = torch.arange(frames, device=shares.device) // tile_frames
-    by_row = shares.new_zeros(int(rows[-1]) + 1, frames).index_add_(0, rows, shares)
-    return shares.new_zeros(len(by_row), int(columns[-1]) + 1).index_add_(1, columns, by_row)
+    mels, frames = attributions.shape
+    rows = torch.arange(mels, device=attributions.device) // tile_mels
+    columns = torch.arange(frames, device=attributions.device) // tile_frames
+    by_row = attributions.new_zeros(int(rows[-1]) + 1, frames).index_add_(0, rows, attributions)
+    return attributions.new_zeros(len(by_row), int(columns[-1]) + 1).index_add_(1, columns, by_row)

@@ -27,12 +27,12 @@ EXCERPT_SECONDS = (1.0, 3.0, 10.0, 30.0)
 
 @dataclass(frozen=True)
 class Sound:
-    """What a condition makes a worse sound of.
+    """The sound that a condition degrades.
 
     Args:
-        samples: Of the clip, at ``sample_rate`` Hz.
-        sample_rate: That of the front end.
-        seeds: Where the chance of this clip starts from.
+        samples: Of the clip, in [-1, 1].
+        sample_rate: That of the front end, in Hz.
+        seeds: Seeds of the random numbers of this clip.
         voices: Clips of other groups, for babble.
     """
 
@@ -43,17 +43,17 @@ class Sound:
 
     @property
     def rng(self) -> np.random.Generator:
-        """The same chance for each condition, so that only the condition differs."""
+        """The same random numbers each time, so that nothing but the condition differs."""
         return np.random.default_rng(self.seeds)
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One way in which sound gets worse.
+    """One way to degrade sound.
 
     Args:
-        name: What people call it.
-        change: Makes the worse sound; None where the condition does not apply to a clip.
+        name: Its name in reports.
+        change: Returns the degraded samples; None if the condition does not apply to a clip.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Condition:
 
 
 def list_conditions() -> tuple[Condition, ...]:
-    """Every condition, the unchanged sound first.
+    """All conditions, the unchanged sound first.
 
     Source:
         Hirsch and Pearce (2000), The Aurora experimental framework for the performance evaluation
@@ -86,18 +86,18 @@ def list_conditions() -> tuple[Condition, ...]:
         ),
         Condition("20 dB softer", lambda sound: apply_gain(sound.samples, -20.0)),
         Condition("20 dB louder", lambda sound: apply_gain(sound.samples, 20.0)),
-        Condition("20 dB louder, cut at full scale", lambda sound: overdrive(sound.samples, 20.0)),
+        Condition("20 dB louder, clipped", lambda sound: overdrive(sound.samples, 20.0)),
         *(
             Condition(f"{title}, {snr_db:g} dB", functools.partial(_mix, make, snr_db))
             for title, make in (
                 ("white noise", _white),
                 ("speech-shaped noise", _speech_shaped),
-                ("babble of other clips", _babble),
+                ("babble", _babble),
             )
             for snr_db in SNRS_DB
         ),
         *(
-            Condition(f"{seconds:g} s of it", functools.partial(_cut, seconds))
+            Condition(f"{seconds:g} s excerpt", functools.partial(_cut, seconds))
             for seconds in EXCERPT_SECONDS
         ),
     )

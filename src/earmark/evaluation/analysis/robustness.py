@@ -1,7 +1,8 @@
-"""How a model holds up when the sound of the test clips is worse than it was.
+"""Robustness: the accuracy of a model on degraded sound.
 
-A clip is decoded, changed, and goes through the front end again: nothing of it comes from the
-store. Chance depends on the seed and the name of the clip alone, so that clips may come and go.
+A clip is decoded, degraded and passed through the front end again; nothing comes from the store.
+Random numbers depend only on ``evaluate.seed`` and the name of the clip, so that clips can be added
+and removed.
 """
 
 import functools
@@ -24,30 +25,31 @@ from earmark.data.recording import Recording
 from earmark.errors import AudioError, FailedFile
 from earmark.evaluation.analysis.conditions import Sound, list_conditions
 from earmark.evaluation.evaluate import predict_clips
-from earmark.evaluation.metrics.scores import PartScores, Predictions, score_part
+from earmark.evaluation.loaded_model import LoadedModel
+from earmark.evaluation.metrics.scores import Predictions
+from earmark.evaluation.metrics.subsets import SubsetScores, score_subset
 from earmark.features.levels import peak_level_db
 from earmark.features.log_mel import LogMel, extract_blocks
 from earmark.features.store import ClipKey, Frames
 from earmark.features.windows import WindowGrid
-from earmark.models.checkpoint import Checkpoint, ModelSpec
+from earmark.models.spec import ModelSpec
 from earmark.system.parallel import map_in_order
-from earmark.system.runtime import Runtime, place
 
 logger = logging.getLogger(__name__)
 
-LONGEST_SECONDS = 60.0
+MAX_SECONDS = 60.0
 MAX_VOICES = 24
 VOICE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class ConditionScores(PartScores):
-    """Figures of the clips that a condition applies to, beside those of the same clips as they are.
+class ConditionScores(SubsetScores):
+    """Metrics of the clips that a condition applies to, compared with the unchanged clips.
 
     Args:
         condition: Its name.
-        num_lost: Clips that are judged rightly as they are, and wrongly so.
-        num_gained: The other way round.
+        num_lost: Clips that are predicted correctly when unchanged, but not under the condition.
+        num_gained: The opposite.
     """
 
     condition: str
@@ -57,7 +59,7 @@ class ConditionScores(PartScores):
 
 @dataclass(frozen=True)
 class Robustness:
-    """Figures of each condition; the first is the sound as it is."""
+    """Metrics of each condition, the unchanged sound first."""
 
     conditions: tuple[ConditionScores, ...]
     skipped: tuple[FailedFile, ...]
@@ -71,49 +73,41 @@ class Robustness:
 
 
 def measure_robustness(
-    checkpoint: Checkpoint,
-    predictions: Predictions,
-    recordings: Mapping[str, Recording],
-    runtime: Runtime,
-    *,
-    seed: int = 0,
+    model: LoadedModel, predictions: Predictions, recordings: Mapping[str, Recording]
 ) -> Robustness:
-    """Judges the test clips again under every condition of `list_conditions`.
+    """Predicts the test clips under every condition of `list_conditions`, in one process.
 
-    Of a clip at most the first `LONGEST_SECONDS` are used, under all conditions alike. A few clips
-    at a time are decoded, so memory does not grow with their number. A clip that cannot be decoded
-    is named and the others go on.
+    At most the first `MAX_SECONDS` of a clip are used, under all conditions. A few clips at a time
+    are decoded, so memory does not grow with their number. A clip that cannot be decoded is
+    reported and skipped.
 
     Args:
-        checkpoint: The model.
-        predictions: Of the test; its clips are judged again.
+        model: The network that was tested. Noise and excerpts are drawn with its ``evaluate.seed``.
+        predictions: Of the test.
         recordings: The recording of each clip, by name.
-        runtime: Where to compute; this process does it alone.
-        seed: Of noise and excerpts.
     """
-    judge = _Predictor(checkpoint, replace(runtime, rank=0, world_size=1))
-    voices = _draw_voices(predictions.clips, recordings, judge.log_mel.config.sample_rate, seed)
-    listen = functools.partial(_listen, recordings, judge.log_mel, voices, seed)
-    clips = predictions.clips
-    tally = _Tally(clips, checkpoint.spec)
+    clips, evaluate = predictions.clips, model.spec.config.evaluate
+    log_mel = LogMel(model.spec.config.features)
+    voices = _draw_voices(clips, recordings, log_mel.config.sample_rate, evaluate.seed)
+    degrade = functools.partial(_degrade, recordings, log_mel, voices, evaluate.seed)
+    tally = _Tally(clips, model.spec)
     skipped = []
     with (
-        runtime.reporter.track("robustness", len(clips)) as task,
+        model.runtime.reporter.track("robustness", len(clips)) as progress,
         threadpoolctl.threadpool_limits(1, "blas"),
     ):
-        for index, (clip, future) in enumerate(map_in_order(listen, clips)):
+        for index, (clip, future) in enumerate(map_in_order(degrade, clips)):
             try:
                 frames = future.result()
-                tally.add(index, judge(clip, frames), frames)
+                tally.add(index, _predict(model.in_one_process, clip, frames), frames)
             except AudioError as error:
                 skipped.append(FailedFile(clip.name, str(error)))
                 logger.warning(f"robustness: skipped: {error}")
-            task.advance(note=clip.name)
-    confidence = checkpoint.spec.config.evaluate.confidence
-    return Robustness(tuple(tally.scores(confidence)), tuple(skipped))
+            progress.advance(note=clip.name)
+    return Robustness(tuple(tally.scores(evaluate.confidence)), tuple(skipped))
 
 
-def _listen(
+def _degrade(
     recordings: Mapping[str, Recording],
     log_mel: LogMel,
     voices: Sequence[tuple[str, AnySamples]],
@@ -123,7 +117,7 @@ def _listen(
     """Frames of a clip under each condition that applies to it."""
     sample_rate = log_mel.config.sample_rate
     recording = recordings[clip.name]
-    samples = _load_start(recording, sample_rate, LONGEST_SECONDS)
+    samples = _load_start(recording, sample_rate, MAX_SECONDS)
     others = [voice for group, voice in voices if group != clip.group_or_name]
     digest = hashlib.sha256(clip.name.encode(errors="surrogateescape")).digest()
     sound = Sound(samples, sample_rate, (seed, int.from_bytes(digest[:8])), others)
@@ -132,20 +126,20 @@ def _listen(
 
 
 def _load_start(recording: Recording, sample_rate: int, seconds: float) -> AnySamples:
-    """The first seconds of a recording, whatever its length."""
-    most = round(seconds * sample_rate)
+    """The first seconds of a recording."""
+    num_samples = round(seconds * sample_rate)
     blocks: list[AnySamples] = []
     for block in stream_audio(recording.path, sample_rate, recording.excerpt):
         blocks.append(block)
-        if sum(map(len, blocks)) >= most:
+        if sum(map(len, blocks)) >= num_samples:
             break
-    return np.concatenate(blocks)[:most]
+    return np.concatenate(blocks)[:num_samples]
 
 
 def _draw_voices(
     clips: Sequence[Clip], recordings: Mapping[str, Recording], sample_rate: int, seed: int
 ) -> list[tuple[str, AnySamples]]:
-    """A few clips to babble, one a group, each with its group."""
+    """Clips to make babble of, one per group, with their groups."""
     by_group = {clip.group_or_name: clip for clip in clips}
     groups = np.random.default_rng(seed).permutation(sorted(by_group))[:MAX_VOICES]
     voices = []
@@ -156,27 +150,18 @@ def _draw_voices(
     return voices
 
 
-class _Predictor:
-    """Judges the frames of a clip under all conditions at once, as the test does."""
-
-    def __init__(self, checkpoint: Checkpoint, runtime: Runtime) -> None:
-        self.spec = checkpoint.spec
-        self.log_mel = LogMel(self.spec.config.features)
-        self._model = place(checkpoint.build(), runtime.device)
-        self._runtime = runtime
-
-    def __call__(self, clip: Clip, frames: Mapping[str, Frames]) -> Predictions:
-        """A row a condition, under its name."""
-        spec = self.spec
-        versions = [replace(clip, name=name, key=ClipKey(name)) for name in frames]
-        windows = AudioDataset(
-            HeldFrames(spec.config.features, {ClipKey(name): one for name, one in frames.items()}),
-            versions,
-            WindowGrid(spec.window_frames, spec.config.predict.overlap),
-            num_labels=len(spec.labels),
-        )
-        loader = OrderedLoader(windows, self._runtime)
-        return predict_clips(self._model, loader, self._runtime, spec)
+def _predict(model: LoadedModel, clip: Clip, frames: Mapping[str, Frames]) -> Predictions:
+    """Predictions of a clip, one row per condition, under its name."""
+    spec = model.spec
+    versions = [replace(clip, name=name, key=ClipKey(name)) for name in frames]
+    windows = AudioDataset(
+        HeldFrames(spec.config.features, {ClipKey(name): one for name, one in frames.items()}),
+        versions,
+        WindowGrid(spec.window_frames, spec.config.predict.overlap),
+        num_labels=len(spec.labels),
+    )
+    loader = OrderedLoader(windows, model.runtime)
+    return predict_clips(model.network, loader, model.runtime, spec)
 
 
 class _Tally:
@@ -184,28 +169,30 @@ class _Tally:
 
     def __init__(self, clips: Sequence[Clip], spec: ModelSpec) -> None:
         self._clips = clips
-        self._card = spec
+        self._spec = spec
         self._names = [one.name for one in list_conditions()]
         shape = len(self._names), len(clips)
-        self._hits = np.zeros(shape, bool)
+        self._correct = np.zeros(shape, bool)
         self._losses = np.full(shape, np.nan)
 
-    def add(self, index: int, found: Predictions, frames: Mapping[str, Frames]) -> None:
-        """Notes what one clip gave under each condition that applied to it."""
-        rule, targets = self._card.rule, found.targets
-        features = self._card.config.features
-        levels_db = np.array([peak_level_db(frames[one.name], features) for one in found.clips])
-        rows = [self._names.index(one.name) for one in found.clips]
-        self._hits[rows, index] = rule.decide(found.logits, levels_db).are_right(targets)
-        self._losses[rows, index] = found.task.losses(rule.calibrate(found.logits), targets)
+    def add(self, index: int, predictions: Predictions, frames: Mapping[str, Frames]) -> None:
+        """Adds the predictions of one clip under each condition that applies to it."""
+        rule, targets = self._spec.rule, predictions.targets
+        features, logits = self._spec.config.features, predictions.logits
+        levels_db = np.array(
+            [peak_level_db(frames[one.name], features) for one in predictions.clips]
+        )
+        rows = [self._names.index(one.name) for one in predictions.clips]
+        self._correct[rows, index] = rule.decide(logits, levels_db).correct(targets)
+        self._losses[rows, index] = predictions.task.losses(rule.calibrate(logits), targets)
 
     def scores(self, confidence: float) -> Iterator[ConditionScores]:
-        """Figures of each condition that applied to any clip."""
-        for name, hits, losses in zip(self._names, self._hits, self._losses, strict=True):
-            judged = np.flatnonzero(~np.isnan(losses)).tolist()
-            if judged:
-                groups = [self._clips[index].group_or_name for index in judged]
-                right, before = hits[judged], self._hits[0, judged]
-                part = score_part(right, losses[judged], groups, confidence=confidence)
-                num_lost, num_gained = int((before & ~right).sum()), int((~before & right).sum())
-                yield ConditionScores(name, num_lost, num_gained, **vars(part))
+        """Metrics of each condition that applies to any clip."""
+        for name, correct, losses in zip(self._names, self._correct, self._losses, strict=True):
+            predicted = np.flatnonzero(~np.isnan(losses)).tolist()
+            if predicted:
+                groups = [self._clips[index].group_or_name for index in predicted]
+                after, before = correct[predicted], self._correct[0, predicted]
+                subset = score_subset(after, losses[predicted], groups, confidence=confidence)
+                num_lost, num_gained = int((before & ~after).sum()), int((~before & after).sum())
+                yield ConditionScores(name, num_lost, num_gained, **vars(subset))

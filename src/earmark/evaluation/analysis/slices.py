@@ -1,5 +1,6 @@
-"""Accuracy on parts of the test clips: by what is known of them and by how they sound."""
+"""Metrics on slices of the test clips: by the columns of the manifest and by acoustics."""
 
+import functools
 import math
 import re
 from collections import Counter
@@ -7,26 +8,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.optimize
 
 from earmark.config import FeatureConfig
 from earmark.data.content import Clip
 from earmark.data.recording import Recording
-from earmark.evaluation.metrics.scores import PartScores, score_part
+from earmark.evaluation.metrics.subsets import SubsetScores, score_subset
 from earmark.evaluation.result import Evaluation
-from earmark.features.log_mel import hann_window, hz_to_mel, mel_filterbank, mel_to_hz
+from earmark.features.levels import mean_band_powers, mean_level_db
+from earmark.features.log_mel import hz_to_mel, mel_filterbank, mel_to_hz
 from earmark.features.store import FeatureStore, Frames
+from earmark.system.numbers import parse_number
 from earmark.system.shapes import Bool, Float64
 
 MIN_CLIPS = 10
-"""A slice of fewer clips would say hardly anything; none is made."""
+"""Smaller slices are left out: their intervals are too wide to be useful."""
 MAX_BINS = 4
 IDENTIFIER = re.compile(r"(^|[^a-zA-Z])id$|I[dD]$", re.ASCII)
-"""How columns of identifiers end: ``id``, ``speaker_id``, ``speakerId``, but not ``grid``."""
+"""Names of columns of identifiers: ``id``, ``speaker_id``, ``speakerId``, but not ``grid``."""
 MAX_NUMBERED = 20
-"""So many different whole numbers, as of takes or rooms, are names; of more, as of ages, ranges."""
-MOST_DIGITS = 17
-"""As many tell any two numbers apart."""
+"""Up to so many different whole numbers are names, as of takes or rooms; more are a quantity, as of
+ages."""
+MAX_DIGITS = 17
+"""Enough to distinguish any two numbers."""
 BANDWIDTH_RANGE_DB = 60.0
 GROUP = "group"
 
@@ -35,14 +38,14 @@ Columns = Mapping[str, Sequence[Value | None]]
 
 
 @dataclass(frozen=True)
-class Slice(PartScores):
-    """Figures over the clips that share something.
+class Slice(SubsetScores):
+    """Metrics over the clips with the same value of a column.
 
     Args:
-        column: What they share: a column of the manifest, or a property of the sound.
-        value: Its value, or its range.
+        column: A column of the manifest, or an acoustic property.
+        value: Its value or range.
 
-    The interval is over the effective number of clips, or over all where the slice is one group.
+    The interval is over the effective number of clips, or over all if the slice is one group.
     """
 
     column: str
@@ -50,21 +53,21 @@ class Slice(PartScores):
 
 
 def slice_clips(evaluation: Evaluation, columns: Columns) -> tuple[Slice, ...]:
-    """Figures of every slice of at least `MIN_CLIPS` clips, the surely worst first.
+    """Metrics of every slice of at least `MIN_CLIPS` clips, the worst first.
 
-    They are sorted by the upper end of the interval: a few clips that are all wrong by chance do
-    not come before many that are often wrong. Quantities are cut at quantiles into up to
-    `MAX_BINS` ranges of about as many clips. The numbers of a column are names instead where it is
-    the group, where the last word of its name is ``id``, and where they are at most `MAX_BINS`
-    values or, in the manifest, at most `MAX_NUMBERED` whole numbers.
+    Slices are sorted by the upper end of their interval, so that a few clips that are all wrong by
+    chance do not come before many that are often wrong. Quantities are divided at quantiles into up
+    to `MAX_BINS` ranges of about as many clips. Numbers are names instead in the column of groups,
+    in columns whose name ends in ``id``, and if there are at most `MAX_BINS` different ones or, in
+    the manifest, at most `MAX_NUMBERED` whole ones.
 
     Args:
         evaluation: The test.
-        columns: A value a clip, or None where it is not known.
+        columns: One value per clip, None if unknown.
     """
     predictions, confidence = evaluation.predictions, evaluation.settings.confidence
     losses = predictions.task.losses(predictions.logits, predictions.targets)
-    outcomes = _Outcomes(evaluation.right, losses, predictions.clips)
+    outcomes = _Outcomes(evaluation.correct, losses, predictions.clips)
     slices = [
         outcomes.score(column, value, members, confidence)
         for column, values in columns.items()
@@ -75,57 +78,54 @@ def slice_clips(evaluation: Evaluation, columns: Columns) -> tuple[Slice, ...]:
 
 @dataclass(frozen=True)
 class _Outcomes:
-    """What became of each clip."""
+    """Outcome of each clip."""
 
-    hits: Bool[np.ndarray, " clips"]
+    correct: Bool[np.ndarray, " clips"]
     losses: Float64[np.ndarray, " clips"]
     clips: tuple[Clip, ...]
 
     def score(self, column: str, value: str, members: list[int], confidence: float) -> Slice:
-        """Figures of a slice."""
-        hits = self.hits[members]
+        """Metrics of a slice."""
+        correct = self.correct[members]
         groups = [self.clips[index].group_or_name for index in members]
-        # Of one group as such, its clips are independent; of all speakers, one speaker's are not.
+        # Clips of one group are dependent among other groups, but not in a slice of that group.
         size = float(len(members)) if column == GROUP else None
         losses = self.losses[members]
-        part = score_part(hits, losses, groups, confidence=confidence, size=size)
-        return Slice(column, value, **vars(part))
+        subset = score_subset(correct, losses, groups, confidence=confidence, size=size)
+        return Slice(column, value, **vars(subset))
 
 
 def _divide(column: str, values: Sequence[Value | None]) -> Iterator[tuple[str, list[int]]]:
-    """Values or ranges with the clips that have them, where there are at least two such parts."""
+    """Values or ranges and the clips that have them, if there are at least two."""
     known = [(index, value) for index, value in enumerate(values) if value not in (None, "")]
     if _is_quantity(column, [value for _, value in known]):
         names = _ranges(np.array([_number(value) for _, value in known]))
     else:
         names = [f"{value:g}" if isinstance(value, float) else value for _, value in known]
-    parts: dict[str, list[int]] = {}
+    members: dict[str, list[int]] = {}
     for (index, _), name in zip(known, names, strict=True):
-        parts.setdefault(name, []).append(index)
-    if len(parts) > 1:
-        yield from ((name, members) for name, members in parts.items() if len(members) >= MIN_CLIPS)
+        members.setdefault(name, []).append(index)
+    if len(members) > 1:
+        yield from ((name, found) for name, found in members.items() if len(found) >= MIN_CLIPS)
 
 
 def _is_quantity(column: str, values: Sequence[Value | None]) -> bool:
     numbers = [_number(value) for value in values]
     if column == GROUP or IDENTIFIER.search(column) or any(map(math.isnan, numbers)):
         return False
-    # What was measured is a quantity, be it whole by chance.
+    # Measurements are quantities even if they happen to be whole.
     is_written = all(isinstance(value, str) for value in values)
     is_whole = is_written and all(number.is_integer() for number in numbers)
     return len(set(numbers)) > (MAX_NUMBERED if is_whole else MAX_BINS)
 
 
 def _number(value: Value | None) -> float:
-    try:
-        number = float(value or 0.0)
-    except ValueError:
-        return math.nan
-    return number if math.isfinite(number) else math.nan
+    number = parse_number(value) if isinstance(value, str) else value
+    return number if number is not None and math.isfinite(number) else math.nan
 
 
 def _ranges(numbers: Float64[np.ndarray, " clips"]) -> list[str]:
-    """The range between quantiles in which each number lies."""
+    """The range between quantiles that contains each number."""
     num_bins = max(1, min(MAX_BINS, len(numbers) // MIN_CLIPS))
     edges = np.unique(np.quantile(numbers, np.linspace(0, 1, num_bins + 1)))
     places = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, max(len(edges) - 2, 0))
@@ -134,85 +134,71 @@ def _ranges(numbers: Float64[np.ndarray, " clips"]) -> list[str]:
 
 
 def _texts(edges: Float64[np.ndarray, " edges"]) -> list[str]:
-    """Numbers with as few digits as tell them apart, four at least and none of a whole one lost."""
+    """Distinct texts of numbers: four digits or more, and at least all digits of whole numbers."""
     whole = len(f"{np.abs(edges).max():.0f}")
-    for digits in range(max(4, whole), MOST_DIGITS):
+    for digits in range(max(4, whole), MAX_DIGITS):
         texts = [f"{edge:.{digits}g}" for edge in edges]
         if len(set(texts)) == len(texts):
             return texts
-    return [f"{edge:.{MOST_DIGITS}g}" for edge in edges]
+    return [f"{edge:.{MAX_DIGITS}g}" for edge in edges]
 
 
 def describe_clips(
     clips: Sequence[Clip], recordings: Mapping[str, Recording], store: FeatureStore
 ) -> dict[str, list[Value | None]]:
-    """What is known of each clip: how it sounds, its group, and every other manifest column.
+    """Columns to slice by: acoustic properties, the group, and all other columns of the manifest.
 
     The frames are read one clip at a time.
 
     Args:
         clips: The test clips; their frames are stored.
         recordings: The recording of each clip, by name.
-        store: Where the frames are.
+        store: The feature store.
     """
-    meter = SoundMeter(store.config)
     columns: dict[str, list[Value | None]] = {
         "duration (s)": [],
         "level (dBFS)": [],
         "bandwidth (Hz)": [],
     }
     for clip in clips:
-        frames = store[clip.key]
-        for column, value in zip(columns, meter(frames), strict=True):
+        measured = measure_sound(store[clip.key], store.config)
+        for column, value in zip(columns, measured, strict=True):
             columns[column].append(value)
     if Counter(clip.group_or_name for clip in clips).most_common(1)[0][1] > 1:
         columns[GROUP] = [clip.group_or_name for clip in clips]
     extra = dict.fromkeys(name for clip in clips for name in recordings[clip.name].extra)
     for name in extra:
-        # A column of the manifest may have the name of one of ours.
+        # A column of the manifest may have the name of an acoustic property.
         title = name if name not in columns else f"{name} (manifest)"
         columns[title] = [recordings[clip.name].extra.get(name) for clip in clips]
     return columns
 
 
-class SoundMeter:
-    """Length, level and bandwidth of sound, from its log-mel frames.
+def measure_sound(frames: Frames, config: FeatureConfig) -> tuple[float, float, float]:
+    """Duration in seconds, level in dB of full scale and bandwidth in Hz of a clip.
+
+    The duration is a multiple of the hop. The level is that of the mean square in the mel bands.
+    The bandwidth is the upper edge of the highest band whose power spectral density is within
+    `BANDWIDTH_RANGE_DB` of the largest. Level and bandwidth are exact for ``features.power`` of 2
+    and estimates otherwise.
 
     Args:
-        config: The front end.
+        frames: Log-mel frames of a whole clip.
+        config: The front end that made them.
     """
+    areas, upper_edges_hz = _bands(config)
+    powers = mean_band_powers(frames, config)
+    density_db = 10.0 * np.log10(np.maximum(powers * areas ** (-2.0 / config.power), 1e-30))
+    audible = np.flatnonzero(density_db >= density_db.max() - BANDWIDTH_RANGE_DB)
+    seconds = (len(frames) - 1) * config.hop_length / config.sample_rate
+    return seconds, mean_level_db(powers, config), float(upper_edges_hz[audible[-1]])
 
-    def __init__(self, config: FeatureConfig) -> None:
-        filterbank = mel_filterbank(config)
-        num_bins = filterbank.shape[1]
-        # Weights by which the overlapping bands add up to the plain spectrum.
-        self._shares, _ = scipy.optimize.nnls(filterbank.T, np.ones(num_bins))
-        self._widths = self._shares * filterbank.sum(axis=1)
-        low, high = hz_to_mel(np.array([config.f_min, config.top_frequency]), config.mel_scale)
-        self._tops_hz = mel_to_hz(np.linspace(low, high, config.n_mels + 2), config.mel_scale)[2:]
-        window = hann_window(config.win_length, config.n_fft)
-        # Half of the spectrum of a frame sums to the mean square times half of this (Parseval).
-        self._full_scale = config.n_fft * float((window**2).sum()) / 2.0
-        self._step_seconds = config.hop_length / config.sample_rate
 
-    def __call__(self, frames: Frames) -> tuple[float, float, float]:
-        """Seconds, to the step of the front end; level in dB of full scale; bandwidth in Hz.
-
-        The level is that of the mean square, 0 dB for a square wave at full scale, as far as it
-        lies in the bands. The bandwidth is the upper edge of the highest band whose mean power by
-        hertz is within `BANDWIDTH_RANGE_DB` of the strongest. Both are exact for energies
-        (``features.power`` of 2) and near otherwise.
-
-        Args:
-            frames: Of a whole clip.
-        """
-        energy = np.zeros(frames.shape[1])
-        for first in range(0, len(frames), 1 << 16):
-            decibels = frames[first : first + (1 << 16)].astype(np.float64)
-            energy += (10.0 ** (decibels / 10.0)).sum(axis=0)
-        power = self._shares * energy / len(frames)
-        density = 10.0 * np.log10(np.maximum(power, 1e-30) / np.maximum(self._widths, 1e-9))
-        audible = np.flatnonzero(density >= density.max() - BANDWIDTH_RANGE_DB)
-        level = 10.0 * math.log10(max(power.sum() / self._full_scale, 1e-12))
-        seconds = (len(frames) - 1) * self._step_seconds
-        return seconds, level, float(self._tops_hz[audible[-1]])
+@functools.lru_cache(maxsize=4)
+def _bands(
+    config: FeatureConfig,
+) -> tuple[Float64[np.ndarray, " mels"], Float64[np.ndarray, " mels"]]:
+    """Area of each triangle of the filter bank, and its upper edge in Hz."""
+    low, high = hz_to_mel(np.array([config.f_min, config.top_frequency]), config.mel_scale)
+    edges_hz = mel_to_hz(np.linspace(low, high, config.n_mels + 2), config.mel_scale)
+    return mel_filterbank(config).sum(axis=1).astype(np.float64), edges_hz[2:]

@@ -1,1 +1,1 @@
-"""Scores, intervals, calibration, curves and significance tests."""
+"""Scores, confidence intervals, calibration, curves and significance tests."""

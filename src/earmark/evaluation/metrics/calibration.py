@@ -1,4 +1,4 @@
-"""Calibration: how far probabilities are from the frequencies that they claim."""
+"""Calibration: how far predicted probabilities are from observed frequencies."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,14 +13,14 @@ NUM_BINS = 15
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Judgements of nearly the same probability.
+    """Predictions of nearly the same probability.
 
     Args:
-        low: Probabilities in the bin are above this; 0 is in the first.
-        high: They reach at most this.
-        confidence: Their mean; None in an empty bin.
-        accuracy: Share of them that came true; None in an empty bin.
-        count: How many there are.
+        low: Lower edge, exclusive except for 0.
+        high: Upper edge, inclusive.
+        confidence: Their mean probability; None in an empty bin.
+        accuracy: Fraction of them that are correct; None in an empty bin.
+        count: Number of predictions.
     """
 
     low: float
@@ -32,13 +32,13 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far probabilities can be taken at their word.
+    """How well probabilities are calibrated.
 
     Args:
-        loss: Mean log-loss of the task, in nats.
+        loss: Mean cross-entropy of the task, in nats.
         brier: Brier score.
-        ece: Expected calibration error: the mean over the judgements of the distance between their
-            bin's confidence and accuracy.
+        ece: Expected calibration error: the mean over predictions of the distance between the
+            confidence and the accuracy of their bin.
         bins: `NUM_BINS` bins of equal width.
     """
 
@@ -48,7 +48,7 @@ class Calibration:
     bins: tuple[ReliabilityBin, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures under the names that ``evaluate --json`` prints."""
+        """The metrics under the names that ``evaluate --json`` prints."""
         return asdict(self)
 
 
@@ -57,14 +57,14 @@ def measure_calibration(
     targets: Float64[np.ndarray, "clips labels"],
     task: Task,
 ) -> Calibration:
-    """Log-loss, Brier score, expected calibration error and its bins.
+    """Cross-entropy, Brier score, expected calibration error and its bins.
 
-    A judgement is a clip's second label in a binary task, its most probable label in a multi-class
-    task, and in a multi-label task each label of each clip.
+    The probability that counts is that of the second label in a binary task, that of the most
+    probable label in a multi-class task, and that of each label in a multi-label task.
 
     Args:
         logits: Of each clip, calibrated or not.
-        targets: Target rows.
+        targets: 1 for the labels of each clip.
         task: What the labels mean.
 
     Source:
@@ -74,14 +74,14 @@ def measure_calibration(
     """
     probabilities = task.probabilities(logits)
     if task is BINARY:
-        confidences, outcomes = probabilities[:, 1], targets[:, 1]
+        confidences, correct = probabilities[:, 1], targets[:, 1]
     elif task is MULTI_LABEL:
-        confidences, outcomes = probabilities.ravel(), targets.ravel()
+        confidences, correct = probabilities.ravel(), targets.ravel()
     else:
         rows = np.arange(len(targets))
         top = probabilities.argmax(axis=1)
-        confidences, outcomes = probabilities[rows, top], targets[rows, top]
-    bins = reliability_bins(confidences, outcomes)
+        confidences, correct = probabilities[rows, top], targets[rows, top]
+    bins = reliability_bins(confidences, correct)
     return Calibration(
         loss=float(task.losses(logits, targets).sum() / len(targets)),
         brier=float(brier_scores(probabilities, targets, task).sum() / len(targets)),
@@ -97,12 +97,21 @@ def brier_scores(
 ) -> Float64[np.ndarray, " clips"]:
     """Brier score of each clip.
 
-    The squared distance of the second label's probability in a binary task, the sum over all labels
-    in a multi-class task, and their mean in a multi-label task.
+    The squared error of the second label's probability in a binary task, the sum over all labels in
+    a multi-class task, and their mean in a multi-label task.
+
+    Args:
+        probabilities: Of each label.
+        targets: 1 for the labels of each clip.
+        task: What the labels mean.
 
     Source:
         Brier (1950), Verification of forecasts expressed in terms of probability, Monthly Weather
         Review 78; halved for two labels, as is usual.
+
+    Example:
+        >>> brier_scores(np.array([[0.1, 0.9]]), np.array([[0.0, 1.0]]), BINARY).round(3)
+        array([0.01])
     """
     squares = (probabilities - targets) ** 2
     if task is BINARY:
@@ -111,18 +120,18 @@ def brier_scores(
 
 
 def reliability_bins(
-    confidences: Float64[np.ndarray, " judgements"], outcomes: Float64[np.ndarray, " judgements"]
+    confidences: Float64[np.ndarray, " predictions"], correct: Float64[np.ndarray, " predictions"]
 ) -> tuple[ReliabilityBin, ...]:
-    """Judgements in bins of equal width, by their probability.
+    """Predictions in bins of equal width, by their probability.
 
     Args:
-        confidences: Probability of each judgement.
-        outcomes: 1 where it came true, or else 0.
+        confidences: Probability of each prediction.
+        correct: 1 for correct predictions, 0 for others.
     """
     edges = np.linspace(0.0, 1.0, NUM_BINS + 1)
     numbers = np.searchsorted(edges[1:-1], confidences)
     counts = np.bincount(numbers, minlength=NUM_BINS)
-    sums = np.bincount(numbers, confidences, NUM_BINS), np.bincount(numbers, outcomes, NUM_BINS)
+    sums = np.bincount(numbers, confidences, NUM_BINS), np.bincount(numbers, correct, NUM_BINS)
     bins = []
     for index, count in enumerate(map(int, counts)):
         confidence, accuracy = (float(one[index]) / count if count else None for one in sums)

@@ -1,4 +1,4 @@
-"""Curves of a label over all thresholds, and of the accuracy over all shares of clips decided."""
+"""Curves of a label over all thresholds, and of the accuracy over coverage."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,12 @@ from earmark.system.shapes import Bool, Float64
 
 @dataclass(frozen=True)
 class Curve:
-    """Points of a curve and the figure that sums it up.
+    """Points of a curve and the area under it.
 
     Args:
-        x: Along the abscissa.
-        y: Along the ordinate.
-        area: Area under the curve, as the function that made it defines it.
+        x: Abscissas.
+        y: Ordinates.
+        area: Area under the curve, as defined by the function that made it.
     """
 
     x: Float64[np.ndarray, " points"]
@@ -28,11 +28,11 @@ class Curve:
 def roc_curve(
     target: Float64[np.ndarray, " clips"], score: Float64[np.ndarray, " clips"]
 ) -> Curve | None:
-    """False positive rate to true positive rate; None unless the label is both there and not.
+    """True positive rate over false positive rate; None unless both classes occur.
 
     Args:
         target: 1 for the clips that have the label.
-        score: Anything that rises with its probability.
+        score: Any score that increases with the label's probability.
     """
     if not 0 < target.sum() < len(target):
         return None
@@ -43,11 +43,11 @@ def roc_curve(
 def recall_precision_curve(
     target: Float64[np.ndarray, " clips"], score: Float64[np.ndarray, " clips"]
 ) -> Curve | None:
-    """Recall to precision; None for a label that does not occur. The area is average precision.
+    """Precision over recall; None for a label that does not occur. The area is average precision.
 
     Args:
         target: 1 for the clips that have the label.
-        score: Anything that rises with its probability.
+        score: Any score that increases with the label's probability.
 
     Source:
         Davis and Goadrich (2006), The relationship between precision-recall and ROC curves, ICML,
@@ -60,16 +60,16 @@ def recall_precision_curve(
 
 
 def coverage_curve(
-    confidence: Float64[np.ndarray, " clips"], right: Bool[np.ndarray, " clips"]
+    confidence: Float64[np.ndarray, " clips"], correct: Bool[np.ndarray, " clips"]
 ) -> Curve:
-    """Share of the clips that are decided, the surest first, to the accuracy over these.
+    """Accuracy over coverage, if only the most confident predictions are kept.
 
-    Clips of equal confidence are decided together. The area is the mean accuracy over all numbers
-    of decided clips, one minus the area under the risk-coverage curve.
+    Clips of equal confidence are kept together. The area is the mean accuracy over all numbers of
+    kept clips, one minus the area under the risk-coverage curve.
 
     Args:
-        confidence: How sure each choice is.
-        right: Which choices are right.
+        confidence: Confidence of each prediction.
+        correct: Which predictions are correct.
 
     Source:
         Geifman and El-Yaniv (2017), Selective classification for deep neural networks,
@@ -84,21 +84,21 @@ def coverage_curve(
     ordered = confidence[order]
     last_of_equals = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
     counts = last_of_equals + 1
-    accuracy = np.cumsum(right[order])[last_of_equals] / counts
+    accuracy = np.cumsum(correct[order])[last_of_equals] / counts
     steps = np.diff(counts, prepend=0) / len(ordered)
     return Curve(counts / len(ordered), accuracy, float((accuracy * steps).sum()))
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many clips have a decision, and how good the decisions are.
+    """How many clips get a decision, and how accurate these decisions are.
 
     Args:
-        num_clips: All clips.
-        num_silent: Those without a decision because they are silence.
-        num_unsure: Those without one because no label is probable enough.
-        num_correct: Those that have a decision, and a right one.
-        curve: Share decided, if the surest came first, to the accuracy of these decisions.
+        num_clips: Number of clips.
+        num_silent: Clips on which the model abstained because they are silent.
+        num_unsure: Clips on which it abstained because no label is probable enough.
+        num_correct: Clips with a correct decision.
+        curve: Accuracy over coverage.
     """
 
     num_clips: int
@@ -108,12 +108,17 @@ class Coverage:
     curve: Curve
 
     @property
+    def num_abstained(self) -> int:
+        """Number of clips without a decision."""
+        return self.num_silent + self.num_unsure
+
+    @property
     def num_decided(self) -> int:
-        """How many clips have a decision."""
-        return self.num_clips - self.num_silent - self.num_unsure
+        """Number of clips with a decision."""
+        return self.num_clips - self.num_abstained
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures under the names that ``evaluate --json`` prints."""
+        """The metrics under the names that ``evaluate --json`` prints."""
         return {
             "num_decided": self.num_decided,
             "num_silent": self.num_silent,

@@ -1,7 +1,7 @@
-"""Honest figures: sums divided once over clips, with intervals."""
+"""Metrics over clips: sums divided once, with confidence intervals."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from earmark.system.shapes import Bool, Float64, Int
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task, multi_hot
 
 Ratio = float | None
-"""A share; None where there is nothing to divide by."""
+"""A ratio; None where the denominator is zero."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Predictions:
 
     Args:
         clips: The clips.
-        logits: A row a clip.
+        logits: One row per clip.
         task: What the labels mean.
     """
 
@@ -38,7 +38,7 @@ class Predictions:
 
     @property
     def targets(self) -> Float64[np.ndarray, "clips labels"]:
-        """A row a clip, 1 for the labels that it has."""
+        """One row per clip, 1 for the labels that it has."""
         num_labels = 2 if self.task is BINARY else self.logits.shape[1]
         return multi_hot([clip.targets for clip in self.clips], num_labels)
 
@@ -48,7 +48,11 @@ class Predictions:
         return self.task.probabilities(self.logits)
 
     def choose(self, thresholds: Sequence[float] | None = None) -> Bool[np.ndarray, "clips labels"]:
-        """Which labels are chosen; by the task's own thresholds when none are given."""
+        """Which labels are predicted.
+
+        Args:
+            thresholds: Probabilities from which labels are predicted; the task's defaults if None.
+        """
         probabilities = self.probabilities
         if thresholds is None:
             thresholds = self.task.default_thresholds(probabilities.shape[1])
@@ -57,12 +61,12 @@ class Predictions:
 
 @dataclass(frozen=True)
 class RankScores:
-    """What only a multi-label task has: figures of the ranking of labels and of clips.
+    """Ranking metrics, which only a multi-label task has.
 
     Args:
         mean_average_precision: Mean over the labels that occur of their average precision.
         lwlrap: Label-weighted label-ranking average precision: for each label of each clip, the
-            share of the clip's labels among those ranked at least as high.
+            fraction of the clip's labels among those ranked at least as high.
         micro_f1: F1 over all pairs of clip and label.
 
     Source:
@@ -75,7 +79,7 @@ class RankScores:
     micro_f1: Ratio
 
     def to_dict(self) -> dict[str, Ratio]:
-        """The figures under the names that ``evaluate --json`` prints."""
+        """The metrics under the names that ``evaluate --json`` prints."""
         return {
             "map": self.mean_average_precision,
             "lwlrap": self.lwlrap,
@@ -85,24 +89,24 @@ class RankScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """Figures over clips.
+    """Metrics over clips.
 
     Args:
-        task: What the labels mean.
+        task: Name of the task.
         labels: The vocabulary.
-        num_clips: How many clips were judged.
-        num_correct: How many of them rightly, with all their labels and no others.
+        num_clips: Number of clips.
+        num_correct: Number of correct predictions: all labels of the clip and no others.
+        num_groups: Number of groups; clips of one group are not independent.
         loss: Mean cross-entropy of the task (log-loss), in nats.
-        num_groups: How many groups they come from; clips of one group are not independent.
         accuracy_interval: Wilson interval of the accuracy, over `effective_size` clips.
-        roc_auc: Area under the ROC curve, the mean over labels when there are more than two; None
-            when a label does not occur, or nothing else does.
-        macro_f1: Mean of the labels' F1, over those that have one.
-        per_class: Label to precision, recall, F1 and number of clips; a ratio without a
-            denominator is None. A multi-label task has the average precision as well.
-        confusion: A row a label, a column a predicted label, without clips that were given none; in
-            a multi-label task one matrix of absence and presence for each label.
-        ranks: Figures of a multi-label task.
+        roc_auc: Area under the ROC curve, the mean over labels if there are more than two; None if
+            a label occurs in no clip or in all.
+        macro_f1: Mean F1 over the labels that have one.
+        per_class: Label to precision, recall, F1 and number of clips; a ratio whose denominator is
+            zero is None. A multi-label task has the average precision too.
+        confusion: One row per label, one column per predicted label, without abstained clips; in a
+            multi-label task one matrix of absence and presence per label.
+        ranks: Ranking metrics of a multi-label task.
     """
 
     task: str
@@ -120,11 +124,11 @@ class Scores:
 
     @property
     def accuracy(self) -> float:
-        """Share of the clips that were judged rightly."""
+        """Fraction of the clips that are predicted correctly."""
         return self.num_correct / self.num_clips
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures under the names that ``evaluate --json`` prints."""
+        """The metrics under the names that ``evaluate --json`` prints."""
         return {
             "task": self.task,
             "num_clips": self.num_clips,
@@ -142,62 +146,6 @@ class Scores:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class PartScores:
-    """Figures over some of the clips of a test.
-
-    Args:
-        num_clips: How many there are.
-        num_groups: Groups that they come from.
-        num_correct: How many were judged rightly.
-        accuracy_interval: Wilson interval of the accuracy, as in `Scores`.
-        loss: Mean cross-entropy of the task, in nats.
-    """
-
-    num_clips: int
-    num_groups: int
-    num_correct: int
-    accuracy_interval: tuple[float, float]
-    loss: float
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the clips that were judged rightly."""
-        return self.num_correct / self.num_clips
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures under the names that ``evaluate --json`` prints."""
-        interval = list(self.accuracy_interval)
-        return {**asdict(self), "accuracy": self.accuracy, "accuracy_interval": interval}
-
-
-def score_part(
-    hits: Bool[np.ndarray, " clips"],
-    losses: Float64[np.ndarray, " clips"],
-    groups: Sequence[str],
-    *,
-    confidence: float,
-    size: float | None = None,
-) -> PartScores:
-    """Figures of at least one clip.
-
-    Args:
-        hits: Which clips were judged rightly.
-        losses: Cross-entropy of each.
-        groups: Group of each.
-        confidence: Level of the interval.
-        size: How many independent clips they stand for; `effective_size` when it is not given.
-    """
-    size = effective_size(hits, groups) if size is None else size
-    return PartScores(
-        num_clips=len(hits),
-        num_groups=len(set(groups)),
-        num_correct=int(hits.sum()),
-        accuracy_interval=wilson_interval(float(hits.mean()), size, confidence),
-        loss=float(losses.sum() / len(hits)),
-    )
-
-
 def score(
     predictions: Predictions,
     labels: Sequence[str],
@@ -205,13 +153,18 @@ def score(
     thresholds: Sequence[float] | None = None,
     confidence: float = 0.95,
 ) -> Scores:
-    """Figures of a set of predictions.
+    """Metrics of a set of predictions.
 
     Args:
         predictions: At least one clip.
         labels: The vocabulary.
-        thresholds: Probabilities from which labels are chosen; the task's own by default.
-        confidence: Level of the interval.
+        thresholds: Probabilities from which labels are predicted; the task's defaults if None.
+        confidence: Level of the interval, such as 0.95.
+
+    Example:
+        >>> clips = tuple(Clip(name, name, (index,)) for index, name in enumerate(("a", "b")))
+        >>> score(Predictions(clips, np.array([[-1.0], [2.0]])), ("music", "speech")).accuracy
+        1.0
     """
     return score_chosen(predictions, predictions.choose(thresholds), labels, confidence=confidence)
 
@@ -223,31 +176,37 @@ def score_chosen(
     *,
     confidence: float = 0.95,
 ) -> Scores:
-    """Figures as of `score`, where ``chosen`` says which labels of each clip were chosen."""
+    """Metrics as of `score`, of labels that are already chosen.
+
+    Args:
+        predictions: At least one clip.
+        chosen: Which labels of each clip are predicted.
+        labels: The vocabulary.
+        confidence: Level of the interval, such as 0.95.
+    """
     task, targets = predictions.task, predictions.targets
-    hits = (chosen == targets).all(axis=1)
-    correct = int(hits.sum())
+    correct = (chosen == targets).all(axis=1)
+    num_correct = int(correct.sum())
     groups = [clip.group_or_name for clip in predictions.clips]
-    size = effective_size(hits, groups)
+    size = effective_size(correct, groups)
     counts = multilabel_confusion_matrix(targets, chosen)
     per_class = {label: _ratios(counts[index]) for index, label in enumerate(labels)}
     if task is MULTI_LABEL:
-        for label, target, share in zip(
-            labels, targets.T, predictions.probabilities.T, strict=True
-        ):
-            per_class[label]["average_precision"] = _average_precision(target, share)
+        columns = zip(labels, targets.T, predictions.probabilities.T, strict=True)
+        for label, target, probabilities in columns:
+            per_class[label]["average_precision"] = _average_precision(target, probabilities)
         confusion = counts
     else:
-        # Rows have one label each; of clips without a decision nothing is counted.
+        # Rows have one label each; an abstained clip is in no column.
         confusion = targets.T.astype(int) @ chosen.astype(int)
     return Scores(
         task=task.name,
         labels=tuple(labels),
         num_clips=len(targets),
-        num_correct=correct,
+        num_correct=num_correct,
         num_groups=len(set(groups)),
         loss=float(task.losses(predictions.logits, targets).sum() / len(targets)),
-        accuracy_interval=wilson_interval(correct / len(targets), size, confidence),
+        accuracy_interval=wilson_interval(num_correct / len(targets), size, confidence),
         roc_auc=_roc_auc(predictions),
         macro_f1=_mean([one["f1"] for one in per_class.values()]),
         per_class=per_class,
@@ -257,44 +216,49 @@ def score_chosen(
 
 
 def choose_thresholds(predictions: Predictions) -> tuple[float, ...]:
-    """Thresholds that give each label of a multi-label task its best F1; others keep their own.
+    """Thresholds that maximise the F1 of each label of a multi-label task.
 
-    A threshold lies half-way between the lowest probability that it takes and the highest that it
-    leaves. A label that every clip has, or none, keeps 0.5.
+    A threshold lies half-way between the lowest probability above it and the highest below it. A
+    label that every clip has, or none, keeps 0.5; other tasks keep their default thresholds.
 
     Args:
         predictions: Of validation data, never of test data.
     """
     targets, probabilities = predictions.targets, predictions.probabilities
-    own = predictions.task.default_thresholds(targets.shape[1])
+    defaults = predictions.task.default_thresholds(targets.shape[1])
     if predictions.task is not MULTI_LABEL:
-        return own
-    columns = zip(targets.T, probabilities.T, own, strict=True)
-    return tuple(_best_threshold(target, share, default) for target, share, default in columns)
+        return defaults
+    return tuple(map(_best_threshold, targets.T, probabilities.T, defaults))
 
 
 def _best_threshold(
-    target: Float64[np.ndarray, " clips"], share: Float64[np.ndarray, " clips"], default: float
+    target: Float64[np.ndarray, " clips"],
+    probabilities: Float64[np.ndarray, " clips"],
+    default: float,
 ) -> float:
     if len(np.unique(target)) < 2:
         return default
-    precision, recall, candidates = precision_recall_curve(target, share)
+    precision, recall, candidates = precision_recall_curve(target, probabilities)
     total = precision + recall
     f1 = 2 * precision * recall / np.where(total > 0, total, 1.0)
-    lowest_taken = candidates[f1[:-1].argmax()]
-    highest_left = share[share < lowest_taken].max(initial=0.0)
-    return float((lowest_taken + highest_left) / 2)
+    lowest_above = candidates[f1[:-1].argmax()]
+    highest_below = probabilities[probabilities < lowest_above].max(initial=0.0)
+    return float((lowest_above + highest_below) / 2)
 
 
 def _ratios(counts: Int[np.ndarray, "2 2"]) -> dict[str, float | int | None]:
-    """Figures of one label from its counts: a row absent and present, a column left and chosen."""
-    (_, wrong), (missed, hits) = counts.tolist()
+    """Metrics of one label from its confusion matrix: rows are actual, columns predicted."""
+    (_, false_positives), (false_negatives, hits) = counts.tolist()
     return {
-        "precision": hits / (hits + wrong) if hits + wrong else None,
-        "recall": hits / (hits + missed) if hits + missed else None,
-        "f1": 2 * hits / (2 * hits + wrong + missed) if hits + wrong + missed else None,
-        "num_clips": hits + missed,
+        "precision": _divide(hits, hits + false_positives),
+        "recall": _divide(hits, hits + false_negatives),
+        "f1": _divide(2 * hits, 2 * hits + false_positives + false_negatives),
+        "num_clips": hits + false_negatives,
     }
+
+
+def _divide(numerator: int, denominator: int) -> Ratio:
+    return numerator / denominator if denominator else None
 
 
 def _roc_auc(predictions: Predictions) -> Ratio:
@@ -307,9 +271,9 @@ def _roc_auc(predictions: Predictions) -> Ratio:
 
 
 def _average_precision(
-    target: Float64[np.ndarray, " clips"], share: Float64[np.ndarray, " clips"]
+    target: Float64[np.ndarray, " clips"], probabilities: Float64[np.ndarray, " clips"]
 ) -> Ratio:
-    return float(average_precision_score(target, share)) if target.any() else None
+    return float(average_precision_score(target, probabilities)) if target.any() else None
 
 
 def _rank_scores(
@@ -321,7 +285,7 @@ def _rank_scores(
     has_label = targets.any(axis=1)
     lwlrap = None
     if has_label.any():
-        # Weighted by the number of labels, which makes the mean over clips one over labels.
+        # Weights by the number of labels turn the mean over clips into one over labels.
         lwlrap = label_ranking_average_precision_score(
             targets[has_label],
             predictions.probabilities[has_label],

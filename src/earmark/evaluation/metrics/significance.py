@@ -1,4 +1,4 @@
-"""Whether two ways of judging the same clips differ by more than chance."""
+"""Whether two models differ significantly on the same clips."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,14 +12,14 @@ from earmark.system.shapes import Bool
 
 @dataclass(frozen=True)
 class McNemar:
-    """McNemar's exact test: of the clips that only one judged rightly, is half the first's?
+    """McNemar's exact test of the clips that exactly one of two models predicts correctly.
 
-    It takes clips as independent; where groups are large, trust the interval of the difference.
+    It treats clips as independent; for large groups, trust the interval of the difference.
 
     Args:
-        num_only_first: Clips that only the first judged rightly.
-        num_only_second: Clips that only the second judged rightly.
-        p_value: Chance of so uneven a division, or a more uneven one, if both were equally good.
+        num_only_first: Clips that only the first model predicts correctly.
+        num_only_second: Clips that only the second model predicts correctly.
+        p_value: Probability of a split at least as uneven if both models were equally accurate.
     """
 
     num_only_first: int
@@ -28,11 +28,11 @@ class McNemar:
 
 
 def mcnemar(first: Bool[np.ndarray, " clips"], second: Bool[np.ndarray, " clips"]) -> McNemar:
-    """McNemar's exact test of two ways of judging.
+    """McNemar's exact test of two models.
 
     Args:
-        first: Which clips the one judged rightly.
-        second: Which clips the other judged rightly.
+        first: Which clips the first model predicts correctly.
+        second: Which clips the second model predicts correctly.
 
     Source:
         McNemar (1947), Note on the sampling error of the difference between correlated proportions
@@ -50,12 +50,12 @@ def mcnemar(first: Bool[np.ndarray, " clips"], second: Bool[np.ndarray, " clips"
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Two ways of judging the same clips.
+    """Two models on the same clips.
 
     Args:
-        num_clips: How many clips both judged.
-        num_correct: How many of them the first and the second judged rightly.
-        interval: Bootstrap interval, over groups, of the first accuracy less the second; None for
+        num_clips: Number of clips.
+        num_correct: Number of correct predictions of the first and of the second model.
+        interval: Bootstrap interval, over groups, of the first accuracy minus the second; None for
             fewer than two groups.
         test: McNemar's test.
     """
@@ -66,12 +66,18 @@ class PairedDifference:
     test: McNemar
 
     @property
+    def accuracies(self) -> tuple[float, float]:
+        """Accuracy of the first and of the second model."""
+        first, second = self.num_correct
+        return first / self.num_clips, second / self.num_clips
+
+    @property
     def difference(self) -> float:
-        """The first accuracy less the second."""
+        """The first accuracy minus the second."""
         return (self.num_correct[0] - self.num_correct[1]) / self.num_clips
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures under the names that ``--json`` prints."""
+        """The metrics under the names that ``--json`` prints."""
         return {
             "num_clips": self.num_clips,
             "difference": self.difference,
@@ -81,16 +87,23 @@ class PairedDifference:
 
 
 def compare_paired(
-    first: Bool[np.ndarray, " clips"], second: Bool[np.ndarray, " clips"], draws: ClusterBootstrap
+    first: Bool[np.ndarray, " clips"],
+    second: Bool[np.ndarray, " clips"],
+    bootstrap: ClusterBootstrap,
 ) -> PairedDifference:
-    """Two ways of judging the same clips, by the same draws of groups.
+    """Compares two models on the same clips.
 
     Args:
-        first: Which clips the one judged rightly.
-        second: Which clips the other judged rightly.
-        draws: Of the clips' groups.
+        first: Which clips the first model predicts correctly.
+        second: Which clips the second model predicts correctly.
+        bootstrap: Of the groups of the clips.
+
+    Example:
+        >>> bootstrap = ClusterBootstrap(["a", "b", "c", "d"], 100, 0, 0.95)
+        >>> hits = np.array([True, True, True, False])
+        >>> compare_paired(hits, ~hits, bootstrap).difference
+        0.5
     """
-    steps = first.astype(np.float64) - second
-    (interval,) = draws.ratios(steps[:, None], np.ones((len(steps), 1)))
+    interval = bootstrap.mean_interval(first.astype(np.float64) - second)
     num_correct = int(first.sum()), int(second.sum())
     return PairedDifference(len(first), num_correct, interval, mcnemar(first, second))

@@ -56,7 +56,8 @@ def summarize(model: nn.Module, shape: InputShape) -> list[LayerSummary]:
     model.eval()
     try:
         with torch.no_grad():
-            model(torch.zeros(1, 1, shape.n_mels, shape.num_frames))
+            device = next(model.parameters()).device
+            model(torch.zeros(1, 1, shape.n_mels, shape.num_frames, device=device))
     finally:
         for hook in hooks:
             hook.remove()

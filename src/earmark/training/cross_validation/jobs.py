@@ -15,7 +15,7 @@ from loky.process_executor import BrokenProcessPool
 from earmark.config import Config
 from earmark.data.manifest import Manifest
 from earmark.errors import EarmarkError, TrainingError
-from earmark.evaluation.evaluate import evaluate
+from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.files import atomic_write
 from earmark.system.progress import muted
@@ -114,7 +114,7 @@ def _run(job: FoldJob) -> FoldResult:
     run = job.folder.run(job.seed, job.number)
     runtime = Runtime(torch.device(job.device))
     trained = train(job.manifest, run.path, job.config, runtime=runtime, store_root=job.store_root)
-    tested = evaluate(
+    tested = evaluate_checkpoint(
         load_checkpoint(run.path),
         job.manifest,
         runtime=runtime,
@@ -131,7 +131,7 @@ def _run(job: FoldJob) -> FoldResult:
         best_epoch=trained.best_epoch,
         elapsed_seconds=trained.elapsed_seconds,
         log=tuple(run.read_log()),
-        windows=tested.windows,
+        excerpts=tested.excerpts,
     )
     atomic_write(job.folder.fold_file(job.seed, job.number), json.dumps(result.to_dict()) + "\n")
     if not job.keep_models:

@@ -13,7 +13,8 @@ from earmark.data.content import Clip
 from earmark.errors import FailedFile
 from earmark.evaluation.metrics.intervals import effective_size, wilson_interval
 from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
-from earmark.evaluation.result import WindowScores, join_labels
+from earmark.evaluation.metrics.subsets import ExcerptScores
+from earmark.evaluation.result import join_labels
 from earmark.system.files import csv_lines
 from earmark.system.shapes import Bool, Float64
 from earmark.tasks.task import Task, multi_hot
@@ -33,7 +34,7 @@ class FoldResult:
         best_epoch: Epoch of the weights that were tested, counted from 1.
         elapsed_seconds: Time spent in the epochs.
         log: A line an epoch, as in ``log.jsonl``.
-        windows: Figures of stretches, where ``evaluate.excerpt_seconds`` asks for them.
+        excerpts: Metrics over excerpts, where ``evaluate.excerpt_seconds`` asks for them.
     """
 
     seed: int
@@ -45,7 +46,7 @@ class FoldResult:
     best_epoch: int
     elapsed_seconds: float
     log: tuple[Mapping[str, Any], ...]
-    windows: WindowScores | None = None
+    excerpts: ExcerptScores | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, which give every number back exactly."""
@@ -54,13 +55,13 @@ class FoldResult:
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> "FoldResult":
         """Reads what `to_dict` wrote."""
-        windows = table["windows"]
+        excerpts = table["excerpts"]
         typed: dict[str, Any] = {
             "clips": tuple(table["clips"]),
             "logits": tuple(map(tuple, table["logits"])),
             "chosen": tuple(map(tuple, table["chosen"])),
             "log": tuple(table["log"]),
-            "windows": None if windows is None else WindowScores(**windows),
+            "excerpts": None if excerpts is None else ExcerptScores(**excerpts),
         }
         return cls(**{**table, **typed})
 
@@ -214,17 +215,17 @@ class CrossValidation:
         return statistics.stdev(values) if len(values) > 1 else None
 
     @property
-    def windows(self) -> WindowScores | None:
-        """Figures of the stretches of all clips by all seeds, where there are any."""
-        found = [one.windows for one in self.results if one.windows]
+    def excerpts(self) -> ExcerptScores | None:
+        """Metrics over the excerpts of all clips by all seeds, if there are any."""
+        found = [one.excerpts for one in self.results if one.excerpts]
         if not found:
             return None
-        num_windows = sum(one.num_windows for one in found)
-        return WindowScores(
+        num_excerpts = sum(one.num_excerpts for one in found)
+        return ExcerptScores(
             seconds=found[0].seconds,
-            num_windows=num_windows,
+            num_excerpts=num_excerpts,
             num_correct=sum(one.num_correct for one in found),
-            loss=sum(one.loss * one.num_windows for one in found) / num_windows,
+            loss=sum(one.loss * one.num_excerpts for one in found) / num_excerpts,
         )
 
     def errors(self) -> list[dict[str, Any]]:
@@ -276,7 +277,7 @@ class CrossValidation:
             "mean_fold_accuracy": statistics.mean(accuracies),
             "loss": statistics.mean(one.loss for one in seeds),
             **{name: _mean([one[name] for one in ranks]) for name in (ranks[0] if ranks else ())},
-            **({"windows": self.windows.to_dict()} if self.windows else {}),
+            **({"excerpts": self.excerpts.to_dict()} if self.excerpts else {}),
             "seeds": [
                 {"seed": seed, **scores.to_dict()} for seed, scores in self.seed_scores.items()
             ],
@@ -307,7 +308,7 @@ def _describe(result: FoldResult, scores: Scores) -> dict[str, Any]:
         "accuracy": scores.accuracy,
         "loss": scores.loss,
         **(scores.ranks.to_dict() if scores.ranks else {}),
-        **({"windows": result.windows.to_dict()} if result.windows else {}),
+        **({"excerpts": result.excerpts.to_dict()} if result.excerpts else {}),
         "best_epoch": result.best_epoch,
         "epochs": len(result.log),
         "elapsed_seconds": result.elapsed_seconds,

@@ -1,0 +1,139 @@
+"""The test of a model as a whole: metrics, error analysis and the report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from earmark.data.manifest import Manifest, read_manifest
+from earmark.evaluation.analysis.analyze import Analysis, analyze
+from earmark.evaluation.baselines import read_predictions
+from earmark.evaluation.evaluate import evaluate_model
+from earmark.evaluation.loaded_model import LoadedModel
+from earmark.evaluation.result import Evaluation
+from earmark.models.checkpoint import load_checkpoint
+from earmark.models.run_folder import RunFolder, find_run
+from earmark.report.document import write_report
+from earmark.report.model import HELD_OUT, TEST_SPLIT, Origin
+from earmark.system.runtime import Runtime, running
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Optional parts of a test.
+
+    Args:
+        robustness: Also predict every clip under degraded sound: telephone, codecs, level, noise
+            and short excerpts. It takes a while.
+        baseline: A ``predictions.csv`` of another test of the same data, to compare with.
+    """
+
+    robustness: bool = False
+    baseline: Path | str | None = None
+
+
+NO_EXTRAS = Extras()
+
+
+@dataclass(frozen=True, repr=False)
+class TestReport:
+    """A test with its error analysis and its report.
+
+    Args:
+        evaluation: The metrics and what they are computed from.
+        analysis: The error analysis; None in all processes but the first.
+        report: The HTML report; None if there was no folder to write it to.
+    """
+
+    # The name is not that of a test for pytest to run.
+    __test__ = False
+
+    evaluation: Evaluation
+    analysis: Analysis | None = None
+    report: Path | None = None
+
+    def __repr__(self) -> str:
+        place = f"Report: {self.report}" if self.report else "No report: no output folder"
+        return f"{self.evaluation!r}\n{place}"
+
+    def _repr_html_(self) -> str:
+        return self.evaluation._repr_html_()
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of the test clips that are predicted correctly."""
+        return self.evaluation.accuracy
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document that ``evaluate --json`` prints."""
+        analysis = self.analysis.to_dict() if self.analysis else {}
+        return {**self.evaluation.to_dict(), **analysis}
+
+
+def evaluate(  # noqa: PLR0913 - model, data and results are three places, each with its options
+    model: Path | str,
+    data: Path | str | Manifest,
+    *,
+    output: Path | str | None = None,
+    extras: Extras = NO_EXTRAS,
+    device: str | Runtime = "auto",
+    store: Path | str | None = None,
+    settings: Sequence[str] = (),
+) -> TestReport:
+    """Tests a model on held-out recordings and writes the report.
+
+    These are the test split, or, of data without splits, the recordings that the run has not seen.
+    The folder of the report gets ``report.html``, ``model_card.md`` and ``predictions.csv``.
+
+    Args:
+        model: A run folder or a ``.safetensors`` file.
+        data: The data.
+        output: Folder of the report; by default that of the run whose best weights are tested.
+        extras: Optional parts of the test.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; or a runtime.
+        store: Folder of the feature store; the shared one by default.
+        settings: Changes to the sections ``evaluate`` and ``predict``, such as
+            ``evaluate.confidence=0.99``.
+
+    Raises:
+        CheckpointError: The model cannot be opened.
+        ConfigError: The device is not available, or a setting is wrong.
+        DataError: The model cannot be tested on these data, or the baseline is not of them.
+    """
+    path = Path(model)
+    # Read before the work, and before the report may replace it.
+    stored = read_predictions(Path(extras.baseline)) if extras.baseline else None
+    checkpoint = load_checkpoint(path).adjust(settings)
+    manifest = read_manifest(data)
+    found = find_run(path)
+    run = found.path if found else None
+    file, folder = _find_folder(path, output, found)
+    if output:
+        Path(output).mkdir(parents=True, exist_ok=True)
+    store_root = Path(store) if store else None
+    with running(device) as runtime:
+        loaded = LoadedModel.build(checkpoint, runtime)
+        evaluation = evaluate_model(loaded, manifest, store_root=store_root, run=run)
+        if not runtime.is_main:
+            return TestReport(evaluation)
+        if stored:
+            evaluation = evaluation.with_baseline(stored)
+        analysis = analyze(
+            evaluation, loaded, manifest, store_root=store_root, robustness=extras.robustness
+        )
+    report = None
+    if folder:
+        split = TEST_SPLIT if manifest.has_splits else HELD_OUT
+        origin = Origin(file, str(manifest.source), split, run)
+        report = write_report(folder, evaluation, checkpoint, origin, analysis)
+    return TestReport(evaluation, analysis, report)
+
+
+def _find_folder(
+    model: Path, output: Path | str | None, run: RunFolder | None
+) -> tuple[Path, Path | None]:
+    """The file of a model, and the folder of its report, if there is one."""
+    file = RunFolder(model).best if model.is_dir() else model
+    # A run folder holds the report of its best weights; other weights need a folder of their own.
+    inside = run.path if run and file == run.best else None
+    return file, Path(output) if output else inside
