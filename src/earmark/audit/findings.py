@@ -35,6 +35,9 @@ class Finding:
     message: str
     cause: AudioFault | None = None
 
+    def __str__(self) -> str:
+        return f"{self.severity} ({self.kind}): {self.message}"
+
 
 @dataclass(frozen=True, repr=False)
 class Audit:
@@ -69,6 +72,13 @@ class Audit:
         return len(self.findings) - self.num_errors
 
     @property
+    def by_severity(self) -> tuple[Finding, ...]:
+        """Errors, then warnings, then notes."""
+        warnings = (one for one in self.findings if one.severity != "error")
+        errors = (one for one in self.findings if one.severity == "error")
+        return (*errors, *warnings, *self.notes)
+
+    @property
     def headline(self) -> str:
         """One line with the number of recordings, errors and warnings."""
         counts = (
@@ -79,13 +89,13 @@ class Audit:
         return "Audit of {}: {}, {}".format(*counts)
 
     def __repr__(self) -> str:
-        shown = (*self.findings, *self.notes)
-        lines = [f"  {one.severity} ({one.kind}): {one.message}" for one in shown[:MAX_SHOWN]]
+        shown = self.by_severity
+        lines = [f"  {one}" for one in shown[:MAX_SHOWN]]
         more = [f"  and {len(shown) - MAX_SHOWN} more"] if len(shown) > MAX_SHOWN else []
         return "\n".join([self.headline, *lines, *more])
 
     def _repr_html_(self) -> str:
-        shown = (*self.findings, *self.notes)
+        shown = self.by_severity
         rows = "".join(
             f"<tr><td>{one.severity}</td><td>{one.kind}</td><td>{escape(one.message)}</td></tr>"
             for one in shown[:MAX_SHOWN]

@@ -33,7 +33,7 @@ def check(
 ) -> None:
     """Audits a data set: faulty files, duplicates, leaks between splits, balance, shortcuts."""
     from earmark.audit.audit import check as audit_data
-    from earmark.cli.terminal import print_table
+    from earmark.cli.terminal import printable
     from earmark.errors import ConfigError
     from earmark.report.audit import write_audit
 
@@ -46,11 +46,8 @@ def check(
     if as_json:
         click.echo(json.dumps(audit.to_dict()))
     else:
-        rows = [(one.severity, one.kind, one.message) for one in audit.findings]
-        if rows:
-            print_table("", ("severity", "kind", "message"), rows)
-        for note in audit.notes:
-            click.echo(f"note: {note.message}")
+        for finding in audit.by_severity:
+            click.echo(printable(str(finding)))
         click.echo(f"{audit.headline} ({manifest.summary()})")
     if audit.num_errors or (strict and audit.findings):
         sys.exit(1)

@@ -18,6 +18,23 @@ _COLUMNS = {
     "duration_seconds": "seconds",
 }
 
+_TITLES: dict[FindingType, str] = {
+    "unreadable": "Unreadable files",
+    "silent": "Silence",
+    "clipped": "Clipping",
+    "dc_offset": "DC offset",
+    "dead_channel": "Silent channels",
+    "header": "Inconsistent headers",
+    "sample_rates": "Sample rates",
+    "duplicate": "Duplicates",
+    "near_duplicate": "Near-duplicates",
+    "excerpt": "Shared excerpts",
+    "missing_label": "Missing labels",
+    "few_groups": "Few groups",
+    "unbalanced": "Unbalanced labels",
+    "shortcut": "Shortcuts",
+}
+
 
 @dataclass(frozen=True)
 class FindingGroup:
@@ -30,7 +47,7 @@ class FindingGroup:
     @property
     def title(self) -> str:
         """The type in words."""
-        return self.type.replace("_", " ")
+        return _TITLES[self.type]
 
 
 def write_audit(path: Path, audit: Audit, data: str) -> None:
@@ -46,7 +63,8 @@ def write_audit(path: Path, audit: Audit, data: str) -> None:
 
 def render_audit(audit: Audit, data: str) -> str:
     """The page as text; see `write_audit`."""
-    sections = [Section("Findings", _render_findings(audit.findings))]
+    findings = [one for one in audit.by_severity if one.severity != "note"]
+    sections = [Section("Findings", _render_findings(findings))]
     if audit.notes:
         sections.append(Section("Notes", _render_findings(audit.notes)))
     sections.append(Section("Labels", _render_labels(audit)))
@@ -59,9 +77,9 @@ def render_audit(audit: Audit, data: str) -> str:
 
 
 def _render_findings(findings: Sequence[Finding]) -> Markup:
-    """Findings by type, errors first."""
+    """Findings by severity and type, in the order of the first of each."""
     groups: dict[tuple[FindingType, Severity], list[Finding]] = defaultdict(list)
-    for one in sorted(findings, key=lambda one: one.severity != "error"):
+    for one in findings:
         groups[one.kind, one.severity].append(one)
     rows = [FindingGroup(*key, tuple(found)) for key, found in groups.items()]
     return render("findings.html", groups=rows)

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from earmark.evaluation.metrics.curves import Curve
 from earmark.evaluation.metrics.scores import Ratio
 from earmark.evaluation.result import RATIOS, Evaluation
+from earmark.figures import shown
 from earmark.report.html import (
     Noted,
     Table,
@@ -28,7 +29,7 @@ class ConfusionRow:
     """A row of the confusion matrix.
 
     Args:
-        label: The true label.
+        label: The true label, shortened if it is long.
         cells: For each predicted label, the number of clips and its fraction of the row.
     """
 
@@ -83,7 +84,7 @@ def _confusion(evaluation: Evaluation) -> list[ConfusionRow]:
     if scores.ranks or len(evaluation.labels) > MAX_CONFUSED:
         return []
     return [
-        ConfusionRow(label, tuple((count, count / (sum(counts) or 1)) for count in counts))
+        ConfusionRow(shown(label), tuple((count, count / (sum(counts) or 1)) for count in counts))
         for label, counts in zip(evaluation.labels, scores.confusion, strict=True)
     ]
 
