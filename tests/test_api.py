@@ -46,7 +46,7 @@ def test_these_names_are_public():
 
 def test_type_checkers_see_the_names_where_they_are():
     tree = ast.parse(Path(earmark.__file__).read_text(encoding="utf-8"))
-    (checking,) = (node for node in tree.body if isinstance(node, ast.If))
+    checking = next(node for node in tree.body if isinstance(node, ast.If))
     seen = {
         name.name: node.module
         for node in checking.body
