@@ -8,7 +8,7 @@ import soundfile
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from earmark.audio.reading import load_audio
+from earmark.audio.reading import load_audio, stream_audio
 from earmark.data.manifest import read_manifest
 from earmark.errors import AudioError
 from earmark.inference.segmentation.cutting import RecordingFolders, label_folders, split_audio
@@ -36,8 +36,9 @@ def stored(path, subtype):
 
 @pytest.mark.parametrize(
     ("extension", "subtype"),
-    [("wav", kind) for kind in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW")]
-    + [("flac", kind) for kind in ("PCM_S8", "PCM_16", "PCM_24")]
+    [("wav", f"PCM_{one}") for one in ("U8", "16", "24", "32")]
+    + [("wav", one) for one in ("FLOAT", "DOUBLE", "ULAW")]
+    + [("flac", coding) for coding in ("PCM_S8", "PCM_16", "PCM_24")]
     + [("aiff", "PCM_16"), ("au", "ALAW"), ("w64", "PCM_24")],
 )
 def test_stored_samples_are_copied_one_by_one(tmp_path, rng, monkeypatch, extension, subtype):
@@ -53,15 +54,15 @@ def test_stored_samples_are_copied_one_by_one(tmp_path, rng, monkeypatch, extens
 
 
 @pytest.mark.parametrize("extension", ["mp3", "ogg", "opus", "m4a"])
-def test_what_was_compressed_with_loss_becomes_flac(tmp_path, write_clip, extension):
+def test_lossy_files_become_flac(tmp_path, write_clip, extension):
     path = tmp_path / f"a.{extension}"
     clip = write_clip(tmp_path / "a.wav", seconds=2.0, sample_rate=48_000)
     if extension == "m4a":
         encode(clip, path)
     else:
-        kinds = {"opus": ("OGG", "OPUS"), "ogg": ("OGG", "VORBIS")}
-        kind, subtype = kinds.get(extension, ("MP3", "MPEG_LAYER_III"))
-        soundfile.write(path, *soundfile.read(clip), format=kind, subtype=subtype)
+        formats = {"opus": ("OGG", "OPUS"), "ogg": ("OGG", "VORBIS")}
+        container, subtype = formats.get(extension, ("MP3", "MPEG_LAYER_III"))
+        soundfile.write(path, *soundfile.read(clip), format=container, subtype=subtype)
     files = split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS)
     for file, one in zip(files, SEGMENTS, strict=True):
         info = soundfile.info(file)
@@ -80,7 +81,7 @@ def encode(clip, path):
             container.mux(packet)
 
 
-def test_the_parts_are_a_data_set(tmp_path, rng, monkeypatch):
+def test_the_segments_are_a_data_set(tmp_path, rng, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "radio").mkdir()
     path = write(tmp_path / "radio" / "a.wav", rng, "PCM_16")
@@ -96,9 +97,7 @@ def test_the_parts_are_a_data_set(tmp_path, rng, monkeypatch):
     assert len({one.group for one in recordings}) == 1
 
 
-def test_a_label_that_is_called_as_a_split_and_a_hidden_recording_come_back(
-    tmp_path, rng, monkeypatch
-):
+def test_a_label_named_as_a_split_and_a_hidden_recording_can_be_read(tmp_path, rng, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = write(tmp_path / ".hidden.wav", rng, "PCM_16")
     labels = ("Train", "bus")
@@ -137,7 +136,7 @@ def test_no_two_labels_share_a_folder(labels):
         assert unnumbered == simple
 
 
-def test_parts_with_labels_of_almost_one_name_stay_apart(tmp_path, rng):
+def test_labels_of_similar_names_have_different_folders(tmp_path, rng):
     path = write(tmp_path / "a.wav", rng, "PCM_16")
     labels = ("rain", "rain/wind", "rain_wind")
     segments = [Segment(0.0, 1.0, label, 0.9) for label in labels]
@@ -145,7 +144,7 @@ def test_parts_with_labels_of_almost_one_name_stay_apart(tmp_path, rng):
     assert [one.relative_to(tmp_path / "out").parts[0] for one in files] == [
         *("rain", "rain_wind_2", "rain_wind"),
     ]
-    # The heard labels alone do not decide: the other recordings have the same folders.
+    # Labels that do not occur count as well: all recordings have the same folders.
     (alone,) = split_audio(path, segments[1:2], tmp_path / "out", labels=labels, name=Path("a.wav"))
     assert alone == files[1]
 
@@ -169,7 +168,7 @@ def test_no_two_recordings_share_a_folder(paths):
 @pytest.mark.parametrize(
     ("format", "suffix"), [("WAV", ".wav"), ("WAVEX", ".wav"), ("FLAC", ".flac"), ("AIFF", ".aiff")]
 )
-def test_parts_of_what_has_no_name_of_sound_have_one(tmp_path, rng, format, suffix):
+def test_a_recording_without_an_extension_has_segments_with_one(tmp_path, rng, format, suffix):
     path = tmp_path / "input"
     soundfile.write(path, rng.uniform(-0.9, 0.9, 2 * RATE), RATE, format=format, subtype="PCM_16")
     files = split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS, name=Path("-"))
@@ -187,7 +186,7 @@ def test_more_channels_than_flac_holds_become_wav(tmp_path, rng):
 def test_what_cannot_be_written_is_named(tmp_path, rng, monkeypatch):
     monkeypatch.setattr("earmark.inference.segmentation.cutting.FLAC_CHANNELS", 64)
     path = write(tmp_path / "a.ogg", rng, "VORBIS", channels=10)
-    with pytest.raises(AudioError, match=r"a\.ogg: its parts cannot be written as FLAC \("):
+    with pytest.raises(AudioError, match=r"a\.ogg: .*FLAC"):
         split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS)
 
 
@@ -196,8 +195,10 @@ def test_damage_is_named_and_leaves_no_part_of_a_file(tmp_path, rng):
     content = bytearray(path.read_bytes())
     content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
     path.write_bytes(content)
-    with pytest.raises(AudioError, match=r"a\.flac: decoding stopped part-way"):
+    with pytest.raises(AudioError, match=r"a\.flac") as caught:
         split_audio(path, [Segment(0.0, 2.0, "music", 0.9)], tmp_path / "out", labels=LABELS)
+    assert caught.value.fault == "damaged"
+    assert [one for one in (tmp_path / "out").rglob("*") if one.is_file()] == []
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, rng, monkeypatch):
@@ -213,3 +214,57 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path, rng, monkeypatch)
     with pytest.raises(OSError, match="No space left") as raised:
         split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS)
     assert raised.value.filename.endswith(".wav")
+
+
+FFMPEG_FORMATS = {".wav": "wav", ".flac": "flac", ".aiff": "aiff", ".au": "au", ".caf": "caf"}
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.aiff", "a.FLAC", "a.xyz"])
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "AIFF", "AU", "CAF", "W64", "NIST"])
+def test_the_extension_fits_the_content_whatever_the_recording_is_called(
+    tmp_path, rng, name, container
+):
+    path = tmp_path / name
+    samples = rng.uniform(-0.9, 0.9, 2 * RATE)
+    soundfile.write(path, samples, RATE, format=container, subtype="PCM_16")
+    whole = stored(path, "PCM_16")
+    files = split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS)
+    for file, one in zip(files, SEGMENTS, strict=True):
+        suffix = file.suffix.lower()
+        expected = whole[round(one.start * RATE) : round(one.end * RATE)]
+        np.testing.assert_array_equal(stored(file, "PCM_16"), expected)
+        info = soundfile.info(file)
+        assert info.format == ("WAV" if container == "NIST" else container)
+        assert suffix == f".{info.format.lower()}"
+        with av.open(str(file), format=FFMPEG_FORMATS.get(suffix)) as opened:
+            frames = list(opened.decode(audio=0))
+        assert sum(frame.samples for frame in frames) == len(expected)
+    assert len(read_manifest(tmp_path / "out").recordings) == 3
+
+
+def test_eight_bits_of_a_rare_container_are_kept(tmp_path, rng):
+    path = tmp_path / "a.voc"
+    soundfile.write(path, rng.uniform(-0.9, 0.9, 2 * RATE), RATE, format="SVX", subtype="PCM_S8")
+    whole = stored(path, "PCM_S8")
+    file, *_ = split_audio(path, SEGMENTS, tmp_path / "out", labels=LABELS)
+    assert file.suffix == ".wav"
+    np.testing.assert_array_equal(stored(file, "PCM_16"), whole[: round(0.75 * RATE)])
+
+
+@pytest.mark.parametrize("extension", ["wav", "mp3"])
+def test_a_segment_that_ends_after_the_recording_is_cut_at_its_end(tmp_path, rng, extension):
+    subtype = {"wav": "PCM_16", "mp3": "MPEG_LAYER_III"}[extension]
+    path = write(tmp_path / f"a.{extension}", rng, subtype)
+    num_samples = sum(len(block) for block in stream_audio(path))
+    segments = [Segment(1.5, 9.0, "music", 0.9)]
+    (file,) = split_audio(path, segments, tmp_path / "out", labels=LABELS)
+    assert soundfile.info(file).frames == num_samples - round(1.5 * RATE)
+
+
+@pytest.mark.parametrize("start", [1.999_99, 2.0, 5.0])
+def test_a_segment_after_the_end_of_the_recording_is_refused(tmp_path, rng, start):
+    path = write(tmp_path / "a.wav", rng, "PCM_16")
+    segments = [*SEGMENTS, Segment(start, 6.0, "music", 0.9)]
+    with pytest.raises(AudioError, match=r"a\.wav: .*2\.000 s.*6\.000") as caught:
+        split_audio(path, segments, tmp_path / "out", labels=LABELS)
+    assert caught.value.fault == "short"

@@ -43,7 +43,7 @@ def make_timeline(plan):
     )
 
 
-def told(segments):
+def as_tuples(segments):
     return [(one.start, one.end, one.label) for one in segments]
 
 
@@ -51,7 +51,7 @@ def told(segments):
 def test_csv_reads_back(plan):
     timeline = make_timeline(plan)
     rows = list(csv.DictReader(io.StringIO(FORMATS["csv"].render(timeline), newline="")))
-    assert [(float(one["start"]), float(one["end"]), one["label"]) for one in rows] == told(
+    assert [(float(one["start"]), float(one["end"]), one["label"]) for one in rows] == as_tuples(
         timeline.segments
     )
     for row, one in zip(rows, timeline.segments, strict=True):
@@ -75,7 +75,7 @@ def test_audacity_reads_start_end_and_text(plan):
     read = [line.split("\t") for line in lines]
     assert all(re.fullmatch(r"\d+\.\d{6}", cell) for row in read for cell in row[:2])
     assert [(float(a), float(b), text) for a, b, text in read] == [
-        (start, end, " ".join(label.split())) for start, end, label in told(timeline.segments)
+        (start, end, " ".join(label.split())) for start, end, label in as_tuples(timeline.segments)
     ]
 
 
@@ -92,8 +92,8 @@ def read_textgrid(text):
     assert (start, flag) == (0, "<exists>")
     tiers = []
     for _ in range(int(size)):
-        kind, name, tier_start, tier_end, count = (next(stream) for _ in range(5))
-        assert (kind, tier_start, tier_end) == ("IntervalTier", start, end)
+        tier_type, name, tier_start, tier_end, count = (next(stream) for _ in range(5))
+        assert (tier_type, tier_start, tier_end) == ("IntervalTier", start, end)
         rows = [(next(stream), next(stream), next(stream)) for _ in range(int(count))]
         tiers.append((name, rows))
     assert list(stream) == []
@@ -110,7 +110,7 @@ def test_praat_reads_tiers_whose_intervals_touch_and_cover_everything(plan):
         edges = [0.0, *(stop for _, stop, _ in rows)]
         assert [start for start, _, _ in rows] == edges[:-1]
         assert edges[-1] == end
-        assert [row for row in rows if row[2]] == told(segments)
+        assert [row for row in rows if row[2]] == as_tuples(segments)
 
 
 @pytest.mark.parametrize(("seconds", "end"), [(8.000_437_5, 8.0), (8.000_562_5, 8.001)])
@@ -124,10 +124,10 @@ def test_praat_reads_a_segment_that_reaches_the_end_of_the_recording(seconds, en
 def test_elan_finds_a_tier_two_times_and_an_annotation_in_each_row(plan):
     timeline = make_timeline(plan)
     rows = list(csv.DictReader(io.StringIO(FORMATS["elan"].render(timeline), newline="")))
-    assert [(float(r["Begin time"]), float(r["End time"]), r["Annotation"]) for r in rows] == told(
-        timeline.segments
-    )
-    tiers = [label if timeline.lanes else "label" for _, _, label in told(timeline.segments)]
+    assert [
+        (float(r["Begin time"]), float(r["End time"]), r["Annotation"]) for r in rows
+    ] == as_tuples(timeline.segments)
+    tiers = [label if timeline.lanes else "label" for _, _, label in as_tuples(timeline.segments)]
     assert [row["Tier"] for row in rows] == tiers
 
 
@@ -137,10 +137,19 @@ def test_rttm_has_ten_fields_in_a_line(plan):
     lines = FORMATS["rttm"].render(timeline).split("\n")
     assert lines.pop() == ""
     for line, one in zip(lines, timeline.segments, strict=True):
-        kind, name, channel, begin, duration, orthography, subtype, label, confidence, ahead = (
-            line.split(" ")
-        )
-        assert (kind, name, channel) == ("SPEAKER", "a_b", "1")
+        (
+            record_type,
+            name,
+            channel,
+            begin,
+            duration,
+            orthography,
+            subtype,
+            label,
+            confidence,
+            ahead,
+        ) = line.split(" ")
+        assert (record_type, name, channel) == ("SPEAKER", "a_b", "1")
         assert {orthography, subtype, ahead} == {"<NA>"}
         assert float(begin) == one.start
         assert float(begin) + float(duration) == pytest.approx(one.end, abs=1e-6)
@@ -174,5 +183,5 @@ def test_webvtt_keeps_to_its_grammar(plan):
 
 def test_segments_that_touch_leave_no_gap():
     segments = [Segment(0.0, 1.5, "music", 0.9), Segment(1.5, 4.0, "speech", 0.8)]
-    assert fill_gaps(segments, 4.0) == told(segments)
+    assert fill_gaps(segments, 4.0) == as_tuples(segments)
     assert fill_gaps([], 4.0) == [(0.0, 4.0, "")]

@@ -1,9 +1,10 @@
-"""A recording cut up by its labels: a sound file a segment, in one pass over the recording.
+"""Splits a recording into one sound file per segment, in one pass.
 
-WAV, FLAC, AIFF and their like are copied sample by sample in their own encoding. What was
-compressed with loss (mp3, Ogg, Opus, m4a and others) is decoded and written as FLAC of 24 bits, or
-as WAV if it has more channels than FLAC holds: a packet of such a file needs the packets before it,
-so a cut between packets is neither exact nor free of clicks.
+WAV, FLAC, AIFF, AU and CAF are copied sample by sample, in their own format and encoding; other
+containers of uncompressed samples become WAV. Lossy files (mp3, Ogg, Opus, m4a and others) are
+decoded and written as 24-bit FLAC, or as WAV if they have more channels than FLAC allows: a packet
+of such a file depends on the packets before it, so cuts between packets are neither exact nor free
+of clicks. The extension is always one of the format, whatever the recording is called.
 """
 
 import itertools
@@ -18,7 +19,6 @@ import numpy as np
 import soundfile
 
 from earmark.audio.decoding import WHOLE, name_damage, open_source
-from earmark.audio.reading import has_sound_name
 from earmark.data.recording import SPLIT_NAMES
 from earmark.errors import AudioError
 from earmark.inference.segmentation.segments import Segment
@@ -36,14 +36,24 @@ _EXACT_TYPES: dict[str, Literal["int16", "int32", "float64"]] = {
     "FLOAT": "float64",
     "DOUBLE": "float64",
 }
-"""Encodings whose samples stay the same when they are read as these numbers and written again."""
-_SUFFIXES = {"WAVEX": ".wav", "RF64": ".wav"}
+"""Encodings that are copied without loss, and the type of their samples in memory."""
+_SUFFIXES = {
+    "WAV": (".wav",),
+    "WAVEX": (".wav",),
+    "RF64": (".wav", ".rf64"),
+    "W64": (".w64",),
+    "FLAC": (".flac",),
+    "AIFF": (".aiff", ".aif", ".aifc"),
+    "AU": (".au", ".snd"),
+    "CAF": (".caf",),
+}
+"""The extensions of the formats that are written, the usual one first."""
 FLAC_CHANNELS = 8
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A recording that is read once, and how its parts are written."""
+    """A recording that can be read once, and the format of its segments."""
 
     sample_rate: int
     channels: int
@@ -62,50 +72,60 @@ def split_audio(
     name: Path | None = None,
     recordings: "RecordingFolders | None" = None,
 ) -> list[Path]:
-    """Writes every segment to ``FOLDER/LABEL/RECORDING/START-END.EXT``.
+    """Writes every segment of a recording to ``FOLDER/LABEL/RECORDING/START-END.EXT``.
 
-    So the folder is one of labels and groups that `read_manifest` reads. Tags are not copied.
-    Each file is written whole.
+    `read_manifest` reads the folder as a data set with labels and groups. Tags are not copied. Each
+    file is written atomically.
 
     Args:
         path: The recording.
-        segments: Of the recording; they may overlap.
-        folder: Where to write.
+        segments: Segments of the recording; they may overlap. One that ends after the recording is
+            cut at its end.
+        folder: The output folder.
         labels: The vocabulary; `label_folders` names the folder of each label.
-        name: What to call the recording; by default its own path.
-        recordings: The folders of the recordings before it, so that it has one of its own.
+        name: Name of the recording; by default its path.
+        recordings: The folder names of earlier recordings, which this one must not share.
 
     Returns:
         The files, in the order of the segments.
 
     Raises:
-        AudioError: The recording cannot be decoded, or its parts cannot be written in its format.
+        AudioError: The recording cannot be decoded, a segment starts after its end, or its format
+            cannot be written.
     """
     with ExitStack() as opened:
         source = _open_exact(path, opened) or _open_decoded(path, opened)
-        # One folder a recording below each label, so that its parts are one group.
+        # One folder per recording below each label, so that its segments form one group.
         group = (recordings or RecordingFolders()).name(name or path)
         folders = label_folders(labels)
-        places = [
+        files = [
             folder / folders[one.label] / group / f"{one.start:.3f}-{one.end:.3f}{source.suffix}"
             for one in segments
         ]
         try:
-            _write_parts(source, segments, places)
+            num_samples = _write_segments(source, segments, files)
         except soundfile.LibsndfileError as error:
             raise AudioError(
-                f"{name or path}: its parts cannot be written as {source.format} "
-                f"({error.error_string}); convert it to WAV first"
+                f"{name or path}: segments cannot be written as {source.format} "
+                f"({error.error_string}); convert the file to WAV first"
             ) from None
-    return places
+    for one in segments:
+        if round(one.start * source.sample_rate) >= num_samples:
+            raise AudioError(
+                f"{name or path}: the sound ends after {num_samples / source.sample_rate:.3f} s, "
+                f"before the segment {one.start:.3f}-{one.end:.3f} s; give the segments of this "
+                "recording",
+                "short",
+            )
+    return files
 
 
 def label_folders(labels: Sequence[str]) -> dict[str, str]:
-    """The name of a folder for each label, two never the same.
+    """A folder name for each label, all different.
 
-    It is the label itself, but for slashes and for dots in front, which must not lead elsewhere. A
-    number follows the names that would be the same then, capitals and small letters apart: not
-    every file system tells those apart. One follows ``train`` and the like too, which name splits.
+    It is the label itself, with slashes replaced and without leading dots, so that it stays inside
+    the folder. A number is appended to names that would be equal otherwise, also if they differ by
+    case only, as some file systems ignore case, and to ``train`` and the like, which name splits.
 
     Args:
         labels: The vocabulary; the same one always gives the same names.
@@ -116,9 +136,9 @@ def label_folders(labels: Sequence[str]) -> dict[str, str]:
     """
     plain = {label: label.replace("/", "_").lstrip(".") or "_" for label in labels}
     folders: dict[str, str] = {}
-    # A folder that is called as a split would be taken for one.
+    # `read_manifest` would read a folder of such a name as a split.
     taken = set(SPLIT_NAMES)
-    # A label that can be the name of a folder is so, whatever else would have its name.
+    # Labels that need no replacement come first, so that they keep their names.
     for label in sorted(labels, key=lambda one: plain[one] != one):
         names = _numbered(plain[label])
         folders[label] = next(name for name in names if name.casefold() not in taken)
@@ -127,10 +147,10 @@ def label_folders(labels: Sequence[str]) -> dict[str, str]:
 
 
 class RecordingFolders:
-    """The name of a folder for each recording, two never the same.
+    """A folder name for each recording, all different.
 
-    It is the path, with ``__`` for slashes and without dots in front. A number follows where an
-    earlier recording has that name, capitals and small letters apart.
+    It is the path, with ``__`` for slashes and without leading dots. A number is appended where an
+    earlier recording has the same name, also if they differ by case only.
 
     Example:
         >>> folders = RecordingFolders()
@@ -142,22 +162,23 @@ class RecordingFolders:
         self._recordings: dict[str, Path] = {}
 
     def name(self, path: Path) -> str:
-        """The folder of a recording; always the same for the same path."""
-        place = place_below(Path(), path)
+        """The folder name of a recording; always the same for the same path."""
+        relative = place_below(Path(), path)
         recording = plain_path(path)
         return next(
             name
-            for name in _numbered("__".join(place.parts).lstrip(".") or "_")
+            for name in _numbered("__".join(relative.parts).lstrip(".") or "_")
             if self._recordings.setdefault(name.casefold(), recording) == recording
         )
 
 
 def _numbered(name: str) -> Iterator[str]:
-    """The name itself, then with numbers from 2."""
+    """The name itself, then the name with numbers from 2."""
     return itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
 
 
-def _write_parts(source: _Source, segments: Sequence[Segment], places: Sequence[Path]) -> None:
+def _write_segments(source: _Source, segments: Sequence[Segment], files: Sequence[Path]) -> int:
+    """Writes the segments that start within the recording; returns its length in samples."""
     bounds = [
         (round(one.start * source.sample_rate), round(one.end * source.sample_rate))
         for one in segments
@@ -169,20 +190,21 @@ def _write_parts(source: _Source, segments: Sequence[Segment], places: Sequence[
         for block in source.blocks:
             end = position + len(block)
             while waiting and bounds[waiting[-1]][0] < end:
-                part = waiting.pop()
-                files = unfinished.enter_context(ExitStack())
-                writing[part] = files, _create(places[part], source, files)
-            for part, (files, file) in list(writing.items()):
-                first, last = bounds[part]
+                at = waiting.pop()
+                opened = unfinished.enter_context(ExitStack())
+                writing[at] = opened, _create(files[at], source, opened)
+            for at, (opened, file) in list(writing.items()):
+                first, last = bounds[at]
                 file.write(block[max(first - position, 0) : last - position])
                 if last <= end:
-                    del writing[part]
-                    files.close()
+                    del writing[at]
+                    opened.close()
             position = end
+    return position
 
 
 class _Sink:
-    """What libsndfile writes to. An error cannot pass through it, so that it waits for `check`."""
+    """A file that libsndfile writes to. It hides errors of the callbacks; `check` raises them."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.tell = file.tell
@@ -208,10 +230,10 @@ class _Sink:
             raise self._error
 
 
-def _create(place: Path, source: _Source, files: ExitStack) -> soundfile.SoundFile:
-    sink: Any = _Sink(files.enter_context(atomic_open(place)))
-    files.callback(sink.check)
-    return files.enter_context(
+def _create(path: Path, source: _Source, opened: ExitStack) -> soundfile.SoundFile:
+    sink: Any = _Sink(opened.enter_context(atomic_open(path)))
+    opened.callback(sink.check)
+    return opened.enter_context(
         soundfile.SoundFile(
             sink,
             "w",
@@ -224,9 +246,9 @@ def _create(place: Path, source: _Source, files: ExitStack) -> soundfile.SoundFi
 
 
 def _open_exact(path: Path, opened: ExitStack) -> _Source | None:
-    """The samples as they are stored; None where they are not stored as samples."""
+    """Reads the samples as they are stored; None for a lossy or unknown encoding."""
     try:
-        # As bytes, because a name need not be text.
+        # As bytes, because a file name need not be valid text.
         name: Any = os.fsencode(path)
         file = opened.enter_context(soundfile.SoundFile(name))
     except (soundfile.LibsndfileError, TypeError):
@@ -234,16 +256,21 @@ def _open_exact(path: Path, opened: ExitStack) -> _Source | None:
     if file.subtype not in _EXACT_TYPES:
         return None
     dtype = _EXACT_TYPES[file.subtype]
-    # What comes from a pipe has no name of its own.
-    suffix = path.suffix if has_sound_name(path) else _SUFFIXES.get(file.format)
+    container, subtype = file.format, file.subtype
+    if container not in _SUFFIXES:
+        container = "WAV"
+        # WAV has no signed samples of 8 bits.
+        subtype = subtype if soundfile.check_format("WAV", subtype) else "PCM_16"
+    suffixes = _SUFFIXES[container]
+    suffix = path.suffix if path.suffix.lower() in suffixes else suffixes[0]
 
     def blocks() -> Iterator[np.ndarray]:
         while len(block := file.read(BLOCK_SAMPLES, dtype=dtype, always_2d=True)):
             yield block
 
     return _Source(
-        *(file.samplerate, file.channels, file.format, file.subtype),
-        suffix or f".{file.format.lower()}",
+        *(file.samplerate, file.channels, container, subtype),
+        suffix,
         name_damage(path, blocks()),
     )
 
@@ -251,6 +278,6 @@ def _open_exact(path: Path, opened: ExitStack) -> _Source | None:
 def _open_decoded(path: Path, opened: ExitStack) -> _Source:
     source = opened.enter_context(open_source(path))
     blocks = name_damage(path, source.blocks(WHOLE))
-    kind = "FLAC" if source.channels <= FLAC_CHANNELS else "WAV"
-    suffix = f".{kind.lower()}"
-    return _Source(source.sample_rate, source.channels, kind, "PCM_24", suffix, blocks)
+    container = "FLAC" if source.channels <= FLAC_CHANNELS else "WAV"
+    suffix = _SUFFIXES[container][0]
+    return _Source(source.sample_rate, source.channels, container, "PCM_24", suffix, blocks)

@@ -1,7 +1,7 @@
-"""Time lines as files that other programs read, one format a function.
+"""Writes time lines in formats that other programs read, one function per format.
 
-Lanes are what those programs call tiers or tracks: one for labels that exclude one another, or one
-a label. A gap between segments is left out where the format allows it.
+Lanes are what those programs call tiers or tracks: a single one for labels that exclude one
+another, else one per label. Gaps between segments are omitted where the format allows it.
 """
 
 import json
@@ -14,7 +14,7 @@ from earmark.inference.segmentation.segments import DECIMALS, Segment
 from earmark.system.files import csv_lines
 
 LANE = "label"
-"""Name of the only lane of labels that exclude one another."""
+"""Name of the single lane of labels that exclude one another."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Timeline:
     Args:
         path: The recording.
         duration_seconds: Its length.
-        segments: By their start.
-        lanes: The labels, where each has a lane of its own; empty where they exclude one another.
+        segments: Sorted by start.
+        lanes: The labels, if each has its own lane; empty if they exclude one another.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class Timeline:
     lanes: tuple[str, ...] = ()
 
     def by_lane(self) -> dict[str, tuple[Segment, ...]]:
-        """The segments of each lane, which do not overlap."""
+        """The segments of each lane; within a lane they do not overlap."""
         if not self.lanes:
             return {LANE: self.segments}
         return {
@@ -42,12 +42,12 @@ class Timeline:
         }
 
     def lane_of(self, segment: Segment) -> str:
-        """The lane that a segment lies in."""
+        """The lane of a segment."""
         return segment.label if self.lanes else LANE
 
 
 def to_csv(timeline: Timeline) -> str:
-    """A row a segment: ``start`` and ``end`` in seconds, ``label``, ``probability``."""
+    """One row per segment: ``start`` and ``end`` in seconds, ``label``, ``probability``."""
     rows = [(one.start, one.end, one.label, f"{one.probability:.4f}") for one in timeline.segments]
     return "".join(csv_lines([("start", "end", "label", "probability"), *rows]))
 
@@ -64,7 +64,7 @@ def to_json(timeline: Timeline) -> str:
 
 
 def to_audacity(timeline: Timeline) -> str:
-    """Labels for File > Import > Labels: start, end and text between tabs.
+    """Labels for File > Import > Labels: start, end and text, separated by tabs.
 
     Source:
         Audacity manual, Importing and Exporting Labels, standard format.
@@ -75,13 +75,13 @@ def to_audacity(timeline: Timeline) -> str:
 
 
 def to_textgrid(timeline: Timeline) -> str:
-    """An interval tier a lane, in Praat's long text format; gaps are intervals without text.
+    """One interval tier per lane, in Praat's long text format; gaps are intervals without text.
 
     Source:
-        Praat manual, TextGrid file formats: intervals of a tier touch and cover all of its time;
-        a double quote in a text is written twice.
+        Praat manual, TextGrid file formats: the intervals of a tier are contiguous and cover it;
+        a double quote in a text is doubled.
     """
-    # As segments are: one may not end after its tier, nor a moment too short to be seen be left.
+    # Rounded like the segments, so that none ends after its tier or just before its end.
     end = round(timeline.duration_seconds, DECIMALS)
     lanes = timeline.by_lane()
     lines = [
@@ -107,8 +107,8 @@ def to_elan(timeline: Timeline) -> str:
     """Rows for File > Import > CSV / Tab-delimited Text File: tier, times in seconds, annotation.
 
     Source:
-        ELAN manual, Importing a CSV / Tab-delimited Text file: any columns, of which the types
-        annotation, tier, begin time and end time are told in the dialogue.
+        ELAN manual, Importing a CSV / Tab-delimited Text file: any columns; the dialogue asks
+        which are annotation, tier, begin time and end time.
     """
     rows = [
         (timeline.lane_of(one), f"{one.start:.3f}", f"{one.end:.3f}", one.label)
@@ -118,23 +118,23 @@ def to_elan(timeline: Timeline) -> str:
 
 
 def to_rttm(timeline: Timeline) -> str:
-    """A line a segment with ten fields between spaces; the label stands where speakers do.
+    """One line per segment with ten fields separated by spaces; the label is in the speaker field.
 
     Source:
         NIST (2009), The 2009 (RT-09) Rich Transcription Meeting Recognition Evaluation Plan,
         appendix A: type, file, channel, begin, duration, orthography, subtype, name, confidence,
         look-ahead.
     """
-    name = _joined(timeline.path.stem)
+    name = _without_spaces(timeline.path.stem)
     return "".join(
         f"SPEAKER {name} 1 {one.start:.3f} {one.end - one.start:.3f} <NA> <NA> "
-        f"{_joined(one.label)} {one.probability:.4f} <NA>\n"
+        f"{_without_spaces(one.label)} {one.probability:.4f} <NA>\n"
         for one in timeline.segments
     )
 
 
 def to_webvtt(timeline: Timeline) -> str:
-    """A cue a segment, for the track of a player in a browser.
+    """One cue per segment, for the text track of a player in a browser.
 
     Source:
         W3C (2019), WebVTT: The Web Video Text Tracks Format, section 4.
@@ -148,7 +148,7 @@ def to_webvtt(timeline: Timeline) -> str:
 
 @dataclass(frozen=True)
 class TimelineFormat:
-    """A text format: what follows the recording's name, and what writes it."""
+    """A text format: the suffix of the file name, and the function that writes it."""
 
     suffix: str
     render: Callable[[Timeline], str]
@@ -166,31 +166,31 @@ FORMATS = {
 
 
 def fill_gaps(segments: Sequence[Segment], end: float) -> list[tuple[float, float, str]]:
-    """Start, end and label of the segments of a lane, with empty labels in between.
+    """Start, end and label of the segments of a lane; gaps have an empty label.
 
     Args:
-        segments: In order; they do not overlap.
-        end: Of the recording, in seconds.
+        segments: Sorted; they do not overlap.
+        end: Length of the recording, in seconds.
 
     Example:
         >>> fill_gaps([Segment(1.0, 2.0, "speech", 0.9)], 3.0)
         [(0.0, 1.0, ''), (1.0, 2.0, 'speech'), (2.0, 3.0, '')]
     """
-    filled, reached = [], 0.0
+    filled, position = [], 0.0
     for one in segments:
-        if one.start > reached:
-            filled.append((reached, one.start, ""))
+        if one.start > position:
+            filled.append((position, one.start, ""))
         filled.append((one.start, one.end, one.label))
-        reached = one.end
-    return [*filled, (reached, end, "")] if end > reached else filled
+        position = one.end
+    return [*filled, (position, end, "")] if end > position else filled
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _joined(text: str) -> str:
-    """A text without spaces, which part the fields."""
+def _without_spaces(text: str) -> str:
+    """A text without spaces, which separate the fields."""
     return "_".join(text.split()) or "<NA>"
 
 
