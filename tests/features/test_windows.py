@@ -132,7 +132,7 @@ def test_an_excerpt_is_every_frame_that_no_sound_outside_of_it_reaches(config, r
     other = 0.1 * rng.standard_normal(3 * length).astype(np.float32)
     other[length : 2 * length] = sound[length : 2 * length]
     same = np.isclose(log_mel(sound), log_mel(other), atol=1e-4).all(axis=0)
-    start = grid.starts(log_mel.num_frames(3 * length))[1]
+    start = grid.starts(config.num_frames(3 * length))[1]
     assert np.flatnonzero(same).tolist() == list(range(start, start + grid.num_frames))
 
 

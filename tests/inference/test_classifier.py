@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from earmark.config import load_config
 from earmark.errors import AudioError, ConfigError, FailedFile
 from earmark.inference.classifier import Classifier
-from earmark.inference.segmentation.predict import predict_segments
-from earmark.inference.torch_backend import window_logits
+from earmark.inference.torch_backend import TorchBackend
 from earmark.models.checkpoint import new_network
 from earmark.models.spec import ModelSpec
 from earmark.tasks.task import BINARY
@@ -26,7 +25,7 @@ CARD = ModelSpec(
 @pytest.fixture
 def classifier():
     torch.manual_seed(0)
-    return Classifier(CARD, window_logits(new_network(CARD), CPU))
+    return Classifier(CARD, TorchBackend(new_network(CARD), CPU))
 
 
 def test_a_prediction_tells_label_probabilities_and_length(classifier, write_clip, tmp_path):
@@ -68,7 +67,7 @@ def test_the_threshold_of_the_card_decides(write_clip, tmp_path):
         torch.manual_seed(0)
         spec = ModelSpec(CARD.config, CARD.labels, CARD.window_frames, BINARY, (threshold,))
         labels[threshold] = (
-            Classifier(spec, window_logits(new_network(spec), CPU)).predict(path).label
+            Classifier(spec, TorchBackend(new_network(spec), CPU)).predict(path).label
         )
     assert labels == {0.0: "speech", 1.0: "music"}
 
@@ -134,7 +133,7 @@ def test_threads_share_a_classifier(classifier, rng):
 
 SOUND = np.random.default_rng(0).normal(0, 0.1, 6 * 16_000).astype(np.float32)
 """Longer than a group of frames."""
-SHARED = Classifier(CARD, window_logits(new_network(CARD), CPU))
+SHARED = Classifier(CARD, TorchBackend(new_network(CARD), CPU))
 
 
 def same_windows(some, others):
@@ -208,7 +207,7 @@ def test_a_long_file_is_judged_digit_for_digit_as_a_short_one(
     write_clip, tmp_path, monkeypatch, seconds, overlap
 ):
     spec = CARD.adjust([f"predict.overlap={overlap}"])
-    classifier = Classifier(spec, window_logits(new_network(spec), CPU))
+    classifier = Classifier(spec, TorchBackend(new_network(spec), CPU))
     path = write_clip(tmp_path / "a.wav", seconds, sample_rate=22_050)
     short = classifier.predict(path)
     monkeypatch.setattr("earmark.inference.classifier.LONG_GROUPS", 1)

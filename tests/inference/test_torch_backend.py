@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from earmark.config import load_config
 from earmark.errors import CheckpointError, ConfigError
-from earmark.inference.torch_backend import open_checkpoint, window_logits
+from earmark.inference.torch_backend import TorchBackend, open_checkpoint
 from earmark.models.architectures.registry import list_models
 from earmark.models.checkpoint import Checkpoint, load_checkpoint, new_network
 from earmark.models.spec import ModelSpec
@@ -60,7 +60,7 @@ def test_a_run_folder_and_its_file_judge_as_the_saved_network_does(saved, window
 def test_a_network_in_training_is_judged_as_it_is_used_and_left_as_it_is(windows):
     network = fresh_network().train()
     before = {name: one.clone() for name, one in network.state_dict().items()}
-    judge = window_logits(network, CPU)
+    judge = TorchBackend(network, CPU)
     said = judge(windows)
     np.testing.assert_allclose(said, expected_of(fresh_network(), windows), atol=1e-5)
     np.testing.assert_array_equal(judge(windows), said)
@@ -70,7 +70,7 @@ def test_a_network_in_training_is_judged_as_it_is_used_and_left_as_it_is(windows
 
 
 def test_logits_are_plain_numbers_a_row_a_window(windows):
-    said = window_logits(fresh_network(), CPU)(windows)
+    said = TorchBackend(fresh_network(), CPU)(windows)
     assert (said.shape, said.dtype) == ((7, 3), np.float32)
     said += 1
 
@@ -83,7 +83,7 @@ def test_a_window_is_judged_alike_in_any_company(rows):
     np.testing.assert_allclose(SHARED(windows[rows]), alone[rows], atol=1e-5)
 
 
-SHARED = window_logits(fresh_network(), CPU)
+SHARED = TorchBackend(fresh_network(), CPU)
 
 
 def test_windows_may_lie_in_memory_as_they_are_cut(windows):

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from earmark.data.demo import demo_data
 from earmark.data.manifest import read_manifest
 from earmark.errors import CheckpointError
 from earmark.inference.classifier import Classifier
-from earmark.models.pretrained import demo_data, find_model
+from earmark.models.pretrained import find_model
 
 
 @pytest.fixture

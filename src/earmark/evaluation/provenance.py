@@ -80,7 +80,7 @@ def trace(
         device=str(device),
         num_parameters=count_parameters(network),
         num_multiply_adds=sum(one.num_multiply_adds for one in layers),
-        window_seconds=num_samples / config.features.sample_rate,
+        window_seconds=checkpoint.spec.window_seconds,
         latency_seconds=_measure_latency(checkpoint, model, num_samples, device),
     )
 

@@ -30,7 +30,7 @@ def judge(windows, reach, sizes):
         asked.append(len(middles))
         return said(middles)
 
-    middles = BoundaryRefiner(SHARE, reach, say=say, choose=lambda shares: shares > 0.5)
+    middles = BoundaryRefiner(SHARE, reach, predict=say, choose=lambda shares: shares > 0.5)
     at = 0
     while at < len(windows):
         size = next(sizes)
@@ -64,4 +64,4 @@ def test_where_nothing_changes_no_middle_is_judged():
 
 
 def test_without_windows_nothing_is_said():
-    assert BoundaryRefiner(SHARE, 5, say=said, choose=said).finish() is None
+    assert BoundaryRefiner(SHARE, 5, predict=said, choose=said).finish() is None

@@ -5,8 +5,8 @@ import soundfile
 from earmark.audio.reading import load_audio
 from earmark.config import FeatureConfig
 from earmark.features.log_mel import LogMel
-from earmark.inference.segmentation import overview
-from earmark.inference.segmentation.overview import make_overview
+from earmark.inference.segmentation import plot
+from earmark.inference.segmentation.plot import make_overview
 
 LOG_MEL = LogMel(FeatureConfig())
 
@@ -14,7 +14,7 @@ LOG_MEL = LogMel(FeatureConfig())
 def test_columns_show_the_extremes_and_the_mean_of_what_lies_in_them(
     tmp_path, write_clip, monkeypatch
 ):
-    monkeypatch.setattr(overview, "MAX_COLUMNS", 10)
+    monkeypatch.setattr(plot, "MAX_COLUMNS", 10)
     path = write_clip(tmp_path / "a.wav", seconds=10.0, kind="noise")
     found = make_overview(path, LOG_MEL, 10.0)
     parts = load_audio(path).samples.reshape(10, 16_000)
@@ -32,4 +32,4 @@ def test_no_column_is_empty_whatever_the_length(tmp_path, write_clip, seconds):
     found = make_overview(path, LOG_MEL, duration_seconds)
     assert np.isfinite(found.log_mel).all()
     assert np.isfinite(found.lowest).all()
-    assert len(found.lowest) <= overview.MAX_COLUMNS
+    assert len(found.lowest) <= plot.MAX_COLUMNS
