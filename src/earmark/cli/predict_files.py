@@ -5,9 +5,7 @@ import errno
 import itertools
 import json
 import logging
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
@@ -120,6 +118,9 @@ def find_files(
 
 
 def _copy_input(opened: ExitStack) -> Path:
+    import shutil
+    import tempfile
+
     path = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="earmark-"))) / "input"
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
@@ -277,13 +278,13 @@ def _draw(classifier: "Classifier", result: "Prediction", image_format: str) -> 
 
 
 def _open_table(classifier: "Classifier", request: Request) -> "ResultTable | nullcontext[None]":
+    if request.output is None:
+        return nullcontext()
     from earmark.inference.result_table import ResultTable
     from earmark.models.pretrained import find_model
     from earmark.models.run_folder import RunFolder
     from earmark.system.hashing import content_hash
 
-    if request.output is None:
-        return nullcontext()
     model = find_model(request.model)
     facts = {
         "model": content_hash(RunFolder(model).best if model.is_dir() else model),

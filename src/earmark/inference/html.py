@@ -3,10 +3,9 @@
 import base64
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from earmark.inference.predictions import Prediction
+from earmark.inference.predictions import Prediction
+from earmark.inference.segmentation.formats import Timeline
 
 MAX_PLAYER_BYTES = 2_000_000
 """Size of the largest file that is put into the page whole; larger ones have no player."""
@@ -30,7 +29,7 @@ def label_colours(labels: Sequence[str]) -> dict[str, str]:
     return {label: _COLOURS[index % len(_COLOURS)] for index, label in enumerate(labels)}
 
 
-def prediction_html(prediction: "Prediction") -> str:
+def prediction_html(prediction: Prediction) -> str:
     """A prediction as HTML: name and label, a player, and a time line or bars of probabilities."""
     label = prediction.label
     outcome = _text(label or "no label") if label is not None else f"({prediction.abstained})"
@@ -41,7 +40,7 @@ def prediction_html(prediction: "Prediction") -> str:
     )
 
 
-def _player(prediction: "Prediction") -> str:
+def _player(prediction: Prediction) -> str:
     media_type = _MEDIA_TYPES.get(prediction.path.suffix.lower())
     try:
         if media_type is None or prediction.path.stat().st_size > MAX_PLAYER_BYTES:
@@ -53,7 +52,7 @@ def _player(prediction: "Prediction") -> str:
     return f'<audio controls src="data:audio/{media_type};base64,{content}"></audio><br>'
 
 
-def _bars(prediction: "Prediction") -> str:
+def _bars(prediction: Prediction) -> str:
     colours = label_colours(tuple(prediction.probabilities))
     rows = [
         f"<tr><td>{_text(label)}</td><td>{probability:.3f}</td><td>"
@@ -64,13 +63,9 @@ def _bars(prediction: "Prediction") -> str:
     return f"<table>{''.join(rows)}</table>"
 
 
-def _timeline(prediction: "Prediction") -> str:
-    from earmark.inference.segmentation.formats import Timeline
-
-    colours, lanes = (
-        label_colours(tuple(prediction.probabilities)),
-        Timeline.from_prediction(prediction).by_lane(),
-    )
+def _timeline(prediction: Prediction) -> str:
+    colours = label_colours(tuple(prediction.probabilities))
+    lanes = Timeline.from_prediction(prediction).by_lane()
     scale = 100.0 / max(prediction.duration_seconds, 1e-3)
     marks = [
         f'<rect x="{one.start * scale:.3f}%" width="{(one.end - one.start) * scale:.3f}%" '

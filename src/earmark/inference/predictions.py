@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from earmark.inference.html import prediction_html
 from earmark.inference.segmentation.segments import Segment
 from earmark.system.shapes import Float64
 from earmark.tasks.decision_rule import Reason
@@ -50,6 +49,8 @@ class Prediction:
         return f"{type(self).__name__}({', '.join(fields)})"
 
     def _repr_html_(self) -> str:
+        from earmark.inference.html import prediction_html
+
         return prediction_html(self)
 
     @property
