@@ -179,10 +179,10 @@ def test_an_interrupted_list_resumes_where_it_stopped(
 ):
     (sounds / "bad.wav").write_text("text")
     command = ("predict", model, "in", "-o", f"out.{suffix}", "--device", "cpu")
-    judged = Classifier.predict_many
+    predict_many = Classifier.predict_many
 
     def interrupted(self, paths, **options):
-        results = judged(self, paths, **options)
+        results = predict_many(self, paths, **options)
         yield next(results)
         yield next(results)
         raise KeyboardInterrupt
@@ -195,7 +195,7 @@ def test_an_interrupted_list_resumes_where_it_stopped(
     seen = []
 
     def counted(self, paths, **options):
-        for result in judged(self, paths, **options):
+        for result in predict_many(self, paths, **options):
             seen.append(result.path.name)
             yield result
 
@@ -220,10 +220,10 @@ def test_segments_go_to_a_parquet_table(earmark, model, sounds, tmp_path):
 def test_results_of_another_model_are_not_mixed(
     earmark, model, save_model, sounds, tmp_path, monkeypatch
 ):
-    judged = Classifier.predict_many
+    predict_many = Classifier.predict_many
 
     def stop(self, paths, **options):
-        yield next(judged(self, paths, **options))
+        yield next(predict_many(self, paths, **options))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -282,7 +282,7 @@ def test_a_file_that_fails_is_a_line_and_the_exit_status_is_one(
 def test_rows_come_as_they_are_predicted(earmark, model, sounds, monkeypatch):
     predict_many = Classifier.predict_many
 
-    def interrupted(self, paths):
+    def interrupted(self, paths, **options):
         yield next(predict_many(self, paths))
         raise KeyboardInterrupt
 
