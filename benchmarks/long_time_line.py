@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 from earmark.inference.classifier import Classifier
-from earmark.inference.segmentation.predict import predict_segments
 from long_file import write_sound
 from machine import describe_machine, peak_megabytes
 
@@ -50,7 +49,7 @@ def main() -> None:
 def _measure(model: Path, path: Path) -> tuple[float, float, int]:
     classifier = Classifier.load(model, device="cpu")
     before, started_at = peak_megabytes(), time.perf_counter()
-    segments = predict_segments(classifier, path).segments or ()
+    segments = classifier.predict(path, segments=True).segments or ()
     return time.perf_counter() - started_at, peak_megabytes() - before, len(segments)
 
 

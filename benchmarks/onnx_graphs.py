@@ -18,7 +18,7 @@ from earmark.exporters.onnx_graph import build_graph
 from earmark.features.windows import crop_frames
 from earmark.inference.classifier import Classifier
 from earmark.inference.onnx_backend import WAVEFORM, read_onnx, start_session
-from earmark.inference.torch_backend import window_logits
+from earmark.inference.torch_backend import TorchBackend
 from earmark.models.checkpoint import new_network
 from earmark.models.spec import ModelSpec
 from machine import describe_machine, fastest_seconds
@@ -41,7 +41,7 @@ def main() -> None:
     inner = build_graph(network, spec, "log-mel", "").SerializeToString()
     session = start_session(whole, "waveform", arguments.threads)
     in_onnx = Classifier(*read_onnx(inner, "log-mel", arguments.threads))
-    in_torch = Classifier(spec, window_logits(network, torch.device("cpu")))
+    in_torch = Classifier(spec, TorchBackend(network, torch.device("cpu")))
     print(describe_machine("torch", "onnxruntime", "numpy", "scipy"))
     print(
         f"{arguments.model}, threads: {arguments.threads}, fastest of {arguments.rounds} rounds\n"

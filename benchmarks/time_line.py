@@ -15,7 +15,6 @@ import soundfile
 from earmark.config import PredictConfig
 from earmark.data.manifest import read_manifest
 from earmark.inference.classifier import Classifier
-from earmark.inference.segmentation.predict import predict_segments
 from event_scores import Event, compare_events, compare_segments
 from machine import describe_machine
 
@@ -62,7 +61,7 @@ def main() -> None:
                 f"predict.boundary_fraction={share}",
             ]
             classifier = Classifier.load(arguments.model, device="cpu", settings=settings)
-            segments = predict_segments(classifier, path).segments or ()
+            segments = classifier.predict(path, segments=True).segments or ()
             found = [(one.start, one.end, one.label) for one in segments]
             cells = " | ".join(
                 (smoothing, f"{seconds:g}", f"{share:g}", *figures(annotated, found))

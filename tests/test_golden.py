@@ -22,10 +22,10 @@ GOLDEN = Path(__file__).parent / "golden"
 def test_a_model_of_format_3_predicts_what_it_did(name):
     expected = json.loads((GOLDEN / "expected.json").read_text())[name]
     classifier = Classifier.load(GOLDEN / "run_format_3")
-    found = classifier.predict(GOLDEN / name)
+    found = classifier.predict(GOLDEN / name, segments=True)
     assert found.label == expected["label"]
     assert found.probabilities == pytest.approx(expected["probabilities"], abs=1e-6)
-    (segment,) = classifier.segments(GOLDEN / name)
+    (segment,) = found.segments
     assert segment.to_dict() == pytest.approx(expected["segments"][0], abs=1e-6)
 
 

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from earmark.errors import EarmarkError
 from earmark.inference.classifier import Classifier
-from earmark.inference.segmentation.predict import predict_segments
 from event_scores import Agreement, Event, compare_events, compare_segments
 from machine import describe_machine
 
@@ -81,7 +80,7 @@ def find_events(model: str, recordings: Iterable[Path]) -> Events:
     return {
         path.name: [
             (one.start, one.end, one.label)
-            for one in predict_segments(classifier, path).segments or ()
+            for one in classifier.predict(path, segments=True).segments or ()
         ]
         for path in recordings
     }

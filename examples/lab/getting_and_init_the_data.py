@@ -80,7 +80,7 @@ def get_loaders(args: argparse.Namespace) -> Loaders:
     """The three data loaders; ``args`` are those of `add_data_arguments`."""
     config = FeatureConfig()
     manifest = serialise(args.data, args.features, config)
-    num_frames = LogMel(config).num_frames(round(args.window_seconds * config.sample_rate))
+    num_frames = config.num_frames(round(args.window_seconds * config.sample_rate))
     training, validation, testing = (
         MyDataset(args.features / folder, manifest.labels, num_frames)
         for folder in FOLDERS.values()

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from earmark.evaluation.compare import compare
     from earmark.exporters.onnx import export
     from earmark.features.log_mel import LogMel
-    from earmark.inference.classifier import Classifier
+    from earmark.inference.classifier import Classifier, load_model
+    from earmark.inference.predict import predict
     from earmark.inference.predictions import Prediction
     from earmark.inference.segmentation.segments import Segment
     from earmark.training.cross_validation.run import cross_validate
@@ -69,6 +70,8 @@ __all__ = [
     "export",
     "load_audio",
     "load_config",
+    "load_model",
+    "predict",
     "prepare",
     "read_manifest",
     "train",
@@ -88,7 +91,8 @@ _NAMES_OF = {
     "evaluation.compare": ["compare"],
     "exporters.onnx": ["export"],
     "features.log_mel": ["LogMel"],
-    "inference.classifier": ["Classifier"],
+    "inference.classifier": ["Classifier", "load_model"],
+    "inference.predict": ["predict"],
     "inference.predictions": ["Prediction"],
     "inference.segmentation.segments": ["Segment"],
     "training.cross_validation.run": ["cross_validate"],

@@ -7,6 +7,7 @@ from pathlib import Path
 from earmark.audit.audit import check
 from earmark.audit.findings import Audit
 from earmark.config import Config
+from earmark.data.demo import demo_data
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare_once
 from earmark.errors import FailedFile
@@ -14,7 +15,6 @@ from earmark.evaluation.result import Evaluation
 from earmark.features.store import FeatureStore, default_root
 from earmark.inference.classifier import Classifier
 from earmark.inference.predictions import Prediction
-from earmark.models.pretrained import demo_data
 from earmark.report.evaluate import evaluate
 from earmark.system.runtime import Runtime
 from earmark.training.train import train

@@ -12,7 +12,6 @@ import soundfile
 
 from earmark.cli import cli
 from earmark.inference.classifier import Classifier
-from earmark.inference.segmentation.predict import predict_segments
 from earmark.tasks.task import MULTI_LABEL
 
 
@@ -40,7 +39,7 @@ def test_silence_is_a_gap_of_the_time_line(save_model, tmp_path, write_clip):
     noise, _ = soundfile.read(write_clip(tmp_path / "noise.wav", 4.0, kind="noise"))
     path = tmp_path / "gap.wav"
     soundfile.write(path, np.concatenate([noise, np.zeros(64_000), noise]), 16_000)
-    segments = predict_segments(Classifier.load(save_model(), device="cpu"), path).segments
+    segments = Classifier.load(save_model(), device="cpu").predict(path, segments=True).segments
     covered = [one for one in segments if one.start < 6.0 < one.end]
     assert covered == []
     assert max(one.end for one in segments if one.start < 6) == pytest.approx(4.0, abs=0.7)
@@ -180,10 +179,10 @@ def test_an_interrupted_list_resumes_where_it_stopped(
 ):
     (sounds / "bad.wav").write_text("text")
     command = ("predict", model, "in", "-o", f"out.{suffix}", "--device", "cpu")
-    judged = Classifier.predict_many
+    predict_many = Classifier.predict_many
 
-    def interrupted(self, paths):
-        results = judged(self, paths)
+    def interrupted(self, paths, **options):
+        results = predict_many(self, paths, **options)
         yield next(results)
         yield next(results)
         raise KeyboardInterrupt
@@ -195,8 +194,8 @@ def test_an_interrupted_list_resumes_where_it_stopped(
     assert "--resume" in stopped.stderr
     seen = []
 
-    def counted(self, paths):
-        for result in judged(self, paths):
+    def counted(self, paths, **options):
+        for result in predict_many(self, paths, **options):
             seen.append(result.path.name)
             yield result
 
@@ -221,10 +220,10 @@ def test_segments_go_to_a_parquet_table(earmark, model, sounds, tmp_path):
 def test_results_of_another_model_are_not_mixed(
     earmark, model, save_model, sounds, tmp_path, monkeypatch
 ):
-    judged = Classifier.predict_many
+    predict_many = Classifier.predict_many
 
-    def stop(self, paths):
-        yield next(judged(self, paths))
+    def stop(self, paths, **options):
+        yield next(predict_many(self, paths, **options))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -283,7 +282,7 @@ def test_a_file_that_fails_is_a_line_and_the_exit_status_is_one(
 def test_rows_come_as_they_are_predicted(earmark, model, sounds, monkeypatch):
     predict_many = Classifier.predict_many
 
-    def interrupted(self, paths):
+    def interrupted(self, paths, **options):
         yield next(predict_many(self, paths))
         raise KeyboardInterrupt
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from earmark.config import load_config
+from earmark.data.demo import demo_data
 from earmark.errors import ConfigError, ExportError
 from earmark.exporters.onnx import export
 from earmark.exporters.onnx_graph import OPSET
@@ -20,7 +21,6 @@ from earmark.inference.classifier import Classifier
 from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM, start_session
 from earmark.models.architectures.registry import list_models
 from earmark.models.checkpoint import Checkpoint, new_network
-from earmark.models.pretrained import demo_data
 from earmark.models.spec import ModelSpec
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 

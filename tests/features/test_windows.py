@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from earmark.config import Config, FeatureConfig, TrainConfig
 from earmark.features.log_mel import LogMel
@@ -16,13 +15,6 @@ from earmark.features.windows import (
     window_starts,
     window_step,
 )
-from earmark.tasks.pooling import clip_logits
-from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
-
-
-def _share(difference):
-    """Weight of the less sure of two windows."""
-    return 1 / (1 + np.exp(difference))
 
 
 @given(st.integers(1, 2000), st.integers(1, 300), st.floats(0, 0.95))
@@ -44,45 +36,6 @@ def test_a_short_clip_is_repeated_until_it_fills_the_window(num_frames, window_f
     assert window.shape == (3, window_frames)
     expected = np.arange(window_frames) % num_frames
     np.testing.assert_array_equal(window[1], expected)
-
-
-def test_the_logits_of_a_clip_are_the_mean_over_its_windows():
-    logits = clip_logits(np.array([[1.0], [2.0], [6.0]]), np.array([0, 1, 1]))
-    assert logits.tolist() == [[1.0], [4.0]]
-
-
-@pytest.mark.parametrize(
-    ("task", "pooling", "expected"),
-    [
-        (BINARY, "max", [[-5.0, 1.0]]),
-        (BINARY, "attention", [[-5.0 + 7.0 * _share(3.0), 1.0]]),
-        (MULTI_CLASS, "max", [[-5.0, 1.0]]),
-        (MULTI_LABEL, "max", [[2.0, 1.0]]),
-        (MULTI_LABEL, "attention", [[2.0 - 7.0 * _share(7.0), 1.0]]),
-    ],
-)
-def test_the_surest_window_decides_or_weighs_more(task, pooling, expected):
-    windows = np.array([[-5.0, 1.0], [2.0, 1.0]])
-    if task is BINARY:
-        windows, expected = windows[:, :1], [expected[0][:1]]
-    both = np.concatenate([windows, windows[::-1]])
-    logits = clip_logits(both, np.array([0, 0, 1, 1]), task=task, pooling=pooling)
-    np.testing.assert_allclose(logits, expected * 2)
-
-
-@given(
-    arrays(float, (7, 3), elements=st.floats(-30, 30)),
-    st.sampled_from(["mean", "max", "attention"]),
-    st.sampled_from([MULTI_CLASS, MULTI_LABEL]),
-)
-def test_the_logits_of_a_clip_lie_between_those_of_its_windows(windows, pooling, task):
-    numbers = np.array([0, 0, 0, 1, 2, 2, 2])
-    logits = clip_logits(windows, numbers, task=task, pooling=pooling)
-    for clip, row in enumerate(logits):
-        own = windows[numbers == clip]
-        assert (row >= own.min(axis=0) - 1e-9).all()
-        assert (row <= own.max(axis=0) + 1e-9).all()
-    np.testing.assert_allclose(logits[1], windows[3])
 
 
 def test_windows_are_as_long_as_asked_unless_every_clip_is_shorter():
@@ -132,7 +85,7 @@ def test_an_excerpt_is_every_frame_that_no_sound_outside_of_it_reaches(config, r
     other = 0.1 * rng.standard_normal(3 * length).astype(np.float32)
     other[length : 2 * length] = sound[length : 2 * length]
     same = np.isclose(log_mel(sound), log_mel(other), atol=1e-4).all(axis=0)
-    start = grid.starts(log_mel.num_frames(3 * length))[1]
+    start = grid.starts(config.num_frames(3 * length))[1]
     assert np.flatnonzero(same).tolist() == list(range(start, start + grid.num_frames))
 
 

@@ -1,35 +1,83 @@
+"""Whole sounds, windows and streams; segments are tested in segmentation/test_timeline.py."""
+
+import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 import soundfile
-import torch
 from hypothesis import given, settings
 
+from earmark.audio.reading import load_audio, stream_audio
 from earmark.config import load_config
-from earmark.errors import AudioError, ConfigError, FailedFile
-from earmark.inference.classifier import Classifier
-from earmark.inference.segmentation.predict import predict_segments
-from earmark.inference.torch_backend import window_logits
-from earmark.models.checkpoint import new_network
+from earmark.errors import AudioError, CheckpointError, ConfigError, FailedFile
+from earmark.features.log_mel import extract
+from earmark.inference.classifier import Classifier, load_model
 from earmark.models.spec import ModelSpec
 from earmark.tasks.task import BINARY
 
-CPU = torch.device("cpu")
-CARD = ModelSpec(
-    load_config(settings=["model.blocks.0.channels=4"]), ("music", "speech"), window_frames=51
-)
+SPEC = ModelSpec(load_config(), ("music", "speech"), window_frames=51)
+SOUND = np.random.default_rng(0).normal(0, 0.1, 6 * 16_000).astype(np.float32)
+"""Longer than a group of frames."""
+
+
+def backend(windows):
+    """A logit that depends on every value of a window."""
+    weights = np.random.default_rng(0).normal(0, 1e-3, windows.shape[1:])
+    return np.einsum("wmf,mf->w", windows, weights)[:, None]
+
+
+SHARED = Classifier(SPEC, backend)
 
 
 @pytest.fixture
 def classifier():
-    torch.manual_seed(0)
-    return Classifier(CARD, window_logits(new_network(CARD), CPU))
+    return SHARED
 
 
-def test_a_prediction_tells_label_probabilities_and_length(classifier, write_clip, tmp_path):
+@pytest.fixture
+def streams(monkeypatch):
+    """The files that are decoded, each with whether in threads of its own."""
+    calls = []
+
+    def recorded(path, *arguments, pipelined=False, **options):
+        calls.append((path, pipelined))
+        return stream_audio(path, *arguments, pipelined=pipelined, **options)
+
+    monkeypatch.setattr("earmark.inference.classifier.stream_audio", recorded)
+    return calls
+
+
+@pytest.mark.parametrize("segments", [False, True])
+def test_a_file_is_decoded_once_and_in_threads_of_its_own_only_if_it_is_alone(
+    classifier, write_clip, tmp_path, streams, segments
+):
+    paths = [write_clip(tmp_path / f"{n}.wav", seconds=2.0, seed=n) for n in range(4)]
+    classifier.predict(paths[0], segments=segments)
+    list(classifier.predict_many(paths[:1], segments=segments))
+    assert streams == [(paths[0], True)] * 2
+    streams.clear()
+    results = list(classifier.predict_many(paths, segments=segments))
+    assert sorted(streams) == [(path, False) for path in paths]
+    assert [one.segments is not None for one in results] == [segments] * 4
+
+
+def test_segments_do_not_change_the_label(classifier, write_clip, tmp_path):
+    path = write_clip(tmp_path / "a.wav", seconds=7.3, sample_rate=22_050)
+    plain, timed = classifier.predict(path), classifier.predict(path, segments=True)
+    assert replace(timed, segments=None) == plain
+    assert (timed.segments[0].start, timed.segments[-1].end) == pytest.approx((0, 7.3), abs=1e-3)
+    samples = load_audio(path)
+    from_samples = classifier.predict(
+        samples.samples, sample_rate=samples.sample_rate, segments=True
+    )
+    assert from_samples.segments == timed.segments
+
+
+def test_a_prediction_has_label_probabilities_and_length(classifier, write_clip, tmp_path):
     path = write_clip(tmp_path / "a.wav", seconds=1.5, sample_rate=22_050)
     prediction = classifier.predict(path)
     assert prediction.path == path
@@ -39,7 +87,7 @@ def test_a_prediction_tells_label_probabilities_and_length(classifier, write_cli
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 1.0, 3.3])
-def test_clips_of_any_length_are_judged(classifier, write_clip, tmp_path, seconds):
+def test_clips_of_any_length_are_predicted(classifier, write_clip, tmp_path, seconds):
     path = write_clip(tmp_path / "a.wav", seconds=seconds)
     assert np.isfinite(list(classifier.predict(path).probabilities.values())).all()
 
@@ -49,7 +97,7 @@ def test_silence_gets_finite_probabilities(classifier, write_clip, tmp_path):
     assert np.isfinite(list(classifier.predict(path).probabilities.values())).all()
 
 
-def test_a_file_that_fails_is_named_and_the_others_go_on(classifier, write_clip, tmp_path):
+def test_a_file_that_fails_is_reported_and_the_others_go_on(classifier, write_clip, tmp_path):
     good = write_clip(tmp_path / "good.wav")
     bad = tmp_path / "bad.wav"
     bad.write_text("text")
@@ -61,15 +109,12 @@ def test_a_file_that_fails_is_named_and_the_others_go_on(classifier, write_clip,
         classifier.predict(bad)
 
 
-def test_the_threshold_of_the_card_decides(write_clip, tmp_path):
+def test_the_threshold_of_the_specification_decides(write_clip, tmp_path):
     path = write_clip(tmp_path / "a.wav")
     labels = {}
     for threshold in (0.0, 1.0):
-        torch.manual_seed(0)
-        spec = ModelSpec(CARD.config, CARD.labels, CARD.window_frames, BINARY, (threshold,))
-        labels[threshold] = (
-            Classifier(spec, window_logits(new_network(spec), CPU)).predict(path).label
-        )
+        spec = ModelSpec(SPEC.config, SPEC.labels, SPEC.window_frames, BINARY, (threshold,))
+        labels[threshold] = Classifier(spec, backend).predict(path).label
     assert labels == {0.0: "speech", 1.0: "music"}
 
 
@@ -98,7 +143,7 @@ def test_files_are_not_decoded_long_before_they_are_asked_for(
     assert len(taken) < 20
 
 
-def test_samples_are_judged_as_the_file_that_holds_them(classifier, tmp_path, rng):
+def test_samples_are_predicted_as_the_file_that_holds_them(classifier, tmp_path, rng):
     samples = rng.normal(0, 0.1, (50_000, 2)).astype(np.float32)
     path = tmp_path / "a.wav"
     soundfile.write(path, samples, 22_050, subtype="FLOAT")
@@ -113,7 +158,7 @@ def test_samples_are_judged_as_the_file_that_holds_them(classifier, tmp_path, rn
 
 
 def test_a_rate_for_a_file_is_refused(classifier, write_clip, tmp_path):
-    with pytest.raises(ConfigError, match="knows its sample rate"):
+    with pytest.raises(ConfigError, match=r"a\.wav.*sample_rate"):
         classifier.predict(write_clip(tmp_path / "a.wav"), sample_rate=8000)
 
 
@@ -130,11 +175,6 @@ def test_threads_share_a_classifier(classifier, rng):
     expected = [classifier.predict(clip) for clip in clips]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(classifier.predict, clips)) == expected
-
-
-SOUND = np.random.default_rng(0).normal(0, 0.1, 6 * 16_000).astype(np.float32)
-"""Longer than a group of frames."""
-SHARED = Classifier(CARD, window_logits(new_network(CARD), CPU))
 
 
 def same_windows(some, others):
@@ -175,18 +215,18 @@ def test_windows_are_those_that_a_prediction_is_made_from(classifier, write_clip
     assert 1 / (1 + np.exp(-pooled)) == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_streamed_window_comes_as_soon_as_it_was_heard(classifier):
-    heard = 0
+def test_a_streamed_window_comes_with_its_last_sample(classifier):
+    num_samples = 0
 
     def live():
-        nonlocal heard
+        nonlocal num_samples
         for block in np.split(SOUND, 100):
-            heard += len(block)
+            num_samples += len(block)
             yield block
 
     first = next(classifier.stream(live()))
     # The last frame reaches half a transform beyond its centre, and a block is 960 samples.
-    assert heard <= first.end_seconds * 16_000 + 512 + 960
+    assert num_samples <= first.end_seconds * 16_000 + 512 + 960
 
 
 def test_a_stream_of_another_rate_is_resampled(classifier, tmp_path):
@@ -197,31 +237,27 @@ def test_a_stream_of_another_rate_is_resampled(classifier, tmp_path):
 
 
 @pytest.mark.parametrize("hop_seconds", [0.0, -1.0, float("nan"), float("inf"), 1e308])
-def test_a_hop_that_is_none_is_refused_at_once(classifier, hop_seconds):
+def test_a_hop_that_is_not_positive_is_refused_at_once(classifier, hop_seconds):
     with pytest.raises(ConfigError, match="hop_seconds"):
         classifier.stream([], hop_seconds=hop_seconds)
 
 
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 70.0])
 @pytest.mark.parametrize("overlap", [0.0, 0.8])
-def test_a_long_file_is_judged_digit_for_digit_as_a_short_one(
-    write_clip, tmp_path, monkeypatch, seconds, overlap
+def test_frames_are_predicted_as_the_file_that_they_are_from(
+    write_clip, tmp_path, seconds, overlap
 ):
-    spec = CARD.adjust([f"predict.overlap={overlap}"])
-    classifier = Classifier(spec, window_logits(new_network(spec), CPU))
+    classifier = Classifier(SPEC.adjust([f"predict.overlap={overlap}"]), backend)
     path = write_clip(tmp_path / "a.wav", seconds, sample_rate=22_050)
-    short = classifier.predict(path)
-    monkeypatch.setattr("earmark.inference.classifier.LONG_GROUPS", 1)
-    monkeypatch.setattr(Classifier, "judge_frames", None)
-    assert classifier.predict(path) == short
-    assert list(classifier.predict_many([path, path])) == [short, short]
+    frames = extract(path, classifier._log_mel).frames
+    found = classifier.predict_frames(frames).probabilities[0]
+    assert tuple(found) == tuple(classifier.predict(path).probabilities.values())
 
 
-def test_no_more_of_a_long_file_is_held_than_of_a_short_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("earmark.inference.classifier.LONG_GROUPS", 20)
-    classifier = Classifier(CARD, lambda windows: np.zeros((len(windows), 1)))
+def test_no_more_of_a_long_file_is_held_than_of_a_short_one(tmp_path):
+    classifier = Classifier(SPEC, lambda windows: np.zeros((len(windows), 1)))
     peaks = []
-    for minutes in (2, 8):
+    for minutes in (4, 16):
         path = tmp_path / f"{minutes}.wav"
         soundfile.write(path, np.zeros(minutes * 60 * 1000, np.int16), 1000)
         tracemalloc.start()
@@ -231,11 +267,27 @@ def test_no_more_of_a_long_file_is_held_than_of_a_short_one(tmp_path, monkeypatc
     assert peaks[1] < 1.1 * peaks[0]
 
 
-def test_segments_cover_the_sound(classifier, write_clip, tmp_path):
-    path = write_clip(tmp_path / "a.wav", 6.5, sample_rate=22_050, kind="noise")
-    segments = classifier.segments(str(path))
-    assert segments == predict_segments(classifier, path).segments
-    assert (segments[0].start, segments[-1].end) == pytest.approx((0.0, 6.5), abs=1e-3)
-    assert {one.label for one in segments} <= set(classifier.labels)
-    with pytest.raises(AudioError, match=r"gone\.wav"):
-        classifier.segments(tmp_path / "gone.wav")
+def test_work_that_nobody_waits_for_ends(classifier, write_clip, tmp_path):
+    path = write_clip(tmp_path / "a.wav", 3.0)
+    results = classifier.predict_many([path] * 20)
+    next(results)
+    results.close()
+    assert threading.active_count() < 10
+
+
+def test_a_classifier_shows_what_it_is(classifier):
+    assert eval(repr(classifier).replace("Classifier", "dict")) == {
+        "labels": ("music", "speech"),
+        "task": "binary",
+        "sample_rate": 16_000,
+        "window_seconds": 1.0,
+    }
+
+
+def test_a_model_is_loaded_by_name_with_other_settings(tmp_path):
+    model = load_model("speech-music", settings=["predict.overlap=0.5"])
+    assert model.spec.config.predict.overlap == 0.5
+    with pytest.raises(ConfigError, match=r"train\.epochs"):
+        load_model("speech-music", settings=["train.epochs=1"])
+    with pytest.raises(CheckpointError, match="gone"):
+        load_model(tmp_path / "gone")

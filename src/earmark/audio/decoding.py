@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import av
-import miniaudio
 import numpy as np
 import soundfile
 
 from earmark.audio.chained import is_chained
 from earmark.errors import AudioError
+
+if TYPE_CHECKING:
+    # Imported for the files that need it: each takes a tenth of the start of a command.
+    import av
 
 MIN_SECONDS = 0.1
 MAX_CHANNELS = 64
@@ -224,6 +226,8 @@ def _read_flac(
 
     It skips damaged frames, so a damaged file ends before its declared length.
     """
+    import miniaudio
+
     blocks = miniaudio.stream_file(
         str(path.absolute()),
         miniaudio.SampleFormat.FLOAT32,
@@ -276,6 +280,8 @@ def _refuse_truncated(path: Path, file: soundfile.SoundFile) -> None:
 
 @contextmanager
 def _open_with_av(path: Path) -> Iterator[Source]:
+    import av
+
     undecodable = AudioError(
         f"{path}: not a sound file that soundfile or PyAV can decode; convert it or leave it out"
     )
@@ -316,6 +322,8 @@ def _av_frames(
     container: "av.container.InputContainer", num_samples: int
 ) -> Iterator["av.AudioFrame"]:
     """Frames of a fixed number of samples: the codec's own are too short to process one by one."""
+    import av
+
     converter = av.AudioResampler(format="fltp")
     waiting = av.AudioFifo()
     for decoded in container.decode(container.streams.audio[0]):

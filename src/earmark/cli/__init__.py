@@ -1,5 +1,6 @@
 """The command line: one command a verb, each in the module of its name."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -32,6 +33,8 @@ class LazyGroup(click.Group):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its status."""
+    # Looking for plugins reads the metadata of every installed package; earmark uses none.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.exit(cli.main(arguments, prog_name="earmark", standalone_mode=True))
 
 

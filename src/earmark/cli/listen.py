@@ -1,4 +1,4 @@
-"""The command that judges what a microphone hears."""
+"""The command that labels live sound from a microphone."""
 
 import logging
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import adjusted, guarded, json_option, judging, model_argument
-from earmark.cli.stream import show_windows, tell_latency
+from earmark.cli.options import adjusted, device_option, guarded, json_option, model_argument
+from earmark.cli.stream import log_latency, show_windows
 
 if TYPE_CHECKING:
     from earmark.system.progress import Reporter
@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 @click.command()
 @guarded
 @model_argument
-@click.option("--microphone", help="Number or name of an input; the system's choice by default.")
-@judging
+@click.option("--microphone", help="Number or name of an input device; by default the system's.")
+@device_option
 @json_option
 @adjusted
 def listen(
@@ -30,16 +30,16 @@ def listen(
     device: str,
     reporter: "Reporter",
 ) -> None:
-    """Labels what a microphone hears, as it is heard; Ctrl-C ends it."""
+    """Labels live sound from a microphone until Ctrl-C."""
     from earmark.audio.microphone import Microphone
-    from earmark.inference.classifier import Classifier
+    from earmark.inference.classifier import load_model
 
-    classifier = Classifier.load(model, device=device, settings=settings)
+    classifier = load_model(model, device=device, settings=settings)
     number = int(microphone) if microphone and microphone.isdecimal() else microphone
     with Microphone(classifier.sample_rate, number) as source:
-        tell_latency(classifier, source.latency_seconds, reporter)
+        log_latency(classifier, source.latency_seconds)
         try:
             show_windows(classifier, source.blocks(), classifier.sample_rate, as_json=as_json)
         finally:
             if source.num_dropped:
-                logger.warning(f"{source.num_dropped} blocks were lost: too much to do")
+                logger.warning(f"input overflow: {source.num_dropped} blocks dropped")

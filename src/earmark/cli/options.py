@@ -172,7 +172,6 @@ device_option = click.option(
     metavar="auto|cpu|cuda|mps",
     help="Where to compute.",
 )
-judging = device_option
 
 
 def computing(function: Function) -> Function:

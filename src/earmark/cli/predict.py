@@ -1,4 +1,4 @@
-"""The command that labels new files."""
+"""The command that labels sound files."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from earmark.cli.options import adjusted, json_option, judging, model_argument, resumable
-from earmark.cli.predict_files import STANDARD_INPUT, Request, find_files, judge_all
+from earmark.cli.options import adjusted, device_option, json_option, model_argument, resumable
+from earmark.cli.predict_files import STANDARD_INPUT, Request, find_files, predict_files
 from earmark.cli.stream import raw_options, show_stream
 from earmark.errors import ConfigError
 
@@ -23,21 +23,23 @@ _folder = click.Path(path_type=Path)
 @resumable("--resume", kept_in="output")
 @model_argument
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, readable=False))
-@click.option("--files-from", type=_folder, help="A list of files, one a line; - is stdin.")
-@click.option("--segments", is_flag=True, help="Tell when each label is heard, too.")
+@click.option("--files-from", type=_folder, help="List of file names, one a line; - is stdin.")
+@click.option("--segments", is_flag=True, help="Output when each label occurs, too.")
 @click.option("--segments-to", type=_folder, help="Folder for a time line of each file.")
 @click.option(
     "--segments-format",
     "formats",
     multiple=True,
     type=click.Choice(FORMATS),
-    help="What is written there; csv by default.",
+    help="Format of the time lines; csv by default.",
 )
-@click.option("--split-audio", "split_to", type=_folder, help="Folder for the parts of each file.")
+@click.option(
+    "--split-audio", "split_to", type=_folder, help="Folder for the sound of each segment."
+)
 @click.option("-o", "--output", type=_folder, help="Table of results: .csv, .jsonl or .parquet.")
-@click.option("--resume", is_flag=True, help="Leave out the files that the table has already.")
+@click.option("--resume", is_flag=True, help="Skip files that are in the table already.")
 @raw_options
-@judging
+@device_option
 @json_option
 @adjusted
 def predict(
@@ -49,8 +51,8 @@ def predict(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Labels new files: PATHS are files, folders, patterns, or - for standard input."""
-    from earmark.inference.classifier import Classifier
+    """Labels sound files: PATHS are files, folders, patterns, or - for standard input."""
+    from earmark.inference.classifier import load_model
 
     raw_rate, raw_format = options.pop("raw_rate"), options.pop("raw_format")
     list_file = options.pop("files_from")
@@ -59,16 +61,16 @@ def predict(
     if not paths and list_file is None:
         raise click.UsageError("Missing argument 'PATHS...'; or give --files-from.")
     if list_file == STANDARD_INPUT and STANDARD_INPUT in paths:
-        raise ConfigError("--files-from - and -: standard input is a list or a sound, not both")
+        raise ConfigError("--files-from - and -: standard input can be a list or a sound, not both")
     if request.resume and STANDARD_INPUT in paths:
-        raise ConfigError("--resume: standard input is another sound each time; leave out -")
+        raise ConfigError("--resume: cannot resume standard input; leave out -")
     if raw_rate is not None:
         if paths != (STANDARD_INPUT,) or list_file is not None or request != Request(model):
-            raise ConfigError("--raw: shows standard input alone, as it comes; give - and no more")
-        classifier = Classifier.load(model, device=device, settings=settings)
-        show_stream(classifier, raw_rate, raw_format, as_json=as_json, reporter=reporter)
+            raise ConfigError("--raw: reads standard input only; give - and no other output")
+        classifier = load_model(model, device=device, settings=settings)
+        show_stream(classifier, raw_rate, raw_format, as_json=as_json)
         return
-    classifier = Classifier.load(model, device=device, settings=settings)
+    classifier = load_model(model, device=device, settings=settings)
     with ExitStack() as opened:
         files = find_files(paths, list_file, opened)
-        judge_all(classifier, files, request, as_json=as_json, reporter=reporter)
+        predict_files(classifier, files, request, as_json=as_json, reporter=reporter)

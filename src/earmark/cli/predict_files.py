@@ -1,13 +1,11 @@
-"""What `earmark predict` does with many files: judged, shown, kept in a table, cut up."""
+"""Predicts many files for `earmark predict`: prints results, writes tables and files."""
 
 import dataclasses
 import errno
 import itertools
 import json
 import logging
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
@@ -32,25 +30,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TABLE_ROWS = 100
-"""Most files that are shown as one table; the lines of more are shown as they come."""
+"""Most files that are printed as one table; the results of more are printed one by one."""
 COUNTED_FILES = 10_000
-"""Most files that are counted before the first is judged, so that the time left can be told."""
+"""Most files that are counted before work starts, so that the bar can show the time left."""
 STANDARD_INPUT = Path("-")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What becomes of files beside a label each.
+    """What is output for each file besides its label.
 
     Args:
-        model: As it was named.
-        segments: Whether time lines are shown.
-        segments_to: Folder for them.
-        formats: Of the files in it.
+        model: As the user named it.
+        segments: Whether segments are part of the results.
+        segments_to: Folder for time lines.
+        formats: Of the time lines.
         split_to: Folder for the sound of the segments.
         output: Table of the results.
-        resume: Whether to go on with it.
-        folders: Names of the recordings' folders in that for the sound.
+        resume: Whether to resume this table.
+        folders: Names of the recordings' folders below ``split_to``.
     """
 
     model: Path
@@ -64,25 +62,25 @@ class Request:
 
     @property
     def needs_segments(self) -> bool:
-        """Whether time lines are made at all."""
+        """Whether segments are needed at all."""
         return self.segments or bool(self.segments_to) or bool(self.split_to)
 
     def check(self) -> None:
-        """Refuses options that make no sense together.
+        """Checks that options fit each other.
 
         Raises:
             ConfigError: They do not.
         """
         if self.resume and self.output is None:
-            raise ConfigError("--resume: give --output as well, the table to go on with")
+            raise ConfigError("--resume: needs --output, the table to resume")
         if self.formats and self.segments_to is None:
-            raise ConfigError("--segments-format: give --segments-to as well, the folder for it")
+            raise ConfigError("--segments-format: needs --segments-to, the folder for time lines")
         if self.output is not None:
             from earmark.inference.result_formats import result_format
 
             if not result_format(self.output).holds_segments and self.segments:
                 raise ConfigError(
-                    f"{self.output}: CSV has no room for segments; name it .jsonl or .parquet, or "
+                    f"{self.output}: CSV cannot hold segments; name it .jsonl or .parquet, or "
                     "write segments with --segments-to instead"
                 )
 
@@ -90,9 +88,9 @@ class Request:
 def find_files(
     paths: Iterable[Path], list_file: Path | None, opened: ExitStack
 ) -> Iterator[tuple[Path, Path]]:
-    """Files one by one, each with the name that it is shown by.
+    """Yields files with the names by which results refer to them.
 
-    What comes from standard input is kept in a temporary file until ``opened`` is closed.
+    Standard input is copied to a temporary file, which ``opened`` removes when it closes.
 
     Raises:
         ConfigError: The list cannot be read.
@@ -112,21 +110,24 @@ def find_files(
 
     def found() -> Iterator[tuple[Path, Path]]:
         for path in find_sounds(paths):
-            yield (_keep_input(opened) if path == STANDARD_INPUT else path), path
+            yield (_copy_input(opened) if path == STANDARD_INPUT else path), path
         for path in listed:
             yield path, path
 
     return found()
 
 
-def _keep_input(opened: ExitStack) -> Path:
+def _copy_input(opened: ExitStack) -> Path:
+    import shutil
+    import tempfile
+
     path = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="earmark-"))) / "input"
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
     return path
 
 
-def judge_all(
+def predict_files(
     classifier: "Classifier",
     files: Iterable[tuple[Path, Path]],
     request: Request,
@@ -134,26 +135,26 @@ def judge_all(
     as_json: bool,
     reporter: "Reporter",
 ) -> None:
-    """Judges files, shows and keeps what is found, and exits with status 1 if any failed."""
+    """Predicts files, outputs results, and exits with status 1 if any file failed."""
     if request.split_to is not None:
         from earmark.inference.segmentation.cutting import RecordingFolders
 
         request = dataclasses.replace(request, folders=RecordingFolders())
     with _open_table(classifier, request) as table:
         if table is not None and table.num_done:
-            logger.info(f"going on: {table.num_done:,} files are judged already")
+            logger.info(f"resuming: {table.num_done:,} files are done already")
         remaining = files if table is None else _remaining(files, table, request.folders)
-        num_judged, num_failed = _judge_and_show(
+        num_files, num_failed = _predict_and_show(
             classifier, iter(remaining), request, table, as_json=as_json, reporter=reporter
         )
         if table is not None:
             table.finish()
-            num_judged, num_failed = num_judged + table.num_done, table.num_failed
+            num_files, num_failed = num_files + table.num_done, table.num_failed
             if not as_json:
-                click.echo(f"{num_judged:,} files, {num_failed:,} of them failed: {table.path}")
-    if not num_judged or num_failed:
+                click.echo(f"{num_files:,} files, {num_failed:,} of them failed: {table.path}")
+    if not num_files or num_failed:
         logger.warning(
-            f"{num_failed} files could not be judged" if num_judged else "no sound files found"
+            f"{num_failed} files could not be predicted" if num_files else "no sound files found"
         )
         sys.exit(1)
 
@@ -161,7 +162,7 @@ def judge_all(
 def _remaining(
     files: Iterable[tuple[Path, Path]], table: "ResultTable", folders: "RecordingFolders | None"
 ) -> Iterator[tuple[Path, Path]]:
-    """What the table has not; what it has keeps the folder that it was given."""
+    """Files that are not in the table; those that are keep the names of their folders."""
     for path, name in files:
         if not table.is_done(name):
             yield path, name
@@ -169,7 +170,7 @@ def _remaining(
             folders.name(name)
 
 
-def _judge_and_show(
+def _predict_and_show(
     classifier: "Classifier",
     files: Iterator[tuple[Path, Path]],
     request: Request,
@@ -178,18 +179,18 @@ def _judge_and_show(
     as_json: bool,
     reporter: "Reporter",
 ) -> tuple[int, int]:
-    """How many files were judged, and how many of them failed."""
+    """Predicts files and outputs each; returns how many there were and how many failed."""
     from earmark.system.progress import SILENT
 
     counted = list(itertools.islice(files, COUNTED_FILES))
     total = len(counted) if len(counted) < COUNTED_FILES else None
     shown = _Shown(request, as_json=as_json, num_files=total)
-    # Lines on a terminal would run into a bar there, and they show how far the work is.
+    # Lines on a terminal would mix with the bar, and show progress themselves.
     bars = SILENT if shown.are_lines_on_terminal else reporter
-    num_judged = num_failed = 0
+    num_files = num_failed = 0
     with bars.track("predict", total) as task:
-        for result in _judge(classifier, itertools.chain(counted, files), request):
-            num_judged += 1
+        for result in _predict(classifier, itertools.chain(counted, files), request):
+            num_files += 1
             task.advance(note=Path(result.path).name)
             facts = result.to_dict()
             if "error" in facts:
@@ -199,13 +200,13 @@ def _judge_and_show(
                 table.add(facts)
             shown.add(result)
     shown.end()
-    return num_judged, num_failed
+    return num_files, num_failed
 
 
-def _judge(
+def _predict(
     classifier: "Classifier", files: Iterable[tuple[Path, Path]], request: Request
 ) -> "Iterator[Result]":
-    """Results under the names that files are shown by, when all of their own files are written."""
+    """Results under the names of `find_files`, each after its own files are written."""
     from earmark.errors import FailedFile
 
     names: dict[Path, Path] = {}
@@ -216,15 +217,7 @@ def _judge(
                 names[path] = name
             yield path
 
-    results: Iterator[Result]
-    if request.needs_segments:
-        # It draws as well, and a label alone should not wait for that to be loaded.
-        from earmark.inference.segmentation.predict import predict_many_segments
-
-        results = predict_many_segments(classifier, paths())
-    else:
-        results = classifier.predict_many(paths())
-    for result in results:
+    for result in classifier.predict_many(paths(), segments=request.needs_segments):
         name = names.get(Path(result.path), Path(result.path))
         if isinstance(result, FailedFile):
             yield FailedFile(name, result.error.replace(str(result.path), str(name)))
@@ -242,22 +235,21 @@ def _write_files(
     named: "Prediction",
     request: Request,
 ) -> "Result":
-    """Writes what a recording has files for; gives its result, or why its sound failed."""
+    """Writes the files of a recording; returns its result, or the failure."""
     from earmark.errors import AudioError, FailedFile
     from earmark.inference.segmentation.cutting import split_audio
-    from earmark.inference.segmentation.formats import FORMATS
-    from earmark.inference.segmentation.predict import draw_prediction, make_timeline
+    from earmark.inference.segmentation.formats import FORMATS, Timeline
     from earmark.system.files import atomic_write, place_below
 
     try:
         if request.segments_to is not None:
-            timeline = make_timeline(classifier, named)
-            for kind in request.formats or ("csv",):
+            timeline = Timeline.from_prediction(named)
+            for name in request.formats or ("csv",):
                 place = place_below(request.segments_to, named.path)
-                if kind in FORMATS:
-                    suffix, content = FORMATS[kind].suffix, FORMATS[kind].render(timeline)
+                if name in FORMATS:
+                    suffix, content = FORMATS[name].suffix, FORMATS[name].render(timeline)
                 else:
-                    suffix, content = f".{kind}", draw_prediction(classifier, result, kind)
+                    suffix, content = f".{name}", _draw(classifier, result, name)
                 atomic_write(place.with_name(place.name + suffix), content)
         if request.split_to is not None:
             split_audio(
@@ -269,23 +261,30 @@ def _write_files(
     except AudioError as error:
         return FailedFile(named.path, str(error))
     except OSError as error:
-        # Such a name is that of one recording; a full disk concerns all that are to come.
+        # A long name concerns one recording; a full disk would all the others, too.
         if error.errno != errno.ENAMETOOLONG:
             raise
         return FailedFile(
-            named.path, f"{named.path}: its files would have too long a name; rename it"
+            named.path, f"{named.path}: the names of its files would be too long; rename it"
         )
     return named if request.segments else dataclasses.replace(named, segments=None)
 
 
+def _draw(classifier: "Classifier", result: "Prediction", image_format: str) -> bytes | str:
+    # matplotlib takes as long to import as PyTorch, and most time lines are not drawn.
+    from earmark.inference.segmentation.plot import draw_prediction
+
+    return draw_prediction(result, classifier.spec.config.features, image_format)
+
+
 def _open_table(classifier: "Classifier", request: Request) -> "ResultTable | nullcontext[None]":
+    if request.output is None:
+        return nullcontext()
     from earmark.inference.result_table import ResultTable
     from earmark.models.pretrained import find_model
     from earmark.models.run_folder import RunFolder
     from earmark.system.hashing import content_hash
 
-    if request.output is None:
-        return nullcontext()
     model = find_model(request.model)
     facts = {
         "model": content_hash(RunFolder(model).best if model.is_dir() else model),
@@ -296,12 +295,12 @@ def _open_table(classifier: "Classifier", request: Request) -> "ResultTable | nu
 
 
 class _Shown:
-    """Results on standard output: a table at the end, or lines at once; none beside a table file.
+    """Results on standard output: a table at the end, or lines at once; nothing if -o is given.
 
     Args:
-        request: What is asked for.
+        request: What is output.
         as_json: Whether lines are JSON.
-        num_files: How many are to come, where it is known.
+        num_files: How many there will be, if known.
     """
 
     def __init__(self, request: Request, *, as_json: bool, num_files: int | None) -> None:
@@ -320,7 +319,7 @@ class _Shown:
         self.are_lines_on_terminal = on_terminal and self._print is not None
 
     def add(self, result: "Result") -> None:
-        """Shows a result, now or in the end."""
+        """Prints a result, now or at the end."""
         if self._waiting is not None:
             self._waiting.append(result)
         elif self._print is not None:

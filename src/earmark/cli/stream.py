@@ -1,4 +1,4 @@
-"""Sound that is still coming, judged and shown as it comes."""
+"""Live sound, predicted and shown window by window."""
 
 import json
 import logging
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from earmark.inference.classifier import Classifier
     from earmark.inference.predictions import WindowPrediction
-    from earmark.system.progress import Reporter
 
 logger = logging.getLogger(__name__)
 
@@ -30,14 +29,14 @@ _raw = click.option(
     "raw_rate",
     type=click.IntRange(min=1),
     metavar="RATE",
-    help="Standard input is raw mono samples of this rate in Hz.",
+    help="Read standard input as raw mono samples at this rate in Hz.",
 )
 _raw_format = click.option(
     "--raw-format",
     type=click.Choice(("s16le", "f32le")),
     default="s16le",
     show_default=True,
-    help="Their kind, as FFmpeg names it.",
+    help="Format of these samples, as FFmpeg names it.",
 )
 
 
@@ -46,39 +45,39 @@ def raw_options(function: Function) -> Function:
     return _raw(_raw_format(function))
 
 
-def show_stream(
-    classifier: "Classifier", rate: int, kind: str, *, as_json: bool, reporter: "Reporter"
-) -> None:
-    """Shows what is heard in raw samples from standard input, until they end."""
+def show_stream(classifier: "Classifier", rate: int, raw_format: str, *, as_json: bool) -> None:
+    """Predicts raw samples from standard input, until they end."""
     from earmark.audio.microphone import raw_blocks
 
     read = getattr(sys.stdin.buffer, "read1", sys.stdin.buffer.read)
-    tell_latency(classifier, 0.0, reporter)
-    show_windows(classifier, raw_blocks(read, kind), rate, as_json=as_json)
+    log_latency(classifier, 0.0)
+    show_windows(classifier, raw_blocks(read, raw_format), rate, as_json=as_json)
 
 
-def tell_latency(classifier: "Classifier", input_seconds: float, reporter: "Reporter") -> None:
-    """Says how much later than the sound its label comes.
+def log_latency(classifier: "Classifier", input_seconds: float) -> None:
+    """Logs the expected latency from a change in the sound to the change of its label.
 
-    A change is seen when about half of a window lies behind it; the next window may be a hop away,
-    and its last frame needs half a transform more.
+    The label changes when about half of a window lies after the change; the next window may be a
+    hop away, and its last frame needs half a transform more.
+
+    Args:
+        classifier: The model.
+        input_seconds: Latency of the input.
     """
     features, predict = classifier.spec.config.features, classifier.spec.config.predict
-    window_seconds = (
-        (classifier.spec.window_frames - 1) * features.hop_length / features.sample_rate
-    )
+    window_seconds = classifier.spec.window_seconds
     ahead_seconds = features.n_fft / 2 / features.sample_rate
-    late = window_seconds / 2 + ahead_seconds + predict.hop_seconds + input_seconds
+    latency = window_seconds / 2 + ahead_seconds + predict.hop_seconds + input_seconds
     logger.info(
-        f"windows of {window_seconds:.2f} s every {predict.hop_seconds:g} s: a change shows about "
-        f"{late:.2f} s after it is heard"
+        f"windows of {window_seconds:.2f} s every {predict.hop_seconds:g} s; expected latency: "
+        f"{latency:.2f} s"
     )
 
 
 def show_windows(
     classifier: "Classifier", blocks: "Iterable[np.ndarray]", rate: int, *, as_json: bool
 ) -> None:
-    """A line a window: JSON, cells between tabs, or on a terminal a line for as long as a label."""
+    """Prints a line a window: JSON or tab-separated; on a terminal one line a label, with bars."""
     hop_seconds = classifier.spec.config.predict.hop_seconds
     on_terminal = sys.stdout.isatty() and not as_json
     if not as_json and not on_terminal:
@@ -88,7 +87,7 @@ def show_windows(
         if as_json:
             click.echo(json.dumps(_document(classifier, window)))
         elif on_terminal:
-            # The line of a label that has ended stays.
+            # A new label starts a new line; the old one stays.
             click.echo("\n" if shown not in (None, window.labels) else "\r", nl=False)
             click.echo(_bars(classifier, window, _free_columns()) + CLEAR, nl=False)
             shown = window.labels
@@ -118,38 +117,38 @@ def _document(classifier: "Classifier", window: "WindowPrediction") -> dict[str,
     }
 
 
-def _named(window: "WindowPrediction") -> str:
+def _label(window: "WindowPrediction") -> str:
     return f"- ({window.abstained})" if window.abstained else ";".join(window.labels) or "-"
 
 
 def _cells(classifier: "Classifier", window: "WindowPrediction") -> tuple[str, ...]:
     from earmark.cli.terminal import printable
 
-    shares = ";".join(f"{share:.3f}" for share in window.probabilities)
+    probabilities = ";".join(f"{one:.3f}" for one in window.probabilities)
     return (
         f"{window.start_seconds:.2f}",
         f"{window.end_seconds:.2f}",
-        printable(_named(window)),
-        shares,
+        printable(_label(window)),
+        probabilities,
     )
 
 
 def _free_columns() -> int:
-    # A line that fills the terminal would wrap, and then not be written over.
+    # A line that fills the terminal would wrap and could not be overwritten.
     return shutil.get_terminal_size().columns - 1
 
 
 def _bars(classifier: "Classifier", window: "WindowPrediction", columns: int) -> str:
-    """The most probable labels, three at most, each with a bar, in so many columns."""
+    """At most three of the most probable labels, each with a bar, in so many columns."""
     from earmark.cli.terminal import printable
 
     best = sorted(zip(window.probabilities, classifier.labels, strict=True), reverse=True)[:3]
-    start = f"{window.end_seconds:9.1f} s  {printable(_named(window)):<20.20}"
+    start = f"{window.end_seconds:9.1f} s  {printable(_label(window)):<20.20}"
     texts = [
-        (f"  {printable(label)} {share:4.0%} ", share)
-        for share, label in sorted(best, key=lambda one: one[1])
+        (f"  {printable(label)} {probability:4.0%} ", probability)
+        for probability, label in sorted(best, key=lambda one: one[1])
     ]
     room = (columns - len(start) - sum(len(text) for text, _ in texts)) // len(texts)
     cells = min(max(room, FEWEST_BAR_CELLS), BAR_CELLS)
-    bars = "".join(f"{text}{'█' * round(share * cells):<{cells}}" for text, share in texts)
+    bars = "".join(f"{text}{'█' * round(one * cells):<{cells}}" for text, one in texts)
     return (start + bars)[:columns]

@@ -51,6 +51,18 @@ class FeatureConfig(Section):
         """Upper edge of the highest band, in Hz."""
         return self.sample_rate / 2 if self.f_max is None else self.f_max
 
+    def num_frames(self, num_samples: int) -> int:
+        """Number of frames of a clip.
+
+        Args:
+            num_samples: Length of the clip, at ``sample_rate``.
+
+        Example:
+            >>> FeatureConfig().num_frames(16_000)
+            51
+        """
+        return 1 + num_samples // self.hop_length
+
     @model_validator(mode="after")
     def _check(self) -> "FeatureConfig":
         if self.n_fft % 2:
@@ -297,7 +309,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _check(self) -> "Config":
         features, seconds = self.features, self.train.crop_seconds
-        num_frames = 1 + round(seconds * features.sample_rate) // features.hop_length
+        num_frames = features.num_frames(round(seconds * features.sample_rate))
         if num_frames > MAX_WINDOW_FRAMES:
             raise ValueError(
                 f"windows of {num_frames:,} frames are longer than {MAX_WINDOW_FRAMES:,}; lower "

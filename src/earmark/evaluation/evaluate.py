@@ -33,7 +33,6 @@ from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime
 from earmark.system.shapes import Float64
-from earmark.tasks.pooling import clip_logits
 from earmark.tasks.task import Task
 
 logger = logging.getLogger(__name__)
@@ -55,8 +54,7 @@ def predict_clips(
     """
     windows = loader.dataset
     logits = window_logits(model, loader, runtime, task=spec.task)
-    pooling = spec.config.predict.pooling
-    pooled = clip_logits(logits, windows.window_clips, task=spec.task, pooling=pooling)
+    pooled = spec.rule.pool(logits, windows.window_clips)
     return Predictions(windows.clips, pooled, spec.task)
 
 

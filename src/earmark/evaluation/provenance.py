@@ -76,7 +76,7 @@ def trace(model: LoadedModel, clips: Sequence[Clip]) -> Provenance:
         device=str(model.runtime.device),
         num_parameters=count_parameters(model.network),
         num_multiply_adds=sum(one.num_multiply_adds for one in layers),
-        window_seconds=num_samples / config.features.sample_rate,
+        window_seconds=spec.window_seconds,
         latency_seconds=_measure_latency(model, num_samples),
     )
 

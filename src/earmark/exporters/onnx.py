@@ -9,14 +9,14 @@ from typing import Any, get_args
 import numpy as np
 
 from earmark.audio.reading import load_audio
+from earmark.data.demo import demo_data
 from earmark.errors import ConfigError, ExportError
 from earmark.exporters.onnx_graph import OPSET, GraphInput, build_graph
 from earmark.features.log_mel import LogMel, extract_blocks
 from earmark.inference.classifier import Classifier
 from earmark.inference.onnx_backend import WAVEFORM, read_onnx, start_session
-from earmark.inference.torch_backend import window_logits
+from earmark.inference.torch_backend import TorchBackend
 from earmark.models.checkpoint import load_checkpoint
-from earmark.models.pretrained import demo_data
 from earmark.system.files import atomic_write
 from earmark.system.runtime import pick_device
 from earmark.system.shapes import Float32
@@ -122,7 +122,7 @@ def export(
     spec, network = checkpoint.spec, checkpoint.build()
     logger.info("exporting, and comparing the outputs with those of PyTorch")
     content = build_graph(network, spec, takes, licence).SerializeToString()
-    reference = Classifier(spec, window_logits(network, pick_device("cpu")))
+    reference = Classifier(spec, TorchBackend(network, pick_device("cpu")))
     exported = Classifier(*read_onnx(content, str(path)))
     session = start_session(content, str(path)) if takes == "waveform" else None
     parity = _compare(reference, exported, session)
@@ -159,7 +159,7 @@ def _predict_exactly(classifier: Classifier, sounds: Batch) -> Rows:
     """With a front end in float64, rounded as in the graph."""
     log_mel = LogMel(classifier.spec.config.features)
     clips = [extract_blocks([one.astype(np.float64)], log_mel).frames for one in sounds]
-    return np.array([classifier.judge_frames(frames).probabilities[0] for frames in clips])
+    return np.array([classifier.predict_frames(frames).probabilities[0] for frames in clips])
 
 
 def _parity_sounds(sample_rate: int) -> Iterator[Batch]:

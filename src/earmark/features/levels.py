@@ -1,4 +1,4 @@
-"""How loud log-mel frames are: silence is known wherever there are frames."""
+"""Levels of log-mel frames in dB of full scale, which define silence."""
 
 import functools
 from typing import Any
@@ -10,7 +10,7 @@ from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
 from earmark.system.shapes import Float, Float64
 
 LOWEST_DB = -200.0
-"""The level of digital silence, for want of minus infinity."""
+"""The level of digital silence, instead of minus infinity."""
 _CHUNK_FRAMES = 1 << 16
 
 
@@ -19,12 +19,12 @@ def frame_levels_db(
 ) -> Float64[np.ndarray, " frames"]:
     """Level of each frame: the root of its mean square, in dB of full scale.
 
-    It is Parseval's sum over what the mel bands hear; where ``features.power`` is not 2 the bands
-    hold no energies, and it is an estimate. Bands at the front end's floor count as empty.
+    It is Parseval's sum over the mel bands, and an estimate where ``features.power`` is not 2,
+    since the bands are not energies then. Bands at the front end's floor count as empty.
 
     Args:
-        frames: Log-mel frames, as they are stored and as they are predicted from.
-        config: The front end that made them.
+        frames: Log-mel frames, rounded to float16 as everywhere.
+        config: The front end that computed them.
 
     Returns:
         `LOWEST_DB` or more.
@@ -96,14 +96,14 @@ def window_levels_db(
 
 @functools.lru_cache(maxsize=4)
 def _band_weights(config: FeatureConfig) -> Float64[np.ndarray, " mels"]:
-    """What makes a frame's mean square of the energies of its bands.
+    """Weights with which the energies of bands add up to a frame's mean square.
 
-    Triangles of equal peaks add up to one over the spectrum, so areas are brought to theirs. A sum
-    of powers other than 2 is taken for a sum of equal ones.
+    Triangles of equal peaks add up to one over the spectrum, so filters are rescaled to these. A
+    sum of powers other than 2 is treated as a sum of equal terms.
     """
     areas = mel_filterbank(config).sum(axis=1)
     equal_peaks = mel_filterbank(config.model_copy(update={"mel_norm": "none"})).sum(axis=1)
     window = hann_window(config.win_length, config.n_fft)
-    # Half of the spectrum stands for the other half too.
+    # The bins are half of the spectrum; the other half is its mirror image.
     parseval = 2.0 / (config.n_fft * (window**2).sum())
     return parseval * equal_peaks * areas ** (-2.0 / config.power)

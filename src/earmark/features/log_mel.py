@@ -1,8 +1,8 @@
-"""Log-mel band energies: the one front end, in training, prediction and export alike.
+"""Log-mel band energies: the one front end of training, prediction and export.
 
-Waveforms come as blocks of any sizes and leave as log-mel frames. The frames are computed in groups
-of `GROUP_FRAMES` counted from the start of the clip, small enough to stay in the processor's cache;
-since the groups do not depend on the blocks, neither do the values, bit for bit.
+Waveforms come in blocks of any sizes and become log-mel frames. Frames are computed in groups of
+`GROUP_FRAMES` counted from the start of the clip, small enough to stay in the processor's cache.
+The groups do not depend on the blocks, so neither do the values, bit for bit.
 """
 
 import math
@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
 
 from earmark.audio.reading import WHOLE, Excerpt, SampleCounter, stream_audio
 from earmark.config import FeatureConfig
@@ -23,7 +22,7 @@ from earmark.system.shapes import Float, Float16
 GROUP_FRAMES = 192
 GROUP_BANDS = 8
 FLOOR = 1e-10
-"""Smallest band value that is told apart from silence: -100 dB for energies."""
+"""Smallest band value, -100 dB for energies; smaller ones count as silence."""
 
 
 def hz_to_mel(frequency_hz: Float[np.ndarray, "..."], scale: str) -> Float[np.ndarray, "..."]:
@@ -58,7 +57,7 @@ def mel_to_hz(mels: Float[np.ndarray, "..."], scale: str) -> Float[np.ndarray, "
 
 
 def mel_filterbank(config: FeatureConfig) -> Float[np.ndarray, "mels bins"]:
-    """Triangular filters, equally wide on the mel scale, each over its neighbours' centres.
+    """Triangular filters of equal width on the mel scale, each between its neighbours' centres.
 
     Args:
         config: Front-end settings.
@@ -112,6 +111,13 @@ class LogMel:
 
     config: FeatureConfig
 
+    def __repr__(self) -> str:
+        one = self.config
+        return (
+            f"LogMel(sample_rate={one.sample_rate}, n_fft={one.n_fft}, "
+            f"hop_length={one.hop_length}, n_mels={one.n_mels})"
+        )
+
     def __post_init__(self) -> None:
         empty = np.flatnonzero(mel_filterbank(self.config).sum(axis=1) == 0)
         if len(empty):
@@ -120,10 +126,6 @@ class LogMel:
                 f"spectrum (the first is band {empty[0]}); lower n_mels or raise n_fft"
             )
 
-    def num_frames(self, num_samples: int) -> int:
-        """Number of frames that a clip of ``num_samples`` gives."""
-        return 1 + num_samples // self.config.hop_length
-
     def __call__(self, waveform: Float[np.ndarray, " time"]) -> Float[np.ndarray, "mels frames"]:
         """Log-mel band energies of a whole clip.
 
@@ -131,7 +133,7 @@ class LogMel:
             waveform: Samples in [-1, 1] at ``config.sample_rate``.
 
         Returns:
-            ``frames = 1 + time // hop_length`` columns.
+            As many columns as `FeatureConfig.num_frames` counts.
         """
         return np.concatenate(list(self.stream([waveform]))).T
 
@@ -142,18 +144,19 @@ class LogMel:
 
         Args:
             blocks: Samples in [-1, 1] at ``config.sample_rate``.
-            eager: Give each frame as soon as its samples are there, for sound that comes as it is
-                heard. It costs more time; the values are the same, bit for bit.
+            eager: Yield each frame as soon as its samples are there, for live sound. It takes more
+                time; the values are the same, bit for bit.
 
         Yields:
-            Groups of frames, in order; joined, they are what the whole clip gives, bit for bit.
+            Groups of frames, in order; concatenated, they equal those of the whole clip, bit for
+            bit.
         """
         hop, n_fft = self.config.hop_length, self.config.n_fft
         group_samples = (GROUP_FRAMES - 1) * hop + n_fft
-        # The next group starts beyond this one's last sample when hop_length exceeds n_fft.
+        # The next group starts beyond this one's last sample if hop_length exceeds n_fft.
         needed_samples = max(group_samples, GROUP_FRAMES * hop)
         waiting: list[np.ndarray] = []
-        num_waiting = num_given = 0
+        num_waiting = num_done = 0
         for block in blocks:
             if not waiting:
                 waiting, num_waiting = [np.zeros(n_fft // 2, block.dtype)], n_fft // 2
@@ -162,34 +165,38 @@ class LogMel:
             if eager or num_waiting >= needed_samples:
                 pending = np.concatenate(waiting)
                 while len(pending) >= needed_samples:
-                    yield from self._group(pending[:group_samples], num_given)
-                    pending, num_given = pending[GROUP_FRAMES * hop :], 0
+                    yield from self._group(pending[:group_samples], num_done)
+                    pending, num_done = pending[GROUP_FRAMES * hop :], 0
                 if eager:
-                    for frames in self._group(pending[:group_samples], num_given):
+                    for frames in self._group(pending[:group_samples], num_done):
                         yield frames
-                        num_given += len(frames)
+                        num_done += len(frames)
                 waiting, num_waiting = [pending], len(pending)
         if not waiting:
             return
         pending = np.concatenate([*waiting, np.zeros(n_fft // 2, waiting[0].dtype)])
         while len(pending) >= n_fft:
-            yield from self._group(pending[:group_samples], num_given)
-            pending, num_given = pending[GROUP_FRAMES * hop :], 0
+            yield from self._group(pending[:group_samples], num_done)
+            pending, num_done = pending[GROUP_FRAMES * hop :], 0
 
-    def _group(self, samples: np.ndarray, num_given: int = 0) -> Iterator[np.ndarray]:
-        """Frames-major log-mel values of a group, without the frames that were given before.
+    def _group(self, samples: np.ndarray, num_done: int = 0) -> Iterator[np.ndarray]:
+        """Log-mel values of the frames of a group, a row a frame.
 
-        Nothing when there is no other frame.
+        Args:
+            samples: Those of the group, or fewer at the end of the clip.
+            num_done: Frames that were yielded before; nothing is yielded if there are no others.
         """
         hop, n_fft = self.config.hop_length, self.config.n_fft
         num_frames = max(0, 1 + (len(samples) - n_fft) // hop)
-        if num_frames <= num_given:
+        if num_frames <= num_done:
             return
         tables = self._tables[samples.dtype.char]
-        # Overlapping views; numpy's sliding windows check as long as the window takes to apply.
+        # Overlapping views; numpy's sliding_window_view takes as long as applying the window.
         strides = (hop * samples.itemsize, samples.itemsize)
         frames = np.ndarray((num_frames, n_fft), samples.dtype, samples, strides=strides)
-        spectrum = scipy.fft.rfft(frames[num_given:] * tables.window, axis=1, overwrite_x=True)
+        # The norm that divides by n_fft, which the window makes up for: without a norm numpy would
+        # compute in float64, several times slower.
+        spectrum = np.fft.rfft(frames[num_done:] * tables.window, axis=1, norm="forward")
         # Not abs(): its square root costs more than all of the rest.
         energy = spectrum.real**2
         energy += spectrum.imag**2
@@ -197,16 +204,16 @@ class LogMel:
         if power != 2.0:
             energy **= power / 2.0
         if len(energy) < GROUP_FRAMES:
-            # A product rounds a row by its place and the size of the matrix, so both are kept.
+            # Rounding depends on a row's place and on the size of the matrix, so both are kept.
             whole = np.zeros((GROUP_FRAMES, energy.shape[1]), energy.dtype)
-            whole[num_given:num_frames] = energy
+            whole[num_done:num_frames] = energy
             energy = whole
         mel = np.empty((GROUP_FRAMES, self.config.n_mels), energy.dtype)
         for part in tables.filters:
             np.matmul(energy[:, part.bins], part.weights, out=mel[:, part.bands])
-        mel = mel[num_given:num_frames]
+        mel = mel[num_done:num_frames]
         np.maximum(mel, FLOOR, out=mel)
-        # numpy's log is vectorised where its log10 is not.
+        # numpy's log is vectorised, its log10 is not.
         decibels = np.log(mel, out=mel)
         decibels *= 20.0 / power / math.log(10.0)
         yield decibels
@@ -221,7 +228,7 @@ class LogMel:
 
 @dataclass(frozen=True)
 class _BandGroup:
-    """Neighbouring mel bands and the stretch of bins that they take from, (bins, bands)."""
+    """Neighbouring mel bands and the weights of the bins that they cover, (bins, bands)."""
 
     bands: slice
     bins: slice
@@ -230,12 +237,14 @@ class _BandGroup:
 
 @dataclass(frozen=True)
 class _Tables:
+    """The window, multiplied by ``n_fft``, and the filterbank."""
+
     window: Float[np.ndarray, " n_fft"]
     filters: tuple[_BandGroup, ...]
 
 
 def _make_tables(config: FeatureConfig, dtype: type[np.floating]) -> _Tables:
-    """The window and the filterbank cut into a few dense parts, most of which would be zeros."""
+    """The window, and the filterbank cut into a few dense parts: most of it is zeros."""
     weights = mel_filterbank(config).astype(dtype)
     groups = []
     for first in range(0, config.n_mels, GROUP_BANDS):
@@ -243,7 +252,8 @@ def _make_tables(config: FeatureConfig, dtype: type[np.floating]) -> _Tables:
         used = np.flatnonzero(weights[bands].any(axis=0))
         bins = slice(int(used[0]), int(used[-1]) + 1)
         groups.append(_BandGroup(bands, bins, np.ascontiguousarray(weights[bands, bins].T)))
-    return _Tables(hann_window(config.win_length, config.n_fft).astype(dtype), tuple(groups))
+    window = hann_window(config.win_length, config.n_fft).astype(dtype) * dtype(config.n_fft)
+    return _Tables(window, tuple(groups))
 
 
 @dataclass(frozen=True)
@@ -262,10 +272,9 @@ def extract(
     pipelined: bool = False,
     cancel: threading.Event | None = None,
 ) -> Features:
-    """Log-mel frames of a file, as they are stored and as they are predicted from.
+    """Log-mel frames of a file, rounded as `round_frames` does.
 
-    The sound is decoded and transformed block by block; only the frames are held, as
-    `round_frames` gives them.
+    The sound is decoded and transformed block by block; only the frames are held.
 
     Args:
         path: Any file that `earmark.audio.reading.stream_audio` reads.
@@ -283,7 +292,7 @@ def extract(
 
 
 def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -> Features:
-    """The same for sound that comes in blocks, at the rate of the front end."""
+    """As `extract`, for sound that comes in blocks, at the rate of the front end."""
     sound = SampleCounter(blocks)
     frames = np.concatenate(list(round_frames(log_mel.stream(sound))))
     return Features(frames, sound.num_samples / log_mel.config.sample_rate)
@@ -292,6 +301,9 @@ def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -
 def round_frames(
     groups: Iterable[Float[np.ndarray, "_ mels"]],
 ) -> Iterator[Float16[np.ndarray, "_ mels"]]:
-    """Frames as everyone sees them: rounded to float16, by 0.03 dB at most within 128 dB of 0."""
-    # What is in float64 goes by way of float32, as ONNX Runtime casts it.
+    """Frames in float16, as they are stored and predicted from.
+
+    Values within 128 dB of 0 change by 0.03 dB at most.
+    """
+    # From float64 by way of float32, as ONNX Runtime casts.
     return (group.astype(np.float32, copy=False).astype(np.float16) for group in groups)

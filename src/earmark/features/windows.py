@@ -1,21 +1,17 @@
 """Windows of clips: where they lie and how long they are."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from earmark.config import Config, FeatureConfig
-from earmark.features.log_mel import LogMel
 from earmark.system.shapes import Float, Float32
 
 SHORTEST_WINDOW_SECONDS = 1.0
 EVALUATION_BATCH = 64
 """Windows in a batch of prediction."""
-
-WindowLogits = Callable[[Float32[np.ndarray, "windows mels frames"]], np.ndarray]
-"""A network: log-mel windows in decibels to a row of logits each; safe to call from threads."""
 
 
 @runtime_checkable
@@ -131,12 +127,71 @@ def window_step(window_frames: int, overlap: float) -> int:
     return max(1, round(window_frames * (1 - overlap)))
 
 
+class WindowCutter:
+    """Cuts the windows of a clip whose frames come in groups, as soon as their last frame is there.
+
+    They are those of `window_starts` and `cut_window`; only about a window of frames is held.
+
+    Args:
+        window_frames: Length of a window.
+        step_frames: Frames from the start of one window to the start of the next.
+
+    Example:
+        >>> cutter = WindowCutter(window_frames=4, step_frames=2)
+        >>> cutter.add(np.zeros((7, 40)))[0]
+        [range(0, 4), range(2, 6)]
+        >>> cutter.finish()[0]
+        [range(3, 7)]
+    """
+
+    def __init__(self, window_frames: int, step_frames: int) -> None:
+        self._window_frames, self._step_frames = window_frames, step_frames
+        self._held: np.ndarray | None = None
+        self._first_held = self._start = 0
+
+    def add(
+        self, group: Float[np.ndarray, "_ mels"]
+    ) -> tuple[list[range], Float32[np.ndarray, "windows mels window"]]:
+        """The windows that the next frames of the clip complete; often none.
+
+        Args:
+            group: The next frames.
+
+        Returns:
+            The frames of the clip that each window is made of, and the windows.
+        """
+        held = group if self._held is None else np.concatenate([self._held, group])
+        length, start = self._window_frames, self._start
+        num_frames = self._first_held + len(held)
+        starts = range(start, num_frames - length + 1, self._step_frames)
+        windows = np.empty((len(starts), held.shape[1], length), np.float32)
+        for window, one in zip(windows, starts, strict=True):
+            window[:] = cut_window(held, one - self._first_held, length)
+        if starts:
+            self._start = starts[-1] + self._step_frames
+        # The last window ends with the clip, wherever that may be.
+        keep_from = max(self._first_held, min(self._start, num_frames - length))
+        self._held = held[keep_from - self._first_held :]
+        self._first_held = keep_from
+        return [range(one, one + length) for one in starts], windows
+
+    def finish(self) -> tuple[list[range], Float32[np.ndarray, "windows mels window"]]:
+        """The last window, where the end of the clip needs one more; as `add`."""
+        if self._held is None:
+            return [], np.empty((0, 0, self._window_frames), np.float32)
+        length = self._window_frames
+        num_frames = self._first_held + len(self._held)
+        last = max(0, num_frames - length)
+        if self._start and last <= self._start - self._step_frames:
+            return [], np.empty((0, self._held.shape[1], length), np.float32)
+        window = cut_window(self._held, last - self._first_held, length)
+        return [range(last, min(last + length, num_frames))], window[None]
+
+
 def stream_windows(
     groups: Iterable[Float[np.ndarray, "_ mels"]], window_frames: int, step_frames: int
 ) -> Iterator[tuple[list[range], Float32[np.ndarray, "windows mels window"]]]:
-    """Cuts the windows of a clip whose frames come in groups, each as soon as it is complete.
-
-    They equal those of `window_starts` and `cut_window`; only about a window of frames is held.
+    """The windows of a clip whose frames come in groups; see `WindowCutter`.
 
     Args:
         groups: Frames in order.
@@ -146,25 +201,14 @@ def stream_windows(
     Yields:
         The frames of the clip in each of some windows, and the windows.
     """
-    held: np.ndarray | None = None
-    first_held = start = 0
+    cutter = WindowCutter(window_frames, step_frames)
     for group in groups:
-        held = group if held is None else np.concatenate([held, group])
-        num_frames = first_held + len(held)
-        if starts := range(start, num_frames - window_frames + 1, step_frames):
-            cut = [cut_window(held, one - first_held, window_frames) for one in starts]
-            yield [range(one, one + window_frames) for one in starts], np.stack(cut)
-            start = starts[-1] + step_frames
-        # The last window ends with the clip, wherever that may be.
-        keep_from = max(first_held, min(start, num_frames - window_frames))
-        first_held, held = keep_from, held[keep_from - first_held :]
-    if held is None:
-        return
-    num_frames = first_held + len(held)
-    last = max(0, num_frames - window_frames)
-    if start == 0 or last > start - step_frames:
-        window = cut_window(held, last - first_held, window_frames)
-        yield [range(last, min(last + window_frames, num_frames))], window[None]
+        spans, windows = cutter.add(group)
+        if spans:
+            yield spans, windows
+    spans, windows = cutter.finish()
+    if spans:
+        yield spans, windows
 
 
 def cut_window(
@@ -206,13 +250,12 @@ def choose_window_frames(lengths: Sequence[int], config: Config) -> int:
         lengths: Frames of each training clip.
         config: All settings.
     """
-    shortest = LogMel(config.features).num_frames(
-        round(SHORTEST_WINDOW_SECONDS * config.features.sample_rate)
-    )
+    features = config.features
+    shortest = features.num_frames(round(SHORTEST_WINDOW_SECONDS * features.sample_rate))
     return min(crop_frames(config), max(shortest, *lengths))
 
 
 def crop_frames(config: Config) -> int:
     """Number of frames of ``train.crop_seconds``."""
     num_samples = round(config.train.crop_seconds * config.features.sample_rate)
-    return LogMel(config.features).num_frames(num_samples)
+    return config.features.num_frames(num_samples)

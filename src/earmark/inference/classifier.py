@@ -1,8 +1,7 @@
-"""From a model and a sound file to a label."""
+"""From a model and a sound to its labels."""
 
 import functools
 import itertools
-import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,38 +10,28 @@ import numpy as np
 
 from earmark.audio.reading import SampleCounter, Samples, from_arrays, stream_audio
 from earmark.errors import AudioError, ConfigError, FailedFile
-from earmark.features.levels import peak_level_db, window_levels_db
-from earmark.features.log_mel import Features, LogMel, extract_blocks, round_frames
-from earmark.features.windows import (
-    EVALUATION_BATCH,
-    WindowLogits,
-    cut_window,
-    stream_windows,
-    window_starts,
-    window_step,
-)
+from earmark.features.log_mel import LogMel, round_frames
+from earmark.features.windows import stream_windows
+from earmark.inference.backend import Backend
+from earmark.inference.clip import ClipPredictor, decide_windows
 from earmark.inference.predictions import NO_FILE, Prediction, WindowPrediction
-from earmark.inference.segmentation.boundaries import BoundaryRefiner
-from earmark.inference.segmentation.segments import Segment, Windows, find_segments, lane_scores
+from earmark.inference.segmentation.timeline import TimelinePredictor
 from earmark.models.pretrained import find_model
 from earmark.models.spec import ModelSpec
 from earmark.system.parallel import map_in_order
-from earmark.system.shapes import Float, Float16, Float32
+from earmark.system.shapes import Float16
 from earmark.tasks.decision_rule import Decisions
-from earmark.tasks.pooling import clip_logits
-
-LONG_GROUPS = 160
-"""Groups of frames, ten minutes by default, beyond which the frames of a file are not held."""
 
 
 class Classifier:
     """A trained model, ready for new sound. It owns the front end, labels and thresholds.
 
-    Threads may share it.
+    Threads may share it. Sound of any length is predicted in a fixed amount of memory, apart from
+    a few bytes a window for segments.
 
     Args:
-        spec: What the network needs beside its weights.
-        window_logits: The network.
+        spec: What the network needs besides its weights.
+        backend: The network.
 
     Example:
         >>> import numpy as np
@@ -54,34 +43,30 @@ class Classifier:
         'speech'
     """
 
-    def __init__(self, spec: ModelSpec, window_logits: WindowLogits) -> None:
+    def __init__(self, spec: ModelSpec, backend: Backend) -> None:
         self.spec = spec
-        self._window_logits = window_logits
+        self._backend = backend
         self._log_mel = LogMel(spec.config.features)
 
     @classmethod
     def load(
         cls, model: Path | str, *, device: str = "auto", settings: Sequence[str] = ()
     ) -> "Classifier":
-        """Opens a model; PyTorch is loaded for one in PyTorch only.
-
-        Args:
-            model: A run folder, a ``.safetensors`` or ``.onnx`` file, or the name of a model inside
-                the package.
-            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-            settings: Changes to the section ``predict``, such as ``predict.overlap=0.8``.
-
-        Raises:
-            CheckpointError: It cannot be opened.
-            ConfigError: The device is not at hand, or a setting is wrong.
-        """
+        """Opens a model; see `load_model`, which is the same."""
         path = find_model(model)
         if path.suffix.lower() == ".onnx":
             from earmark.inference.onnx_backend import open_onnx as open_model
         else:
             from earmark.inference.torch_backend import open_checkpoint as open_model
-        spec, window_logits = open_model(path, device)
-        return cls(spec.adjust(settings), window_logits)
+        spec, backend = open_model(path, device)
+        return cls(spec.adjust(settings), backend)
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return (
+            f"{name}(labels={self.labels!r}, task={self.spec.task.name!r}, "
+            f"sample_rate={self.sample_rate}, window_seconds={self.spec.window_seconds:g})"
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -90,52 +75,64 @@ class Classifier:
 
     @property
     def sample_rate(self) -> int:
-        """Rate of the sound that the model hears, in Hz; any other is resampled to it."""
+        """Rate of the sound that the model takes, in Hz; any other is resampled to it."""
         return self.spec.config.features.sample_rate
 
     def predict(
-        self, sound: Path | str | np.ndarray, *, sample_rate: int | None = None
+        self,
+        sound: Path | str | np.ndarray,
+        *,
+        sample_rate: int | None = None,
+        segments: bool = False,
     ) -> Prediction:
-        """Judges a whole sound by the mean over its windows, as validation and testing do.
-
-        A file of any length is judged in a fixed amount of memory.
+        """Predicts the label of a whole sound from all of its windows, as testing does.
 
         Args:
             sound: Any sound file; or samples in [-1, 1], (time,) or (time, channels).
-            sample_rate: Rate of samples in Hz, the model's own when it is not given. A file knows
-                its own.
+            sample_rate: Rate of samples in Hz, by default the model's own. A file has its own.
+            segments: Whether to find out when each label is heard, too.
 
         Raises:
-            AudioError: The sound cannot be judged.
-            ConfigError: A rate is given for a file.
+            AudioError: The sound cannot be decoded.
+            ConfigError: ``sample_rate`` is given for a file.
         """
         if isinstance(sound, np.ndarray):
-            blocks = self._from_arrays([sound], sample_rate)
-            return self._judge(NO_FILE, extract_blocks(blocks, self._log_mel))
+            samples = self._from_arrays([sound], sample_rate)
+            return self._predict_blocks(NO_FILE, samples, segments=segments)
         if sample_rate is not None:
-            raise ConfigError(f"{sound}: a file knows its sample rate; leave sample_rate out")
-        path = Path(sound)
-        return self._judge(path, self._hear(path, pipelined=True))
+            raise ConfigError(f"{sound}: a file has its own sample rate; leave sample_rate out")
+        return self._predict_file(Path(sound), segments=segments, pipelined=True)
 
-    def predict_many(self, paths: Iterable[Path | str]) -> Iterator[Prediction | FailedFile]:
-        """Judges files in order; one that fails is named and the others go on.
+    def predict_many(
+        self, paths: Iterable[Path | str], *, segments: bool = False
+    ) -> Iterator[Prediction | FailedFile]:
+        """Predicts files in threads; a file that fails is reported and the others go on.
 
-        The sound of the next files is decoded meanwhile, in threads.
+        Args:
+            paths: Sound files; they are asked for as the work goes on.
+            segments: As for `predict`.
+
+        Yields:
+            A prediction or a failure for each file, in order.
         """
         remaining = map(Path, paths)
         first = list(itertools.islice(remaining, 2))
-        cancel = threading.Event()
-        work = functools.partial(self._hear, pipelined=len(first) == 1, cancel=cancel)
-        for path, heard in map_in_order(work, itertools.chain(first, remaining), cancel=cancel):
+        # Threads within a file help a single one; among several files they would compete.
+        pipelined, cancel = len(first) == 1, threading.Event()
+        work = functools.partial(
+            self._predict_file, segments=segments, pipelined=pipelined, cancel=cancel
+        )
+        files = itertools.chain(first, remaining)
+        for path, prediction in map_in_order(work, files, cancel=cancel):
             try:
-                yield self._judge(path, heard.result())
+                yield prediction.result()
             except AudioError as error:
                 yield FailedFile(path, str(error))
 
     def windows(
         self, path: Path | str, *, hop_seconds: float | None = None
     ) -> Iterator[WindowPrediction]:
-        """Judges the windows of a file one by one, in a fixed amount of memory.
+        """Predicts the windows of a file one by one.
 
         A window has the length that the model was trained with, about ``train.crop_seconds``. The
         windows start at 0 and then every ``hop_seconds``; a last one ends where the sound ends,
@@ -144,60 +141,15 @@ class Classifier:
         Args:
             path: Any sound file.
             hop_seconds: From the start of one window to the start of the next, rounded to whole
-                frames; by default as far as ``predict.overlap`` says.
+                frames; by default ``predict.overlap`` sets it.
 
         Raises:
-            AudioError: The file cannot be judged, or ends before its time: the windows before that
-                have come.
+            AudioError: The file cannot be decoded, or is truncated: the windows before the end
+                have been yielded then.
             ConfigError: ``hop_seconds`` is not a positive number.
         """
         blocks = stream_audio(Path(path), self.sample_rate, pipelined=True)
-        return self._windows(blocks, self._step_frames(hop_seconds), eager=False)
-
-    def segments(self, path: Path | str) -> tuple[Segment, ...]:
-        """When each label is heard in a file; memory holds a few bytes a window.
-
-        The section ``predict`` says how far windows are apart, and how they are smoothed.
-
-        Args:
-            path: Any sound file.
-
-        Returns:
-            As `earmark.inference.segmentation.segments.find_segments`.
-
-        Raises:
-            AudioError: The file cannot be judged.
-        """
-        config = self.spec.config.predict
-        sound = SampleCounter(stream_audio(Path(path), self.sample_rate, pipelined=True))
-        step_frames = self._step_frames(config.hop_seconds)
-        middles = BoundaryRefiner(
-            config.boundary_fraction,
-            self.spec.window_frames // step_frames,
-            say=self._say,
-            choose=self._states,
-        )
-        places, wholes = [], []
-        for spans, windows in self._cut(sound, step_frames, eager=False):
-            places.append(np.array([(span[0], span[-1]) for span in spans], np.float64))
-            wholes.append(self._say(windows))
-            if config.moves_boundaries:
-                middles.add(windows, wholes[-1])
-        seconds = np.concatenate(places) * self._frame_seconds
-        said = Windows(
-            seconds[:, 0],
-            seconds[:, 1],
-            np.concatenate(wholes),
-            middles.finish(),
-        )
-        return find_segments(
-            said,
-            sound.num_samples / self.sample_rate,
-            self.labels,
-            task=self.spec.task,
-            thresholds=self.spec.rule.lane_thresholds,
-            config=config,
-        )
+        return self._predict_windows(blocks, self.spec.step_frames(hop_seconds), eager=False)
 
     def stream(
         self,
@@ -206,14 +158,14 @@ class Classifier:
         sample_rate: int | None = None,
         hop_seconds: float | None = None,
     ) -> Iterator[WindowPrediction]:
-        """Judges the windows of sound that is still coming, each as soon as it has been heard.
+        """Predicts the windows of live sound, each as soon as its samples are there.
 
         They are the windows of `windows`, whatever the sizes of the blocks.
 
         Args:
             blocks: Samples in [-1, 1], of any lengths: (time,), or (time, channels). They are
                 asked for one by one, so they may wait for a microphone.
-            sample_rate: Their rate in Hz; the model's own when it is not given.
+            sample_rate: Their rate in Hz; by default the model's own.
             hop_seconds: As for `windows`.
 
         Raises:
@@ -221,60 +173,10 @@ class Classifier:
             ConfigError: ``hop_seconds`` is not a positive number.
         """
         mono = self._from_arrays(blocks, sample_rate)
-        return self._windows(mono, self._step_frames(hop_seconds), eager=True)
+        return self._predict_windows(mono, self.spec.step_frames(hop_seconds), eager=True)
 
-    def _from_arrays(
-        self, blocks: Iterable[np.ndarray], sample_rate: int | None
-    ) -> Iterator[Samples]:
-        rate = self.sample_rate if sample_rate is None else sample_rate
-        return from_arrays(blocks, rate, self.sample_rate)
-
-    def _step_frames(self, hop_seconds: float | None) -> int:
-        if hop_seconds is None:
-            return window_step(self.spec.window_frames, self.spec.config.predict.overlap)
-        # Not "<= 0", which is false for what is not a number.
-        num_frames = hop_seconds / self._frame_seconds
-        if not 0 < num_frames < math.inf:
-            raise ConfigError(f"hop_seconds = {hop_seconds}: give a positive number of seconds")
-        return max(1, round(num_frames))
-
-    @property
-    def _frame_seconds(self) -> float:
-        return self.spec.config.features.hop_length / self.sample_rate
-
-    def _windows(
-        self, blocks: Iterable[Samples], step_frames: int, *, eager: bool
-    ) -> Iterator[WindowPrediction]:
-        for spans, windows in self._cut(blocks, step_frames, eager=eager):
-            said = self._decide_each(windows)
-            rows = zip(spans, said.probabilities, said.indices(), said.abstained, strict=True)
-            for span, shares, chosen, abstained in rows:
-                start, end = span[0] * self._frame_seconds, span[-1] * self._frame_seconds
-                labels = tuple(self.labels[index] for index in chosen)
-                yield WindowPrediction(start, end, shares, labels, abstained)
-
-    def _cut(
-        self, blocks: Iterable[Samples], step_frames: int, *, eager: bool
-    ) -> Iterator[tuple[list[range], Float32[np.ndarray, "windows mels frames"]]]:
-        groups = round_frames(self._log_mel.stream(blocks, eager=eager))
-        return stream_windows(groups, self.spec.window_frames, step_frames)
-
-    def _decide_each(self, windows: Float32[np.ndarray, "windows mels frames"]) -> Decisions:
-        levels_db = window_levels_db(windows, self.spec.config.features)
-        return self.spec.rule.decide(self._window_logits(windows), levels_db)
-
-    def _say(
-        self, windows: Float32[np.ndarray, "windows mels frames"]
-    ) -> Float32[np.ndarray, "windows labels"]:
-        """Probabilities; values that are not numbers where there is no decision."""
-        said = self._decide_each(windows)
-        return np.where(said.is_decided[:, None], said.probabilities, np.nan).astype(np.float32)
-
-    def _states(self, said: Float32[np.ndarray, "windows labels"]) -> np.ndarray:
-        return lane_scores(said, self.spec.task, self.spec.rule.lane_thresholds).argmax(axis=2)
-
-    def judge_frames(self, frames: Float16[np.ndarray, "frames mels"]) -> Decisions:
-        """Judges a whole sound by its frames, which `earmark.features.log_mel.extract` gives.
+    def predict_frames(self, frames: Float16[np.ndarray, "frames mels"]) -> Decisions:
+        """Predicts a whole sound from its frames, as `earmark.features.log_mel.extract` gives them.
 
         Args:
             frames: Log-mel frames of the model's front end.
@@ -282,61 +184,85 @@ class Classifier:
         Returns:
             One row.
         """
-        length = self.spec.window_frames
-        starts = window_starts(len(frames), length, self.spec.config.predict.overlap)
-        logits = []
-        for first in range(0, len(starts), EVALUATION_BATCH):
-            chunk = starts[first : first + EVALUATION_BATCH]
-            windows = np.stack([cut_window(frames, start, length) for start in chunk])
-            logits.append(self._window_logits(windows))
-        return self._decide(
-            np.concatenate(logits), peak_level_db(frames, self.spec.config.features)
-        )
+        return ClipPredictor(self.spec, self._backend).add(frames).finish()
 
-    def _hear(
-        self, path: Path, *, pipelined: bool, cancel: threading.Event | None = None
-    ) -> Features | Prediction:
-        """The frames of a file; of a long one, whose frames are not held, what is said of it."""
+    def _from_arrays(
+        self, blocks: Iterable[np.ndarray], sample_rate: int | None
+    ) -> Iterator[Samples]:
+        rate = self.sample_rate if sample_rate is None else sample_rate
+        return from_arrays(blocks, rate, self.sample_rate)
+
+    def _predict_file(
+        self,
+        path: Path,
+        *,
+        segments: bool,
+        pipelined: bool,
+        cancel: threading.Event | None = None,
+    ) -> Prediction:
         blocks = stream_audio(path, self.sample_rate, pipelined=pipelined, cancel=cancel)
+        return self._predict_blocks(path, blocks, segments=segments)
+
+    def _predict_blocks(
+        self, path: Path, blocks: Iterable[Samples], *, segments: bool
+    ) -> Prediction:
+        """Label and segments are predicted from windows of their own, on the same frames."""
         sound = SampleCounter(blocks)
-        groups = round_frames(self._log_mel.stream(sound))
-        first = list(itertools.islice(groups, LONG_GROUPS))
-        if len(first) < LONG_GROUPS:
-            return Features(np.concatenate(first), sound.num_samples / self.sample_rate)
-        decided = self._judge_groups(itertools.chain(first, groups))
-        return self._tell(path, decided, sound.num_samples / self.sample_rate)
-
-    def _judge_groups(self, groups: Iterable[Float16[np.ndarray, "frames mels"]]) -> Decisions:
-        """As `judge_frames`, digit for digit, in a fixed amount of memory."""
-        found = stream_windows(groups, self.spec.window_frames, self._step_frames(None))
-        windows = (window for _, some in found for window in some)
-        logits, levels_db = [], []
-        while batch := list(itertools.islice(windows, EVALUATION_BATCH)):
-            together = np.stack(batch)
-            logits.append(self._window_logits(together))
-            levels_db.append(window_levels_db(together, self.spec.config.features).max())
-        return self._decide(np.concatenate(logits), max(levels_db))
-
-    def _judge(self, path: Path, heard: Features | Prediction) -> Prediction:
-        if isinstance(heard, Prediction):
-            return heard
-        return self._tell(path, self.judge_frames(heard.frames), heard.duration_seconds)
-
-    def _decide(
-        self, window_logits: Float[np.ndarray, "windows outputs"], level_db: float
-    ) -> Decisions:
-        """What the windows of one clip say together."""
-        logits = clip_logits(
-            window_logits,
-            np.zeros(len(window_logits), np.int64),
+        clip = ClipPredictor(self.spec, self._backend)
+        timeline = TimelinePredictor(self.spec, self._backend) if segments else None
+        for frames in round_frames(self._log_mel.stream(sound)):
+            clip.add(frames)
+            if timeline:
+                timeline.add(frames)
+        decisions, duration_seconds = clip.finish(), sound.num_samples / self.sample_rate
+        (chosen,), (abstained,) = decisions.indices(), decisions.abstained
+        return Prediction(
+            path,
+            labels=tuple(self.labels[index] for index in chosen),
+            probabilities=dict(
+                zip(self.labels, map(float, decisions.probabilities[0]), strict=True)
+            ),
+            duration_seconds=duration_seconds,
             task=self.spec.task,
-            pooling=self.spec.config.predict.pooling,
+            abstained=abstained,
+            segments=timeline.finish(duration_seconds) if timeline else None,
         )
-        return self.spec.rule.decide(logits, np.array([level_db]))
 
-    def _tell(self, path: Path, decided: Decisions, duration_seconds: float) -> Prediction:
-        """A decision on one clip, with names."""
-        (chosen,), (abstained,) = decided.indices(), decided.abstained
-        shares = dict(zip(self.labels, map(float, decided.probabilities[0]), strict=True))
-        labels = tuple(self.labels[index] for index in chosen)
-        return Prediction(path, labels, shares, duration_seconds, self.spec.task, abstained)
+    def _predict_windows(
+        self, blocks: Iterable[Samples], step_frames: int, *, eager: bool
+    ) -> Iterator[WindowPrediction]:
+        features = self.spec.config.features
+        frame_seconds = features.hop_length / features.sample_rate
+        groups = round_frames(self._log_mel.stream(blocks, eager=eager))
+        for spans, windows in stream_windows(groups, self.spec.window_frames, step_frames):
+            decisions = decide_windows(self.spec, self._backend, windows)
+            rows = zip(
+                *(spans, decisions.probabilities, decisions.indices(), decisions.abstained),
+                strict=True,
+            )
+            for span, probabilities, chosen, abstained in rows:
+                start, end = span[0] * frame_seconds, span[-1] * frame_seconds
+                labels = tuple(self.labels[index] for index in chosen)
+                yield WindowPrediction(start, end, probabilities, labels, abstained)
+
+
+def load_model(
+    model: Path | str, *, device: str = "auto", settings: Sequence[str] = ()
+) -> Classifier:
+    """Opens a model for prediction. PyTorch is imported for weights in PyTorch only.
+
+    Args:
+        model: A run folder, a ``.safetensors`` or ``.onnx`` file, or the name of a model inside
+            the package.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        settings: Changes to the section ``predict``, such as ``predict.overlap=0.8``.
+
+    Raises:
+        CheckpointError: The model cannot be opened.
+        ConfigError: The device is not available, or a setting is invalid.
+
+    Example:
+        >>> load_model("speech-music").labels
+        ('music', 'speech')
+    """
+    return Classifier.load(model, device=device, settings=settings)

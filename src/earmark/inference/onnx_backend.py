@@ -1,7 +1,7 @@
-"""A network in ONNX, ready to judge windows without PyTorch.
+"""A network in ONNX Runtime as a backend, without PyTorch.
 
-Both graphs that earmark exports serve: of the one that takes a waveform the inner network is used,
-so that every model has one front end here and can judge sound that is still coming.
+Both graphs that earmark exports can be opened. Of the one that takes a waveform only the inner
+network is used, so that every model shares one front end here and can predict from live sound.
 """
 
 from pathlib import Path
@@ -11,16 +11,34 @@ import numpy as np
 import onnxruntime
 
 from earmark.errors import CheckpointError, ConfigError
-from earmark.features.windows import WindowLogits
 from earmark.models.spec import ModelSpec, read_spec
 from earmark.system.parallel import default_num_workers
 from earmark.system.shapes import Float32
 
 WAVEFORM, LOG_MEL, LOGITS = "waveform", "log_mel", "logits"
-"""Names in the graphs: the samples, the windows that the network takes, and what it gives."""
+"""Names in the graphs: input samples, input windows of the network, and its output."""
 
 
-def open_onnx(path: Path, device: str = "auto") -> tuple[ModelSpec, WindowLogits]:
+class OnnxBackend:
+    """Runs an ONNX graph from log-mel windows to logits; see `earmark.inference.backend.Backend`.
+
+    Args:
+        session: From `start_session`.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        # What it returns depends on the graph.
+        self._session: Any = session
+
+    def __call__(
+        self, windows: Float32[np.ndarray, "windows mels frames"]
+    ) -> Float32[np.ndarray, "windows outputs"]:
+        """Logits of windows."""
+        (logits,) = self._session.run([LOGITS], {LOG_MEL: windows[:, None]})
+        return logits
+
+
+def open_onnx(path: Path, device: str = "auto") -> tuple[ModelSpec, OnnxBackend]:
     """Opens an ``.onnx`` file that earmark wrote.
 
     Args:
@@ -28,13 +46,13 @@ def open_onnx(path: Path, device: str = "auto") -> tuple[ModelSpec, WindowLogits
         device: ``auto`` or ``cpu``.
 
     Raises:
-        CheckpointError: It is missing, damaged or not earmark's.
-        ConfigError: Another device is asked for, or the graph takes a waveform and the extra
+        CheckpointError: The file is missing, damaged or not earmark's.
+        ConfigError: Another device is requested, or the graph takes a waveform and the extra
             ``onnx`` is not installed.
     """
     if device not in ("auto", "cpu"):
         raise ConfigError(
-            f"--device {device}: an .onnx model computes on the CPU; use --device cpu, or the run "
+            f"--device {device}: an .onnx model runs on the CPU; use --device cpu, or the run "
             "folder that it was exported from"
         )
     try:
@@ -46,7 +64,7 @@ def open_onnx(path: Path, device: str = "auto") -> tuple[ModelSpec, WindowLogits
 
 def read_onnx(
     content: bytes, source: str, num_threads: int | None = None
-) -> tuple[ModelSpec, WindowLogits]:
+) -> tuple[ModelSpec, OnnxBackend]:
     """The specification and the network of an exported model.
 
     Args:
@@ -55,38 +73,33 @@ def read_onnx(
         num_threads: As for `start_session`.
 
     Raises:
-        CheckpointError: It is damaged or not earmark's.
+        CheckpointError: The file is damaged or not earmark's.
         ConfigError: The extra ``onnx`` is not installed.
     """
     session = start_session(content, source, num_threads)
     spec, _ = read_spec(session.get_modelmeta().custom_metadata_map, source)
     if session.get_inputs()[0].name == WAVEFORM:
         session = start_session(_inner_network(content, source), source, num_threads)
-    _refuse_misfit(session, spec, source)
-
-    def judge(
-        windows: Float32[np.ndarray, "windows mels frames"],
-    ) -> Float32[np.ndarray, "windows outputs"]:
-        (logits,) = session.run([LOGITS], {LOG_MEL: windows[:, None]})
-        return logits
-
-    return spec, judge
+    _check_shapes(session, spec, source)
+    return spec, OnnxBackend(session)
 
 
-def start_session(content: bytes, source: str, num_threads: int | None = None) -> Any:
+def start_session(
+    content: bytes, source: str, num_threads: int | None = None
+) -> onnxruntime.InferenceSession:
     """Makes a graph ready to run.
 
     Args:
         content: The bytes of the file.
         source: The file, for messages.
-        num_threads: As many as there are processors when it is not given.
+        num_threads: By default as many as this process may use processors.
 
     Raises:
         CheckpointError: ONNX Runtime cannot run it.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads or default_num_workers()
-    # Waiting threads would burn what decoding needs meanwhile.
+    # Threads that wait by spinning would take the processors from decoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
@@ -97,7 +110,7 @@ def start_session(content: bytes, source: str, num_threads: int | None = None) -
 
 
 def _inner_network(content: bytes, source: str) -> bytes:
-    """The part of a graph that judges windows."""
+    """The part of a graph that takes log-mel windows."""
     try:
         import onnx.utils
     except ModuleNotFoundError:
@@ -108,16 +121,17 @@ def _inner_network(content: bytes, source: str) -> bytes:
     try:
         extractor = onnx.utils.Extractor(onnx.load_from_string(content))
         return extractor.extract_model([LOG_MEL], [LOGITS]).SerializeToString()
-    except Exception as error:  # noqa: BLE001 - nobody vouches for the file
-        raise CheckpointError(f"{source}: holds no network of earmark's: {error}") from None
+    except Exception as error:  # noqa: BLE001 - the file is untrusted
+        raise CheckpointError(f"{source}: contains no network of earmark's: {error}") from None
 
 
-def _refuse_misfit(session: Any, spec: ModelSpec, source: str) -> None:
-    """Checks that the graph is what the specification says."""
+def _check_shapes(session: onnxruntime.InferenceSession, spec: ModelSpec, source: str) -> None:
+    """Checks that the sizes of the graph are those of the specification."""
     found = {one.name: one.shape[1:] for one in (*session.get_inputs(), *session.get_outputs())}
     windows = [1, spec.config.features.n_mels, spec.window_frames]
     expected = {LOG_MEL: windows, LOGITS: [spec.num_outputs]}
     if found != expected:
         raise CheckpointError(
-            f"{source}: the graph has {found}, and its settings say {expected}; export it again"
+            f"{source}: the graph has the shapes {found}, its settings require {expected}; export "
+            "it again"
         )

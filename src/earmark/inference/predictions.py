@@ -1,4 +1,4 @@
-"""What a model says: of a sound, of a window of it, or why it says nothing."""
+"""What a model predicts: for a sound, and for a window of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +12,22 @@ from earmark.tasks.decision_rule import Reason
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task
 
 NO_FILE = Path("-")
-"""The path of sound that is in no file."""
+"""The path of samples that come from no file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
-    """What a model says about a file.
+    """The label of a sound, and its segments where they were requested.
 
     Args:
-        path: The file; ``-`` for samples that are in none.
-        labels: The chosen labels: one, except in a multi-label task; none without a decision.
+        path: The file; ``-`` for samples that come from none.
+        labels: The predicted labels: one, except in a multi-label task; none if the model
+            abstained.
         probabilities: Label to probability, calibrated.
         duration_seconds: Length of the sound.
         task: What the labels mean.
-        abstained: Why there is no decision; None where there is one.
-        segments: The time line, where it was asked for.
+        abstained: Why the model abstained; None where it decided.
+        segments: When each label is heard; None where this was not requested.
     """
 
     path: Path
@@ -37,11 +38,26 @@ class Prediction:
     abstained: Reason | None = None
     segments: tuple[Segment, ...] | None = None
 
+    def __repr__(self) -> str:
+        fields = [f"{str(self.path)!r}", f"label={self.label!r}"]
+        if self.abstained:
+            fields.append(f"abstained={self.abstained!r}")
+        shown = ", ".join(f"{label!r}: {one:.3f}" for label, one in self.probabilities.items())
+        fields += [f"probabilities={{{shown}}}", f"duration_seconds={self.duration_seconds:.2f}"]
+        if self.segments is not None:
+            fields.append(f"segments=<{len(self.segments)}>")
+        return f"{type(self).__name__}({', '.join(fields)})"
+
+    def _repr_html_(self) -> str:
+        from earmark.inference.html import prediction_html
+
+        return prediction_html(self)
+
     @property
     def label(self) -> str | None:
-        """The chosen label; several are joined by semicolons, as in a manifest.
+        """The predicted label; several are joined by semicolons, as in a manifest.
 
-        None where there is no decision.
+        None where the model abstained.
         """
         return None if self.abstained else ";".join(self.labels)
 
@@ -61,14 +77,14 @@ class Prediction:
 
 
 class WindowPrediction(NamedTuple):
-    """What a model says about one window of a sound.
+    """The label of one window of a sound.
 
     Args:
         start_seconds: Where its first frame is centred.
-        end_seconds: Where its last frame is centred; the sound around it is heard, too.
+        end_seconds: Where its last frame is centred; the frame extends beyond.
         probabilities: Of each label, in the order of `Classifier.labels`, calibrated.
-        labels: The chosen labels, as for a `Prediction`.
-        abstained: Why there is no decision; None where there is one.
+        labels: The predicted labels, as in a `Prediction`.
+        abstained: Why the model abstained; None where it decided.
     """
 
     start_seconds: float

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from earmark.errors import CheckpointError, ConfigError
 from earmark.models.architectures.registry import AudioModel, InputShape, build_model, refuse_unread
-from earmark.models.pretrained import pretrained_models
+from earmark.models.pretrained import find_model
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import METADATA_KEY, ModelSpec, read_spec
 from earmark.system.files import atomic_write
@@ -120,10 +120,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: It is missing, damaged, not earmark's, or holds values that are not finite.
     """
+    path = find_model(path)
     if path.is_dir():
         path = RunFolder(path).best
-    if not path.exists():
-        path = pretrained_models().get(str(path), path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such model; give a run folder or a .safetensors file")
     if path.suffix.lower() == ".onnx":

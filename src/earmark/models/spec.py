@@ -1,10 +1,10 @@
-"""What a model needs beside its weights, as values and as the metadata of its file.
+"""What a model needs besides its weights, as values and as the metadata of its file.
 
-Weights in PyTorch and models in ONNX carry the same
-specification, so that both are used in the same way.
+Weights in PyTorch and models in ONNX carry the same specification, so both are used the same way.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override, rename_settings
 from earmark.errors import CheckpointError, ConfigError
+from earmark.features.windows import window_step
 from earmark.tasks.decision_rule import DecisionRule
 from earmark.tasks.task import BINARY, TASKS, Task
 
@@ -28,11 +29,11 @@ ADJUSTABLE = ("evaluate", "predict")
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a network needs beside its weights.
+    """What a network needs besides its weights.
 
     Args:
         config: All settings that it was trained with.
-        labels: The vocabulary; a binary network's logit speaks for the second.
+        labels: The vocabulary; a binary network's logit is that of the second.
         window_frames: Length of the windows that it was trained on.
         task: What the labels mean.
         chosen_thresholds: Probabilities from which labels are chosen; the task's own when empty.
@@ -52,6 +53,12 @@ class ModelSpec:
         return self.chosen_thresholds or self.task.default_thresholds(len(self.labels))
 
     @property
+    def window_seconds(self) -> float:
+        """Length of the windows, from the centre of the first frame to that of the last."""
+        features = self.config.features
+        return (self.window_frames - 1) * features.hop_length / features.sample_rate
+
+    @property
     def rule(self) -> DecisionRule:
         """How the logits of clips become labels."""
         predict = self.config.predict
@@ -61,6 +68,7 @@ class ModelSpec:
             self.temperature,
             min_probability=predict.min_probability,
             silence_db=predict.silence_db,
+            pooling=predict.pooling,
         )
 
     @property
@@ -68,20 +76,39 @@ class ModelSpec:
         """Logits a window."""
         return self.task.num_outputs(len(self.labels))
 
+    def step_frames(self, hop_seconds: float | None = None) -> int:
+        """Frames from the start of one window to the start of the next.
+
+        Args:
+            hop_seconds: The same in seconds, rounded to whole frames; by default
+                ``predict.overlap`` sets it.
+
+        Raises:
+            ConfigError: ``hop_seconds`` is not a positive number.
+        """
+        if hop_seconds is None:
+            return window_step(self.window_frames, self.config.predict.overlap)
+        features = self.config.features
+        num_frames = hop_seconds / (features.hop_length / features.sample_rate)
+        # Not "<= 0", which is false for NaN.
+        if not 0 < num_frames < math.inf:
+            raise ConfigError(f"hop_seconds = {hop_seconds}: give a positive number of seconds")
+        return max(1, round(num_frames))
+
     def adjust(self, settings: Sequence[str]) -> "ModelSpec":
-        """The specification with other settings of the sections that may change after training.
+        """The specification with other settings, in the sections that may change after training.
 
         Args:
             settings: Each ``section.key=value`` of ``evaluate`` or ``predict``.
 
         Raises:
-            ConfigError: Another section, or a wrong setting.
+            ConfigError: Another section, or an invalid setting.
         """
         for setting in settings:
             if setting.partition(".")[0].strip() not in ADJUSTABLE:
                 raise ConfigError(
-                    f"--set {setting}: a trained model keeps its other settings; only "
-                    f"{' and '.join(ADJUSTABLE)} may change"
+                    f"--set {setting}: only settings of {' and '.join(ADJUSTABLE)} may "
+                    "change after training"
                 )
         return replace(self, config=override(self.config, settings))
 
@@ -89,7 +116,7 @@ class ModelSpec:
         """The specification as JSON that `read_spec` reads; equal ones give the same text.
 
         Args:
-            more: Other plain values that the file keeps beside it.
+            more: Other plain values that the file keeps with it.
         """
         facts = {
             "format": FORMAT,
@@ -116,7 +143,7 @@ class _Format(BaseModel):
 
 
 class _Metadata(_Format):
-    """What the metadata of a model file say."""
+    """The metadata of a model file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -139,30 +166,32 @@ class _Metadata(_Format):
 
 
 def read_spec(metadata: Mapping[str, str], source: str) -> tuple[ModelSpec, dict[str, Any]]:
-    """The specification and the state of training, from metadata that nobody vouches for.
+    """The specification and the state of training, from untrusted metadata.
 
     Args:
         metadata: Of a model file.
         source: The file, for messages.
 
     Raises:
-        CheckpointError: It holds no specification, or a damaged one, or one of another version.
+        CheckpointError: There is no specification, or it is damaged, or of another version.
     """
     if METADATA_KEY not in metadata:
-        raise CheckpointError(f"{source}: weights without earmark's settings; make it with earmark")
+        raise CheckpointError(
+            f"{source}: no settings of earmark in it; use a model that earmark trained or exported"
+        )
     try:
         table = json.loads(metadata[METADATA_KEY])
         version = _Format.model_validate(table).format
         if not OLDEST_FORMAT <= version <= FORMAT:
             is_newer = version > FORMAT
-            age, mend = ("a newer", "update this one") if is_newer else ("an older", "train again")
-            raise CheckpointError(f"{source}: written by {age} earmark; {mend}")
+            age, fix = ("a newer", "update earmark") if is_newer else ("an older", "train again")
+            raise CheckpointError(f"{source}: written by {age} version of earmark; {fix}")
         facts = _Metadata.model_validate(table)
         table = facts.config if version >= RENAMED_FORMAT else rename_settings(facts.config)
         config = config_from_dict(table, source=source)
     except ValidationError as error:
-        mistakes = "; ".join(_describe(item) for item in error.errors())
-        raise CheckpointError(f"{source}: earmark's settings are damaged: {mistakes}") from None
+        errors = "; ".join(_describe(item) for item in error.errors())
+        raise CheckpointError(f"{source}: earmark's settings are damaged: {errors}") from None
     except ConfigError as error:
         raise CheckpointError(str(error)) from None
     except (ValueError, RecursionError) as error:
@@ -174,7 +203,7 @@ def read_spec(metadata: Mapping[str, str], source: str) -> tuple[ModelSpec, dict
     return spec, facts.progress
 
 
-def _describe(mistake: Any) -> str:
-    # Names of facts are the file's own and may be anything; a message is one line.
-    fact = " ".join(".".join(map(str, mistake["loc"])).split()) or "the whole"
-    return f"{fact}: {mistake['msg'].removeprefix('Value error, ')}"
+def _describe(error: Any) -> str:
+    # Keys come from the file and may contain anything; a message is one line.
+    fact = " ".join(".".join(map(str, error["loc"])).split()) or "the document"
+    return f"{fact}: {error['msg'].removeprefix('Value error, ')}"

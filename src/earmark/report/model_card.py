@@ -92,8 +92,7 @@ def _front_matter(evaluation: Evaluation, origin: Origin) -> str:
 
 def _summary(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
     spec = checkpoint.spec
-    features = spec.config.features
-    seconds = (spec.window_frames - 1) * features.hop_length / features.sample_rate
+    features, seconds = spec.config.features, spec.window_seconds
     parameters = find_num_parameters(checkpoint, evaluation)
     return (
         f"A {spec.task.title} audio classifier: log-mel spectrograms and a network "

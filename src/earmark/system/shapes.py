@@ -7,7 +7,7 @@ so that nobody waits for its import and nobody but developers needs it.
 import sys
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING or "jaxtyping" in sys.modules:
+if TYPE_CHECKING or sys.modules.get("jaxtyping"):
     from jaxtyping import Bool, Float, Float16, Float32, Float64, Int, Int64, UInt32
 else:
 

@@ -1,8 +1,9 @@
-"""From the logits of clips to their labels, or to no decision: one rule for testing and use.
+"""From the logits of windows to the labels of their clip: one rule for testing and prediction.
 
 ::
 
-    logits ──temperature──▶ probabilities ──thresholds──▶ labels ──silence, doubt──▶ decision
+    windows ──pooling──▶ logits ──temperature──▶ probabilities ──thresholds──▶ labels
+                                                             ──silence, doubt──▶ decision
 """
 
 import math
@@ -12,24 +13,25 @@ from typing import Literal
 
 import numpy as np
 
-from earmark.system.shapes import Bool, Float, Float64
+from earmark.system.shapes import Bool, Float, Float64, Int
+from earmark.tasks.pooling import Pooling, clip_logits
 from earmark.tasks.task import MULTI_LABEL, Task
 
 Reason = Literal["silence", "unsure"]
-"""Why there is no decision."""
+"""Why the model abstains."""
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What is said of each clip.
+    """The decision on each clip.
 
     Args:
         probabilities: Of each label, calibrated.
-        chosen: Which labels are given; none where there is no decision, and in a multi-label task
-            none may be the decision.
-        abstained: Why a clip has no decision; None where it has one.
-        confidence: Probability that a choice without abstaining is right: that of the chosen label;
-            in a multi-label task that of the least certain of a clip's labels, be it there or not.
+        chosen: Which labels are predicted; none where the model abstains. In a multi-label task no
+            label may also be the decision.
+        abstained: Why the model abstains; None where it decides.
+        confidence: Probability that the choice without abstention is correct: that of the chosen
+            label; in a multi-label task that of the least certain label, present or absent.
     """
 
     probabilities: Float64[np.ndarray, "clips labels"]
@@ -38,17 +40,17 @@ class Decisions:
     confidence: Float64[np.ndarray, " clips"]
 
     def indices(self) -> Iterator[tuple[int, ...]]:
-        """Indices of the given labels of each clip, in order."""
+        """Indices of the predicted labels of each clip, in order."""
         for row in self.chosen:
             yield tuple(map(int, np.flatnonzero(row)))
 
     def correct(self, targets: Float[np.ndarray, "clips labels"]) -> Bool[np.ndarray, " clips"]:
-        """Which clips were given all of their labels and no others."""
+        """Which clips have exactly their true labels predicted."""
         return (self.chosen == targets).all(axis=1)
 
     @property
     def is_decided(self) -> Bool[np.ndarray, " clips"]:
-        """Which clips have a decision."""
+        """On which clips the model does not abstain."""
         return np.array([reason is None for reason in self.abstained], bool)
 
 
@@ -60,15 +62,16 @@ class DecisionRule:
         task: What the labels mean.
         thresholds: Calibrated probabilities from which labels are chosen, in the form that the task
             takes.
-        temperature: What logits are divided by, so that probabilities can be taken at their word.
-        min_probability: A chosen label that is less probable is not given, and a clip that is left
+        temperature: What logits are divided by to calibrate probabilities.
+        min_probability: A chosen label that is less probable is dropped, and a clip that is left
             without any is ``unsure``.
         silence_db: A clip whose loudest frame lies below is ``silence``, in dB of full scale.
+        pooling: How the logits of windows become those of their clip.
 
     Source:
         Guo et al. (2017), On calibration of modern neural networks, arXiv:1706.04599, section 4.2,
         for the temperature; Chow (1970), On optimum recognition error and reject tradeoff, IEEE
-        Transactions on Information Theory 16, for giving no label below a probability.
+        Transactions on Information Theory 16, for abstaining below a probability.
 
     Example:
         >>> from earmark.tasks.task import BINARY
@@ -82,6 +85,20 @@ class DecisionRule:
     temperature: float = 1.0
     min_probability: float = 0.0
     silence_db: float = -math.inf
+    pooling: Pooling = "mean"
+
+    def pool(
+        self,
+        window_logits: Float[np.ndarray, "windows outputs"],
+        window_clips: Int[np.ndarray, " windows"],
+    ) -> Float64[np.ndarray, "clips outputs"]:
+        """Logits of clips from those of their windows; see `earmark.tasks.pooling.clip_logits`.
+
+        Args:
+            window_logits: As the network gives them, a row a window.
+            window_clips: Number of each window's clip, rising.
+        """
+        return clip_logits(window_logits, window_clips, task=self.task, pooling=self.pooling)
 
     def calibrate(
         self, logits: Float[np.ndarray, "clips outputs"]
@@ -91,15 +108,15 @@ class DecisionRule:
 
     @property
     def without_abstention(self) -> "DecisionRule":
-        """The same rule without abstaining: every clip has a decision."""
+        """The same rule without abstention: it decides on every clip."""
         return replace(self, min_probability=0.0, silence_db=-math.inf)
 
     @property
     def lane_thresholds(self) -> tuple[float, ...]:
-        """Probabilities from which a label is given in a time line.
+        """Probabilities from which a label is predicted in a time line.
 
-        The labels of a multi-label task are given one by one, so that each must be as sure as is
-        asked for; in other tasks doubt leaves a window without a decision.
+        The labels of a multi-label task are predicted one by one, so each must reach
+        ``min_probability``; in other tasks the model abstains on the window.
         """
         if self.task is not MULTI_LABEL:
             return self.thresholds
@@ -110,12 +127,12 @@ class DecisionRule:
         logits: Float[np.ndarray, "clips outputs"],
         levels_db: Float[np.ndarray, " clips"] | None = None,
     ) -> Decisions:
-        """Labels, or none, of each clip.
+        """Labels of each clip, or abstention.
 
         Args:
             logits: As the network gives them, a row a clip.
             levels_db: Level of each clip's loudest frame, as of `peak_level_db`;
-                without it no clip is silence.
+                by default no clip is silence.
         """
         probabilities = self.task.probabilities(self.calibrate(logits))
         chosen = self.task.choose(probabilities, self.thresholds)
@@ -123,13 +140,13 @@ class DecisionRule:
             confidence = np.where(chosen, probabilities, 1.0 - probabilities).min(axis=1)
         else:
             confidence = probabilities[chosen]
-        given = chosen & (probabilities >= self.min_probability)
-        unsure = chosen.any(axis=1) & ~given.any(axis=1)
-        silent = np.zeros(len(given), bool)
+        kept = chosen & (probabilities >= self.min_probability)
+        unsure = chosen.any(axis=1) & ~kept.any(axis=1)
+        silent = np.zeros(len(kept), bool)
         if levels_db is not None:
             silent = levels_db < self.silence_db
-            given[silent] = False
+            kept[silent] = False
         reasons = np.select([silent, np.asarray(unsure)], ["silence", "unsure"], "").tolist()
         return Decisions(
-            probabilities, given, tuple(reason or None for reason in reasons), confidence
+            probabilities, kept, tuple(reason or None for reason in reasons), confidence
         )

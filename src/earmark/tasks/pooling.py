@@ -19,14 +19,15 @@ def clip_logits(
 ) -> Float64[np.ndarray, "clips outputs"]:
     """Logits of each clip, from those of its windows.
 
-    The mean is summed in float64 and divided once. ``max`` takes, for each output, the surest
-    window. ``attention`` is a mean weighted by the softmax of the confidence over the windows.
+    The mean is summed in float64 and divided once. ``max`` takes, for each output, the most
+    confident window. ``attention`` is a mean weighted by the softmax of the confidence over the
+    windows.
 
     Args:
         window_logits: A row a window.
         window_clips: Number of each window's clip, rising.
-        task: What the labels mean; it tells how sure a window is.
-        pooling: How the windows decide.
+        task: What the labels mean; it defines the confidence of a window.
+        pooling: How windows are weighted.
 
     Source:
         Wang, Li and Metze (2019), A comparison of five multiple instance learning pooling functions

@@ -1,19 +1,21 @@
 """What the labels of a recording mean: one of two, one of many, or any number of them.
 
-A task decides how many logits a network gives, what they say of each label, which labels are chosen
-and what a mistake costs. Targets are everywhere a row over all labels, 1 for those that a recording
-has, so that two recordings mixed are two rows mixed.
+A task defines the number of logits, how they become probabilities, which labels are chosen and the
+loss. Targets are always a row over all labels, 1 for those that a recording has, so that mixing two
+recordings mixes two rows.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy.special import expit, log_softmax, softmax
 
 from earmark.system.shapes import Bool, Float, Float64
 
 Rows = Float64[np.ndarray, "rows labels"]
+_MAX_EXPONENT = 709.0
+"""Where the exponential of float64 is still finite."""
 
 
 class Task(ABC):
@@ -22,13 +24,13 @@ class Task(ABC):
     name: str
     """As settings and model files spell it."""
     title: str
-    """As people say it."""
+    """As reports spell it."""
 
     def __repr__(self) -> str:
         return self.name.upper()
 
     def __reduce__(self) -> str:
-        # The name of the one that there is, so that results of another process have the same task.
+        # By name, so that results from another process have the same object.
         return self.name.upper()
 
     @abstractmethod
@@ -41,7 +43,7 @@ class Task(ABC):
 
     @abstractmethod
     def default_thresholds(self, num_labels: int) -> tuple[float, ...]:
-        """The thresholds of a network that was given none."""
+        """The thresholds of a network for which none were chosen."""
 
     @abstractmethod
     def choose(
@@ -64,11 +66,11 @@ class Task(ABC):
     def confidence(
         self, logits: Float[np.ndarray, "rows outputs"]
     ) -> Float64[np.ndarray, "rows outputs"]:
-        """How much each row has to say of each output; the windows of a clip are compared by it."""
+        """Confidence of each row in each output, by which the windows of a clip are compared."""
 
 
 class Binary(Task):
-    """One of two labels; the only logit speaks for the second."""
+    """One of two labels; the only logit is that of the second."""
 
     name = "binary"
     title = "binary"
@@ -78,8 +80,8 @@ class Binary(Task):
         return 1
 
     def probabilities(self, logits: Float[np.ndarray, "rows outputs"]) -> Rows:
-        """The second label's sigmoid, and what is left for the first."""
-        second = expit(logits[:, 0].astype(np.float64))
+        """The sigmoid for the second label, and the rest for the first."""
+        second = _sigmoid(logits[:, 0].astype(np.float64))
         return np.stack([1.0 - second, second], axis=1)
 
     def default_thresholds(self, num_labels: int) -> tuple[float, ...]:
@@ -102,12 +104,12 @@ class Binary(Task):
     def confidence(
         self, logits: Float[np.ndarray, "rows outputs"]
     ) -> Float64[np.ndarray, "rows outputs"]:
-        """Distance from the even chance, on either side."""
+        """Distance of the logit from zero, an even chance."""
         return np.abs(logits.astype(np.float64))
 
 
 class MultiClass(Task):
-    """One of many labels; a logit a label, and their softmax."""
+    """One of many labels; a logit a label, with a softmax."""
 
     name = "multi_class"
     title = "multi-class"
@@ -118,7 +120,8 @@ class MultiClass(Task):
 
     def probabilities(self, logits: Float[np.ndarray, "rows outputs"]) -> Rows:
         """The softmax."""
-        return softmax(logits.astype(np.float64), axis=1)
+        exponentials = np.exp(_shift(logits))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
 
     def default_thresholds(self, num_labels: int) -> tuple[float, ...]:
         """None: the most probable label wins."""
@@ -134,20 +137,20 @@ class MultiClass(Task):
         self, logits: Float[np.ndarray, "rows outputs"], targets: Float[np.ndarray, "rows labels"]
     ) -> Float64[np.ndarray, " rows"]:
         """The cross-entropy with the softmax."""
-        return -(targets * log_softmax(logits.astype(np.float64), axis=1)).sum(axis=1)
+        return -(targets * _log_softmax(logits)).sum(axis=1)
 
     def confidence(
         self, logits: Float[np.ndarray, "rows outputs"]
     ) -> Float64[np.ndarray, "rows outputs"]:
         """Logit of the most probable label against all others, the same for every output."""
-        shares = log_softmax(logits.astype(np.float64), axis=1).max(axis=1, keepdims=True)
-        # Rounding may bring a certain label to exactly one.
-        others = np.log(-np.expm1(np.minimum(shares, -1e-12)))
-        return np.broadcast_to(shares - others, logits.shape)
+        best = _log_softmax(logits).max(axis=1, keepdims=True)
+        # Rounding may bring the probability of a certain label to exactly one.
+        others = np.log(-np.expm1(np.minimum(best, -1e-12)))
+        return np.broadcast_to(best - others, logits.shape)
 
 
 class MultiLabel(Task):
-    """Any number of labels; a logit a label, each judged by itself."""
+    """Any number of labels; a logit a label, each independent of the others."""
 
     name = "multi_label"
     title = "multi-label"
@@ -158,7 +161,7 @@ class MultiLabel(Task):
 
     def probabilities(self, logits: Float[np.ndarray, "rows outputs"]) -> Rows:
         """The sigmoid of each logit."""
-        return expit(logits.astype(np.float64))
+        return _sigmoid(logits.astype(np.float64))
 
     def default_thresholds(self, num_labels: int) -> tuple[float, ...]:
         """One a label."""
@@ -179,7 +182,7 @@ class MultiLabel(Task):
     def confidence(
         self, logits: Float[np.ndarray, "rows outputs"]
     ) -> Float64[np.ndarray, "rows outputs"]:
-        """The logit itself: a label is there if it is anywhere."""
+        """The logit itself: a label that is present in one window is present in the clip."""
         return logits.astype(np.float64)
 
 
@@ -188,7 +191,7 @@ TASKS: dict[str, Task] = {task.name: task for task in (BINARY, MULTI_CLASS, MULT
 
 
 def find_task(label_sets: Iterable[Sequence[str]], num_labels: int) -> Task:
-    """The task that data ask for: multi-label when any recording has several labels.
+    """The task that fits the data: multi-label when any recording has several labels.
 
     Args:
         label_sets: The labels of each recording.
@@ -223,11 +226,11 @@ def multi_hot(
 def class_weights(
     task: Task, targets: Float[np.ndarray, "rows labels"]
 ) -> Float[np.ndarray, " labels"]:
-    """Weights that make every label count the same.
+    """Loss weights that make every label count the same.
 
     Where a recording has one label, an example weighs the inverse of its label's frequency; the
-    mean weight of an example is 1. In a multi-label task the presence of a label weighs as much as
-    its absence.
+    mean weight of an example is 1. In a multi-label task the presence of a label weighs as much in
+    total as its absence.
 
     Args:
         task: What the labels mean.
@@ -240,9 +243,9 @@ def class_weights(
 
 
 def sampling_weights(targets: Float[np.ndarray, "rows labels"]) -> Float[np.ndarray, " rows"]:
-    """How often to draw each example, so that rare labels are drawn as often as common ones.
+    """Probabilities of drawing each example, so that rare labels are drawn as often as common ones.
 
-    An example goes by the rarest of its labels; examples without any make a kind of their own.
+    An example counts as its rarest label; examples without any count as a label of their own.
 
     Args:
         targets: A row a training example.
@@ -251,9 +254,26 @@ def sampling_weights(targets: Float[np.ndarray, "rows labels"]) -> Float[np.ndar
         Probabilities that sum to 1.
     """
     empty = targets.sum(axis=1) == 0
-    kinds = np.column_stack([targets, empty]).astype(bool)
-    rarity = np.where(kinds, 1.0 / np.maximum(kinds.sum(axis=0), 1), 0.0).max(axis=1)
+    has_label = np.column_stack([targets, empty]).astype(bool)
+    rarity = np.where(has_label, 1.0 / np.maximum(has_label.sum(axis=0), 1), 0.0).max(axis=1)
     return rarity / rarity.sum()
+
+
+def _sigmoid(logits: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    # The C library's exponential: numpy's rounds differently from processor to processor.
+    exponentials = np.frompyfunc(math.exp, 1, 1)(np.minimum(-logits, _MAX_EXPONENT))
+    return 1.0 / (1.0 + np.asarray(exponentials, np.float64))
+
+
+def _shift(logits: Float[np.ndarray, "rows outputs"]) -> Rows:
+    """Logits of which the largest of each row is 0, so that no exponential overflows."""
+    logits = logits.astype(np.float64)
+    return logits - logits.max(axis=1, keepdims=True)
+
+
+def _log_softmax(logits: Float[np.ndarray, "rows outputs"]) -> Rows:
+    shifted = _shift(logits)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def _binary_losses(

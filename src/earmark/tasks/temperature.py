@@ -8,7 +8,7 @@ from earmark.tasks.task import MULTI_LABEL, Task
 
 HIGHEST_TEMPERATURE = 1000.0
 PRIOR_CLIPS = 1.0
-"""Weight of the belief that the logits are right as they are, in clips."""
+"""Weight, in clips, of the prior that the logits are calibrated already."""
 
 
 def fit_temperature(
@@ -18,10 +18,10 @@ def fit_temperature(
 ) -> float:
     """The temperature that logits are divided by so that their log-loss is lowest; 1 or more.
 
-    It never makes probabilities surer: validation has already chosen the epoch, so that its clips
-    look easier than new ones, and where all are right nothing but the bound would stop it. A prior
-    on ``b = 1 / temperature`` adds ``b - log b`` to the sum of the losses. That is least at 1, so
-    the log-loss of these clips never grows; the whole is convex and has one minimum.
+    It never sharpens probabilities: validation has already selected the epoch, so its clips look
+    easier than new ones, and if all are correct nothing but the bound would stop it. A prior on
+    ``b = 1 / temperature`` adds ``b - log b`` to the sum of the losses. That is least at 1, so the
+    log-loss of these clips never grows; the sum is convex and has one minimum.
 
     Args:
         logits: Of validation clips, never of test clips.
@@ -49,10 +49,10 @@ def calibration_slope(
     targets: Float64[np.ndarray, "clips labels"],
     task: Task,
 ) -> float:
-    """Derivative, by the inverse of the temperature, of what `fit_temperature` minimises."""
+    """Derivative, with respect to the inverse temperature, of what `fit_temperature` minimises."""
     num_outputs = logits.shape[1]
-    shares = task.probabilities(logits / temperature)
-    # A binary task has one logit, and it speaks for the second label.
-    slopes = logits * (shares - targets)[:, -num_outputs:]
+    probabilities = task.probabilities(logits / temperature)
+    # A binary task has one logit, that of the second label.
+    slopes = logits * (probabilities - targets)[:, -num_outputs:]
     mean_over = num_outputs if task is MULTI_LABEL else 1
     return float(slopes.sum() / mean_over + PRIOR_CLIPS * (1.0 - temperature))

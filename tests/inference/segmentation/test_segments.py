@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from earmark.config import PredictConfig
 from earmark.inference.segmentation.segments import (
-    Windows,
+    WindowProbabilities,
     cell_edges,
     find_segments,
     move_boundaries,
@@ -23,7 +23,7 @@ HOP, LENGTH = 0.1, 1.0
 def make_windows(probabilities):
     probabilities = np.asarray(probabilities, np.float32)
     starts = np.arange(len(probabilities)) * HOP
-    return Windows(starts, starts + LENGTH, probabilities)
+    return WindowProbabilities(starts, starts + LENGTH, probabilities)
 
 
 def find(probabilities, *, task=BINARY, labels=("music", "speech"), thresholds=None, **settings):
@@ -50,7 +50,7 @@ def told(segments):
 
 def test_cells_meet_half_way_between_the_middles_of_windows():
     starts = np.array([0.0, 0.4, 1.0])
-    windows = Windows(starts, starts + 1.0, np.zeros((3, 2), np.float32))
+    windows = WindowProbabilities(starts, starts + 1.0, np.zeros((3, 2), np.float32))
     np.testing.assert_allclose(cell_edges(windows, 2.5), [0, 0.7, 1.2, 2.5])
 
 
@@ -199,7 +199,9 @@ def test_the_middles_of_windows_say_when_and_whole_windows_what():
     middles = speech(np.where(np.arange(91) < 48, 0.1, 0.9))
     middles[15] = [0.1, 0.9]
     windows = make_windows(wholes)
-    windows = Windows(windows.starts, windows.ends, windows.probabilities, np.float32(middles))
+    windows = WindowProbabilities(
+        windows.starts, windows.ends, windows.probabilities, np.float32(middles)
+    )
 
     def first_end(smoothing):
         segments = find_segments(

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from earmark.inference.predictions import Prediction
 from earmark.inference.segmentation.segments import DECIMALS, Segment
 from earmark.system.files import csv_lines
+from earmark.tasks.task import MULTI_LABEL
 
 LANE = "label"
 """Name of the single lane of labels that exclude one another."""
@@ -32,6 +34,17 @@ class Timeline:
     duration_seconds: float
     segments: tuple[Segment, ...]
     lanes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_prediction(cls, prediction: Prediction) -> "Timeline":
+        """The time line of a prediction with segments.
+
+        Args:
+            prediction: The labels of a multi-label task have a lane each.
+        """
+        lanes = tuple(prediction.probabilities) if prediction.task is MULTI_LABEL else ()
+        segments = prediction.segments or ()
+        return cls(prediction.path, prediction.duration_seconds, segments, lanes)
 
     def by_lane(self) -> dict[str, tuple[Segment, ...]]:
         """The segments of each lane; within a lane they do not overlap."""

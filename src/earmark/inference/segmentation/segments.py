@@ -1,20 +1,21 @@
-"""What is heard when: probabilities of overlapping windows to labelled segments of a recording.
+"""From the probabilities of overlapping windows to labelled segments of a recording.
 
-A window speaks for its middle. The recording is divided at the instants half-way between the
-middles of neighbouring windows; each part is a cell, and what its window says holds in all of it::
+The recording is divided at the instants half-way between the middles of neighbouring windows; each
+part is a cell, and the probabilities of its window hold in all of it::
 
     windows   |-----1-----|
                   |-----2-----|
                       |-----3-----|
     cells     |---1---|-2-|---3---|
 
-Whole windows say what is heard one after the other. A window near a change holds both sides of it,
-so when it comes is then said by the middles of the windows alone.
+Whole windows determine the sequence of labels. A window near a change contains both sides of it, so
+the instant of the change is then determined by the middles of the windows alone.
 
-Labels that exclude one another share one lane. Labels that may sound at once have a lane each, in
+Labels that exclude each other share one lane. Labels that may occur at once have a lane each, in
 which the label is on or off.
 """
 
+import bisect
 import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -22,20 +23,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import median_filter
 
 from earmark.config import PredictConfig
 from earmark.system.shapes import Bool, Float32, Float64, Int
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task
 
 SMALLEST = 1e-6
-"""Smallest probability and threshold, so that no single window can decide a whole segment."""
+"""Smallest probability and threshold, so that no single window determines a whole segment."""
 IMPOSSIBLE = -1e6
-"""Score of no decision in a cell where there is one: worse than any number of doubtful cells."""
-UNDECIDED = -1.0
-"""Score of any label in a cell without a decision: a pause too short for a gap is passed over."""
+"""Score of abstention in a cell with a decision: worse than any number of uncertain cells."""
+ABSTAINED = -1.0
+"""Score of any label in a cell without a decision, so that segments extend over short pauses."""
 DECIMALS = 3
-"""Of the instants of a segment, in seconds: what all the formats of files hold."""
+"""Of the start and end of a segment, in seconds: what every file format can hold."""
 
 Scores = Float64[np.ndarray, "cells lanes states"]
 States = Int[np.ndarray, "cells lanes"]
@@ -43,13 +43,13 @@ States = Int[np.ndarray, "cells lanes"]
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a recording with a label.
+    """A labelled part of a recording.
 
     Args:
         start: In seconds.
         end: In seconds.
-        label: What is heard.
-        probability: The mean over the stretch of the label's probability.
+        label: The label.
+        probability: The mean of the label's probability over the segment.
     """
 
     start: float
@@ -57,20 +57,24 @@ class Segment:
     label: str
     probability: float
 
+    def __repr__(self) -> str:
+        seconds = f"start={self.start:g}, end={self.end:g}"
+        return f"Segment({seconds}, label={self.label!r}, probability={self.probability:.3f})"
+
     def to_dict(self) -> dict[str, Any]:
         """What ``predict --json`` prints."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class Windows:
-    """What the windows of a recording say, in the order of time.
+class WindowProbabilities:
+    """The probabilities of the windows of a recording, in the order of time.
 
     Args:
         starts: In seconds.
         ends: In seconds.
-        probabilities: Of each label; a row of values that are not numbers is no decision.
-        middles: The same of the middle of each window alone; None where those were not judged.
+        probabilities: Of each label; a row of NaN where the model abstained.
+        middles: The same for the middle of each window alone; None where they were not predicted.
     """
 
     starts: Float64[np.ndarray, " windows"]
@@ -80,12 +84,12 @@ class Windows:
 
     @property
     def decided(self) -> Bool[np.ndarray, " windows"]:
-        """Whether each window says anything."""
+        """Which windows have a decision."""
         return _decided(self.probabilities)
 
 
 def find_segments(
-    windows: Windows,
+    windows: WindowProbabilities,
     duration_seconds: float,
     labels: Sequence[str],
     *,
@@ -93,12 +97,11 @@ def find_segments(
     thresholds: Sequence[float],
     config: PredictConfig,
 ) -> tuple[Segment, ...]:
-    """Labelled segments, by their start; what no segment covers is no decision or no label.
+    """Labelled segments, by their start; gaps are abstention or, in a multi-label task, no label.
 
     Segments of one lane never overlap. With ``config.smoothing`` ``viterbi`` each lasts at least
     ``config.min_segment_seconds``, or as long as the recording when that is shorter, to the
-    nearest cell. Boundaries are moved by up to half a window to where the middles of the windows
-    put them.
+    nearest cell. The middles of the windows move boundaries by up to half a window.
 
     Args:
         windows: At least one.
@@ -116,18 +119,18 @@ def find_segments(
             index = lane if task is MULTI_LABEL else state
             if (task is MULTI_LABEL and state == 1) or index == len(labels):
                 continue
-            # A median may reach over a pause; a segment holds a decision all the same.
+            # A median may extend over a pause, so a run of states need not contain a decision.
             weights = np.diff(edges[first : last + 1]) * decided[first:last]
             if weights.sum() > 0:
-                shares = np.nan_to_num(windows.probabilities[first:last, index])
+                own = np.nan_to_num(windows.probabilities[first:last, index])
                 start, end = (round(float(edges[at]), DECIMALS) for at in (first, last))
-                share = float(shares @ weights / weights.sum())
-                segments.append(Segment(start, end, labels[index], share))
+                mean = float(own @ weights / weights.sum())
+                segments.append(Segment(start, end, labels[index], mean))
     return tuple(sorted(segments, key=lambda one: (one.start, one.end, one.label)))
 
 
 def _find_states(
-    windows: Windows,
+    windows: WindowProbabilities,
     duration_seconds: float,
     task: Task,
     thresholds: Sequence[float],
@@ -146,7 +149,9 @@ def _find_states(
     )
 
 
-def cell_edges(windows: Windows, duration_seconds: float) -> Float64[np.ndarray, " edges"]:
+def cell_edges(
+    windows: WindowProbabilities, duration_seconds: float
+) -> Float64[np.ndarray, " edges"]:
     """Where cells begin and end, in seconds: one edge more than there are windows."""
     middles = (windows.starts + windows.ends) / 2
     between = (middles[1:] + middles[:-1]) / 2
@@ -156,30 +161,31 @@ def cell_edges(windows: Windows, duration_seconds: float) -> Float64[np.ndarray,
 def lane_scores(
     probabilities: Float32[np.ndarray, "windows labels"], task: Task, thresholds: Sequence[float]
 ) -> Scores:
-    """Logarithms of probabilities, less those of the thresholds, so that the highest is chosen.
+    """Log probabilities minus log thresholds; the state of the highest score is chosen.
 
     Args:
-        probabilities: As those of `Windows`.
+        probabilities: As those of `WindowProbabilities`.
         task: What the labels mean.
         thresholds: Of the model.
 
     Returns:
-        Where labels exclude one another, one lane of as many states as labels, and no decision
-        last. Else a lane a label, with the states on and off.
+        Where labels exclude each other, one lane of as many states as labels, and abstention last.
+        Else a lane a label, with the states on and off.
 
     Source:
         Bourlard and Morgan (1994), Connectionist Speech Recognition, section 7.2: posteriors of a
         network, divided by priors, as scores of a hidden Markov model.
     """
     decided = _decided(probabilities)
-    shares = np.where(decided[:, None], probabilities, 0.0).astype(np.float64)
-    shares = shares.clip(SMALLEST, 1.0 - SMALLEST)
+    clipped = np.where(decided[:, None], probabilities, 0.0).astype(np.float64)
+    clipped = clipped.clip(SMALLEST, 1.0 - SMALLEST)
     limits = np.clip(thresholds, SMALLEST, 1.0 - SMALLEST)
     if task is MULTI_LABEL:
-        return np.stack([np.log(shares / limits), np.log((1.0 - shares) / (1.0 - limits))], axis=2)
+        off = np.log((1.0 - clipped) / (1.0 - limits))
+        return np.stack([np.log(clipped / limits), off], axis=2)
     if task is BINARY:
-        shares = shares / np.array([1.0 - limits[0], limits[0]])
-    scores = np.where(decided[:, None], np.log(shares), UNDECIDED)
+        clipped = clipped / np.array([1.0 - limits[0], limits[0]])
+    scores = np.where(decided[:, None], np.log(clipped), ABSTAINED)
     return np.column_stack([scores, np.where(decided, IMPOSSIBLE, 0.0)])[:, None, :]
 
 
@@ -188,29 +194,53 @@ def smooth(scores: Scores, smoothing: str, num_cells: int) -> States:
 
     Args:
         scores: From `lane_scores`.
-        smoothing: ``viterbi``: the best states of which each lasts at least ``num_cells``;
-            ``median``: the best by the median of the scores of so many cells; ``none``: the best of
-            each cell by itself.
-        num_cells: How many.
+        smoothing: ``viterbi``: the best sequence in which each state lasts at least ``num_cells``;
+            ``median``: the best by the running median of scores over ``num_cells``; ``none``: the
+            best in each cell alone.
+        num_cells: As ``smoothing`` uses it.
     """
     if smoothing == "viterbi":
         return viterbi(scores, num_cells)
     if smoothing == "median":
-        # The median of an even number is not one of them; the ends count for what lies beyond.
-        scores = median_filter(scores, (num_cells | 1, 1, 1), mode="nearest")
+        # An odd number, whose median is one of the values.
+        scores = np.apply_along_axis(running_median, 0, scores, num_cells | 1)
     return scores.argmax(axis=2)
 
 
-def viterbi(scores: Scores, min_cells: int) -> States:
-    """The states of the highest sum of scores, of which each lasts at least some cells.
+def running_median(
+    values: Float64[np.ndarray, " cells"], width: int
+) -> Float64[np.ndarray, " cells"]:
+    """The median of each value and its neighbours; beyond the ends the end values repeat.
 
-    With *t* cells gone by, *sum* of the scores of a state over them, the best paths that end in it,
-    less *sum*, are either those of the cell before, or come from another state that was left
-    ``min_cells`` ago. Those that must last longer first wait in a queue of that length.
+    Args:
+        values: In order.
+        width: How many values each median is of; odd.
+
+    Example:
+        >>> running_median(np.array([1.0, 9.0, 2.0, 3.0]), 3)
+        array([1., 2., 3., 3.])
+    """
+    reach = width // 2
+    padded = np.pad(values, reach, mode="edge").tolist()
+    window = sorted(padded[:width])
+    medians = [window[reach]]
+    for leaving, entering in zip(padded, padded[width:], strict=False):
+        del window[bisect.bisect_left(window, leaving)]
+        bisect.insort(window, entering)
+        medians.append(window[reach])
+    return np.array(medians)
+
+
+def viterbi(scores: Scores, min_cells: int) -> States:
+    """The sequence of states with the highest sum of scores, each lasting a minimum of cells.
+
+    After each cell, *sum* is the running sum of a state's scores. The best path that ends in a
+    state, minus *sum*, is that of the cell before or enters from another state that was left
+    ``min_cells`` ago; entries that are more recent wait in a queue of that length.
 
     Args:
         scores: Of each state in each cell.
-        min_cells: Shortest stay in a state; the whole length when there are fewer cells.
+        min_cells: Shortest run of a state; the whole length when there are fewer cells.
 
     Source:
         Ajmera, McCowan and Bourlard (2003), Speech/music segmentation using entropy and dynamism
@@ -244,7 +274,7 @@ _STAYED, _START = -1, -2
 def _best_other(
     totals: Float64[np.ndarray, "lanes states"],
 ) -> tuple[Float64[np.ndarray, "lanes states"], Int[np.ndarray, "lanes states"]]:
-    """For each state the best total of the other ones, and whose it is."""
+    """For each state the best total of the others, and the state that has it."""
     rows = np.arange(len(totals))
     first = totals.argmax(axis=1)
     rest = totals.copy()
@@ -260,7 +290,7 @@ def _best_other(
 def _trace(
     came_from: Int[np.ndarray, "cells states"], state: int, shortest: int
 ) -> Int[np.ndarray, " cells"]:
-    """The states of the best path, read from its end."""
+    """The states of the best path, traced back from its end."""
     states = np.empty(len(came_from), np.int64)
     entries = [np.flatnonzero(column != _STAYED) for column in came_from.T]
     end = len(came_from)
@@ -273,16 +303,16 @@ def _trace(
 
 
 def move_boundaries(states: States, scores: Scores, reach: int, *, min_cells: int) -> States:
-    """The same states in the same order, changed where other scores say.
+    """The same sequence of states, with changes moved to where other scores place them.
 
-    A change is moved to where the sum of the scores of the state before it and, from there on, of
-    the state after it is highest, by ``reach`` cells at most.
+    A change is moved, by ``reach`` cells at most, to maximise the sum of the scores of the state
+    before it up to there and of the state after it from there on.
 
     Args:
         states: Of each lane in each cell.
         scores: Of each state in each cell.
         reach: In cells.
-        min_cells: No state is left with fewer cells than these, unless it had fewer.
+        min_cells: No run becomes shorter than this, unless it was.
     """
     moved = states.copy()
     for lane in range(states.shape[1]):
@@ -298,7 +328,7 @@ def move_boundaries(states: States, scores: Scores, reach: int, *, min_cells: in
 
 
 def _runs(states: Int[np.ndarray, " cells"]) -> Iterator[tuple[int, int, int]]:
-    """First cell, cell after the last, and state, of each run of equal states."""
+    """First cell, end cell (exclusive) and state of each run of equal states."""
     edges = [0, *(np.flatnonzero(np.diff(states)) + 1), len(states)]
     for first, last in itertools.pairwise(edges):
         yield int(first), int(last), int(states[first])
@@ -308,7 +338,7 @@ def _decided(probabilities: Float32[np.ndarray, "windows labels"]) -> Bool[np.nd
     return np.logical_and.reduce(np.isfinite(probabilities), axis=1)
 
 
-def _typical_step(windows: Windows, duration_seconds: float) -> float:
-    """Seconds from one window to the next; all of a recording that is a single window."""
+def _typical_step(windows: WindowProbabilities, duration_seconds: float) -> float:
+    """Seconds from one window to the next; the length of a recording of a single window."""
     steps = np.diff(windows.starts)
     return float(np.median(steps)) if len(steps) else duration_seconds

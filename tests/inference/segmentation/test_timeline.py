@@ -1,7 +1,6 @@
-"""From files to time lines, with networks whose opinion is known; smoothing is in test_timeline."""
+"""From files to segments, with a network of known output; smoothing is in test_segments.py."""
 
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,17 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from earmark.config import load_config
-from earmark.errors import AudioError, FailedFile
+from earmark.errors import FailedFile
 from earmark.features.log_mel import LogMel
 from earmark.inference.classifier import Classifier
-from earmark.inference.predictions import Prediction
-from earmark.inference.segmentation.predict import (
-    draw_prediction,
-    make_timeline,
-    predict_many_segments,
-    predict_segments,
-)
-from earmark.inference.segmentation.segments import Segment
 from earmark.models.spec import ModelSpec
 from earmark.tasks.task import MULTI_LABEL
 
@@ -32,15 +23,15 @@ LOUD, MIDDLE, QUIET = 0.1, 0.1 / 31.6, 0.0001
 
 
 def classifier(*changes, labels=("quiet", "loud"), **spec):
-    """A model that hears how loud a window is on average over its frames, in decibels."""
+    """A model of the mean level of a window over its frames, in decibels."""
     config = load_config(settings=[*CONFIG, *changes])
     middle = LogMel(config.features)(MIDDLE * NOISE[:RATE]).mean()
 
-    def judge(windows):
+    def backend(windows):
         logits = 0.2 * (windows.mean(axis=(1, 2)) - middle)
         return np.stack([-logits, logits], axis=1) if "task" in spec else logits[:, None]
 
-    return Classifier(ModelSpec(config, labels, 51, **spec), judge)
+    return Classifier(ModelSpec(config, labels, 51, **spec), backend)
 
 
 def write(path, seconds):
@@ -52,7 +43,7 @@ def write(path, seconds):
     return path
 
 
-def told(segments):
+def rows(segments):
     return [(one.start, one.end, one.label) for one in segments]
 
 
@@ -65,13 +56,13 @@ def told(segments):
     smoothing=st.sampled_from(["viterbi", "median", "none"]),
 )
 def test_changes_are_found_where_they_are(tmp_path, seconds, hop_seconds, smoothing):
-    """Half of a window says that it is so, and a window speaks for its middle."""
+    """The label of a window changes when half of it does."""
     path = write(tmp_path / "a.wav", seconds)
     model = classifier(f"predict.hop_seconds={hop_seconds}", f"predict.smoothing={smoothing}")
-    segments = predict_segments(model, path).segments
+    segments = model.predict(path, segments=True).segments
     assert [one.label for one in segments] == list(np.resize(["loud", "quiet"], len(seconds)))
     ends = np.cumsum(seconds)
-    # Frames that reach over a change are loud.
+    # Frames across a change are loud.
     np.testing.assert_allclose(
         [one.end for one in segments[:-1]], ends[:-1], atol=hop_seconds / 2 + 0.06
     )
@@ -98,7 +89,7 @@ def test_no_segment_is_shorter_than_the_minimum(
         f"predict.min_segment_seconds={min_segment_seconds}",
         **({"task": MULTI_LABEL} if several else {}),
     )
-    prediction = predict_segments(model, path)
+    prediction = model.predict(path, segments=True)
     hop_seconds = 0.02 * round(hop_seconds / 0.02)
     shortest = min(
         round(min_segment_seconds / hop_seconds) * hop_seconds, prediction.duration_seconds
@@ -107,99 +98,41 @@ def test_no_segment_is_shorter_than_the_minimum(
         assert one.end - one.start >= shortest - 0.0011
 
 
-def test_a_time_line_leaves_the_label_of_the_whole_as_it_is(tmp_path):
-    path = write(tmp_path / "a.wav", [2.0, 3.1])
-    model = classifier()
-    assert replace(predict_segments(model, path), segments=None) == model.predict(path)
-
-
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 1.0])
-def test_what_is_shorter_than_a_window_is_one_segment(tmp_path, seconds):
+def test_a_recording_shorter_than_a_window_is_one_segment(tmp_path, seconds):
     path = write(tmp_path / "a.wav", [seconds])
-    assert told(predict_segments(classifier(), path).segments) == [(0.0, seconds, "loud")]
+    assert rows(classifier().predict(path, segments=True).segments) == [(0.0, seconds, "loud")]
 
 
-def test_many_files_are_judged_in_order_each_as_if_alone(tmp_path):
+def test_many_files_are_predicted_in_order_each_as_if_alone(tmp_path):
     paths = [write(tmp_path / f"{n}.wav", [1.0 + n % 3, 2.0]) for n in range(9)]
     (tmp_path / "3.wav").write_text("text")
     (tmp_path / "7.wav").unlink()
-    results = list(predict_many_segments(classifier(), iter(paths)))
+    results = list(classifier().predict_many(iter(paths), segments=True))
     assert [one.path for one in results] == paths
     for number, (path, result) in enumerate(zip(paths, results, strict=True)):
         if number in (3, 7):
             assert isinstance(result, FailedFile)
             assert result.error.startswith(f"{path}: ")
         else:
-            assert result == predict_segments(classifier(), path)
+            assert result == classifier().predict(path, segments=True)
 
 
-def test_a_file_that_changes_between_its_two_readings_is_a_failure(tmp_path, monkeypatch):
-    paths = [write(tmp_path / f"{n}.wav", [2.0]) for n in range(3)]
-    judged = Classifier.predict
-
-    def spoil(self, path):
-        result = judged(self, path)
-        if path == paths[1]:
-            path.write_bytes(path.read_bytes()[:30])
-        return result
-
-    monkeypatch.setattr(Classifier, "predict", spoil)
-    kinds = [type(one) for one in predict_many_segments(classifier(), paths)]
-    assert kinds == [Prediction, FailedFile, Prediction]
-
-
-def test_a_mistake_of_ours_is_no_failure_of_a_file(tmp_path):
-    def judge(windows):
+def test_an_error_of_the_network_is_no_failure_of_a_file(tmp_path):
+    def backend(windows):
         raise ZeroDivisionError
 
-    broken = Classifier(classifier().spec, judge)
+    broken = Classifier(classifier().spec, backend)
     with pytest.raises(ZeroDivisionError):
-        list(predict_many_segments(broken, [write(tmp_path / "a.wav", [1.0])]))
+        list(broken.predict_many([write(tmp_path / "a.wav", [1.0])], segments=True))
 
 
-def test_files_are_not_judged_long_before_they_are_asked_for(tmp_path, monkeypatch):
+def test_files_are_not_predicted_long_before_they_are_asked_for(tmp_path, monkeypatch):
     monkeypatch.setattr("earmark.system.parallel.default_num_workers", lambda: 2)
     path = write(tmp_path / "a.wav", [1.0])
     taken = []
     many = (taken.append(number) or path for number in range(100))
-    results = predict_many_segments(classifier(), many)
+    results = classifier().predict_many(many, segments=True)
     next(results)
     assert len(taken) < 10
     results.close()
-
-
-SEGMENTS = (Segment(0.0, 1.5, "b", 0.9), Segment(1.0, 2.0, "a", 0.8))
-
-
-@pytest.mark.parametrize("segments", [SEGMENTS, (), None])
-def test_labels_have_a_lane_each_only_where_they_may_sound_at_once(tmp_path, segments):
-    prediction = Prediction(tmp_path / "a.wav", ("a",), {}, 2.0, segments=segments)
-    one_lane = make_timeline(classifier(labels=("a", "b")), prediction)
-    assert list(one_lane.by_lane().values()) == [segments or ()]
-    several = make_timeline(classifier(labels=("a", "b"), task=MULTI_LABEL), prediction)
-    assert several.by_lane() == {
-        label: tuple(one for one in segments or () if one.label == label) for label in "ab"
-    }
-    assert (several.path, several.duration_seconds) == (prediction.path, 2.0)
-
-
-@pytest.mark.parametrize("labels", [("a", "b"), ("$\\frac$ $", "caf\udce9\n<b>&")])
-@pytest.mark.parametrize("more", [{}, {"task": MULTI_LABEL, "chosen_thresholds": (0.0, 0.0)}])
-def test_a_picture_shows_whatever_labels_there_are(tmp_path, labels, more):
-    path = write(tmp_path / "a.wav", [2.0, 2.0])
-    model = classifier(labels=labels, **more)
-    prediction = predict_segments(model, path)
-    assert {one.label for one in prediction.segments} == set(labels)
-    picture = draw_prediction(model, prediction, "svg")
-    assert picture.startswith("<svg")
-    picture.encode()
-    assert picture == draw_prediction(model, prediction, "svg")
-    assert draw_prediction(model, prediction, "png").startswith(b"\x89PNG")
-
-
-def test_a_recording_that_has_gone_cannot_be_drawn(tmp_path):
-    path = write(tmp_path / "a.wav", [1.0])
-    prediction = predict_segments(classifier(), path)
-    path.unlink()
-    with pytest.raises(AudioError, match=r"a\.wav"):
-        draw_prediction(classifier(), prediction, "png")
