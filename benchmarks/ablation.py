@@ -142,7 +142,7 @@ def _run(job: Job) -> Outcome:
     runtime = Runtime(torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        train(manifest, run, config, runtime=runtime, store_root=job.store)
+        train(manifest, run, config, device=runtime, store=job.store)
         tested = evaluate_checkpoint(
             load_checkpoint(run), manifest, runtime=runtime, store_root=job.store, run=run
         )

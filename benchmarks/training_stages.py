@@ -95,8 +95,8 @@ def main() -> None:
 def _bounds() -> dict[str, float]:
     """Seconds a clip of each operation, at the least."""
     layers = summarize(default_network(), InputShape(CONFIG.features.n_mels, crop_frames(CONFIG)))
-    costs = [one.num_multiply_adds for one in layers if one.kind == "Conv2d"]
-    sizes = [prod(one.output_size) for one in layers if one.kind == "Conv2d"]
+    costs = [one.num_multiply_adds for one in layers if one.type == "Conv2d"]
+    sizes = [prod(one.output_size) for one in layers if one.type == "Conv2d"]
     block = torch.rand(1 << 26)
     negate_seconds = fastest_seconds(lambda: torch.neg(block, out=block), rounds=8)
     byte_seconds = negate_seconds / (2 * 4 * len(block))

@@ -20,7 +20,7 @@ FAST = [
         "model.blocks.0.channels=4",
         "model.blocks.1.channels=8",
         "train.crop_seconds=0.5",
-        "train.epochs=25",
+        "train.epochs=12",
         "train.batch_size=8",
         "train.learning_rate=1e-2",
         "train.lr_schedule=constant",
@@ -77,9 +77,9 @@ def test_many_classes(many_classes, tmp_path):
     assert np.array(tested["confusion_matrix"]).tolist() == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
     assert tested["macro_f1"] == 1
     assert "threshold" not in tested
-    said = json.loads(earmark("predict", run, tmp_path / "4.wav", "--json").stdout)
-    assert said["label"] == "high"
-    assert sum(said["probabilities"].values()) == pytest.approx(1)
+    predicted = json.loads(earmark("predict", run, tmp_path / "4.wav", "--json").stdout)
+    assert predicted["label"] == "high"
+    assert sum(predicted["probabilities"].values()) == pytest.approx(1)
     assert "the most probable label is chosen" in (run / "report.html").read_text()
 
 
@@ -102,8 +102,8 @@ def test_several_labels(several_labels, tmp_path):
     }
     printed = earmark("evaluate", run, several_labels).stdout
     assert "Mean average precision" in printed
-    said = json.loads(earmark("predict", run, tmp_path / "24.wav", "--json").stdout)
-    assert said["labels"] == ["high", "low"]
+    predicted = json.loads(earmark("predict", run, tmp_path / "24.wav", "--json").stdout)
+    assert predicted["labels"] == ["high", "low"]
     assert earmark("predict", run, tmp_path / "24.wav").stdout.splitlines()[1].split("\t")[1] == (
         "high;low"
     )

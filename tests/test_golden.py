@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from earmark.config import FeatureConfig, load_config
-from earmark.config.renamed import RENAMED
+from earmark.config import FeatureConfig
 from earmark.data.manifest import read_manifest
 from earmark.data.preparation import prepare_recordings
-from earmark.errors import ConfigError
 from earmark.features.store import FeatureStore
 from earmark.inference.classifier import Classifier
 from earmark.models.checkpoint import load_checkpoint
@@ -45,11 +43,3 @@ def test_features_that_are_stored_are_not_computed_again(tmp_path):
     ]
     prepared = prepare_recordings(recordings, FeatureStore(tmp_path / "store", config))
     assert (prepared.num_computed, len(prepared.keys)) == (0, 6)
-
-
-@pytest.mark.parametrize(("old", "new"), RENAMED.items())
-def test_an_old_setting_is_refused_with_its_new_name(old, new):
-    section, key = new.split(".")
-    assert key in load_config().to_dict()[section] or new == "evaluate.excerpt_seconds"
-    with pytest.raises(ConfigError, match=f"{old} is now called {new}".replace(".", r"\.")):
-        load_config(settings=[f"{old}=1"])

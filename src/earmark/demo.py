@@ -60,7 +60,7 @@ def demonstrate(
         prepared = prepare_once(manifest.recordings, store, runtime)
         logger.info(f"   {len(prepared.keys)} clips stored, {prepared.num_computed} of them new")
         logger.info("3. train: epochs until validation stops improving")
-        train(manifest, run, config, runtime=runtime, store_root=store_root, overwrite=overwrite)
+        train(manifest, run, config, device=runtime, store=store_root, overwrite=overwrite)
         logger.info("4. evaluate: once, on clips of speakers and pieces that were never heard")
         # The name that the report gives to the data.
         named = replace(manifest, source=Path("the data inside earmark"))

@@ -21,7 +21,7 @@ def run_training(tmp_path, sound_folder):
         config = load_config(settings=[*SMALL, *settings])
         store = tmp_path / "store"
         manifest = read_manifest(sound_folder)
-        return train(manifest, path, config, runtime=runtime, store_root=store, **options)
+        return train(manifest, path, config, device=runtime, store=store, **options)
 
     return run
 

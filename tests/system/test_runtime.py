@@ -24,7 +24,7 @@ def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch, has_it):
 
 
 def test_one_process_has_no_gradients_to_gather():
-    context = Runtime(CPU).sync_gradients(torch.nn.Linear(1, 1), now=False)
+    context = Runtime(CPU).sync_gradients(torch.nn.Linear(1, 1), enabled=False)
     assert isinstance(context, contextlib.nullcontext)
 
 

@@ -1,11 +1,15 @@
-"""Two processes over Gloo against one: the figures are the same to the last digit."""
+"""Two processes over Gloo against one: the metrics are the same to the last digit."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
+
+from earmark.cli import cli
 
 SETTINGS = (
     "model.blocks.0.channels=4",
@@ -19,29 +23,39 @@ SETTINGS = (
 
 
 def earmark(*arguments, processes=1):
+    arguments = [str(one) for one in arguments]
+    if processes == 1:
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exit_code == 0, result.stderr
+        return result
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [sys.executable, *(launcher if processes > 1 else []), "-m", "earmark"]
-    command += [str(one) for one in arguments]
+    command = [sys.executable, *launcher, "-m", "earmark", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=200)
     assert result.returncode == 0, result.stderr
     return result
 
 
-@pytest.fixture
-def two_process_run(tmp_path, sound_folder):
-    run, store = tmp_path / "run", tmp_path / "store"
+@pytest.fixture(scope="module")
+def two_process_run(tmp_path_factory, write_clip):
+    folder = tmp_path_factory.mktemp("two_processes")
+    data, run, store = folder / "data", folder / "run", folder / "store"
+    for split, count in {"training": 6, "validation": 3, "testing": 1}.items():
+        for label, kind in {"music": "tone", "speech": "noise"}.items():
+            for index in range(count):
+                path = data / split / label / f"{split}_{index}.wav"
+                write_clip(path, 0.8 + 0.4 * index, kind=kind, seed=count * 10 + index)
     settings = [part for one in SETTINGS for part in ("--set", one)]
     trained = earmark(
-        *("train", sound_folder, "-o", run, "--store", store, "--device", "cpu", "--json"),
+        *("train", data, "-o", run, "--store", store, "--device", "cpu", "--json"),
         *settings,
         processes=2,
     )
-    return run, store, trained
+    return data, run, store, trained
 
 
-def test_two_processes_train_and_one_speaks(two_process_run):
-    run, _, trained = two_process_run
+def test_of_two_processes_one_prints(two_process_run):
+    _, run, _, trained = two_process_run
     assert len(trained.stdout.splitlines()) == 1
     assert trained.stderr.count("epoch   1 ") == 1
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -49,19 +63,18 @@ def test_two_processes_train_and_one_speaks(two_process_run):
     assert json.loads(trained.stdout)["epochs"] == 3
 
 
-def test_the_validation_figures_of_two_processes_are_those_of_the_saved_model(
-    two_process_run, sound_folder, tmp_path
+def test_the_validation_metrics_of_two_processes_are_those_of_the_saved_model(
+    two_process_run, tmp_path
 ):
     """The buffers are the first process's, no window is padded, and the sums are the same."""
-    run, store, trained = two_process_run
-    model = (run / "best.safetensors").rename(tmp_path / "model.safetensors")
-    for split in ("testing", "validation"):
-        (sound_folder / split).rename(sound_folder / f"was_{split}")
-    (sound_folder / "was_validation").rename(sound_folder / "testing")
-    figures = [
+    data, run, store, trained = two_process_run
+    model = shutil.copy(run / "best.safetensors", tmp_path / "model.safetensors")
+    shutil.copytree(data / "validation", tmp_path / "data" / "testing")
+    shutil.copytree(data / "training", tmp_path / "data" / "training")
+    metrics = [
         json.loads(
             earmark(
-                *("evaluate", model, sound_folder, "--json", "--store", store),
+                *("evaluate", model, tmp_path / "data", "--json", "--store", store),
                 *("--device", "cpu", "-o", tmp_path / f"out{processes}"),
                 processes=processes,
             ).stdout
@@ -69,13 +82,13 @@ def test_the_validation_figures_of_two_processes_are_those_of_the_saved_model(
         for processes in (1, 2)
     ]
     validation = json.loads(trained.stdout)["validation"]
-    # The temperature was fitted on these clips, and the log tells the loss before it.
-    for one in figures:
+    # The temperature was fitted on these clips, and the log has the loss before it.
+    for one in metrics:
         one["loss"] = one["calibration"]["before"]["loss"]
-        # A test tells intervals as well.
+        # A test has intervals as well.
         for label, known in validation["per_class"].items():
             one["per_class"][label] = {key: one["per_class"][label][key] for key in known}
     for key, value in validation.items():
-        assert figures[0][key] == figures[1][key] == value, key
+        assert metrics[0][key] == metrics[1][key] == value, key
     one, two = ((tmp_path / f"out{n}" / "predictions.csv").read_bytes() for n in (1, 2))
     assert one == two

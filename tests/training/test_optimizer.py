@@ -65,21 +65,21 @@ def trained(parts, epochs=3, objective=PLAIN, **settings):
 
 
 @given(st.floats(0, 1), st.floats(0, 0.9), st.sampled_from(["constant", "cosine", "one_cycle"]))
-def test_the_step_size_rises_to_its_highest_and_a_schedule_lets_it_fall(progress, warmup, name):
+def test_the_learning_rate_warms_up_and_then_follows_the_schedule(progress, warmup, name):
     config = TrainConfig(lr_schedule=name, warmup_fraction=warmup)
-    share = lr_multiplier(progress, config)
-    assert -1e-9 <= share <= 1 + 1e-9
+    multiplier = lr_multiplier(progress, config)
+    assert -1e-9 <= multiplier <= 1 + 1e-9
     if progress < warmup:
-        assert share == pytest.approx(progress / warmup)
+        assert multiplier == pytest.approx(progress / warmup)
     elif name == "constant":
-        assert share == 1.0
+        assert multiplier == 1.0
     later = lr_multiplier(min(1.0, progress + 0.05), config)
     if progress >= warmup:
-        assert later <= share + 1e-9
+        assert later <= multiplier + 1e-9
     assert lr_multiplier(1.0, config) == pytest.approx(float(name == "constant"))
 
 
-def test_one_cycle_lets_the_momentum_go_against_the_step_size():
+def test_one_cycle_moves_the_momentum_against_the_learning_rate():
     config = TrainConfig(lr_schedule="one_cycle", warmup_fraction=0.2)
     momenta = [momentum_at(progress, config) for progress in (0.0, 0.2, 1.0)]
     assert momenta == pytest.approx([0.95, 0.85, 0.95])
@@ -91,7 +91,7 @@ def test_the_optimizer_follows_the_schedule_step_by_step():
     config = TrainConfig(learning_rate=0.1, epochs=2, lr_schedule="cosine", warmup_fraction=0.0)
     steps = Optimizer(model, config)
     seen = []
-    steps.optimizer.register_step_pre_hook(
+    steps.adamw.register_step_pre_hook(
         lambda optimizer, *_: seen.append(optimizer.param_groups[0]["lr"])
     )
     for epoch in (1, 2):
@@ -139,7 +139,7 @@ def test_the_average_moves_by_its_decay_at_every_step_and_is_apart_from_the_weig
     assert not torch.equal(average, model.layer.weight)
 
 
-def test_the_average_takes_the_statistics_of_batch_normalisation_along():
+def test_the_average_includes_the_statistics_of_batch_normalisation():
     torch.manual_seed(0)
     model = AudioCNN([ConvBlockConfig(channels=2)], InputShape(40, 51))
     steps = Optimizer(model, TrainConfig(ema_decay=0.5))
@@ -151,9 +151,9 @@ def test_the_average_takes_the_statistics_of_batch_normalisation_along():
     assert not torch.equal(average, torch.ones(2))
 
 
-def test_a_long_gradient_is_shortened_and_a_short_one_is_not():
+def test_a_gradient_is_clipped_only_above_its_maximum_norm():
     parts = batches([8])
-    for norm, is_shortened in ((1e-3, True), (1e3, False)):
+    for norm, is_clipped in ((1e-3, True), (1e3, False)):
         model = Linear()
         steps = Optimizer(model, TrainConfig(max_grad_norm=norm))
         seen = []
@@ -161,12 +161,12 @@ def test_a_long_gradient_is_shortened_and_a_short_one_is_not():
         def note(*_, model=model, seen=seen):
             seen.append(torch.cat([one.grad.flatten() for one in model.parameters()]).norm())
 
-        steps.optimizer.register_step_pre_hook(note)
+        steps.adamw.register_step_pre_hook(note)
         train_epoch(model, steps, parts, PLAIN, CPU)
         reference = Linear()
         PLAIN(reference, parts[0], np.random.default_rng(0), CPU.device).backward()
         own = torch.cat([one.grad.flatten() for one in reference.parameters()]).norm()
-        expected = torch.tensor(norm) if is_shortened else own
+        expected = torch.tensor(norm) if is_clipped else own
         torch.testing.assert_close(seen[0], expected, rtol=1e-3, atol=0)
 
 
@@ -187,7 +187,7 @@ def test_bfloat16_comes_near_float32_and_the_weights_stay_float32():
     assert losses[0] != losses[1]
 
 
-def test_chance_depends_on_the_seed_and_the_epoch_alone():
+def test_augmentation_depends_on_the_seed_and_the_epoch_alone():
     parts = batches([6, 6])
     augment = Augment(AugmentConfig(time_stretch=0.0, gain_db=9.0, mixup=1.0), 4)
     objective = Objective(make_loss(BINARY), augment)
@@ -208,7 +208,7 @@ def _weights(parts, objective, seed, epoch):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_numbers_that_are_lost_stop_the_training(value):
-    with pytest.raises(TrainingError, match=r"the loss is (nan|inf); lower train\.learning_rate"):
+def test_a_value_that_is_not_finite_stops_the_training(value):
+    with pytest.raises(TrainingError, match=r"loss .*(nan|inf).*train\.learning_rate"):
         require_finite(value, "loss")
     require_finite(1.0, "loss")

@@ -4,19 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from earmark.config import load_config
-from earmark.data.manifest import read_manifest
 from earmark.models.run_folder import RunFolder
-from earmark.system.runtime import Runtime
+from earmark.training.result import TrainingResult
 from earmark.training.seeds import SeedResults, train_seeds
-from earmark.training.train import TrainingResult
 
 
 def result(loss):
     validation = {"loss": loss, "accuracy": 1 - loss}
-    return TrainingResult(Path("run"), 1, 1, False, validation, 10, 0.1)
+    return TrainingResult(Path("run"), Path("data"), 1, 1, False, validation, 10, 0.1)
 
 
 def test_the_mean_and_the_deviation_of_a_sample():
@@ -31,7 +28,7 @@ def test_one_seed_has_no_deviation():
     assert document["validation"]["loss"] == {"mean": 0.1, "standard_deviation": None}
 
 
-def test_seeds_without_validation_have_no_figures_of_it():
+def test_seeds_without_validation_have_no_metrics():
     results = SeedResults([replace(result(0.1), validation=None)] * 2)
     assert not results.were_validated
     assert results.to_dict()["validation"] == {}
@@ -41,12 +38,11 @@ def test_runs_differ_in_their_seed_alone_and_are_not_trained_twice(
     tmp_path, sound_folder, monkeypatch
 ):
     settings = ["train.epochs=1", "train.crop_seconds=0.5", "train.seed=3"]
-    arguments = (read_manifest(sound_folder), tmp_path / "run", load_config(settings=settings), 2)
-    runtime = Runtime(torch.device("cpu"))
-    results = train_seeds(*arguments, runtime=runtime)
+    arguments = (sound_folder, tmp_path / "run", 2, load_config(settings=settings))
+    results = train_seeds(*arguments, device="cpu")
     configs = [load_config(RunFolder(one.run).config_file).to_dict() for one in results.runs]
     assert [config["train"].pop("seed") for config in configs] == [3, 4]
     assert configs[0] == configs[1]
     assert results.runs[0].validation["loss"] != results.runs[1].validation["loss"]
     monkeypatch.delattr("earmark.training.train.train_epoch")
-    assert train_seeds(*arguments, runtime=runtime) == results
+    assert train_seeds(*arguments, device="cpu") == results

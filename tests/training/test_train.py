@@ -46,7 +46,7 @@ EVERYTHING = (
     "augment.mixup=0.5",
     "augment.time_masks=1",
 )
-LONG = ("train.epochs=30", "train.patience=30")
+LONG = ("train.epochs=20", "train.patience=20")
 RUN_FILES = {
     "config.toml",
     "recordings.csv",
@@ -68,8 +68,8 @@ def run_training(tmp_path, sound_folder):
             read_manifest(sound_folder),
             tmp_path / name,
             small(*settings),
-            runtime=CPU,
-            store_root=tmp_path / "store",
+            device=CPU,
+            store=tmp_path / "store",
             **options,
         )
 
@@ -114,7 +114,7 @@ UNVALIDATED = ("train.epochs=4", "train.hold_out_validation=false")
 
 
 @pytest.mark.parametrize("settings", [("train.epochs=4",), EVERYTHING, UNVALIDATED])
-def test_a_run_interrupted_in_an_epoch_goes_on_to_the_same_weights(
+def test_a_run_interrupted_in_an_epoch_is_resumed_to_the_same_weights(
     run_training, tmp_path, monkeypatch, settings
 ):
     run_training("whole", *settings)
@@ -171,7 +171,8 @@ def test_without_validation_more_clips_train(run_training, tmp_path):
     assert without["test"] == with_it["test"]
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(run_training, tmp_path, sound_folder):
+@pytest.mark.slow
+def test_a_killed_run_is_resumed_to_the_same_weights(run_training, tmp_path, sound_folder):
     run_training("whole", *LONG)
     run = tmp_path / "cut"
     settings = [f"--set={one}" for one in (*SMALL, *LONG)]
@@ -184,12 +185,12 @@ def test_a_killed_run_goes_on_to_the_same_weights(run_training, tmp_path, sound_
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert (run / "last.safetensors").exists()
-    subprocess.run(command, check=True, capture_output=True)
+    run_training("cut", *LONG)
     for name in ("best.safetensors", "last.safetensors"):
         assert (run / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_a_finished_run_is_told_again_without_training(run_training, monkeypatch):
+def test_a_finished_run_gives_its_result_without_training(run_training, monkeypatch):
     first = run_training("run", "train.epochs=2")
     monkeypatch.delattr("earmark.training.train.train_epoch")
     assert run_training("run", "train.epochs=2") == first
@@ -198,7 +199,7 @@ def test_a_finished_run_is_told_again_without_training(run_training, monkeypatch
 def test_another_run_in_the_folder_is_not_overwritten_unless_asked(run_training, tmp_path):
     run_training("run", "train.epochs=1")
     before = (tmp_path / "run" / "last.safetensors").read_bytes()
-    with pytest.raises(TrainingError, match=r"holds another run \(settings differ\)"):
+    with pytest.raises(TrainingError, match=r"run: .*settings"):
         run_training("run", "train.epochs=1", "train.seed=5")
     assert (tmp_path / "run" / "last.safetensors").read_bytes() == before
     run_training("run", "train.epochs=1", "train.seed=5", overwrite=True)
@@ -208,7 +209,7 @@ def test_another_run_in_the_folder_is_not_overwritten_unless_asked(run_training,
 def test_changed_data_are_noticed(run_training, sound_folder, write_clip):
     run_training("run", "train.epochs=1")
     write_clip(sound_folder / "training" / "music" / "new.wav", seed=77)
-    with pytest.raises(TrainingError, match=r"holds another run \(the data have changed\)"):
+    with pytest.raises(TrainingError, match=r"run: .*data"):
         run_training("run", "train.epochs=1")
 
 
@@ -266,7 +267,7 @@ def test_one_mean_over_all_windows_not_a_mean_of_batch_means():
     assert train_epoch(model, steps, batches, objective, CPU) == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_network_can_learn_eight_windows_by_heart():
+def test_a_network_can_overfit_eight_windows():
     torch.manual_seed(0)
     model = AudioCNN(small().model.blocks, InputShape(40, 51))
     targets = torch.eye(2).repeat(4, 1)
@@ -279,10 +280,10 @@ def test_a_network_can_learn_eight_windows_by_heart():
 
 
 @pytest.mark.parametrize("settings", [(), ("train.max_crops=1", "train.batch_size=64")])
-def test_weights_that_are_lost_stop_training_and_keep_the_last_good_epoch(
+def test_a_loss_that_is_not_finite_stops_training_and_keeps_the_last_good_epoch(
     run_training, tmp_path, settings
 ):
-    with pytest.raises(TrainingError, match=r" is -?(nan|inf); lower train\.learning_rate"):
+    with pytest.raises(TrainingError, match=r"(nan|inf).*train\.learning_rate"):
         run_training("other", "train.epochs=9", "train.learning_rate=1e30", *settings)
     kept = tmp_path / "other" / "last.safetensors"
     assert not kept.exists() or load_checkpoint(kept)
@@ -308,33 +309,31 @@ def test_the_test_split_is_not_read_while_training(run_training, sound_folder):
 
 def test_data_that_cannot_be_trained_on_are_refused(run_training, sound_folder, write_clip):
     write_clip(sound_folder / "training" / "third" / "x.wav")
-    with pytest.raises(
-        DataError, match="no 'third' in the validation split; it has 1 of the 3 groups"
-    ):
+    with pytest.raises(DataError, match=r"'third' .*validation"):
         run_training("run")
     for split in ("validation", "testing"):
         write_clip(sound_folder / split / "third" / "x.wav")
-    with pytest.raises(DataError, match=r"3 labels; a binary task has two, so set train\.task="):
+    with pytest.raises(DataError, match=r"train\.task"):
         run_training("run", "train.task=binary")
 
 
 def test_a_label_of_the_test_split_alone_is_refused(run_training, sound_folder, write_clip):
     write_clip(sound_folder / "testing" / "third" / "x.wav")
-    with pytest.raises(DataError, match="'third' occurs in the test split only"):
+    with pytest.raises(DataError, match=r"'third' .*test"):
         run_training("run")
 
 
-def test_one_label_is_nothing_to_tell_apart(run_training, sound_folder):
+def test_a_single_label_is_refused(run_training, sound_folder):
     for folder in sound_folder.glob("*/speech"):
         folder.rename(folder.parent.parent.parent / f"{folder.parent.name}-speech")
-    with pytest.raises(DataError, match="only the label 'music'; at least two"):
+    with pytest.raises(DataError, match="'music'"):
         run_training("run")
 
 
 def test_a_split_without_a_label_is_refused(run_training, sound_folder):
     for path in (sound_folder / "validation" / "music").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match="no 'music' in the validation split"):
+    with pytest.raises(DataError, match=r"'music' .*validation"):
         run_training("run")
 
 
@@ -382,16 +381,16 @@ def test_clips_that_are_too_short_for_the_network_are_not_blamed_on_augmentation
         run_training("run", "train.crop_seconds=8", *pools)
 
 
-def test_doubt_of_predictions_is_none_of_training(run_training, tmp_path):
-    doubting = run_training("doubting", "predict.min_probability=0.999")
+def test_abstention_does_not_change_training(run_training, tmp_path):
+    abstaining = run_training("abstaining", "predict.min_probability=0.999", "train.epochs=3")
     (line,) = [
         one
-        for one in RunFolder(tmp_path / "doubting").read_log()
-        if one["epoch"] == doubting.best_epoch
+        for one in RunFolder(tmp_path / "abstaining").read_log()
+        if one["epoch"] == abstaining.best_epoch
     ]
-    plain = run_training("plain")
-    assert doubting.validation == plain.validation
-    assert doubting.validation["loss"] == pytest.approx(line["val_loss"])
+    plain = run_training("plain", "train.epochs=3")
+    assert abstaining.validation == plain.validation
+    assert abstaining.validation["loss"] == pytest.approx(line["val_loss"])
 
 
 def test_a_head_of_fixed_length_takes_no_shortened_windows():

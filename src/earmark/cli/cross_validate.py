@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
     "num_folds",
     type=int,
     metavar="K",
-    help="Folds to draw by group; those of the manifest, or 5.",
+    help="Number of folds to draw by group; by default those of the manifest, or 5.",
 )
 @click.option(
     "--seeds",
@@ -43,20 +43,20 @@ logger = logging.getLogger(__name__)
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Networks that judge each clip, each with another seed.",
+    help="Networks that predict each clip, each with another seed.",
 )
 @click.option(
     "--workers",
     "num_workers",
     type=click.IntRange(min=1),
-    help="Folds at once; one a processor by default.",
+    help="Parallel folds; by default one for each processor.",
 )
 @click.option(
     "-o",
     "--output",
     "folder",
     type=click.Path(path_type=Path),
-    help="Folder for the results; an interrupted cross-validation in it goes on.",
+    help="Folder of the results; an interrupted cross-validation in it is resumed.",
 )
 @click.option("--keep-models", is_flag=True, help="Keep the run folder of each fold.")
 @overwrite_option
@@ -74,13 +74,10 @@ def cross_validate(
     **plan: Any,
 ) -> None:
     """Tests every recording by networks that were trained without its fold."""
-    from earmark.data.manifest import read_manifest
     from earmark.training.cross_validation.run import Plan
     from earmark.training.cross_validation.run import cross_validate as cross_validate_data
 
-    found = cross_validate_data(
-        read_manifest(data), config, Plan(**plan), runtime=runtime, store_root=store_root
-    )
+    found = cross_validate_data(data, Plan(**plan), config, device=runtime, store=store_root)
     if as_json:
         click.echo(json.dumps(found.to_dict()))
     else:

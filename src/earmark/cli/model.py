@@ -1,4 +1,4 @@
-"""Commands that tell about networks."""
+"""Commands that list and inspect networks."""
 
 import json
 from dataclasses import asdict
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def model() -> None:
-    """Tells about networks."""
+    """List or inspect networks."""
 
 
 @model.command("list")
 @json_option
 def list_architectures(as_json: bool) -> None:
-    """Names the registered architectures, and what each costs at the default settings."""
+    """Lists the registered architectures and their cost at the default settings."""
     from earmark.cli.terminal import print_table
     from earmark.config import Config
     from earmark.features.windows import crop_frames
@@ -48,7 +48,7 @@ def list_architectures(as_json: bool) -> None:
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @configured
 def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
-    """Prints size after each layer, parameters and multiply-adds, of MODEL or the settings."""
+    """Prints the layers of MODEL, or of the settings: output sizes, parameters, multiply-adds."""
     from earmark.cli.terminal import print_table
     from earmark.errors import ConfigError
     from earmark.features.windows import crop_frames
@@ -59,7 +59,7 @@ def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
 
     if model:
         if given("settings") or given("config_file"):
-            raise ConfigError(f"{model}: keeps its settings; leave --set and --config out")
+            raise ConfigError(f"{model}: has its own settings; leave --set and --config out")
         checkpoint = load_checkpoint(model)
         spec, network = checkpoint.spec, checkpoint.build()
     else:
@@ -70,7 +70,7 @@ def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
     rows = [
         (
             one.name,
-            one.kind,
+            one.type,
             " x ".join(map(str, one.output_size)),
             f"{one.num_parameters:,}",
             f"{one.num_multiply_adds:,}",
@@ -78,7 +78,7 @@ def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
         for one in layers
     ]
     title = f"{spec.config.model.name}, input 1 x {shape.n_mels} x {shape.num_frames}"
-    print_table(title, ("layer", "kind", "output", "parameters", "multiply-adds"), rows)
+    print_table(title, ("layer", "type", "output", "parameters", "multiply-adds"), rows)
     parameters = sum(one.num_parameters for one in layers)
     multiply_adds = sum(one.num_multiply_adds for one in layers)
-    click.echo(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds a window")
+    click.echo(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds per window")

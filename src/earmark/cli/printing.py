@@ -214,8 +214,8 @@ def _print_pooled(facts: Mapping[str, Any]) -> None:
     clips = f"{facts['num_clips']} clips from {facts['num_groups']} groups"
     if facts["accuracy_std"] is not None:
         clips = (
-            f"{facts['num_judgements']} predictions of {clips}, {len(facts['seeds'])} seeds with a "
-            f"standard deviation of {facts['accuracy_std']:.1%}"
+            f"{facts['num_predictions']} predictions of {clips}, {len(facts['seeds'])} seeds with "
+            f"a standard deviation of {facts['accuracy_std']:.1%}"
         )
     click.echo(
         f"Accuracy {facts['accuracy']:.1%} ({facts['num_correct']} of {clips}), interval "

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -30,33 +30,36 @@ if TYPE_CHECKING:
     "study",
     type=click.Path(path_type=Path),
     required=True,
-    help="Study folder; a study in it goes on.",
+    help="Study folder; a study in it is resumed.",
 )
 @click.option("--trials", type=int, help="Short for --set tune.trials=N.")
 @click.option(
     "--workers",
     "num_workers",
     type=click.IntRange(min=1),
-    help="Trials at once; by default one a processor.",
+    help="Parallel trials; by default one for each processor.",
 )
 @store_option
 @computing
 @json_option
 @seeded
 @configured
-def tune(
+def tune(  # noqa: PLR0913 - as many as the command has options
     data: Path,
     study: Path,
     trials: int | None,
+    num_workers: int | None,
+    store_root: Path | None,
     as_json: bool,
     config: "Config",
     runtime: "Runtime",
-    **options: Any,
 ) -> None:
-    """Searches better settings on the validation split."""
+    """Searches settings by their score on the validation split.
+
+    More trials make the best validation score more optimistic; trust the test score.
+    """
     from earmark.cli.terminal import print_table
     from earmark.config import override
-    from earmark.data.manifest import read_manifest
     from earmark.errors import ConfigError
 
     try:
@@ -67,15 +70,10 @@ def tune(
         raise ConfigError("tune needs Optuna; install it: pip install 'earmark[tune]'") from None
     if trials is not None:
         config = override(config, [f"tune.trials={trials}"])
-    result = search(read_manifest(data), study, config, runtime=runtime, **options)
+    result = search(data, study, config, device=runtime, store=store_root, num_workers=num_workers)
     if as_json:
         click.echo(json.dumps(result.to_dict()))
         return
-    rows = [(path, json.dumps(value)) for path, value in result.best.settings.items()]
-    print_table("", ("setting", "best"), rows)
-    click.echo(
-        f"{result.num_trials} trials: {result.num_complete} complete, {result.num_pruned} pruned, "
-        f"{result.num_failed} failed. Best: trial {result.best.number}, validation "
-        f"{result.objective} {result.best.value:.4f}"
-    )
+    print_table("", ("setting", "best"), result.best.rows())
+    click.echo(result.summary())
     click.echo(f"Train it: earmark train {data} -o RUN --from-study {study}")

@@ -1,7 +1,7 @@
 """All settings: frozen, strict sections, read from TOML and written to it.
 
 A setting that is unknown, of the wrong type or out of range is an error that names its path; all
-mistakes of a file are reported at once.
+errors of a file are reported at once.
 """
 
 from earmark.config.base import MAX_WINDOW_FRAMES, Section

@@ -1,14 +1,14 @@
-"""What every section of the settings is made of: strict, frozen, bounded."""
+"""The base class of all sections, and the bounded types of their settings."""
 
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+FractionBelowOne = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Length = Annotated[int, Field(ge=1, le=65_536)]
-"""Samples or windows: far beyond use, and yet an array of that size can be made."""
+"""A number of samples or windows; an array of the largest still fits in memory."""
 Size = Annotated[int, Field(ge=1, le=1024)]
 
 MAX_WINDOW_FRAMES = 1_000_000
@@ -27,6 +27,6 @@ PaddingPair = Annotated[tuple[Padding, Padding], BeforeValidator(_as_pair)]
 
 
 class Section(BaseModel):
-    """A part of the configuration."""
+    """A section of the configuration."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""Settings from plain tables, TOML files and single ``section.key=value`` texts."""
+"""Settings from dictionaries, TOML files and single ``section.key=value`` strings."""
 
 import difflib
 import json
@@ -17,22 +17,22 @@ from earmark.errors import ConfigError
 
 
 def config_from_dict(table: dict[str, Any], *, source: str = "configuration") -> Config:
-    """Checks plain tables and freezes them.
+    """A validated, frozen configuration from nested dictionaries.
 
     Args:
         table: Section name to table, as TOML or JSON gives them.
         source: Named in the error.
 
     Raises:
-        ConfigError: With every mistake and its path.
+        ConfigError: With every error and its path.
     """
     try:
-        # Through JSON, so that strict mode takes a TOML array for a tuple; a TOML date has no JSON
-        # form and goes as text, which no setting takes for a number.
+        # Through JSON, so that strict mode accepts a TOML array for a tuple. A TOML date becomes a
+        # string, which is no valid number.
         return Config.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
-        mistakes = "; ".join(_describe(item) for item in error.errors())
-        raise ConfigError(f"{source}: {mistakes}") from None
+        errors = "; ".join(_describe(item) for item in error.errors())
+        raise ConfigError(f"{source}: {errors}") from None
 
 
 def as_config(config: Config | Path | str | None) -> Config:
@@ -55,7 +55,7 @@ def load_config(path: Path | str | None = None, settings: Sequence[str] = ()) ->
     """Reads a TOML file and applies single settings on top.
 
     Args:
-        path: The file; the defaults when it is not given.
+        path: The file; by default there is none, and all settings have their defaults.
         settings: Each ``section.key=value``, the value parsed as TOML; a bare word is a string,
             and a number in the path picks from a list (``model.blocks.0.channels=24``).
 
@@ -78,7 +78,7 @@ def load_config(path: Path | str | None = None, settings: Sequence[str] = ()) ->
 
 
 def override(config: Config, settings: Iterable[str]) -> Config:
-    """A configuration with single settings changed; see `load_config` for their form."""
+    """A configuration with single settings changed, written as in `load_config`."""
     table = config.to_dict()
     for setting in settings:
         dotted, equals, text = setting.partition("=")
@@ -96,7 +96,7 @@ def _parse_value(text: str) -> Any:
 
 
 def _describe(error: Any) -> str:
-    # A name in quotation marks may have several lines; a message has one.
+    # A quoted name may have several lines; a message has one.
     location = [" ".join(str(part).split()) for part in error["loc"]]
     path = ".".join(location) or "the configuration"
     if error["type"] == "extra_forbidden" and path in RENAMED:

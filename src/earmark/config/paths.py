@@ -1,4 +1,4 @@
-"""Values at paths of plain tables, such as ``model.blocks.0.channels``."""
+"""Values at paths of nested dictionaries, such as ``model.blocks.0.channels``."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from earmark.errors import ConfigError
 
 
 def place(table: dict[str, Any], path: str, value: Any, where: str) -> None:
-    """Puts a value into plain tables.
+    """Sets a value in nested dictionaries.
 
     Args:
         table: As `Config.to_dict` gives it; changed.
-        path: Names between points. A number picks from a list, ``*`` means each of its items.
-        value: What to put there.
-        where: Opens the message of an error.
+        path: Keys separated by points. A number picks from a list; ``*`` means all of its items.
+        value: The new value.
+        where: Start of an error message.
 
     Raises:
         ConfigError: The path leads through a single value or past the end of a list.

@@ -1,4 +1,4 @@
-"""The section `tune`: what is searched, and how."""
+"""The section `tune`: the search space, the objective and the pruner."""
 
 from typing import Annotated, Any, Literal
 
@@ -16,22 +16,22 @@ def _as_search(value: Any) -> Any:
 
 
 class SearchConfig(Section):
-    """Where one setting is searched: among choices, or from `low` to `high`.
+    """The search range of one setting: a list of choices, or from `low` to `high`.
 
-    A list stands for its choices. In a path `*` means every item of a list. A choice that is a
-    table changes what it names and leaves the rest.
+    A list is short for its choices. In a path, `*` means every item of a list. A choice that is a
+    table changes the settings that it names and leaves the others.
     """
 
     choices: Annotated[
         Annotated[tuple[Any, ...], Field(min_length=1)] | None, BeforeValidator(_as_tuple)
     ] = None
-    """Any values that the setting may take."""
+    """Values to choose from."""
     low: int | float | None = None
-    """Least value; a whole number searches whole numbers."""
+    """Lowest value; integers are searched if it is an integer."""
     high: int | float | None = None
-    """Greatest value."""
+    """Highest value."""
     log: bool = False
-    """Whether equal factors, not equal steps, are equally likely."""
+    """Whether to sample uniformly on a logarithmic scale."""
 
     @model_validator(mode="after")
     def _check(self) -> "SearchConfig":
@@ -43,27 +43,27 @@ class SearchConfig(Section):
         if low is None or high is None:
             raise ValueError("give choices, or low and high")
         if type(low) is not type(high):
-            raise ValueError(f"low = {low} and high = {high}: write both with a point or neither")
+            raise ValueError(f"low = {low} and high = {high}: write both as integers, or neither")
         if low >= high:
             raise ValueError(f"low = {low} is not below high = {high}")
         if self.log and low <= 0:
-            raise ValueError(f"low = {low} has no logarithm; raise it above 0")
+            raise ValueError(f"low = {low}: must be above 0 with log = true")
         return self
 
 
 class TuneConfig(Section):
-    """The search for better settings."""
+    """Hyper-parameter search."""
 
     trials: Positive = 50
-    """Trials of a study, those of earlier sittings and of all workers included."""
+    """Number of trials of a study, over all its workers and resumptions."""
     objective: Literal["loss", "accuracy"] = "loss"
-    """What makes a trial better on the validation split: a lower log-loss or a higher accuracy."""
+    """Validation score to optimize: the log-loss (lower is better) or the accuracy (higher)."""
     pruner: Literal["median", "hyperband", "none"] = "median"
-    """What ends a trial that lags behind: `median` when its best is worse than the median of the
-    others after as many epochs; `hyperband` keeps the best third, again and again."""
+    """How trials are stopped early: `median` when their best score is worse than the median of the
+    others after as many epochs; `hyperband` keeps the best third, repeatedly."""
     startup_trials: Positive = 10
-    """Trials drawn at random before the sampler learns from them, and before the median prunes."""
+    """Number of random trials before the sampler uses their scores and `median` prunes."""
     warmup_epochs: Positive = 5
-    """Epochs of each trial before it can be pruned."""
+    """Number of epochs before a trial can be pruned."""
     space: dict[str, Annotated[SearchConfig, BeforeValidator(_as_search)]] | None = None
-    """Path of a setting to where it is searched; the default space when it is not given."""
+    """Path of a setting to its search range; if not given, a default space is searched."""

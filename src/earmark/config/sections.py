@@ -1,4 +1,4 @@
-"""The sections of the settings, and the whole that they make."""
+"""The sections of the settings, and the whole configuration."""
 
 import math
 from typing import Annotated, Any, Literal
@@ -9,12 +9,12 @@ from pydantic import Field, model_validator
 from earmark.config.base import (
     MAX_WINDOW_FRAMES,
     Fraction,
+    FractionBelowOne,
     Length,
     PaddingPair,
     Pair,
     Positive,
     Section,
-    Share,
     Size,
 )
 from earmark.config.search import TuneConfig
@@ -23,28 +23,28 @@ Head = Literal["pool", "mean_max", "flatten"]
 
 
 class FeatureConfig(Section):
-    """The front end: waveform to log-mel band energies. Lengths in samples, frequencies in Hz."""
+    """Log-mel features. Lengths are in samples, frequencies in Hz."""
 
     sample_rate: Annotated[int, Field(ge=1000, le=768_000)] = 16_000
-    """Every clip is resampled to this rate."""
+    """Sample rate that all audio is resampled to."""
     n_fft: Annotated[int, Field(ge=2, le=65_536)] = 1024
-    """Length of the Fourier transform; even."""
+    """Length of the Fourier transform; must be even."""
     win_length: Length = 1024
-    """Length of the Hann window, centred in the transform."""
+    """Length of the Hann window, centred in the Fourier transform."""
     hop_length: Length = 320
-    """Step from one frame to the next."""
+    """Step between frames."""
     n_mels: Size = 40
     """Number of mel bands."""
     f_min: Annotated[float, Field(ge=0)] = 0.0
-    """Lower edge of the lowest band."""
+    """Lower edge of the lowest mel band."""
     f_max: float | None = None
-    """Upper edge of the highest band; half the sample rate when it is not given."""
+    """Upper edge of the highest mel band; half the sample rate if not given."""
     mel_scale: Literal["slaney", "htk"] = "slaney"
-    """Slaney's scale is linear below 1 kHz; HTK's is logarithmic everywhere."""
+    """Mel scale: `slaney` is linear below 1 kHz, `htk` is logarithmic everywhere."""
     mel_norm: Literal["slaney", "none"] = "slaney"
-    """Slaney's norm gives each band the same area; none gives each the same peak."""
+    """Norm of the mel filters: `slaney` gives them equal areas, `none` equal peaks."""
     power: Annotated[float, Field(gt=0)] = 2.0
-    """Exponent of the magnitude before the bands are summed: 2 for energy, 1 for magnitude."""
+    """Exponent of the magnitude spectrogram: 2 for energy, 1 for magnitude."""
 
     @property
     def top_frequency(self) -> float:
@@ -79,172 +79,172 @@ class FeatureConfig(Section):
 
 
 class ConvBlockConfig(Section):
-    """One block of the network: convolution, ReLU, batch normalisation, max pooling, dropout.
+    """A block of the network: convolution, ReLU, batch normalisation, max pooling, dropout.
 
-    A pair is (bands, frames); one number stands for both.
+    A pair is (bands, frames); one number sets both.
     """
 
     channels: Annotated[int, Field(ge=1, le=4096)] = 16
-    """Channels that the convolution gives."""
+    """Number of output channels of the convolution."""
     kernel_size: Pair = (5, 5)
-    """Size of the convolution's kernel."""
+    """Size of the convolution kernel."""
     stride: Pair = (1, 1)
-    """Step of the kernel."""
+    """Stride of the convolution."""
     padding: PaddingPair = (2, 2)
-    """Zeros added on each side."""
+    """Zero padding on each side."""
     dilation: Pair = (1, 1)
-    """Distance between the kernel's points."""
+    """Dilation of the kernel."""
     pool_size: Pair = (2, 4)
-    """Size of the pooling window; 1 turns pooling off."""
+    """Size of the pooling window; 1 disables pooling."""
     pool_stride: Pair | None = None
-    """Step of the pooling window; its own size when it is not given."""
-    dropout: Fraction = 0.0
-    """Probability that a value is dropped after pooling."""
+    """Stride of the pooling window; its size if not given."""
+    dropout: FractionBelowOne = 0.0
+    """Dropout probability after pooling."""
 
 
 class ModelConfig(Section):
     """The network."""
 
     name: str = "audio_cnn"
-    """A registered architecture; `earmark model list` names them."""
+    """Architecture; `earmark model list` lists them."""
     blocks: Annotated[tuple[ConvBlockConfig, ...], Field(min_length=1, max_length=64)] = (
         ConvBlockConfig(channels=16, kernel_size=(5, 5), padding=(2, 2), pool_size=(2, 4)),
         ConvBlockConfig(channels=20, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 2)),
         ConvBlockConfig(channels=24, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 2)),
         ConvBlockConfig(channels=28, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 1)),
     )
-    """The convolution blocks in order."""
+    """Convolution blocks of `audio_cnn`, in order."""
     head: Head = "pool"
-    """`pool` averages over frames and takes any length; `mean_max` adds the maximum to the average,
-    for sounds that fill little of a window; `flatten` is the textbook head and fixes the length of
-    its windows."""
-    dropout: Fraction = 0.25
-    """Probability that a value is dropped before the classifier."""
+    """Head of `audio_cnn`: `pool` averages over frames and takes windows of any length; `mean_max`
+    adds the maximum to the average, for sounds that are short compared with the window; `flatten`
+    is the textbook head and takes windows of one length only."""
+    dropout: FractionBelowOne = 0.25
+    """Dropout probability before the classifier."""
     width: Annotated[float, Field(gt=0, le=32)] = 1.0
-    """Channels of `bc_resnet` and `cp_resnet`, as a multiple of their usual ones."""
+    """Width multiplier of the channels of `bc_resnet` and `cp_resnet`."""
     rho: Annotated[int, Field(ge=0, le=22)] = 5
-    """How many convolutions of `cp_resnet`, after its first block, look at neighbours too."""
+    """Number of 3 x 3 convolutions of `cp_resnet` after its first block, which sets its receptive
+    field; the others are 1 x 1."""
 
 
 class AugmentConfig(Section):
-    """What chance does to the windows of training, in the order of this table.
+    """Augmentation of the training windows, applied in the order of this table.
 
-    0 turns each kind off, and `shortest` is off at 1.
+    0 disables an augmentation; 1 disables `shortest`.
     """
 
     time_stretch: Annotated[float, Field(ge=0, le=4)] = 0.25
-    """Windows are cut up to this much longer or shorter, then brought to one length: 0.25 is from
-    1/1.25 to 1.25 times the length."""
+    """Largest time stretch: 0.25 stretches windows by factors from 1/1.25 to 1.25."""
     shortest: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Batches are cut to a random share of the window, at least this; 1 leaves them whole."""
-    roll: Share = 0.0
-    """Windows are rotated in time by up to this share of their length."""
+    """Smallest fraction of the window that batches are cropped to; 1 disables cropping."""
+    roll: Fraction = 0.0
+    """Largest random rotation in time, as a fraction of the window."""
     frequency_warp: Annotated[float, Field(ge=0, le=4)] = 0.0
-    """Bands are moved up or down the mel scale by a factor of up to 1 plus this, as of smaller or
-    larger bodies: 0.1 is from 1/1.1 to 1.1."""
+    """Largest warp of the mel scale, as with a shorter or longer vocal tract: 0.1 warps by factors
+    from 1/1.1 to 1.1."""
     gain_db: Annotated[float, Field(ge=0, le=60)] = 10.0
-    """Windows are made louder or softer by up to this many decibels."""
+    """Largest random gain in either direction, in decibels."""
     filter_db: Annotated[float, Field(ge=0, le=60)] = 0.0
-    """Bands are made louder or softer by up to this many decibels, along a smooth random curve."""
-    noise: Share = 0.5
-    """Share of the windows that get noise of a random colour."""
+    """Largest gain of a band in a smooth random frequency response, in decibels."""
+    noise: Fraction = 0.5
+    """Fraction of the windows that noise of a random colour is added to."""
     noise_snr_db: Annotated[float, Field(ge=-20, le=60)] = 5.0
-    """Loudest noise, as a signal-to-noise ratio before its colour, which may add some 10 dB; the
-    softest is 30 dB lower."""
-    mixup: Share = 0.0
-    """Share of the windows that are mixed with another one of their batch, targets as well."""
+    """Lowest signal-to-noise ratio, in decibels, before the colour of the noise, which may add some
+    10 dB; the highest is 30 dB more."""
+    mixup: Fraction = 0.0
+    """Fraction of the windows that are mixed with another one of their batch, as are targets."""
     mixup_alpha: Annotated[float, Field(gt=0, le=100)] = 0.4
-    """Parameters of the beta distribution of the mixing ratio: 1 is uniform, less mixes less."""
+    """Both parameters of the beta distribution of the ratio: 1 is uniform, lower mixes less."""
     mixup_domain: Literal["decibels", "energy"] = "decibels"
-    """`decibels` mixes the values that the network sees (mixup); `energy` mixes as if both sounded
-    at once, at equal levels before the ratio (between-class mixing); in a multi-label task both
-    then keep all their labels."""
-    freq_mixstyle: Share = 0.0
-    """Share of the batches in which each band's mean and deviation are mixed with those of another
-    window."""
+    """`decibels` mixes the input of the network (mixup); `energy` mixes the sounds themselves, at
+    equal levels before the ratio (between-class mixing), and keeps all labels of both in a
+    multi-label task."""
+    freq_mixstyle: Fraction = 0.0
+    """Fraction of the batches in which the mean and standard deviation of each band are mixed with
+    those of another window (Freq-MixStyle)."""
     freq_mixstyle_alpha: Annotated[float, Field(gt=0, le=100)] = 0.4
-    """Both parameters of the beta distribution of that mixing ratio."""
+    """Both parameters of the beta distribution of the mixing ratio of `freq_mixstyle`."""
     frequency_masks: Annotated[int, Field(ge=0, le=100)] = 0
-    """Stretches of bands that are blanked out."""
-    frequency_mask_fraction: Share = 0.2
-    """Widest such stretch, as a share of the bands."""
+    """Number of frequency masks (SpecAugment)."""
+    frequency_mask_fraction: Fraction = 0.2
+    """Largest width of a frequency mask, as a fraction of the bands."""
     time_masks: Annotated[int, Field(ge=0, le=100)] = 1
-    """Stretches of time that are blanked out."""
-    time_mask_fraction: Share = 0.2
-    """Longest such stretch, as a share of the window."""
+    """Number of time masks (SpecAugment)."""
+    time_mask_fraction: Fraction = 0.2
+    """Largest width of a time mask, as a fraction of the window."""
 
     def source_frames(self, window_frames: int) -> int:
-        """Frames that a window is cut from: more than it has, where it is stretched.
+        """Frames to read for a window, which are more than it has if it is time-stretched.
 
         Args:
-            window_frames: Length of the windows that the network gets.
+            window_frames: Frames of the windows that the network gets.
         """
         return math.ceil(window_frames * (1 + self.time_stretch))
 
 
 class TrainConfig(Section):
-    """Training and the splitting of data that come without splits."""
+    """Training, and the split of data without splits."""
 
     epochs: Positive = 100
-    """Largest number of epochs."""
+    """Maximum number of epochs."""
     batch_size: Length = 32
-    """Windows a batch, in each process."""
+    """Number of windows in a batch, in each process."""
     grad_accumulation_steps: Length = 1
-    """Batches whose gradients make one step, as one batch of so many times the size would."""
+    """Number of batches whose gradients are accumulated for one optimizer step."""
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3
-    """Step size of AdamW; the highest one of a schedule."""
+    """Learning rate of AdamW; the maximum of the schedule."""
     lr_schedule: Literal["constant", "cosine", "one_cycle"] = "cosine"
-    """How the step size goes on after warm-up: it stays, or falls to nothing over `train.epochs`
-    along a cosine. `one_cycle` does so too, and lets the momentum fall and rise against it."""
-    warmup_fraction: Fraction = 0.1
-    """Share of `train.epochs` in which the step size rises to its highest."""
+    """Schedule after warm-up: `constant`, or `cosine` decay to 0 over `train.epochs`; `one_cycle`
+    is `cosine` with a momentum that moves in the opposite direction."""
+    warmup_fraction: FractionBelowOne = 0.1
+    """Fraction of `train.epochs` in which the learning rate rises linearly from 0."""
     max_grad_norm: Annotated[float, Field(ge=0)] = 0.0
-    """Longest gradient over all weights; longer ones are shortened. 0 lets all pass."""
-    ema_decay: Fraction = 0.9
-    """Share that the moving average of the weights keeps at each step; the average is validated and
-    kept. 0 keeps the weights themselves."""
+    """Maximum gradient norm; 0 disables clipping."""
+    ema_decay: FractionBelowOne = 0.9
+    """Decay of the exponential moving average of the weights, which is validated and kept; 0
+    disables it."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
-    """Numbers in the layers while training; `auto` is bfloat16 where the device has it."""
+    """Floating-point type in training; `auto` is bfloat16 if the device supports it."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     """Weight decay of AdamW."""
     hold_out_validation: bool = True
-    """Whether validation recordings are held out. If not, they train too: every epoch is run, the
-    last weights are kept, and thresholds stay at their defaults."""
+    """Whether the validation split is held out. If not, it is used for training: all epochs are
+    run, the last weights are kept, and thresholds stay at their defaults."""
     patience: Positive = 30
-    """Epochs without a better validation loss before training stops."""
+    """Number of epochs without a better validation loss before training stops early."""
     min_delta: Annotated[float, Field(ge=0)] = 0.0
-    """A validation loss is better when it is lower by more than this."""
+    """Minimum decrease of the validation loss that counts as an improvement."""
     task: Literal["auto", "binary", "multi_class", "multi_label"] = "auto"
-    """What the labels mean. `auto` goes by the data: a recording with several labels makes them
-    `multi_label`, two labels are `binary`, more are `multi_class`."""
+    """Task of the labels. `auto` depends on the data: `multi_label` if a recording has several
+    labels, else `binary` for two labels and `multi_class` for more."""
     balance: Literal["none", "weights", "sampling"] = "none"
-    """How rare labels are helped: by weights in the loss, or by drawing them more often."""
-    label_smoothing: Fraction = 0.0
-    """Share of each target that is spread over what it is not."""
+    """Class balancing: `weights` in the loss, or `sampling` rare labels more often."""
+    label_smoothing: FractionBelowOne = 0.0
+    """Fraction of each target that is spread uniformly over its possible values."""
     teachers: tuple[str, ...] = ()
-    """Run folders of trained networks, whose probabilities are learnt beside the labels. In
-    `cross-validate` also folders of cross-validations that kept their models: those of a fold
-    teach it."""
-    teacher_weight: Share = 0.8
-    """What the mean of these probabilities weighs in a target; the labels weigh the rest."""
+    """Run folders of networks for knowledge distillation: their probabilities are mixed into the
+    targets. In `cross-validate` also folders of cross-validations with `--keep-models`: their
+    models of a fold are the teachers of that fold."""
+    teacher_weight: Fraction = 0.8
+    """Weight of the teachers' mean probabilities in the targets; the labels have the rest."""
     crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
-    """Length of the windows that the network sees, or that of the longest training clip where it is
-    shorter; long clips are judged by the mean over them."""
+    """Duration of the windows of the network in seconds, or that of the longest training clip if it
+    is shorter; predictions for longer clips pool their windows."""
     max_crops: Annotated[int, Field(ge=1, le=10_000)] = 4
-    """Most random windows that one clip gives in an epoch; a long clip gives more than a short."""
+    """Maximum number of random windows of a clip in an epoch; long clips have more than short."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the weights, the order and the crops."""
+    """Random seed of the initial weights, the batches and the augmentation."""
     split_seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the split of data that come without one."""
+    """Random seed of the split of data without splits."""
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the recordings held for validation when the data do not say which."""
+    """Fraction of the recordings in the validation split of data without splits."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Share of the recordings held for testing when the data do not say which."""
+    """Fraction of the recordings in the test split of data without splits."""
 
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
         if self.validation_fraction + self.test_fraction >= 1:
-            raise ValueError("validation_fraction and test_fraction leave nothing to train on")
+            raise ValueError("validation_fraction and test_fraction leave no data for training")
         return self
 
 
@@ -252,46 +252,46 @@ class EvaluateConfig(Section):
     """The test report."""
 
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    """Level of the intervals."""
+    """Confidence level of the intervals."""
     resamples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
-    """How often groups are drawn again for the bootstrap intervals."""
+    """Number of bootstrap resamples of the groups."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of these draws."""
+    """Random seed of the bootstrap."""
     excerpt_seconds: Annotated[float, Field(gt=0, le=3600)] | None = None
-    """Length of the stretches that are each judged alone as well, without the sound around them."""
+    """Duration in seconds of excerpts that are also tested on their own, without their context."""
 
 
 class PredictConfig(Section):
-    """How clips longer than a window are judged, in validation, testing and use alike.
+    """Prediction for clips longer than a window, in validation, testing and use.
 
-    From `hop_seconds` on, how the time lines of recordings are made.
+    The settings from `hop_seconds` on are those of time lines.
     """
 
-    overlap: Fraction = 0.0
-    """Share of a window that the next one repeats."""
+    overlap: FractionBelowOne = 0.0
+    """Overlap of consecutive windows of a clip, as a fraction of the window."""
     pooling: Literal["mean", "max", "attention"] = "mean"
-    """How the windows of a clip decide: by the mean of their logits, by the surest window, or by a
-    mean in which surer windows weigh more."""
-    min_probability: Fraction = 0.0
-    """A label that is less probable than this is not given; a clip that is left without any is
-    `unsure`. At 0 there is none. Validation while training decides on every clip."""
+    """How the logits of the windows of a clip are pooled: `mean`, `max` takes those of the most
+    confident window, `attention` is a mean weighted by confidence."""
+    min_probability: FractionBelowOne = 0.0
+    """Minimum probability of a predicted label; a clip without such a label is `unsure`. 0
+    disables it. Validation in training does not abstain."""
     silence_db: Annotated[float, Field(ge=-200, le=0)] = -80.0
-    """A clip whose loudest frame lies below this, in dB of full scale, is `silence` and gets no
-    label. The default is the noise of 16-bit sound; -200 lets digital silence have its label."""
+    """A clip whose loudest frame is below this level, in dB of full scale, is `silence` and has no
+    label. The default is the noise of 16-bit audio; -200 disables it."""
     hop_seconds: Annotated[float, Field(gt=0, le=3600)] = 0.1
-    """Step from one window of a time line, or of a stream, to the next."""
+    """Step between the windows of a time line or a stream, in seconds."""
     smoothing: Literal["viterbi", "median", "none"] = "viterbi"
-    """How the windows of a time line become segments: by the likeliest segments of which none is
-    too short, by the median over neighbours, or each by itself."""
+    """How the windows of a time line become segments: `viterbi` finds the most likely segments of
+    a minimum duration, `median` filters the windows, `none` uses each window alone."""
     min_segment_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
-    """Shortest segment of `viterbi`; length of the median of `median`."""
-    boundary_fraction: Fraction = 0.35
-    """Where segments begin and end is judged by the middle of each window, so large a share of it;
-    at 0 by whole windows, as `none` always is."""
+    """Minimum duration of the segments of `viterbi`, and filter length of `median`, in seconds."""
+    boundary_fraction: FractionBelowOne = 0.35
+    """Fraction of each window, at its middle, that refines the boundaries of segments; 0 and
+    `smoothing = "none"` use whole windows."""
 
     @property
     def moves_boundaries(self) -> bool:
-        """Whether the middles of windows place the boundaries of segments."""
+        """Whether the boundaries of segments are refined."""
         return self.boundary_fraction > 0 and self.smoothing != "none"
 
 
@@ -336,18 +336,18 @@ class Config(Section):
         shortest = (features.win_length + 2 * features.hop_length) / features.sample_rate
         if seconds < shortest:
             raise ValueError(
-                f"evaluate.excerpt_seconds = {seconds}: shorter than {shortest:g} s, a window of "
-                "the front end and two steps"
+                f"evaluate.excerpt_seconds = {seconds}: shorter than {shortest:g} s, which is "
+                "features.win_length and two features.hop_length"
             )
 
     def with_train(self, **settings: Any) -> "Config":
-        """The same settings but for some of the section ``train``, which are known to be right."""
+        """A copy with other settings of ``train``, which are not validated."""
         return self.model_copy(update={"train": self.train.model_copy(update=settings)})
 
     def to_dict(self) -> dict[str, Any]:
-        """The settings as plain tables, without those that are not given."""
+        """The settings as nested dictionaries, without those that are None."""
         return self.model_dump(mode="json", exclude_none=True)
 
     def to_toml(self) -> str:
-        """The settings as TOML text that `load_config` reads back."""
+        """The settings as TOML, which `load_config` reads."""
         return tomli_w.dumps(self.to_dict())

@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from earmark.errors import CheckpointError, ConfigError
-from earmark.models.architectures.registry import AudioModel, InputShape, build_model, refuse_unread
+from earmark.models.architectures.registry import AudioModel, InputShape, build_model, refuse_unused
 from earmark.models.pretrained import find_model
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import METADATA_KEY, ModelSpec, read_spec
@@ -32,8 +32,18 @@ def new_network(spec: ModelSpec) -> AudioModel:
     Raises:
         ConfigError: A setting does not fit the network.
     """
-    refuse_unread(spec.config.model)
+    refuse_unused(spec.config.model)
     return _network(spec)
+
+
+def require_network(spec: ModelSpec) -> None:
+    """Checks that the settings make a network, without memory for its weights.
+
+    Raises:
+        ConfigError: A setting does not fit it.
+    """
+    with torch.device("meta"):
+        new_network(spec)
 
 
 def require_short_windows(spec: ModelSpec) -> None:
@@ -44,10 +54,11 @@ def require_short_windows(spec: ModelSpec) -> None:
     """
     shortest = spec.config.augment.shortest
     if shortest == 1:
-        new_network(spec)
+        require_network(spec)
         return
     try:
-        new_network(replace(spec, window_frames=max(1, math.floor(spec.window_frames * shortest))))
+        num_frames = max(1, math.floor(spec.window_frames * shortest))
+        require_network(replace(spec, window_frames=num_frames))
     except ConfigError as error:
         raise ConfigError(f"augment.shortest = {shortest} is too short: {error}") from None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from earmark.config import Config
-from earmark.errors import TrainingError
+from earmark.errors import ConfigError, TrainingError
 from earmark.system.files import atomic_write, csv_lines, read_text
 from earmark.system.hashing import content_hash
 
@@ -114,6 +114,23 @@ class WorkFolder:
         atomic_write(self.recordings, table)
 
 
+def teacher_weights(name: str) -> Path:
+    """The file with the weights of a teacher.
+
+    Args:
+        name: A run folder, or the file itself.
+
+    Raises:
+        ConfigError: It does not exist.
+    """
+    path = Path(name)
+    file = path / WEIGHTS if path.is_dir() else path
+    if not file.is_file():
+        what = f"holds no {WEIGHTS}" if path.is_dir() else "no such run folder"
+        raise ConfigError(f"train.teachers: {name}: {what}; give the run folder of a trained model")
+    return file
+
+
 def _read(path: Path) -> str:
     try:
         return read_text(path)
@@ -125,6 +142,5 @@ def _digest_teachers(teachers: Sequence[str]) -> str:
     """The text of ``teachers.csv``; empty without teachers."""
     if not teachers:
         return ""
-    files = [(one, Path(one) / WEIGHTS if Path(one).is_dir() else Path(one)) for one in teachers]
-    rows = [(name, content_hash(file)) for name, file in files]
+    rows = [(name, content_hash(teacher_weights(name))) for name in teachers]
     return "".join(csv_lines([("teacher", "digest"), *rows]))

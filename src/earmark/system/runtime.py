@@ -49,14 +49,15 @@ class Runtime:
             return model
         return DistributedDataParallel(model)
 
-    def sync_gradients(self, model: nn.Module, *, now: bool) -> AbstractContextManager[object]:
+    def sync_gradients(self, model: nn.Module, *, enabled: bool) -> AbstractContextManager[object]:
         """Context of the forward and backward pass that controls when gradients are averaged.
 
         Args:
             model: The result of `wrap`.
-            now: Average over the processes, before a step; otherwise accumulate in each process.
+            enabled: Whether to average over the processes, before a step; otherwise gradients
+                accumulate in each process.
         """
-        if now or not isinstance(model, DistributedDataParallel):
+        if enabled or not isinstance(model, DistributedDataParallel):
             return nullcontext()
         return model.no_sync()
 

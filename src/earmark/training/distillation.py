@@ -1,4 +1,4 @@
-"""Teachers: trained networks whose judgement a new one learns beside the labels."""
+"""Knowledge distillation: targets mixed with the predictions of trained networks."""
 
 import csv
 import io
@@ -10,28 +10,29 @@ import torch
 from torch import Tensor, nn
 
 from earmark.config import config_from_dict
+from earmark.data.dataset import Batch
 from earmark.data.recording import SPLIT_TITLES
 from earmark.errors import ConfigError
 from earmark.models.checkpoint import load_checkpoint, require_short_windows
 from earmark.models.run_folder import find_run
 from earmark.models.spec import ModelSpec
+from earmark.models.work_folder import teacher_weights
 from earmark.system.runtime import Runtime, pick_precision, place
 from earmark.system.shapes import Float
 from earmark.tasks.task import Task
-from earmark.training.augment.base import Windows
-from earmark.training.losses import label_shares
+from earmark.training.losses import label_probabilities
 
 
 @dataclass(frozen=True)
 class Teachers:
-    """What trained networks say of the windows of a batch becomes a part of their targets.
+    """Mixes the mean probabilities of trained networks into the targets of a batch.
 
-    Targets are mixed instead of losses, which is the same: a cross-entropy is linear in them.
+    Mixing targets is the same as mixing losses, because the cross-entropy is linear in the targets.
 
     Args:
         networks: In evaluation mode, on the device of the windows.
         task: What their outputs mean.
-        share: What the mean of their probabilities weighs; the labels weigh the rest.
+        weight: Weight of the mean of their probabilities; the labels have the rest.
         precision: Type of the numbers in their layers.
 
     Source:
@@ -41,39 +42,53 @@ class Teachers:
 
     networks: Sequence[nn.Module]
     task: Task
-    share: float
+    weight: float
     precision: torch.dtype = torch.float32
 
-    def __call__(self, windows: Windows) -> Windows:
-        """The same windows with softer targets."""
-        said = torch.stack([self._ask(one, windows.log_mel) for one in self.networks]).mean(dim=0)
-        return windows._replace(targets=torch.lerp(windows.targets, said, self.share))
+    def __call__(self, batch: Batch) -> Batch:
+        """The same windows with soft targets."""
+        each = torch.stack([self._predict(one, batch.log_mel) for one in self.networks])
+        targets = torch.lerp(batch.targets, each.mean(dim=0), self.weight)
+        return batch._replace(targets=targets)
 
     @torch.no_grad()
-    def _ask(
+    def _predict(
         self, network: nn.Module, log_mel: Float[Tensor, "batch 1 mels frames"]
     ) -> Float[Tensor, "batch labels"]:
         is_narrow = self.precision is not torch.float32
         with torch.autocast(log_mel.device.type, self.precision, enabled=is_narrow):
             logits = network(log_mel)
-        return label_shares(logits.float(), self.task)
+        return label_probabilities(logits.float(), self.task)
+
+
+def require_teachers(names: Sequence[str]) -> None:
+    """Checks that every teacher has weights, before any work.
+
+    Args:
+        names: Run folders, or files with weights.
+
+    Raises:
+        ConfigError: One is missing.
+    """
+    for name in names:
+        teacher_weights(name)
 
 
 def load_teachers(spec: ModelSpec, table: str, runtime: Runtime) -> Teachers | None:
     """The teachers that the settings name; None when they name none.
 
-    What a teacher has seen reaches its student, so it must be recordings that the student sees too:
-    otherwise validation and test recordings would no longer be new to it.
+    A student learns from what its teacher was trained on, so these recordings must be among its own
+    training recordings: otherwise its validation or test data would leak into it.
 
     Args:
-        spec: The student's.
-        table: The recordings of its run, as ``recordings.csv``.
+        spec: Of the student.
+        table: Text of the student's ``recordings.csv``.
         runtime: Where to compute.
 
     Raises:
         CheckpointError: A teacher cannot be opened.
-        ConfigError: A teacher is no run folder, judges other windows or knows other labels, or was
-            trained on what the student is validated or tested on.
+        ConfigError: A teacher is no run folder, has other features, windows, labels or another
+            task, or was trained on what the student is validated or tested on.
     """
     config = spec.config.train
     if not config.teachers:
@@ -82,14 +97,14 @@ def load_teachers(spec: ModelSpec, table: str, runtime: Runtime) -> Teachers | N
     networks = []
     for name in config.teachers:
         checkpoint = load_checkpoint(Path(name))
-        _refuse_others(name, checkpoint.spec, spec)
-        _refuse_unknown_recordings(name, own)
+        _refuse_mismatch(name, checkpoint.spec, spec)
+        _refuse_leaks(name, own)
         networks.append(place(checkpoint.build(), runtime.device).eval())
     precision = pick_precision(config.precision, runtime.device)
     return Teachers(networks, spec.task, config.teacher_weight, precision)
 
 
-def _refuse_others(name: str, teacher: ModelSpec, student: ModelSpec) -> None:
+def _refuse_mismatch(name: str, teacher: ModelSpec, student: ModelSpec) -> None:
     pairs = {
         "front-end settings": (teacher.config.features, student.config.features),
         "labels": (teacher.labels, student.labels),
@@ -99,23 +114,23 @@ def _refuse_others(name: str, teacher: ModelSpec, student: ModelSpec) -> None:
     other = next((what for what, (one, two) in pairs.items() if one != two), None)
     if other is not None:
         raise ConfigError(
-            f"train.teachers: {name} has another {other} than this run; train a teacher with what "
-            "its student has"
+            f"train.teachers: {name} has another {other} than this run; train the teacher with the "
+            "same"
         )
-    # It will hear the windows as the augmentation of its student leaves them.
+    # The teacher gets the windows as the student's augmentation leaves them.
     table = {**teacher.config.to_dict(), "augment": student.config.to_dict()["augment"]}
-    heard = config_from_dict(table, source=f"train.teachers: {name}")
+    augmented = config_from_dict(table, source=f"train.teachers: {name}")
     try:
-        require_short_windows(replace(teacher, config=heard))
+        require_short_windows(replace(teacher, config=augmented))
     except ConfigError as error:
         raise ConfigError(f"train.teachers: {name}: {error}") from None
 
 
-def _refuse_unknown_recordings(name: str, own: Sequence[dict[str, str]]) -> None:
+def _refuse_leaks(name: str, own: Sequence[dict[str, str]]) -> None:
     run = find_run(Path(name))
     if run is None:
         raise ConfigError(
-            f"train.teachers: {name} does not know what it was trained on; give its run folder"
+            f"train.teachers: {name} has no record of its training data; give its run folder"
         )
     keys = {
         split: {row["key"] for row in own if row["split"] in ("train", split)}
@@ -124,7 +139,6 @@ def _refuse_unknown_recordings(name: str, own: Sequence[dict[str, str]]) -> None
     for row in run.read_recordings():
         if row["split"] != "test" and row["key"] and row["key"] not in keys[row["split"]]:
             raise ConfigError(
-                f"train.teachers: {name} saw {row['name']} in its {SPLIT_TITLES[row['split']]} "
-                "split, which this run does not train on; train a teacher on the splits of its "
-                "student"
+                f"train.teachers: {name} has {row['name']} in its {SPLIT_TITLES[row['split']]} "
+                "split, which this run does not train on; train the teacher on the same splits"
             )

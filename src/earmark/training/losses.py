@@ -1,4 +1,4 @@
-"""What training minimises: the cross-entropy of each task, with weights for rare labels."""
+"""The training loss: the cross-entropy of each task, with weights for rare labels."""
 
 from collections.abc import Callable
 
@@ -25,10 +25,10 @@ def make_loss(
 
     Args:
         task: What the labels mean.
-        label_weights: What `class_weights` gives: the weight of an example of each label, or, in
-            a multi-label task, of the presence of each label.
-        label_smoothing: Share of each target that is spread over what it is not (Szegedy et al.
-            2016, Rethinking the Inception architecture, arXiv:1512.00567, section 7).
+        label_weights: From `class_weights`: the weight of an example of each label, or, in a
+            multi-label task, of the presence of each label.
+        label_smoothing: Fraction of each target that is spread uniformly over all values (Szegedy
+            et al. 2016, Rethinking the Inception architecture, arXiv:1512.00567, section 7).
     """
     weights = None if label_weights is None else torch.from_numpy(label_weights).float()
 
@@ -47,8 +47,8 @@ def make_loss(
     return loss
 
 
-def label_shares(logits: Logits, task: Task) -> Targets:
-    """The probabilities of all labels, as the task gives them, on the device of the logits.
+def label_probabilities(logits: Logits, task: Task) -> Targets:
+    """The probabilities of all labels, as tensors on the device of the logits.
 
     Args:
         logits: A row a window.
@@ -56,5 +56,7 @@ def label_shares(logits: Logits, task: Task) -> Targets:
     """
     if task is MULTI_CLASS:
         return logits.softmax(dim=1)
-    shares = logits.sigmoid()
-    return torch.cat([1.0 - shares, shares], dim=1) if task is BINARY else shares
+    probabilities = logits.sigmoid()
+    if task is BINARY:
+        return torch.cat([1.0 - probabilities, probabilities], dim=1)
+    return probabilities

@@ -1,4 +1,4 @@
-"""How the weights move: what a batch costs, and the steps that lower it."""
+"""Optimization: the loss of a batch, and the steps that lower it."""
 
 import itertools
 import math
@@ -19,14 +19,13 @@ from earmark.system.runtime import Runtime, pick_precision
 from earmark.system.shapes import Float
 from earmark.tasks.task import MULTI_LABEL, class_weights
 from earmark.training.augment.augment import Augment
-from earmark.training.augment.base import Windows
 from earmark.training.distillation import Teachers
 from earmark.training.losses import Loss, make_loss
 
 MOMENTUM = 0.9
 """AdamW's usual first beta."""
 ONE_CYCLE_MOMENTUM = (0.85, 0.95)
-"""Where the step size is highest and lowest: Smith (2018), arXiv:1803.09820, section 4.3."""
+"""At the highest and the lowest learning rate: Smith (2018), arXiv:1803.09820, section 4.3."""
 
 
 @runtime_checkable
@@ -39,10 +38,10 @@ class Batches(Protocol):
 
 
 def lr_multiplier(progress: float, config: TrainConfig) -> float:
-    """The step size at a moment of training, as a share of the highest.
+    """The learning rate during training, as a multiple of ``train.learning_rate``.
 
     Args:
-        progress: Share of ``train.epochs`` that has passed, in [0, 1].
+        progress: Fraction of ``train.epochs`` that has passed, in [0, 1].
         config: The schedule and its warm-up.
 
     Source:
@@ -64,10 +63,10 @@ def lr_multiplier(progress: float, config: TrainConfig) -> float:
 
 
 def momentum_at(progress: float, config: TrainConfig) -> float:
-    """AdamW's first beta: constant, or in ``one_cycle`` low where the step size is high.
+    """AdamW's first beta: constant, or in ``one_cycle`` low while the learning rate is high.
 
     Args:
-        progress: Share of ``train.epochs`` that has passed, in [0, 1].
+        progress: Fraction of ``train.epochs`` that has passed, in [0, 1].
         config: The schedule.
     """
     if config.lr_schedule != "one_cycle":
@@ -77,17 +76,17 @@ def momentum_at(progress: float, config: TrainConfig) -> float:
 
 
 class Optimizer:
-    """Moves the weights of a network, and keeps their moving average if there is to be one.
+    """AdamW with a schedule, gradient clipping and a moving average of the weights.
 
     Args:
-        model: The network itself, on its device, not one wrapped for several processes.
-        config: Step size, schedule, clipping and averaging.
+        model: The network on its device, not wrapped for several processes.
+        config: Learning rate, schedule, clipping and averaging.
     """
 
     def __init__(self, model: nn.Module, config: TrainConfig) -> None:
         self._model = model
         self.config = config
-        self.optimizer = torch.optim.AdamW(
+        self.adamw = torch.optim.AdamW(
             model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.average: AveragedModel | None = None
@@ -97,31 +96,31 @@ class Optimizer:
             )
 
     def step(self, progress: float) -> None:
-        """One step along the gradients, which are cleared.
+        """Updates the weights and clears the gradients.
 
         Args:
-            progress: Share of ``train.epochs`` that has passed.
+            progress: Fraction of ``train.epochs`` that has passed, in [0, 1].
         """
         config = self.config
-        for group in self.optimizer.param_groups:
+        for group in self.adamw.param_groups:
             group["lr"] = config.learning_rate * lr_multiplier(progress, config)
             group["betas"] = (momentum_at(progress, config), group["betas"][1])
         if config.max_grad_norm:
             nn.utils.clip_grad_norm_(self._model.parameters(), config.max_grad_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.adamw.step()
+        self.adamw.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update_parameters(self._model)
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What a batch costs: its windows changed by chance, judged, and compared with their targets.
+    """The loss of a batch: augmentation, the network, and the comparison with the targets.
 
     Args:
-        loss: What `make_loss` gives.
-        augment: What chance does; nothing when it is not given.
-        teachers: What softens the targets after that; nothing when it is not given.
+        loss: From `make_loss`.
+        augment: Random changes of the windows, if any.
+        teachers: Whose predictions are mixed into the targets, if any.
         precision: Type of the numbers in the layers.
     """
 
@@ -136,21 +135,21 @@ class Objective:
         """The mean loss of a batch, in nats.
 
         Args:
-            model: The network, wrapped for the processes at work.
-            batch: Windows as they come from the data set.
+            model: The network, wrapped by `Runtime.wrap`.
+            batch: Windows as the data set gives them.
             rng: Draws the augmentation.
             device: Where the network is.
         """
-        windows = Windows(batch.log_mel.to(device), batch.targets.to(device))
+        batch = batch._replace(log_mel=batch.log_mel.to(device), targets=batch.targets.to(device))
         if self.augment is not None:
-            windows = self.augment(windows, rng)
+            batch = self.augment(batch, rng)
         if self.teachers is not None:
-            windows = self.teachers(windows)
+            batch = self.teachers(batch)
         if self.precision is torch.float32:
-            return self.loss(model(windows.log_mel), windows.targets)
+            return self.loss(model(batch.log_mel), batch.targets)
         with torch.autocast(device.type, self.precision):
-            logits = model(windows.log_mel)
-        return self.loss(logits.float(), windows.targets)
+            logits = model(batch.log_mel)
+        return self.loss(logits.float(), batch.targets)
 
 
 def make_objective(
@@ -159,12 +158,12 @@ def make_objective(
     teachers: Teachers | None,
     runtime: Runtime,
 ) -> Objective:
-    """What the settings say a batch costs.
+    """The objective that the settings describe.
 
     Args:
-        spec: The network's.
-        targets: Of all training windows: by them rare labels are weighed.
-        teachers: What `load_teachers` gives.
+        spec: Of the network.
+        targets: Of all training windows, for ``train.balance = "weights"``.
+        teachers: From `load_teachers`.
         runtime: Where to compute.
     """
     config = spec.config.train
@@ -179,7 +178,7 @@ def make_objective(
 
 def train_epoch(
     model: nn.Module,
-    steps: Optimizer,
+    optimizer: Optimizer,
     loader: Batches,
     objective: Objective,
     runtime: Runtime,
@@ -188,32 +187,33 @@ def train_epoch(
     """Trains on every batch once; the mean loss over their windows, in nats.
 
     Args:
-        model: The network, wrapped for the processes at work; put in training mode.
-        steps: Moves its weights.
+        model: The network, wrapped by `Runtime.wrap`; put in training mode.
+        optimizer: Updates its weights.
         loader: Batches of windows.
-        objective: What a batch costs.
+        objective: The loss of a batch.
         runtime: Where to compute.
-        epoch: Which epoch it is, counted from 1: chance and the schedule depend on it.
+        epoch: Number of the epoch, counted from 1; augmentation and schedule depend on it.
 
     Raises:
         TrainingError: The loss is not finite.
     """
     model.train()
-    rng = np.random.default_rng((steps.config.seed, epoch, 2, runtime.rank))
-    num_steps = math.ceil(len(loader) / steps.config.grad_accumulation_steps)
+    config = optimizer.config
+    rng = np.random.default_rng((config.seed, epoch, 2, runtime.rank))
+    num_steps = math.ceil(len(loader) / config.grad_accumulation_steps)
     losses, counts = [], []
-    for number, group in enumerate(_groups(loader, steps.config.grad_accumulation_steps)):
+    for number, group in enumerate(_groups(loader, config.grad_accumulation_steps)):
         group_size = sum(len(batch.targets) for batch in group)
         for batch in group:
             size = len(batch.targets)
-            with runtime.sync_gradients(model, now=batch is group[-1]):
+            with runtime.sync_gradients(model, enabled=batch is group[-1]):
                 loss = objective(model, batch, rng, runtime.device)
                 (loss * (size / group_size)).backward()
             # Kept on the device: reading it here would make every step wait for the last.
             losses.append(loss.detach())
             counts.append(size)
-        # The middle of the step: at its ends a schedule would waste the first or the last one.
-        steps.step((epoch - 1 + (number + 0.5) / num_steps) / steps.config.epochs)
+        # At the middle of the step: at an end, the first or the last one would have a rate of 0.
+        optimizer.step((epoch - 1 + (number + 0.5) / num_steps) / config.epochs)
     numbers = torch.tensor(counts, dtype=torch.float64)
     loss_sum = (torch.stack(losses).cpu().double() * numbers).sum()
     mean = float(runtime.all_sum(loss_sum) / runtime.all_sum(numbers.sum()))
@@ -229,11 +229,11 @@ def _groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
 
 
 def require_finite(value: float, what: str) -> None:
-    """Stops a training whose numbers are lost.
+    """Stops a training that has diverged.
 
     Args:
-        value: The number that tells.
-        what: What it is.
+        value: A loss, or a sum of outputs.
+        what: Its name in the message.
 
     Raises:
         TrainingError: It is not finite.

@@ -1,4 +1,4 @@
-"""Pictures of a training."""
+"""Plots of a training."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,11 +10,11 @@ from earmark.figures import BLUE, GREY, ORANGE, new_figure, to_png
 
 
 def loss_curve(log: Sequence[Mapping[str, Any]], best_epoch: int) -> bytes:
-    """Training and validation loss over the epochs, as a PNG picture.
+    """Training and validation loss over the epochs, as a PNG image.
 
     Args:
         log: Lines with ``epoch``, ``train_loss`` and, where it was validated, ``val_loss``.
-        best_epoch: Marked in the picture.
+        best_epoch: Marked by a line.
     """
     return to_png(draw_loss_curve(log, best_epoch))
 
@@ -26,8 +26,8 @@ def draw_loss_curve(
 
     Args:
         log: As in `loss_curve`.
-        epoch: Marked in the picture when it is given.
-        mark: What the marked epoch is.
+        epoch: Marked by a line, if any.
+        mark: Label of that line.
     """
     figure, axes = new_figure(6.4, 3.6)
     epochs = [line["epoch"] for line in log]

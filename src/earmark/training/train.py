@@ -1,19 +1,19 @@
-"""Training: epochs of random windows, validation after each, early stopping, whole checkpoints."""
+"""Training: epochs of random windows, validation after each, early stopping, checkpoints."""
 
 import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from earmark.config import Config
+from earmark.config import Config, as_config
 from earmark.data.labels import choose_task, log_data
 from earmark.data.loaders import Loaders, OrderedLoader, make_loaders
-from earmark.data.manifest import Manifest
+from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.splits import with_splits
 from earmark.errors import FailedFile
 from earmark.evaluation.evaluate import predict_clips
@@ -27,15 +27,16 @@ from earmark.models.checkpoint import (
     flatten_optimizer,
     load_checkpoint,
     new_network,
+    require_network,
     require_short_windows,
     restore_optimizer,
 )
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
 from earmark.system.files import atomic_write
-from earmark.system.runtime import Runtime, place, seed_torch
+from earmark.system.runtime import Runtime, place, running, seed_torch
 from earmark.tasks.temperature import fit_temperature
-from earmark.training.distillation import load_teachers
+from earmark.training.distillation import load_teachers, require_teachers
 from earmark.training.optimizer import (
     Objective,
     Optimizer,
@@ -44,6 +45,7 @@ from earmark.training.optimizer import (
     train_epoch,
 )
 from earmark.training.plots import loss_curve
+from earmark.training.result import TrainingResult
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +54,11 @@ Watch = Callable[[Mapping[str, Any]], None]
 
 @dataclass
 class EarlyStopping:
-    """Stops when the validation loss has not become better for some epochs.
+    """Stops when the validation loss has not improved for some epochs.
 
     Args:
-        patience: Epochs without a better loss before stopping.
-        min_delta: A loss is better when it is lower than the best by more than this.
+        patience: Epochs without improvement before training stops.
+        min_delta: Minimum decrease of the loss that counts as an improvement.
     """
 
     patience: int
@@ -66,7 +68,7 @@ class EarlyStopping:
     epoch: int = 0
 
     def update(self, loss: float | None) -> bool:
-        """Counts an epoch; whether it is the best so far, as the last one without a loss is."""
+        """Counts an epoch; whether it is the best so far, which without a loss is the last."""
         self.epoch += 1
         if loss is None:
             self.best_epoch = self.epoch
@@ -81,38 +83,8 @@ class EarlyStopping:
 
 
 @dataclass(frozen=True)
-class TrainingResult:
-    """What a training gave.
-
-    Args:
-        run: The run folder.
-        best_epoch: Epoch of the weights that are kept, counted from 1.
-        epochs: Epochs that were trained.
-        stopped_early: Whether patience ran out before the largest number of epochs.
-        validation: Figures of the best epoch; None where nothing was validated.
-        num_parameters: Trainable parameters of the network.
-        elapsed_seconds: Time spent in the epochs, over all sittings.
-        skipped: Recordings that could not be used.
-    """
-
-    run: Path
-    best_epoch: int
-    epochs: int
-    stopped_early: bool
-    validation: dict[str, Any] | None
-    num_parameters: int
-    elapsed_seconds: float
-    skipped: tuple[FailedFile, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """What ``train --json`` prints."""
-        skipped = [one.to_dict() for one in self.skipped]
-        return {**asdict(self), "run": str(self.run), "skipped": skipped}
-
-
-@dataclass(frozen=True)
 class _Job:
-    """Everything that is the same in all epochs."""
+    """What stays the same in all epochs."""
 
     run: RunFolder
     spec: ModelSpec
@@ -124,55 +96,99 @@ class _Job:
 
 @dataclass
 class _State:
-    """Everything that changes from epoch to epoch."""
+    """What changes from epoch to epoch."""
 
     model: AudioModel
-    steps: Optimizer
+    optimizer: Optimizer
     stopping: EarlyStopping
     log: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def judged(self) -> nn.Module:
-        """What is validated and kept: the network, or the average of its weights."""
-        average = self.steps.average
+    def ema_model(self) -> nn.Module:
+        """The network that is validated and kept: with averaged weights, where they are."""
+        average = self.optimizer.average
         return self.model if average is None else average.module
 
 
-def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
+def train(
+    data: Path | str | Manifest,
+    run: Path | str,
+    config: Config | Path | str | None = None,
+    *,
+    device: str | Runtime = "auto",
+    store: Path | str | None = None,
+    overwrite: bool = False,
+) -> TrainingResult:
+    """Trains a network and leaves a run folder; an interrupted run resumes where it stopped.
+
+    Features are computed first where they are missing. Every epoch is validated; the weights of
+    the best one are kept.
+
+    Args:
+        data: A folder or a manifest; missing splits are assigned.
+        run: The run folder; `RunFolder` lists its files.
+        config: All settings, or a TOML file of them.
+        device: Where to compute.
+        store: Folder of the feature store; the shared one by default.
+        overwrite: Start again in a folder that holds another run.
+
+    Raises:
+        ConfigError: A setting is wrong, or a teacher is missing or does not fit.
+        DataError: The data cannot be trained on.
+        TrainingError: The folder is not free for this run, or the loss is no longer finite.
+
+    Example:
+        >>> import earmark, tempfile
+        >>> from earmark.data.demo import demo_data
+        >>> config = earmark.load_config(settings=["train.epochs=1"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result = train(demo_data(), f"{folder}/run", config, store=f"{folder}/store")
+        >>> result.epochs
+        1
+    """
+    with running(device) as runtime:
+        return run_training(
+            read_manifest(data),
+            Path(run),
+            as_config(config),
+            runtime=runtime,
+            store=store,
+            overwrite=overwrite,
+        )
+
+
+def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the epochs
     manifest: Manifest,
     run: Path,
     config: Config,
     *,
     runtime: Runtime,
-    store_root: Path | None = None,
+    store: Path | str | None = None,
     overwrite: bool = False,
     watch: Watch | None = None,
 ) -> TrainingResult:
-    """Trains a network and leaves a run folder; an interrupted run goes on where it stopped.
+    """What `train` does, for callers that have a runtime and watch the epochs.
 
     Args:
-        manifest: The data, as read; missing splits are assigned.
-        run: The run folder; `RunFolder` says what it will hold.
+        manifest: The data.
+        run: The run folder.
         config: All settings.
         runtime: Where to compute.
-        store_root: Folder of the feature store; the shared one when it is not given.
+        store: Folder of the feature store; the shared one by default.
         overwrite: Start again in a folder that holds another run.
-        watch: Called with the log line of each epoch once that is saved; what it raises ends the
-            training.
-
-    Raises:
-        DataError: The data cannot be trained on.
-        TrainingError: The folder is not free for this run, or the loss is no longer finite.
+        watch: Called with the log line of each epoch once that is saved; an exception that it
+            raises ends the training.
     """
     folder = RunFolder(run)
+    require_teachers(config.train.teachers)
     manifest = with_splits(manifest, config.train)
     task = choose_task(manifest, config.train)
     log_data(manifest, task)
     folder.refuse_misuse(config, manifest.folder, overwrite=overwrite)
-    # Settings that cannot make a network are told before the features are computed, not after.
-    new_network(ModelSpec(config, manifest.labels, crop_frames(config), task))
-    store = FeatureStore(store_root, config.features)
-    loaders = make_loaders(manifest, task, config, store, runtime)
+    # Settings that make no network fail before the features are computed.
+    require_network(ModelSpec(config, manifest.labels, crop_frames(config), task))
+    features = FeatureStore(store, config.features)
+    loaders = make_loaders(manifest, task, config, features, runtime)
     spec = ModelSpec(config, manifest.labels, loaders.window_frames, task)
     require_short_windows(spec)
     table = manifest.to_csv(loaders.prepared.keys)
@@ -186,7 +202,7 @@ def train(  # noqa: PLR0913 - one more than the rule: who watches is no setting
     job = _Job(folder, spec, loaders, objective, runtime, watch)
     state = _start_or_resume(job)
     _run_epochs(job, state)
-    return _result(folder, config, state, loaders.prepared.skipped)
+    return _result(job, manifest, state, loaders.prepared.skipped)
 
 
 def _start_or_resume(job: _Job) -> _State:
@@ -195,17 +211,17 @@ def _start_or_resume(job: _Job) -> _State:
     model = new_network(job.spec)
     model.input_norm.fit(*(one.float() for one in job.loaders.train.dataset.band_statistics()))
     place(model, runtime.device)
-    steps = Optimizer(model, train)
-    state = _State(model, steps, EarlyStopping(train.patience, train.min_delta))
+    optimizer = Optimizer(model, train)
+    state = _State(model, optimizer, EarlyStopping(train.patience, train.min_delta))
     if run.last.exists():
         checkpoint = load_checkpoint(run.last)
         model.load_state_dict(dict(checkpoint.model))
-        restore_optimizer(steps.optimizer, checkpoint.optimizer)
-        if steps.average is not None:
-            steps.average.load_state_dict(dict(checkpoint.average))
+        restore_optimizer(optimizer.adamw, checkpoint.optimizer)
+        if optimizer.average is not None:
+            optimizer.average.load_state_dict(dict(checkpoint.average))
         state.stopping = EarlyStopping(train.patience, train.min_delta, **checkpoint.progress)
         state.log = run.read_log()[: state.stopping.epoch]
-        logger.info(f"going on after epoch {state.stopping.epoch} of {run.path}")
+        logger.info(f"resuming after epoch {state.stopping.epoch} of {run.path}")
     return state
 
 
@@ -221,20 +237,20 @@ def _run_epochs(job: _Job, state: _State) -> None:
             loaders.train.set_epoch(epoch)
             seed_torch(config.seed, epoch, runtime.rank)
             train_loss = train_epoch(
-                trained, state.steps, loaders.train, job.objective, runtime, epoch
+                trained, state.optimizer, loaders.train, job.objective, runtime, epoch
             )
-            runtime.broadcast_buffers(state.judged)
-            predictions = _validate(state.judged, loaders.validation, runtime, spec)
-            figures = _figures(predictions, spec)
-            is_best = stopping.update(figures.get("val_loss"))
+            runtime.broadcast_buffers(state.ema_model)
+            predictions = _validate(state.ema_model, loaders.validation, runtime, spec)
+            metrics = _metrics(predictions, spec)
+            is_best = stopping.update(metrics.get("val_loss"))
             line = {
                 "epoch": epoch,
                 "train_loss": train_loss,
-                **figures,
+                **metrics,
                 "elapsed_seconds": round(time.perf_counter() - started_at, 3),
             }
             state.log.append(line)
-            name = "val_loss" if figures else "train_loss"
+            name = "val_loss" if metrics else "train_loss"
             task.advance(note=f"{name} {line[name]:.4f}")
             logger.info(_describe(line, is_best=is_best))
             if runtime.is_main:
@@ -256,8 +272,8 @@ def _validate(
     return predictions
 
 
-def _figures(predictions: Predictions | None, spec: ModelSpec) -> dict[str, Any]:
-    """What a line of the log says of validation."""
+def _metrics(predictions: Predictions | None, spec: ModelSpec) -> dict[str, Any]:
+    """The validation metrics of a log line."""
     if predictions is None:
         return {}
     scores = score(predictions, spec.labels)
@@ -270,9 +286,9 @@ def _figures(predictions: Predictions | None, spec: ModelSpec) -> dict[str, Any]
 
 def _describe(line: Mapping[str, Any], *, is_best: bool) -> str:
     names = ("train_loss", "val_loss", "val_accuracy", "val_map")
-    figures = (f"  {name} {line[name]:.4f}" for name in names if line.get(name) is not None)
+    metrics = (f"  {name} {line[name]:.4f}" for name in names if line.get(name) is not None)
     best = "  best" if is_best and "val_loss" in line else ""
-    return f"epoch {line['epoch']:3d}" + "".join(figures) + best
+    return f"epoch {line['epoch']:3d}" + "".join(metrics) + best
 
 
 def _save(
@@ -283,28 +299,28 @@ def _save(
     *,
     is_best: bool,
 ) -> None:
-    """Writes the best weights, the log and, last of all, the state to go on from."""
+    """Writes the best weights, the log and, last of all, the state to resume from."""
     stopping = state.stopping
     if is_best:
-        chosen, validation = spec, None
+        fitted, validation = spec, None
         if predictions is not None:
-            chosen = _fit_rule(spec, predictions)
-            # The loss is that of the log: what was fitted to these clips is no judge of them.
-            given = chosen.rule.without_abstention.decide(predictions.logits).chosen
-            validation = score_chosen(predictions, given, spec.labels).to_dict()
+            fitted = _fit_rule(spec, predictions)
+            # The loss is that of the log, before calibration: it was fitted on these clips.
+            rows = fitted.rule.without_abstention.decide(predictions.logits).chosen
+            validation = score_chosen(predictions, rows, spec.labels).to_dict()
         progress = {"epoch": stopping.epoch, "validation": validation}
-        Checkpoint(chosen, state.judged.state_dict(), progress=progress).save(run.best)
+        Checkpoint(fitted, state.ema_model.state_dict(), progress=progress).save(run.best)
     run.write_log(state.log)
     progress = {
         "epoch": stopping.epoch,
         "best_epoch": stopping.best_epoch,
         **({"best_loss": stopping.best_loss} if predictions is not None else {}),
     }
-    average = state.steps.average
+    average = state.optimizer.average
     Checkpoint(
         spec,
         state.model.state_dict(),
-        flatten_optimizer(state.steps.optimizer),
+        flatten_optimizer(state.optimizer.adamw),
         progress,
         average.state_dict() if average is not None else {},
     ).save(run.last)
@@ -319,14 +335,15 @@ def _fit_rule(spec: ModelSpec, validation: Predictions) -> ModelSpec:
 
 
 def _result(
-    run: RunFolder, config: Config, state: _State, skipped: tuple[FailedFile, ...]
+    job: _Job, manifest: Manifest, state: _State, skipped: tuple[FailedFile, ...]
 ) -> TrainingResult:
-    best = load_checkpoint(run.best)
+    best = load_checkpoint(job.run.best)
     return TrainingResult(
-        run=run.path,
+        run=job.run.path,
+        data=manifest.source,
         best_epoch=state.stopping.best_epoch,
         epochs=state.stopping.epoch,
-        stopped_early=state.stopping.epoch < config.train.epochs,
+        stopped_early=state.stopping.epoch < job.spec.config.train.epochs,
         validation=best.progress["validation"],
         num_parameters=count_parameters(state.model),
         elapsed_seconds=round(sum(line["elapsed_seconds"] for line in state.log), 3),

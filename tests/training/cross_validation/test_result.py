@@ -1,4 +1,4 @@
-"""The figures of a cross-validation: folds put together, seeds that make no more clips."""
+"""Metrics of a cross-validation: pooled folds, and seeds that do not add clips."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ RIGHT = {name: 3.0 if clip.targets == (1,) else -3.0 for name, clip in CLIPS.ite
 
 
 def fold(number, seed=0, wrong=(), **facts):
-    """Fold 1 holds the clips 0 and 1, and so on; all are judged rightly but those named."""
+    """Fold 1 holds the clips 0 and 1, and so on; all predictions are correct but those named."""
     names = tuple(f"{n}.wav" for n in (2 * number - 2, 2 * number - 1))
     logits = tuple((RIGHT[name] * (-1 if name in wrong else 1),) for name in names)
     num_correct = sum(name not in wrong for name in names)
@@ -39,7 +39,7 @@ def three_folds(seed=0, wrong=()):
     return [fold(number, seed, wrong) for number in (1, 2, 3)]
 
 
-def test_one_seed_has_the_figures_of_all_predictions_together():
+def test_one_seed_has_the_metrics_of_all_predictions_together():
     found = pooled(*three_folds(wrong=["3.wav"]))
     logits = np.array([[RIGHT[name] * (-1 if name == "3.wav" else 1)] for name in CLIPS])
     expected = score(Predictions(tuple(CLIPS.values()), logits), ("music", "speech"))
@@ -47,11 +47,11 @@ def test_one_seed_has_the_figures_of_all_predictions_together():
     facts = found.to_dict()
     for key in ("num_clips", "num_correct", "num_groups", "accuracy", "accuracy_interval", "loss"):
         assert facts[key] == expected.to_dict()[key]
-    assert facts["num_judgements"] == facts["num_clips"] == 6
+    assert facts["num_predictions"] == facts["num_clips"] == 6
     assert facts["accuracy_std"] is None
 
 
-def test_each_fold_has_its_own_figures_and_their_mean():
+def test_each_fold_has_its_own_metrics_and_their_mean():
     facts = pooled(*three_folds(wrong=["3.wav"])).to_dict()
     assert [one["accuracy"] for one in facts["folds"]] == [1.0, 0.5, 1.0]
     assert facts["mean_fold_accuracy"] == pytest.approx(2.5 / 3)
@@ -68,12 +68,12 @@ def test_each_fold_has_its_own_figures_and_their_mean():
     }
 
 
-def test_seeds_pool_their_judgements_and_do_not_narrow_the_interval():
+def test_more_seeds_do_not_narrow_the_interval():
     once = pooled(*three_folds(0, ["3.wav"]))
     twice = pooled(*three_folds(0, ["3.wav"]), *three_folds(1, ["3.wav"]))
     assert twice.accuracy_interval == once.accuracy_interval == wilson_interval(5 / 6, 6.0, 0.95)
     facts = twice.to_dict()
-    assert (facts["num_clips"], facts["num_judgements"], facts["num_correct"]) == (6, 12, 10)
+    assert (facts["num_clips"], facts["num_predictions"], facts["num_correct"]) == (6, 12, 10)
 
 
 def test_seeds_that_differ_have_a_mean_and_a_deviation():
@@ -109,7 +109,7 @@ def test_errors_are_grouped_by_clip_and_the_most_often_wrong_come_first():
     }
 
 
-def test_every_fold_keeps_the_labels_that_its_test_gave():
+def test_every_fold_keeps_its_predicted_labels():
     clips = {f"{n}.wav": Clip(f"{n}.wav", ClipKey(f"k{n}"), (0, 1)) for n in range(2)}
     results = tuple(
         FoldResult(0, str(n), (f"{n}.wav",), 1 - n, ((0.5, 1.0),), (chosen,), 1, 1.0, ())
@@ -134,6 +134,20 @@ def test_a_clip_without_any_predicted_label_has_no_probability():
     result = FoldResult(0, "1", ("a.wav",), 0, ((-2.0, -2.0),), ((),), 1, 1.0, ())
     (error,) = CrossValidation(MULTI_LABEL, ("music", "speech"), clips, (result,)).errors()
     assert (error["predicted"], error["probability"]) == ("", None)
+
+
+def test_a_clip_without_a_group_is_its_own_group():
+    clips = {name: Clip(name, one.key, one.targets) for name, one in CLIPS.items()}
+    found = CrossValidation(BINARY, ("music", "speech"), clips, (fold(1), fold(2)))
+    assert found.to_dict()["num_groups"] == 4
+    assert found.score(found.results).num_groups == 4
+
+
+def test_it_shows_itself_in_a_terminal_and_in_a_notebook():
+    found = pooled(*three_folds(wrong=["3.wav"]), failures=(FoldFailure(1, "1", "no memory"),))
+    assert repr(found).startswith("CrossValidation(")
+    assert "5 of 6" in repr(found)
+    assert found._repr_html_().count("<tr>") == 4
 
 
 def test_excerpts_are_summed_over_folds():

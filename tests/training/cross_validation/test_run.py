@@ -1,4 +1,4 @@
-"""Every fold is tested by an ordinary run that has not seen it, once, however it is run."""
+"""Every fold is tested once by an ordinary run without it, with any number of workers."""
 
 import json
 import logging
@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -24,11 +25,13 @@ from earmark.models.checkpoint import load_checkpoint
 from earmark.system.runtime import Runtime
 from earmark.tasks.task import MULTI_LABEL
 from earmark.training.cross_validation import jobs
+from earmark.training.cross_validation.folder import FoldFolder, teachers_of_fold
 from earmark.training.cross_validation.run import Plan, cross_validate
 from earmark.training.train import train
 
 FAST = ("model.blocks.0.channels=2", "train.crop_seconds=0.5", "train.epochs=1")
 CONFIG = load_config(settings=FAST)
+CPU = Runtime(torch.device("cpu"))
 
 
 @pytest.fixture
@@ -43,27 +46,51 @@ def logged(caplog):
     return messages
 
 
-@pytest.fixture
-def small_folder(tmp_path, write_clip):
-    """SMALL/{music,speech}/*.wav: 4 clips a label."""
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, write_clip):
+    """DATA/{music,speech}/*.wav of 4 clips a label, its features and a cross-validation of it."""
+    folder = tmp_path_factory.mktemp("shared")
     for label, kind in {"music": "tone", "speech": "noise"}.items():
         for index in range(4):
             seed = 2 * index + (label == "speech")
-            write_clip(tmp_path / "small" / label / f"{index}.wav", kind=kind, seed=seed)
-    return tmp_path / "small"
+            write_clip(folder / "data" / label / f"{index}.wav", kind=kind, seed=seed)
+    plan = Plan(num_folds=3, num_workers=1, folder=folder / "cv", keep_models=True)
+    found = cross_validate(folder / "data", plan, CONFIG, device=CPU, store=folder / "store")
+    return SimpleNamespace(
+        data=folder / "data", store=folder / "store", folder=folder / "cv", found=found
+    )
 
 
 @pytest.fixture
-def validated(tmp_path, small_folder):
+def small_folder(shared, tmp_path):
+    return shutil.copytree(shared.data, tmp_path / "small")
+
+
+@pytest.fixture
+def copy_of_shared(shared, tmp_path):
+    """A function that copies the shared cross-validation, whose models were kept."""
+
+    def copy(name, num_seeds=1):
+        for seed in range(num_seeds):
+            shutil.copytree(shared.folder, tmp_path / name, dirs_exist_ok=True)
+            if seed:
+                shutil.copytree(shared.folder / "seed0", tmp_path / name / f"seed{seed}")
+        return tmp_path / name
+
+    return copy
+
+
+@pytest.fixture
+def validated(shared, small_folder):
     """A function that cross-validates the small folder in three folds, in this process."""
 
-    def run(config=CONFIG, manifest=None, **plan):
+    def run(config=CONFIG, manifest=None, store=None, **plan):
         return cross_validate(
-            manifest or read_manifest(small_folder),
-            config,
+            manifest or small_folder,
             Plan(**{"num_folds": 3, "num_workers": 1, **plan}),
-            runtime=Runtime(torch.device("cpu")),
-            store_root=tmp_path / "store",
+            config,
+            device=CPU,
+            store=store or shared.store,
         )
 
     return run
@@ -83,28 +110,33 @@ def runs_of(monkeypatch):
     return done
 
 
+def remove_models(folder):
+    for run in folder.glob("seed*/fold*/"):
+        shutil.rmtree(run)
+
+
 def logits(found):
     return {(one.seed, one.fold): (one.clips, one.logits) for one in found.results}
 
 
-def test_every_recording_is_judged_once_and_nothing_is_left_behind(
+def test_every_recording_is_predicted_once_and_no_files_are_left(
     validated, small_folder, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     found = validated()
     names = [one.name for one in read_manifest(small_folder).recordings]
-    assert sorted(one.clip.name for one in found.judgements) == names
+    assert sorted(one.clip.name for one in found.predictions) == names
     assert [one.fold for one in found.results] == ["1", "2", "3"]
     assert list((tmp_path / "temporary").glob("earmark-*")) == []
 
 
-def test_a_fold_of_which_nothing_can_be_used_is_named(validated, small_folder):
+def test_a_fold_without_a_usable_recording_is_named(validated, small_folder):
     data = with_folds(read_manifest(small_folder), 4, 0)
     for one in data.recordings:
         if one.fold == "3":
             one.path.write_bytes(b"no sound")
-    with pytest.raises(DataError, match="no recording of fold 3 can be used"):
+    with pytest.raises(DataError, match="fold 3"):
         validated(manifest=data, num_folds=None)
 
 
@@ -120,11 +152,11 @@ def test_the_task_is_that_of_all_recordings(validated, small_folder):
     )
     found = validated(manifest=replace(data, recordings=(*data.recordings, both)))
     assert found.task is MULTI_LABEL
-    assert [one.name for one in found.skipped] == ["both.wav"]
+    assert [one.path.endswith("/both.wav") for one in found.skipped] == [True]
     assert all(len(row) == 2 for _, rows in logits(found).values() for row in rows)
 
 
-def test_a_fold_without_memory_is_named_and_the_others_go_on(validated, monkeypatch):
+def test_a_fold_that_runs_out_of_memory_is_named_and_the_others_continue(validated, monkeypatch):
     run = jobs._run
 
     def greedy(job):
@@ -140,13 +172,13 @@ def test_a_fold_without_memory_is_named_and_the_others_go_on(validated, monkeypa
     assert [one.fold for one in found.results] == ["1", "3"]
 
 
-def test_a_fold_is_an_ordinary_run(validated, small_folder, tmp_path):
-    found = validated()
+def test_a_fold_is_an_ordinary_run(shared, small_folder, tmp_path):
+    found = shared.found
     manifest = hold_out(with_folds(read_manifest(small_folder), 3, 0), "2")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     runtime, run = Runtime(torch.device("cpu")), tmp_path / "run"
-    train(manifest, run, CONFIG, runtime=runtime, store_root=tmp_path / "store")
+    train(manifest, run, CONFIG, device=runtime, store=tmp_path / "store")
     tested = evaluate_checkpoint(
         load_checkpoint(run), manifest, runtime=runtime, store_root=tmp_path / "store", run=run
     )
@@ -156,7 +188,9 @@ def test_a_fold_is_an_ordinary_run(validated, small_folder, tmp_path):
     assert found.fold_scores[1].loss == tested.scores.loss
 
 
-def test_the_labels_of_a_fold_do_not_reach_the_network_that_it_tests(validated, small_folder):
+def test_labels_of_a_fold_do_not_leak_into_the_network_that_it_tests(
+    validated, shared, small_folder
+):
     data = with_folds(read_manifest(small_folder), 3, 0)
     other = {("music",): ("speech",), ("speech",): ("music",)}
     noisy = replace(
@@ -166,28 +200,20 @@ def test_the_labels_of_a_fold_do_not_reach_the_network_that_it_tests(validated, 
             for one in data.recordings
         ),
     )
-    plain, planted = validated(manifest=data), validated(manifest=noisy)
+    plain, planted = shared.found, validated(manifest=noisy)
     assert logits(planted)[0, "1"] == logits(plain)[0, "1"]
     assert logits(planted)[0, "2"] != logits(plain)[0, "2"]
     num_clips = len(plain.results[0].clips)
     assert planted.results[0].num_correct == num_clips - plain.results[0].num_correct
 
 
-def test_the_number_of_workers_does_not_change_the_predictions(validated):
-    assert logits(validated(num_workers=2)) == logits(validated(num_workers=1))
+def test_the_number_of_workers_does_not_change_the_predictions(validated, shared):
+    assert logits(validated(num_workers=2)) == logits(shared.found)
 
 
-def test_the_threads_of_the_caller_are_as_they_were(validated):
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        validated()
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_an_interrupted_cross_validation_goes_on(validated, tmp_path, runs_of, monkeypatch):
+def test_an_interrupted_cross_validation_is_resumed(
+    validated, shared, tmp_path, runs_of, monkeypatch
+):
     run = jobs._run
 
     def interrupted(job):
@@ -202,13 +228,14 @@ def test_an_interrupted_cross_validation_goes_on(validated, tmp_path, runs_of, m
     assert runs_of == [(0, "1"), (0, "2")]
     found = validated(folder=tmp_path / "cv")
     assert runs_of == [(0, "1"), (0, "2"), (0, "3")]
-    assert logits(found) == logits(validated())
+    assert logits(found) == logits(shared.found)
     assert json.loads((tmp_path / "cv" / "result.json").read_text()) == found.to_dict()
     assert (tmp_path / "cv" / "predictions.csv").read_text() == found.to_csv()
     assert not list(tmp_path.glob("cv/seed0/fold*/"))
 
 
-def test_a_command_that_was_killed_goes_on(validated, small_folder, tmp_path):
+@pytest.mark.slow
+def test_a_killed_command_is_resumed(validated, small_folder, tmp_path):
     folder = tmp_path / "cv"
     settings = [part for one in (*FAST[:2], "train.epochs=40") for part in ("--set", one)]
     command = [
@@ -226,59 +253,67 @@ def test_a_command_that_was_killed_goes_on(validated, small_folder, tmp_path):
     assert logits(validated(config, folder=folder)) == logits(validated(config))
 
 
-def test_seeds_share_the_folds_and_more_of_them_go_on(validated, tmp_path, runs_of):
-    validated(folder=tmp_path / "cv")
-    found = validated(folder=tmp_path / "cv", num_seeds=2)
-    assert runs_of == [(seed, fold) for seed in (0, 1) for fold in ("1", "2", "3")]
+def test_seeds_share_the_folds_and_can_be_added(validated, copy_of_shared, runs_of):
+    found = validated(folder=copy_of_shared("cv"), num_seeds=2)
+    assert runs_of == [(1, fold) for fold in ("1", "2", "3")]
     clips = {(one.seed, one.fold): one.clips for one in found.results}
     assert all(clips[0, fold] == clips[1, fold] for fold in ("1", "2", "3"))
     assert logits(found)[0, "1"] != logits(found)[1, "1"]
-    assert Counter(one.clip.name for one in found.judgements).most_common()[-1][1] == 2
+    assert Counter(one.clip.name for one in found.predictions).most_common()[-1][1] == 2
 
 
-def test_seeds_start_at_that_of_training(validated):
-    found = validated(load_config(settings=[*FAST, "train.seed=7"]), num_seeds=2)
-    assert sorted(found.seed_scores) == [7, 8]
+def test_seeds_start_at_that_of_training(validated, monkeypatch):
+    seeds = []
+
+    def fail(job):
+        seeds.append(job.seed)
+        raise TrainingError("not trained")
+
+    monkeypatch.setattr(jobs, "_run", fail)
+    with pytest.raises(TrainingError, match="seed 7"):
+        validated(load_config(settings=[*FAST, "train.seed=7"]), num_seeds=2)
+    assert seeds == [7, 7, 7, 8, 8, 8]
 
 
-def test_a_folder_of_another_cross_validation_is_refused(validated, tmp_path, runs_of):
-    folder = tmp_path / "cv"
-    validated(folder=folder)
+def test_a_folder_of_another_cross_validation_is_refused(validated, copy_of_shared, runs_of):
+    folder = copy_of_shared("cv")
     other = load_config(settings=[*FAST, "train.learning_rate=0.01"])
-    with pytest.raises(TrainingError, match=r"holds another cross-validation \(settings differ\)"):
+    with pytest.raises(TrainingError, match=r"cv: .*settings"):
         validated(other, folder=folder)
-    with pytest.raises(TrainingError, match=r"\(the data or the folds differ\)"):
+    with pytest.raises(TrainingError, match=r"cv: .*data"):
         validated(folder=folder, num_folds=4)
-    assert len(runs_of) == 3
+    assert runs_of == []
     validated(other, folder=folder, overwrite=True)
-    assert len(runs_of) == 6
+    assert len(runs_of) == 3
 
 
 def test_a_folder_with_files_of_others_is_refused(validated, small_folder, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "config.toml").write_text("# mine\n")
-    with pytest.raises(TrainingError, match="holds files that are not those of a cross-validation"):
+    with pytest.raises(TrainingError, match="run: "):
         validated(folder=tmp_path / "run", overwrite=True)
     assert (tmp_path / "run" / "config.toml").read_text() == "# mine\n"
-    with pytest.raises(TrainingError, match="lies in the data folder"):
+    with pytest.raises(TrainingError, match="cv: "):
         validated(folder=small_folder / "cv")
 
 
-def test_models_are_kept_when_asked_for(validated, tmp_path, runs_of):
-    validated(folder=tmp_path / "cv")
+def test_models_are_kept_if_keep_models_is_set(validated, copy_of_shared, tmp_path, runs_of):
+    remove_models(copy_of_shared("cv"))
     found = validated(folder=tmp_path / "cv", keep_models=True)
-    assert len(runs_of) == 6
+    assert len(runs_of) == 3
     model = load_checkpoint(tmp_path / "cv" / "seed0" / "fold3")
     assert model.progress["epoch"] == found.results[2].best_epoch
     validated(folder=tmp_path / "cv", keep_models=True)
-    assert len(runs_of) == 6
+    assert len(runs_of) == 3
 
 
-def test_a_fold_is_taught_by_the_models_of_that_fold(validated, tmp_path):
-    validated(folder=tmp_path / "teachers", num_seeds=2, keep_models=True)
+def test_the_teachers_of_a_fold_are_the_models_of_that_fold(
+    validated, shared, copy_of_shared, tmp_path
+):
+    copy_of_shared("teachers", num_seeds=2)
     taught = CONFIG.with_train(teachers=(str(tmp_path / "teachers"),))
     found = validated(taught, folder=tmp_path / "cv", keep_models=True)
-    assert logits(found) != logits(validated())
+    assert logits(found) != logits(shared.found)
     for number in (1, 2, 3):
         spec = load_checkpoint(tmp_path / "cv" / "seed0" / f"fold{number}").spec
         assert spec.config.train.teachers == tuple(
@@ -286,67 +321,70 @@ def test_a_fold_is_taught_by_the_models_of_that_fold(validated, tmp_path):
         )
 
 
-def test_teachers_of_a_fold_that_were_not_kept_are_missed_before_any_work(
-    validated, tmp_path, runs_of
+def test_a_teacher_that_was_not_kept_fails_before_any_fold(
+    validated, copy_of_shared, tmp_path, runs_of
 ):
-    validated(folder=tmp_path / "teachers")
-    done = len(runs_of)
+    remove_models(copy_of_shared("teachers"))
     taught = CONFIG.with_train(teachers=(str(tmp_path / "teachers"),))
-    with pytest.raises(TrainingError, match=r"teachers: no model of seed 0 is there for fold 1;"):
+    with pytest.raises(TrainingError, match=r"teachers: .*seed 0 .*fold 1"):
         validated(taught)
-    assert len(runs_of) == done
+    assert runs_of == []
 
 
-def test_a_cross_validation_does_not_teach_itself(validated, tmp_path):
-    validated(folder=tmp_path / "cv", keep_models=True)
+def test_a_cross_validation_cannot_be_its_own_teacher(validated, copy_of_shared, tmp_path):
+    copy_of_shared("cv")
     taught = CONFIG.with_train(teachers=(str(tmp_path / "cv"),))
     for overwrite in (False, True):
-        with pytest.raises(TrainingError, match=r"cv: holds the teacher .*cv; choose another"):
+        with pytest.raises(TrainingError, match=r"cv: .*teacher .*cv"):
             validated(taught, folder=tmp_path / "cv", keep_models=True, overwrite=overwrite)
     assert (tmp_path / "cv" / "seed0" / "fold3" / "best.safetensors").exists()
 
 
-def test_more_teachers_are_another_cross_validation(validated, tmp_path):
-    validated(folder=tmp_path / "teachers", keep_models=True)
+def test_more_teachers_are_another_cross_validation(validated, copy_of_shared, tmp_path):
+    copy_of_shared("teachers")
     taught = CONFIG.with_train(teachers=(str(tmp_path / "teachers"),))
     validated(taught, folder=tmp_path / "cv")
-    validated(folder=tmp_path / "teachers", keep_models=True, num_seeds=2)
-    with pytest.raises(TrainingError, match=r"another cross-validation \(the teachers have chang"):
+    shutil.copytree(tmp_path / "teachers" / "seed0", tmp_path / "teachers" / "seed1")
+    with pytest.raises(TrainingError, match=r"cv: .*teachers"):
         validated(taught, folder=tmp_path / "cv", num_seeds=2)
-    validated(taught, folder=tmp_path / "cv", overwrite=True)
+    changed = teachers_of_fold(taught.train.teachers, 1)
+    FoldFolder(tmp_path / "cv").open(taught, "", changed, overwrite=True)
+    assert not list((tmp_path / "cv").glob("seed*"))
 
 
-def test_teachers_from_other_folds_are_refused(validated, tmp_path):
-    validated(folder=tmp_path / "teachers", keep_models=True)
+def test_teachers_from_other_folds_are_refused(validated, copy_of_shared, tmp_path):
+    copy_of_shared("teachers")
     redrawn = CONFIG.with_train(teachers=(str(tmp_path / "teachers"),), split_seed=1)
-    with pytest.raises(TrainingError, match=r"every fold failed; .* saw .*\.wav in its"):
+    with pytest.raises(TrainingError, match=r"seed 0, fold 1: train\.teachers: .*\.wav"):
         validated(redrawn)
 
 
-def test_a_fold_that_fails_is_named_and_the_others_go_on(validated, monkeypatch, logged):
-    run = jobs.train
+def test_a_fold_that_fails_is_named_and_the_others_continue(validated, monkeypatch, logged):
+    run = jobs.run_training
 
     def failing(manifest, *rest, **options):
         if {one.fold for one in manifest.split("test")} == {"2"}:
             raise TrainingError("the training loss is nan")
         return run(manifest, *rest, **options)
 
-    monkeypatch.setattr(jobs, "train", failing)
+    monkeypatch.setattr(jobs, "run_training", failing)
     found = validated()
     assert [one.fold for one in found.results] == ["1", "3"]
     assert [(one.fold, one.error) for one in found.failures] == [("2", "the training loss is nan")]
-    assert logged("WARNING") == ["seed 0  fold 2: the training loss is nan"]
+    (warning,) = logged("WARNING")
+    assert "fold 2" in warning
+    assert "the training loss is nan" in warning
 
 
-def test_nothing_but_failures_is_an_error(validated):
-    with pytest.raises(TrainingError, match=r"every fold failed; seed 0, fold 1: the .* lower"):
+def test_failure_of_all_folds_is_an_error(validated):
+    with pytest.raises(TrainingError, match=r"seed 0, fold 1: .*train\.learning_rate"):
         validated(load_config(settings=[*FAST, "train.learning_rate=1e30"]))
 
 
 def test_a_recording_that_cannot_be_used_is_named_once(validated, small_folder, logged):
     (small_folder / "music" / "bad.wav").write_text("text")
     found = validated()
-    assert [one.name for one in found.skipped] == ["music/bad.wav"]
+    assert [one.path.endswith("/music/bad.wav") for one in found.skipped] == [True]
     assert found.to_dict()["num_clips"] == 8
     assert sum("bad.wav" in line for line in logged("WARNING")) == 1
 
@@ -356,30 +394,49 @@ def test_the_same_sound_in_two_folds_is_refused(validated, small_folder):
     first, *rest = (one for one in data.recordings if one.labels == ("music",))
     copy = next(one for one in rest if one.fold != first.fold)
     shutil.copy(first.path, copy.path)
-    message = f"2 recordings have the same content as others in another fold: .*{copy.name}"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=rf"{first.name}.*{copy.name}|{copy.name}.*{first.name}"):
         validated()
 
 
-def test_excerpts_are_scored_in_every_fold(validated):
+def test_excerpts_are_tested_in_every_fold(validated):
     found = validated(load_config(settings=[*FAST, "evaluate.excerpt_seconds=0.4"]))
     assert found.excerpts.num_excerpts == 2 * 8
     assert all("excerpts" in one for one in found.to_dict()["folds"])
 
 
-def test_plans_that_cannot_be_carried_out_are_refused(validated, small_folder):
-    with pytest.raises(ConfigError, match="--keep-models: say where with -o"):
+def test_plans_without_a_needed_folder_are_refused(validated, small_folder):
+    with pytest.raises(ConfigError, match=r"--keep-models: .*-o"):
         validated(keep_models=True)
-    with pytest.raises(ConfigError, match="--overwrite: say where with -o"):
+    with pytest.raises(ConfigError, match=r"--overwrite: .*-o"):
         validated(overwrite=True)
     several = Runtime(torch.device("cpu"), rank=0, world_size=2)
-    with pytest.raises(ConfigError, match="without torchrun"):
-        cross_validate(read_manifest(small_folder), CONFIG, Plan(), runtime=several)
+    with pytest.raises(ConfigError, match="torchrun"):
+        cross_validate(small_folder, Plan(), CONFIG, device=several)
 
 
-def test_what_is_assumed_is_said_aloud(validated, sound_folder, logged):
+def test_data_folds_and_results_are_logged(validated, sound_folder, logged):
     validated(manifest=read_manifest(sound_folder))
-    assert "data: 12 music, 12 speech" in logged()
-    assert "note: 3 folds by group, drawn with split_seed 0" in logged()
-    assert any("splits of the data are not used" in line for line in logged())
-    assert any(line.startswith("seed 0  fold 3  ") for line in logged())
+    for words in ("12 music, 12 speech", "3 folds", "split_seed 0", "splits", "seed 0  fold 3  "):
+        assert any(words in line for line in logged()), words
+
+
+def test_a_missing_teacher_fails_before_features_are_computed(validated, tmp_path, runs_of):
+    taught = CONFIG.with_train(teachers=(str(tmp_path / "nowhere"),))
+    with pytest.raises(ConfigError, match=r"train\.teachers: .*nowhere"):
+        validated(taught, folder=tmp_path / "cv", store=tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+    assert not (tmp_path / "cv").exists()
+    assert runs_of == []
+
+
+def test_data_settings_and_store_may_be_paths(small_folder, copy_of_shared, tmp_path, runs_of):
+    (tmp_path / "config.toml").write_text(CONFIG.to_toml())
+    found = cross_validate(
+        str(small_folder),
+        Plan(num_folds=3, folder=copy_of_shared("cv")),
+        str(tmp_path / "config.toml"),
+        device="cpu",
+        store=str(tmp_path / "store"),
+    )
+    assert len(found.results) == 3
+    assert runs_of == []

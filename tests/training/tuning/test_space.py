@@ -1,5 +1,6 @@
-"""The search space: what may be searched, and what drawn values become."""
+"""The search space: which settings can be searched, and what sampled values become."""
 
+import re
 import tomllib
 
 import pytest
@@ -58,7 +59,7 @@ def test_the_default_space_leaves_blocks_out_where_the_network_has_none():
     assert not [path for path in SearchSpace(config).dimensions if "blocks" in path]
 
 
-def test_drawn_values_go_to_their_places_and_the_rest_stays():
+def test_sampled_values_are_set_and_the_rest_stays():
     space = space_of('"train.batch_size"={low=4, high=8}, "train.epochs"=[3]', "train.patience=2")
     config = space.apply({"train.batch_size": 5})
     assert (config.train.batch_size, config.train.epochs, config.train.patience) == (5, 100, 2)
@@ -82,7 +83,7 @@ def test_a_table_changes_what_it_names_and_leaves_the_rest():
     assert (features.n_fft, features.win_length, features.n_mels) == (512, 400, 30)
 
 
-def test_choices_with_the_same_short_name_are_told_apart():
+def test_choices_with_the_same_short_name_are_numbered():
     space = space_of('"model.blocks.*"=[{kernel_size=3, padding=1}, {kernel_size=3, padding=0}]')
     assert space.labels["model.blocks.*"] == ("3 (1)", "3 (2)")
     assert space.value("model.blocks.*", "3 (2)") == {"kernel_size": 3, "padding": 0}
@@ -98,41 +99,35 @@ def test_there_is_a_front_end_for_every_combination_of_its_choices():
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "path"),
     [
-        (
-            '"train.learning_rat"=[0.1]',
-            r"train.learning_rat \(did you mean train.learning_rate\?\)",
-        ),
-        ('"model.blocks.*.chanels"=[4]', r"did you mean model.blocks.0.channels\?"),
-        ('"model.blocks.4.channels"=[4]', "4 is not one of 0 to 3"),
-        ('"train.batch_size"=[8, 0]', r"train.batch_size = 0: .* greater than or equal to 1"),
+        ('"train.learning_rat"=[0.1]', "train.learning_rate"),
+        ('"model.blocks.*.chanels"=[4]', "model.blocks.0.channels"),
+        ('"model.blocks.4.channels"=[4]', "model.blocks.4.channels"),
+        ('"train.batch_size"=[8, 0]', "train.batch_size = 0: "),
         ('"train.batch_size"={low=0, high=8}', "train.batch_size = 0: "),
-        ('"model.dropout"={low=0.0, high=1.0}', "model.dropout = 1.0: .* less than 1"),
-        ('"train.batch_size"={low=1.0, high=8.0}', "train.batch_size = 1.0: .* valid integer"),
-        ('"train.batch_size"={low=8, high=4}', "low = 8 is not below high = 4"),
-        ('"train.batch_size"={low=8}', "give choices, or low and high"),
-        ('"train.batch_size"={choices=[8], low=4}', "give choices, or low and high"),
-        ('"train.learning_rate"={low=1, high=0.5}', "write both with a point or neither"),
-        ('"train.learning_rate"={low=0.0, high=0.5, log=true}', "low = 0.0 has no logarithm"),
-        ('"train.learning_rate"={low=0.1, hihg=0.5}', "did you mean .*learning_rate.high"),
-        ('"train.learning_rate"=[]', "at least 1 item"),
-        ('"train.learning_rate"=0.1', "tune.space.train.learning_rate: input should be an object"),
-        ('"train.split_seed"=[1]', "train.split_seed would change what validation compares"),
-        ("train=[{test_fraction=0.3}]", "train.test_fraction would change what validation"),
-        (
-            '"train.hold_out_validation"=[true, false]',
-            "train.hold_out_validation would change what validation",
-        ),
-        ('"train.task"=["binary"]', "train.task would change what validation compares"),
-        ('"tune.trials"=[1]', "tune.trials changes nothing in training"),
-        ('"evaluate.confidence"=[0.9]', "evaluate.confidence changes nothing in training"),
-        ('"features.n_mels"={low=20, high=30}', "features.n_mels needs a list of choices"),
-        ("", "tune.space: is empty"),
+        ('"model.dropout"={low=0.0, high=1.0}', "model.dropout = 1.0: "),
+        ('"train.batch_size"={low=1.0, high=8.0}', "train.batch_size = 1.0: "),
+        ('"train.batch_size"={low=8, high=4}', "train.batch_size: "),
+        ('"train.batch_size"={low=8}', "train.batch_size: "),
+        ('"train.batch_size"={choices=[8], low=4}', "train.batch_size: "),
+        ('"train.learning_rate"={low=1, high=0.5}', "train.learning_rate: "),
+        ('"train.learning_rate"={low=0.0, high=0.5, log=true}', "train.learning_rate: "),
+        ('"train.learning_rate"={low=0.1, hihg=0.5}', "learning_rate.high"),
+        ('"train.learning_rate"=[]', "train.learning_rate"),
+        ('"train.learning_rate"=0.1', "train.learning_rate: "),
+        ('"train.split_seed"=[1]', "train.split_seed"),
+        ("train=[{test_fraction=0.3}]", "train.test_fraction"),
+        ('"train.hold_out_validation"=[true, false]', "train.hold_out_validation"),
+        ('"train.task"=["binary"]', "train.task"),
+        ('"tune.trials"=[1]', "tune.trials"),
+        ('"evaluate.confidence"=[0.9]', "evaluate.confidence"),
+        ('"features.n_mels"={low=20, high=30}', "features.n_mels"),
+        ("", "tune.space: "),
     ],
 )
-def test_a_wrong_space_is_refused_and_names_the_path(text, message):
-    with pytest.raises(ConfigError, match=message):
+def test_an_invalid_space_is_refused_and_names_the_path(text, path):
+    with pytest.raises(ConfigError, match=re.escape(path)):
         space_of(text)
 
 

@@ -36,12 +36,12 @@ def conv_output_size(
 class ConvBlock(nn.Sequential):
     """Convolution, ReLU, batch normalisation, max pooling, dropout: in that order.
 
-    Dropout stands last. Before the normalisation it would change the variance of its input between
-    training, where values are dropped, and use, where they are not, so that the running variance
-    would be wrong in use (Li et al. 2019, Understanding the disharmony between dropout and batch
-    normalization by variance shift, CVPR, arXiv:1801.05134, section 3). Between two blocks it still
-    does so to the next block's normalisation; that is why it is 0 by default there and the network
-    drops before its classifier instead.
+    Dropout comes last. Before the normalisation it would change the variance of its input between
+    training and evaluation, so that the running variance would be wrong in evaluation (Li et al.
+    2019, Understanding the disharmony between dropout and batch normalization by variance shift,
+    CVPR, arXiv:1801.05134, section 3). Between two blocks it still does so to the next block's
+    normalisation; that is why it is 0 by default, and the network has dropout before its classifier
+    instead.
 
     Args:
         in_channels: Channels of the input.
@@ -65,7 +65,7 @@ class ConvBlock(nn.Sequential):
         self.dropout = nn.Dropout(config.dropout)
 
     def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Bands and frames that leave the block when ``size`` enters; 0 when it does not fit."""
+        """Bands and frames of the output for an input of ``size``; 0 when it does not fit."""
         config = self.config
         pool_stride = config.pool_stride or config.pool_size
         convolved = (
@@ -96,7 +96,7 @@ class AudioCNN(AudioModel):
             others any number that its blocks leave at least one of.
         num_outputs: Logits a window; 1 for a binary task.
         head: ``pool`` averages each channel and band over the frames; ``mean_max`` adds their
-            maximum to the average; ``flatten`` hands every value to the classifier.
+            maximum to the average; ``flatten`` gives every value to the classifier.
         dropout: Probability that a value is dropped before the classifier.
 
     Raises:
@@ -136,20 +136,19 @@ class AudioCNN(AudioModel):
     def forward_features(
         self, log_mel: Float[Tensor, "batch 1 mels frames"]
     ) -> Float[Tensor, "batch channels bands steps"]:
-        """What the last block gives."""
+        """The output of the last block."""
         return self.blocks(self.input_norm(log_mel))
 
-    def forward(
-        self, log_mel: Float[Tensor, "batch 1 mels frames"]
+    def forward_head(
+        self, features: Float[Tensor, "batch channels bands steps"]
     ) -> Float[Tensor, "batch outputs"]:
-        """Logits of each window.
+        """Logits from features, which ``head`` reduces over the frames only.
 
         Args:
-            log_mel: Log-mel band energies in decibels.
+            features: From `forward_features`.
         """
-        features = self.forward_features(log_mel)
         if self.head != "flatten":
-            # The mean over frames; unlike mean(), it hands back gradients with channels last.
+            # The mean over frames; unlike mean(), its gradients keep channels last.
             pooled = adaptive_avg_pool2d(features, (features.shape[2], 1))
             if self.head == "mean_max":
                 pooled = pooled + features.amax(dim=3, keepdim=True)

@@ -1,4 +1,4 @@
-"""BC-ResNet: residual blocks that work on the mean over the bands and broadcast it back."""
+"""BC-ResNet: residual blocks that process the mean over the bands and broadcast it back."""
 
 from collections.abc import Sequence
 
@@ -77,7 +77,7 @@ class BCResNet(AudioModel):
     """Log-mel windows of any length to logits, with few parameters and multiply-adds.
 
     Stem, twelve blocks in four stages that reach ever farther over the frames, a convolution that
-    joins five bands, the mean over what is left, a linear classifier. The paper's network has 40
+    combines five bands, the mean over what is left, a linear classifier. The paper's network has 40
     bands and no dropout before the classifier; other numbers of bands change what is left for the
     mean and, where 5 does not divide them, the sub-bands of `SubSpectralNorm`.
 
@@ -114,7 +114,7 @@ class BCResNet(AudioModel):
         if bands < LAST_BANDS:
             raise ConfigError(
                 f"features.n_mels: bc_resnet leaves {bands} of {shape.n_mels} bands, and its last "
-                f"convolution joins {LAST_BANDS}; use 33 bands or more"
+                f"convolution needs {LAST_BANDS}; use 33 bands or more"
             )
         self.blocks = nn.Sequential(*blocks)
         channels = _scaled(STAGES[-1][0], width)
@@ -128,19 +128,8 @@ class BCResNet(AudioModel):
     def forward_features(
         self, log_mel: Float[Tensor, "batch 1 mels frames"]
     ) -> Float[Tensor, "batch channels bands frames"]:
-        """What the last convolution gives."""
+        """The output of the last convolution."""
         return self.last(self.blocks(self.stem(self.input_norm(log_mel))))
-
-    def forward(
-        self, log_mel: Float[Tensor, "batch 1 mels frames"]
-    ) -> Float[Tensor, "batch outputs"]:
-        """Logits of each window.
-
-        Args:
-            log_mel: Log-mel band energies in decibels.
-        """
-        mean = adaptive_avg_pool2d(self.forward_features(log_mel), (1, 1))
-        return self.classifier(self.dropout(mean.flatten(start_dim=1)))
 
 
 def _stages(channels: int, bands: int, width: float) -> tuple[Sequence[BroadcastBlock], int]:

@@ -12,10 +12,10 @@ Pair = tuple[int, int]
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution over bands and frames that finds the gradient of its bias by itself.
+    """A convolution over bands and frames that computes the gradient of its bias itself.
 
-    Asked for the gradients of weight and bias at once, oneDNN takes three times as long as for that
-    of the weight alone, when there is one input channel; the other is only a sum.
+    With one input channel, oneDNN takes three times as long for the gradients of weight and bias
+    together as for that of the weight alone; the gradient of the bias is only a sum.
 
     Args:
         in_channels: Channels of the input.
@@ -23,7 +23,7 @@ class Conv2d(nn.Conv2d):
         kernel_size: Bands and frames of the kernel.
         stride: Step of the kernel.
         padding: Zeros added on each side.
-        dilation: Distance between the kernel's points.
+        dilation: Distance between the kernel's elements.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Conv2d(nn.Conv2d):
     ) -> Float[Tensor, "batch out_channels _ _"]:
         """The same as `torch.nn.Conv2d`."""
         device = input.device.type
-        # Autocast chooses its own types, which the gradients below would not know of.
+        # Autocast chooses its own types, which the backward pass below does not handle.
         if device == "cpu" and torch.is_grad_enabled() and not torch.is_autocast_enabled(device):
             geometry = (self.stride, self.padding, self.dilation)
             return _Convolution.apply(input, self.weight, self.bias, geometry)

@@ -1,10 +1,9 @@
-"""CP-ResNet: a residual network that is kept from seeing too much around a place."""
+"""CP-ResNet: a residual network with a limited receptive field."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d
 
 from earmark.config import ModelConfig
 from earmark.errors import ConfigError
@@ -16,7 +15,7 @@ CHANNELS = 32
 """Of the first stage, at width 1; each next stage has twice as many."""
 NUM_BLOCKS = (4, 3, 1)
 POOLED = (0, 1, 3)
-"""Blocks of the first stage that a halving of bands and frames follows."""
+"""Blocks of the first stage that are followed by a pooling of 2 by 2."""
 
 
 class ResidualBlock(nn.Module):
@@ -52,16 +51,16 @@ class ResidualBlock(nn.Module):
 
 
 class CPResNet(AudioModel):
-    """Log-mel windows of any length to logits, each place judged by a limited surrounding of it.
+    """Log-mel windows of any length to logits, with a limited receptive field.
 
-    Deep networks overfit sound when one place of the last layer sees most of the window. Here the
+    Deep networks overfit audio when the receptive field covers most of the window. Here the
     convolutions after the first block are numbered from 1; those up to ``rho`` have kernels of 3 by
-    3 and the others of 1 by 1, which see no neighbours. Depth and surrounding are thus set apart.
+    3 and the others of 1 by 1. Depth and receptive field are thus independent.
 
     Args:
         shape: Size of the windows; any number of frames is taken later.
         num_outputs: Logits a window; 1 for a binary task.
-        rho: How many convolutions after the first block have kernels of 3 by 3.
+        rho: Number of convolutions after the first block that have kernels of 3 by 3.
         channels: Channels of the first stage; the second has twice, the third four times as many.
         num_blocks: Blocks of each stage. The paper's network has 128 channels and (4, 4, 4) blocks.
         dropout: Probability that a value is dropped before the classifier.
@@ -111,7 +110,7 @@ class CPResNet(AudioModel):
 
     @property
     def receptive_field(self) -> int:
-        """Bands, and frames, of the input that one place of the last layer sees.
+        """Bands and frames of the input that one output of the last block depends on.
 
         Source:
             Araujo, Norris and Sim (2019), Computing receptive fields of convolutional neural
@@ -120,7 +119,7 @@ class CPResNet(AudioModel):
         size, step = 1, 1
         for layer in (*self.stem.modules(), *self.blocks.modules()):
             if isinstance(layer, nn.Conv2d):
-                # A shortcut has a kernel of one point and adds nothing.
+                # A shortcut has a kernel of 1 by 1 and adds nothing.
                 size, step = size + (layer.kernel_size[0] - 1) * step, step * layer.stride[0]
             elif isinstance(layer, nn.MaxPool2d):
                 size, step = size + step, 2 * step
@@ -129,19 +128,8 @@ class CPResNet(AudioModel):
     def forward_features(
         self, log_mel: Float[Tensor, "batch 1 mels frames"]
     ) -> Float[Tensor, "batch channels bands steps"]:
-        """What the last block gives."""
+        """The output of the last block."""
         return self.blocks(self.stem(self.input_norm(log_mel)))
-
-    def forward(
-        self, log_mel: Float[Tensor, "batch 1 mels frames"]
-    ) -> Float[Tensor, "batch outputs"]:
-        """Logits of each window.
-
-        Args:
-            log_mel: Log-mel band energies in decibels.
-        """
-        mean = adaptive_avg_pool2d(self.forward_features(log_mel), (1, 1))
-        return self.classifier(self.dropout(mean.flatten(start_dim=1)))
 
 
 def _blocks(channels: int, num_blocks: Sequence[int], rho: int) -> Iterator[nn.Module]:
@@ -152,7 +140,7 @@ def _blocks(channels: int, num_blocks: Sequence[int], rho: int) -> Iterator[nn.M
         for block in range(length):
             yield ResidualBlock(in_channels, out_channels, (next(kernels), next(kernels)))
             if stage == 0 and block in POOLED:
-                # Rounded up: nothing of a window is left out, and one frame is enough.
+                # Rounded up: no frame of a window is dropped, and one frame is enough.
                 yield nn.MaxPool2d(2, ceil_mode=True)
             in_channels = out_channels
 

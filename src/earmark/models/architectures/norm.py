@@ -22,7 +22,7 @@ class BandNorm(nn.Module):
         self.register_buffer("std", torch.ones(n_mels))
 
     def fit(self, mean: Float[Tensor, " mels"], std: Float[Tensor, " mels"]) -> None:
-        """Takes the statistics of the training data, in decibels; a constant band is only shifted.
+        """Sets the statistics of the training data, in decibels; a constant band is only shifted.
 
         Args:
             mean: Mean of each band.
@@ -39,26 +39,26 @@ class BandNorm(nn.Module):
 
 
 class SubSpectralNorm(nn.Module):
-    """Batch normalisation of each channel in each of some sub-bands, by statistics of its own.
+    """Batch normalisation of each channel in several sub-bands, each with its own statistics.
 
     Args:
         channels: Channels of the input.
         bands: Bands of the input.
-        most: Sub-bands, all of one width. When they do not divide the bands, the next smaller
-            number that does is taken; 1 is plain batch normalisation.
+        max_groups: Number of sub-bands of equal width. When it does not divide the bands, the next
+            smaller number that does is used; 1 is plain batch normalisation.
 
     Source:
         Chang et al. (2021), SubSpectral normalization for neural audio data processing, ICASSP,
-        arXiv:2103.13620. That the number of sub-bands gives way is ours.
+        arXiv:2103.13620. Reducing the number of sub-bands is ours.
 
     Example:
         >>> [SubSpectralNorm(8, bands).num_groups for bands in (20, 16, 23)]
         [5, 4, 1]
     """
 
-    def __init__(self, channels: int, bands: int, *, most: int = 5) -> None:
+    def __init__(self, channels: int, bands: int, *, max_groups: int = 5) -> None:
         super().__init__()
-        self.num_groups = max(n for n in range(1, most + 1) if bands % n == 0)
+        self.num_groups = max(n for n in range(1, max_groups + 1) if bands % n == 0)
         self.norm = nn.BatchNorm2d(channels * self.num_groups)
 
     def forward(
@@ -68,6 +68,6 @@ class SubSpectralNorm(nn.Module):
         batch, channels, bands, frames = images.shape
         groups = self.num_groups
         grouped = images.reshape(batch, channels * groups, bands // groups, frames)
-        # In the layout of the convolutions on either side: a mixture of two takes a third longer.
+        # The layout of the neighbouring convolutions: mixing two layouts takes a third longer.
         normalised = self.norm(grouped).reshape(images.shape)
         return normalised.contiguous(memory_format=torch.channels_last)

@@ -1,18 +1,24 @@
 """Architectures by name.
 
-The contract of a registered network: it takes log-mel windows ``(batch, 1, mels, frames)`` in
-decibels and gives logits ``(batch, outputs)``; its first layer, ``input_norm``, is a `BandNorm`; in
-evaluation mode a window's logits do not depend on the batch it is in.
+The contract of a registered network is `AudioModel`: it maps log-mel windows in decibels to logits;
+its first layer, ``input_norm``, is a `BandNorm`; in evaluation mode the logits of a window do not
+depend on the other windows of its batch.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 
 from earmark.config import ModelConfig
 from earmark.errors import ConfigError
 from earmark.models.architectures.norm import BandNorm
+from earmark.system.shapes import Float
+
+BUILT_IN = ("audio_cnn", "bc_resnet", "cp_resnet")
+"""Modules that are imported, and so registered, when an architecture is first looked up."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +30,42 @@ class InputShape:
 
 
 class AudioModel(nn.Module):
-    """A network under the contract."""
+    """A network under the contract: a subclass computes features and may replace the head."""
 
     input_norm: BandNorm
+    dropout: nn.Dropout
+    classifier: nn.Linear
+
+    def forward_features(
+        self, log_mel: Float[Tensor, "batch 1 mels frames"]
+    ) -> Float[Tensor, "batch channels bands steps"]:
+        """The output of the last convolution layer.
+
+        Args:
+            log_mel: Log-mel band energies in decibels.
+        """
+        raise NotImplementedError
+
+    def forward_head(
+        self, features: Float[Tensor, "batch channels bands steps"]
+    ) -> Float[Tensor, "batch outputs"]:
+        """Logits from features: their mean over bands and frames, dropout, the classifier.
+
+        Args:
+            features: From `forward_features`.
+        """
+        mean = adaptive_avg_pool2d(features, (1, 1))
+        return self.classifier(self.dropout(mean.flatten(start_dim=1)))
+
+    def forward(
+        self, log_mel: Float[Tensor, "batch 1 mels frames"]
+    ) -> Float[Tensor, "batch outputs"]:
+        """Logits of each window.
+
+        Args:
+            log_mel: Log-mel band energies in decibels.
+        """
+        return self.forward_head(self.forward_features(log_mel))
 
 
 Builder = Callable[[ModelConfig, InputShape, int], AudioModel]
@@ -49,8 +88,8 @@ def register_model(
 
     Args:
         name: The name in ``model.name``.
-        settings: The settings of ``model`` that it reads; a change of any other is an error.
-        source: Where the architecture is described, in a few words.
+        settings: The settings of ``model`` that it uses; changing any other is an error.
+        source: The paper that describes it, in a few words.
     """
 
     def register(builder: Builder) -> Builder:
@@ -60,19 +99,25 @@ def register_model(
     return register
 
 
+def _architectures() -> Mapping[str, _Architecture]:
+    for name in BUILT_IN:
+        import_module(f"earmark.models.architectures.{name}")
+    return _ARCHITECTURES
+
+
 def list_models() -> list[str]:
     """Names of the registered architectures."""
-    return sorted(_ARCHITECTURES)
+    return sorted(_architectures())
 
 
 def model_source(name: str) -> str:
-    """Where a registered architecture is described, in a few words.
+    """The paper that describes a registered architecture, in a few words.
 
     Example:
         >>> model_source("bc_resnet")
         'Kim et al. 2021, arXiv:2106.04140'
     """
-    return _ARCHITECTURES[name].source
+    return _architectures()[name].source
 
 
 def build_model(config: ModelConfig, shape: InputShape, num_outputs: int) -> AudioModel:
@@ -90,27 +135,30 @@ def build_model(config: ModelConfig, shape: InputShape, num_outputs: int) -> Aud
 
 
 def _find(name: str) -> _Architecture:
-    if name not in _ARCHITECTURES:
+    found = _architectures().get(name)
+    if found is None:
         known = ", ".join(list_models())
         raise ConfigError(f"model.name: no architecture {name!r}; choose one of {known}")
-    return _ARCHITECTURES[name]
+    return found
 
 
-def refuse_unread(config: ModelConfig) -> None:
-    """Checks new settings; those of a trained model may be older than the defaults.
+def refuse_unused(config: ModelConfig) -> None:
+    """Checks that a new network uses every setting that is not at its default.
+
+    Trained models are not checked: their settings may be older than the defaults.
 
     Args:
-        config: Settings of a network that is to be trained.
+        config: Settings of the network.
 
     Raises:
-        ConfigError: A setting that the architecture does not read differs from its default.
+        ConfigError: A setting that the architecture does not use differs from its default.
     """
     read = _find(config.name).settings
     for setting, field in ModelConfig.model_fields.items():
         if setting in ("name", *read) or getattr(config, setting) == field.default:
             continue
-        readers = [name for name, one in _ARCHITECTURES.items() if setting in one.settings]
+        readers = [name for name, one in _architectures().items() if setting in one.settings]
         raise ConfigError(
-            f"model.{setting}: {config.name} does not read it; leave it out, or set model.name to "
-            f"one that does: {', '.join(sorted(readers))}"
+            f"model.{setting}: not used by {config.name}; leave it out, or set model.name to one "
+            f"of {', '.join(sorted(readers))}"
         )

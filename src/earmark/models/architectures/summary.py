@@ -1,4 +1,4 @@
-"""What a network costs: the size after each layer, its parameters and its multiply-adds."""
+"""The cost of a network: output size, parameters and multiply-adds of each layer."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -13,10 +13,10 @@ from earmark.models.architectures.registry import InputShape, build_model, list_
 
 @dataclass(frozen=True)
 class LayerSummary:
-    """One layer: its path in the network, its kind, output size without the batch, and cost."""
+    """One layer: its path in the network, type, output size without the batch, and cost."""
 
     name: str
-    kind: str
+    type: str
     output_size: tuple[int, ...]
     num_parameters: int
     num_multiply_adds: int
@@ -38,10 +38,9 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def summarize(model: nn.Module, shape: InputShape) -> list[LayerSummary]:
-    """Runs one window through the network and tells of each layer.
+    """Runs one window through the network and describes each layer.
 
-    Multiply-adds are counted for convolutions and linear layers, which dominate; a bias is not
-    counted.
+    Multiply-adds are counted for convolutions and linear layers, which dominate, without biases.
 
     Args:
         model: The network; it is put in evaluation mode.
@@ -65,7 +64,7 @@ def summarize(model: nn.Module, shape: InputShape) -> list[LayerSummary]:
 
 
 def describe_models(shape: InputShape, num_outputs: int = 1) -> list[ModelSummary]:
-    """What each registered architecture costs at its default settings.
+    """The cost of each registered architecture at its default settings.
 
     Args:
         shape: Size of the window.

@@ -1,30 +1,23 @@
-"""What the ways of augmentation have in common: draw, then apply."""
+"""The contract of an augmentation: draw, then apply."""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from earmark.data.dataset import Batch
 from earmark.system.shapes import Float
 
 Drawn = Mapping[str, Tensor]
 
 
-class Windows(NamedTuple):
-    """Windows of a batch in decibels, with their target rows."""
-
-    log_mel: Float[Tensor, "batch 1 mels frames"]
-    targets: Float[Tensor, "batch labels"]
-
-
 @dataclass(frozen=True)
 class BatchShape:
-    """Size of a batch as it comes from the data set."""
+    """Size of a batch as the data set gives it."""
 
     num_windows: int
     n_mels: int
@@ -32,19 +25,19 @@ class BatchShape:
 
 
 class Augmentation(ABC):
-    """One way in which chance changes a batch."""
+    """A random change of the windows of a batch."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, shape: BatchShape) -> Drawn:
-        """Decides what will happen to each window; a row a window."""
+        """Draws the parameters; a row a window."""
 
     @abstractmethod
-    def apply(self, windows: Windows, drawn: Drawn) -> Windows:
-        """Does what was drawn."""
+    def apply(self, batch: Batch, drawn: Drawn) -> Batch:
+        """The batch, changed as the parameters say."""
 
 
 def tensors(**arrays: np.ndarray) -> dict[str, Tensor]:
-    """Numbers as they are drawn, as they are applied."""
+    """Arrays of NumPy as tensors of single precision."""
     return {name: torch.from_numpy(array).float() for name, array in arrays.items()}
 
 

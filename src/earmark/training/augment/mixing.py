@@ -1,15 +1,15 @@
-"""Other windows of the batch in a window: their sound, or their style."""
+"""Mixing with other windows of the batch: their sound, or their statistics."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from earmark.data.dataset import Batch
 from earmark.training.augment.base import (
     Augmentation,
     BatchShape,
     Drawn,
-    Windows,
     add_energies,
     decibels,
     level_db,
@@ -18,14 +18,14 @@ from earmark.training.augment.base import (
 
 
 @dataclass(frozen=True)
-class Mix(Augmentation):
-    """A window and another of its batch at once, and their targets alike.
+class Mixup(Augmentation):
+    """Each window mixed with another one of its batch, targets as well.
 
     Args:
-        share: Share of the windows that are mixed.
+        fraction: Fraction of the windows that are mixed.
         alpha: Both parameters of the beta distribution of the ratio.
-        by_energy: Mix as if both sounded at once, not the values in decibels.
-        union: Keep all labels of both, which is what sounding at once means in a multi-label task.
+        by_energy: Mix energies, as if both sounds played at once, not the values in decibels.
+        union: Keep all labels of both, as two sounds at once have in a multi-label task.
 
     Source:
         Zhang et al. (2018), mixup: beyond empirical risk minimization, arXiv:1710.09412, section 2.
@@ -34,51 +34,49 @@ class Mix(Augmentation):
         r² to (1 - r)², here over their sum.
     """
 
-    share: float
+    fraction: float
     alpha: float
     by_energy: bool = False
     union: bool = False
 
     def draw(self, rng: np.random.Generator, shape: BatchShape) -> Drawn:
-        """Partner of each window and the window's own part, at least a half."""
+        """Partner of each window, and the window's own weight, at least a half."""
         ratios = rng.beta(self.alpha, self.alpha, shape.num_windows)
         ratios = np.maximum(ratios, 1 - ratios)
-        ratios[rng.random(shape.num_windows) >= self.share] = 1.0
+        ratios[rng.random(shape.num_windows) >= self.fraction] = 1.0
         return {
             "partners": torch.from_numpy(rng.permutation(shape.num_windows)),
             **tensors(ratios=ratios),
         }
 
-    def apply(self, windows: Windows, drawn: Drawn) -> Windows:
+    def apply(self, batch: Batch, drawn: Drawn) -> Batch:
         """Mixes each window with its partner."""
-        log_mel, targets = windows
+        log_mel, targets = batch.log_mel, batch.targets
         ratios, partners = drawn["ratios"], drawn["partners"]
-        part, other, other_targets = (
-            ratios[:, None, None, None],
-            log_mel[partners],
-            targets[partners],
-        )
+        weight, other = ratios[:, None, None, None], log_mel[partners]
         if self.by_energy:
             other = other + level_db(log_mel) - level_db(other)
-            own_energy, other_energy = part**2, (1 - part) ** 2
+            own_energy, other_energy = weight**2, (1 - weight) ** 2
             total = own_energy + other_energy
             mixed = add_energies(
                 log_mel + decibels(own_energy / total), other + decibels(other_energy / total)
             )
         else:
-            mixed = torch.lerp(other, log_mel, part)
+            mixed = torch.lerp(other, log_mel, weight)
         if self.union:
-            both = torch.maximum(targets, other_targets)
-            return Windows(mixed, torch.where(ratios[:, None] < 1, both, targets))
-        return Windows(mixed, torch.lerp(other_targets, targets, ratios[:, None]))
+            both = torch.maximum(targets, targets[partners])
+            mixed_targets = torch.where(ratios[:, None] < 1, both, targets)
+        else:
+            mixed_targets = torch.lerp(targets[partners], targets, ratios[:, None])
+        return batch._replace(log_mel=mixed, targets=mixed_targets)
 
 
 @dataclass(frozen=True)
-class Style(Augmentation):
+class FreqMixStyle(Augmentation):
     """Freq-MixStyle: the mean and deviation of each band, mixed with those of another window.
 
     Args:
-        share: Share of the batches in which it is done.
+        fraction: Fraction of the batches in which it is applied.
         alpha: Both parameters of the beta distribution of the ratio.
 
     Source:
@@ -88,23 +86,23 @@ class Style(Augmentation):
         DCASE workshop, section 3, for mixing the statistics.
     """
 
-    share: float
+    fraction: float
     alpha: float
 
     def draw(self, rng: np.random.Generator, shape: BatchShape) -> Drawn:
-        """Partner of each window and the share of its own style; all of it in the other batches."""
+        """Partner of each window, and the weight of its own statistics; 1 in the other batches."""
         ratios = rng.beta(self.alpha, self.alpha, shape.num_windows)
         partners = torch.from_numpy(rng.permutation(shape.num_windows))
-        if rng.random() >= self.share:
+        if rng.random() >= self.fraction:
             ratios = np.ones(shape.num_windows)
         return {"partners": partners, **tensors(ratios=ratios)}
 
-    def apply(self, windows: Windows, drawn: Drawn) -> Windows:
-        """Takes off each window's own statistics and puts the mixed ones on."""
-        log_mel, partners = windows.log_mel, drawn["partners"]
+    def apply(self, batch: Batch, drawn: Drawn) -> Batch:
+        """Replaces each window's own statistics by the mixed ones."""
+        log_mel, partners = batch.log_mel, drawn["partners"]
         ratios = drawn["ratios"][:, None, None, None]
         std, mean = torch.std_mean(log_mel, dim=3, correction=0, keepdim=True)
         std = std + 1e-3
         mixed_mean = torch.lerp(mean[partners], mean, ratios)
         mixed_std = torch.lerp(std[partners], std, ratios)
-        return windows._replace(log_mel=(log_mel - mean) / std * mixed_std + mixed_mean)
+        return batch._replace(log_mel=(log_mel - mean) / std * mixed_std + mixed_mean)

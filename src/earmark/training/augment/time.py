@@ -1,4 +1,4 @@
-"""Length and place of the sound in a window."""
+"""Duration and position of the sound in a window."""
 
 import math
 from dataclasses import dataclass
@@ -7,87 +7,88 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from earmark.data.dataset import Batch
 from earmark.system.shapes import Float
-from earmark.training.augment.base import Augmentation, BatchShape, Drawn, Windows, tensors
+from earmark.training.augment.base import Augmentation, BatchShape, Drawn, tensors
 
 
 @dataclass(frozen=True)
-class Stretch(Augmentation):
-    """Random resized crop in time: a longer or shorter stretch becomes a window.
+class TimeStretch(Augmentation):
+    """Random resized crop in time: a longer or shorter excerpt is resampled to a window.
 
     Args:
-        amount: The longest stretch is ``1 + amount`` windows, the shortest ``1 / (1 + amount)``.
-        window_frames: Length of a window.
+        amount: The longest excerpt has ``1 + amount`` windows, the shortest ``1 / (1 + amount)``.
+        window_frames: Frames of a window.
     """
 
     amount: float
     window_frames: int
 
     def draw(self, rng: np.random.Generator, shape: BatchShape) -> Drawn:
-        """Length and start of each stretch, in frames; lengths are even on a logarithmic scale."""
+        """Length and start of each excerpt, in frames; lengths are uniform on a log scale."""
         widest = math.log1p(self.amount)
         lengths = np.exp(rng.uniform(-widest, widest, shape.num_windows)) * self.window_frames
         lengths = lengths.clip(1, shape.num_frames)
         starts = rng.uniform(0, 1, shape.num_windows) * (shape.num_frames - lengths)
         return tensors(lengths=lengths, starts=starts)
 
-    def apply(self, windows: Windows, drawn: Drawn) -> Windows:
+    def apply(self, batch: Batch, drawn: Drawn) -> Batch:
         """Interpolates linearly between frames."""
-        log_mel = windows.log_mel
+        log_mel = batch.log_mel
         steps = torch.linspace(0, 1, self.window_frames, device=log_mel.device)
         places = drawn["starts"][:, None] + steps * (drawn["lengths"][:, None] - 1)
         places = places.clamp(0, log_mel.shape[3] - 1)
         before = places.floor().long().clamp(max=max(log_mel.shape[3] - 2, 0))
-        share = (places - before)[:, None, None]
+        weight = (places - before)[:, None, None]
         after = (before + 1).clamp(max=log_mel.shape[3] - 1)
-        stretched = torch.lerp(_frames_at(log_mel, before), _frames_at(log_mel, after), share)
-        return windows._replace(log_mel=stretched)
+        stretched = torch.lerp(_frames_at(log_mel, before), _frames_at(log_mel, after), weight)
+        return batch._replace(log_mel=stretched)
 
 
 @dataclass(frozen=True)
 class Shorten(Augmentation):
-    """Windows of another length in every batch, so that the network learns to judge short ones too.
+    """Shorter windows, of another length in every batch, for networks that predict on short sounds.
 
     Args:
-        least: Smallest share of the window that is left.
+        min_fraction: Smallest fraction of the window that is kept.
     """
 
-    least: float
+    min_fraction: float
 
     def draw(self, rng: np.random.Generator, shape: BatchShape) -> Drawn:
-        """One share for the batch, even on a logarithmic scale, and where each window begins."""
-        share = np.exp(rng.uniform(math.log(self.least), 0, 1))
-        return tensors(share=share, starts=rng.uniform(0, 1, shape.num_windows))
+        """One fraction for the batch, uniform on a log scale, and the start of each window."""
+        fraction = np.exp(rng.uniform(math.log(self.min_fraction), 0, 1))
+        return tensors(fraction=fraction, starts=rng.uniform(0, 1, shape.num_windows))
 
-    def apply(self, windows: Windows, drawn: Drawn) -> Windows:
-        """Cuts every window at its place."""
-        num_frames = windows.log_mel.shape[3]
-        length = max(1, round(num_frames * float(drawn["share"])))
+    def apply(self, batch: Batch, drawn: Drawn) -> Batch:
+        """Crops every window."""
+        num_frames = batch.log_mel.shape[3]
+        length = max(1, round(num_frames * float(drawn["fraction"])))
         starts = (drawn["starts"] * (num_frames - length)).round().long()
         places = starts[:, None] + torch.arange(length, device=starts.device)
-        return windows._replace(log_mel=_frames_at(windows.log_mel, places))
+        return batch._replace(log_mel=_frames_at(batch.log_mel, places))
 
 
 @dataclass(frozen=True)
 class Roll(Augmentation):
-    """Rotation in time: what leaves a window on one side comes back on the other.
+    """Rotation in time: frames that leave a window at one end enter at the other.
 
     Args:
-        share: Largest shift in either direction, as a share of the window.
+        max_fraction: Largest shift in either direction, as a fraction of the window.
     """
 
-    share: float
+    max_fraction: float
 
     def draw(self, rng: np.random.Generator, shape: BatchShape) -> Drawn:
-        """Shift of each window, as a share."""
-        return tensors(shifts=rng.uniform(-self.share, self.share, shape.num_windows))
+        """Shift of each window, as a fraction of it."""
+        return tensors(shifts=rng.uniform(-self.max_fraction, self.max_fraction, shape.num_windows))
 
-    def apply(self, windows: Windows, drawn: Drawn) -> Windows:
+    def apply(self, batch: Batch, drawn: Drawn) -> Batch:
         """Rotates by whole frames."""
-        num_frames = windows.log_mel.shape[3]
+        num_frames = batch.log_mel.shape[3]
         shifts = (drawn["shifts"] * num_frames).round().long()
         places = torch.arange(num_frames, device=shifts.device) - shifts[:, None]
-        return windows._replace(log_mel=_frames_at(windows.log_mel, places % num_frames))
+        return batch._replace(log_mel=_frames_at(batch.log_mel, places % num_frames))
 
 
 def _frames_at(

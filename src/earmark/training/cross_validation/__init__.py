@@ -1,1 +1,1 @@
-"""Every fold tested by a run that was trained without it."""
+"""Cross-validation: each fold is tested by a network that was trained on the others."""

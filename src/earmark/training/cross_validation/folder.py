@@ -1,4 +1,4 @@
-"""What a cross-validation keeps on disk, so that an interrupted one goes on."""
+"""The folder of a cross-validation, from which an interrupted one resumes."""
 
 import json
 import shutil
@@ -21,15 +21,15 @@ class FoldFolder(WorkFolder):
 
     ::
 
-        config.toml              all settings; its first line says whose folder this is
-        recordings.csv           every recording with its fold, group and content
-        teachers.csv             what the teachers of its folds were, if it has any
-        seedS/foldF.json         what came of a fold, written when it has ended
-        seedS/foldF/             its run folder while it is trained, or for good if models are kept
+        config.toml              all settings; its first line marks the folder as earmark's
+        recordings.csv           every recording with its fold, group and content hash
+        teachers.csv             the teachers of its folds and hashes of their weights, if any
+        seedS/foldF.json         the result of a fold, written when it has been tested
+        seedS/foldF/             its run folder while it is trained, kept with --keep-models
         predictions.csv          a row a clip and seed
         result.json              what ``cross-validate --json`` prints
 
-    Folds are counted from 1 in their natural order, whatever they are called.
+    Folds are numbered from 1 in their natural order, whatever their names.
 
     Args:
         path: The folder; it need not exist.
@@ -49,7 +49,7 @@ class FoldFolder(WorkFolder):
 
     @property
     def result(self) -> Path:
-        """All figures."""
+        """All metrics."""
         return self.path / "result.json"
 
     def run(self, seed: int, number: int) -> RunFolder:
@@ -57,11 +57,11 @@ class FoldFolder(WorkFolder):
         return RunFolder(self.path / f"seed{seed}" / f"fold{number}")
 
     def fold_file(self, seed: int, number: int) -> Path:
-        """What came of a fold."""
+        """The result of a fold."""
         return self.path / f"seed{seed}" / f"fold{number}.json"
 
     def read_fold(self, seed: int, number: int) -> Mapping[str, Any] | None:
-        """What came of a fold; None when it has not ended."""
+        """The result of a fold; None when it has not been tested."""
         try:
             return json.loads(read_text(self.fold_file(seed, number)))
         except FileNotFoundError:
@@ -71,16 +71,15 @@ class FoldFolder(WorkFolder):
         """The run folders of a fold, one a seed.
 
         Raises:
-            TrainingError: A seed has not ended there, or its model was not kept.
+            TrainingError: A seed has not been tested there, or its model was not kept.
         """
-        # The first seed is asked for even where none is there.
         seeds = sorted(int(one.name[4:]) for one in self._seeds()) or [0]
         runs = [self.run(seed, number) for seed in seeds]
         for seed, run in zip(seeds, runs, strict=True):
             if not (self.fold_file(seed, number).exists() and run.best.exists()):
                 raise TrainingError(
-                    f"{self.path}: no model of seed {seed} is there for fold {number}; "
-                    "cross-validate with --keep-models, to the end"
+                    f"{self.path}: no model of seed {seed} for fold {number}; finish the "
+                    "cross-validation with --keep-models"
                 )
         return runs
 
@@ -91,12 +90,12 @@ class FoldFolder(WorkFolder):
         """Checks, before any work, that the folder may be written to.
 
         Args:
-            config: Settings of the cross-validation that wants it.
+            config: Settings of the new cross-validation.
             data: The data folder, if there is one.
-            overwrite: Whether another one there may be replaced.
+            overwrite: Whether another cross-validation there may be replaced.
 
         Raises:
-            TrainingError: It lies in the data, holds files that are not earmark's, a teacher, or
+            TrainingError: It lies in the data folder, or holds files of others, a teacher or
                 another cross-validation.
         """
         files = (self.config_file, self.recordings, self.predictions, self.result, *self._seeds())
@@ -107,17 +106,16 @@ class FoldFolder(WorkFolder):
                 raise self._another("settings differ")
 
     def open(self, config: Config, table: str, teachers: Sequence[str], *, overwrite: bool) -> None:
-        """Writes what identifies the cross-validation.
+        """Writes the files that identify the cross-validation.
 
         Args:
             config: All settings.
             table: Text of ``recordings.csv``.
             teachers: Of all folds.
-            overwrite: Whether what another one left is removed first.
+            overwrite: Whether the files of another one are removed first.
 
         Raises:
-            TrainingError: The folds that are there are of other recordings, drawn otherwise, or
-                taught by others.
+            TrainingError: The folder holds results of other recordings, folds or teachers.
         """
         if overwrite and self.is_ours:
             for seed in self._seeds():
@@ -130,11 +128,11 @@ class FoldFolder(WorkFolder):
 
 
 def teachers_of_fold(names: Sequence[str], number: int) -> tuple[str, ...]:
-    """Teachers for one fold: of a cross-validation its models of that fold, and runs as they are.
+    """The teachers of one fold: runs, and the models that cross-validations kept of that fold.
 
     Args:
         names: Run folders and folders of cross-validations.
-        number: That of the fold.
+        number: Number of the fold.
 
     Raises:
         TrainingError: A cross-validation kept no model of the fold.

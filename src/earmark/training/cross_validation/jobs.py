@@ -1,4 +1,4 @@
-"""The work of a cross-validation: a fold is trained without and tested, several at once."""
+"""The folds of a cross-validation, trained and tested in parallel."""
 
 import json
 import shutil
@@ -22,25 +22,25 @@ from earmark.system.progress import muted
 from earmark.system.runtime import Runtime
 from earmark.training.cross_validation.folder import FoldFolder
 from earmark.training.cross_validation.result import FoldFailure, FoldResult
-from earmark.training.train import train
+from earmark.training.train import run_training
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True)
 class FoldJob:
-    """A fold to train without and to test on.
+    """A fold to hold out.
 
     Args:
         seed: Of the training.
-        fold: Its name.
-        number: The place of its name in order, counted from 1.
+        fold: Name of the fold.
+        number: Its place in the order of the names, counted from 1.
         manifest: All recordings; those of the fold are the test split.
-        config: All settings, of this fold.
-        folder: Where its outcome is kept, and its run while it is trained.
-        keep_models: Keep the run as well.
+        config: All settings for this fold.
+        folder: Where its result is kept, and its run folder while it is trained.
+        keep_models: Whether the run folder is kept as well.
         device: Where to compute.
-        store_root: Folder of the feature store.
+        store: Folder of the feature store.
     """
 
     seed: int
@@ -51,18 +51,18 @@ class FoldJob:
     folder: FoldFolder
     keep_models: bool
     device: str
-    store_root: Path
+    store: Path
 
 
 def run_jobs(jobs: Sequence[FoldJob], num_workers: int) -> Iterator[FoldResult | FoldFailure]:
-    """What came of the jobs, as they end.
+    """The results of the folds, as they finish.
 
     Args:
         jobs: The folds.
-        num_workers: Processes that train side by side, a thread each; one is this process itself.
+        num_workers: Processes with a thread each; for 1, this process runs the folds itself.
 
     Raises:
-        TrainingError: A process was ended from outside.
+        TrainingError: A process was killed.
     """
     if num_workers <= 1:
         with _one_thread():
@@ -75,16 +75,15 @@ def run_jobs(jobs: Sequence[FoldJob], num_workers: int) -> Iterator[FoldResult |
             yield future.result()
     except BrokenProcessPool as error:
         raise TrainingError(
-            "a worker process was ended from outside, perhaps for want of memory; give fewer "
-            "--workers"
+            "a worker process was killed, perhaps because memory ran out; use fewer --workers"
         ) from error
     finally:
-        # At the end they are idle; before it, nobody waits for what they are doing.
+        # At the end they are idle; before, their results are no longer wanted.
         pool.shutdown(kill_workers=True)
 
 
 def _start_worker() -> None:
-    # The terminal sends an interruption to the whole family; the parent ends its workers.
+    # The terminal interrupts all processes; the parent terminates its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
 
@@ -110,15 +109,15 @@ def _attempt(job: FoldJob) -> FoldResult | FoldFailure:
 
 
 def _run(job: FoldJob) -> FoldResult:
-    """Trains without a fold, tests on it, and writes down what came of it."""
+    """Trains without a fold, tests on it, and writes the result."""
     run = job.folder.run(job.seed, job.number)
     runtime = Runtime(torch.device(job.device))
-    trained = train(job.manifest, run.path, job.config, runtime=runtime, store_root=job.store_root)
+    trained = run_training(job.manifest, run.path, job.config, runtime=runtime, store=job.store)
     tested = evaluate_checkpoint(
         load_checkpoint(run.path),
         job.manifest,
         runtime=runtime,
-        store_root=job.store_root,
+        store_root=job.store,
         run=run.path,
     )
     result = FoldResult(

@@ -1,4 +1,4 @@
-"""Figures of a cross-validation: every clip judged by networks that have not seen it."""
+"""Results of a cross-validation: predictions on held-out folds and their metrics."""
 
 import statistics
 from collections import Counter, defaultdict
@@ -16,21 +16,22 @@ from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.evaluation.result import join_labels
 from earmark.system.files import csv_lines
+from earmark.system.html import html_table
 from earmark.system.shapes import Bool, Float64
 from earmark.tasks.task import Task, multi_hot
 
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What came of training without a fold and testing on it.
+    """The test of one fold by a network that was trained on the others.
 
     Args:
         seed: Seed of the weights and the order.
-        fold: The fold that tested.
+        fold: The fold that was held out.
         clips: Names of its clips.
-        num_correct: How many of them were judged rightly.
+        num_correct: Number of correct predictions.
         logits: A row a clip, calibrated.
-        chosen: Indices of the labels that each clip was given.
+        chosen: Indices of the predicted labels of each clip.
         best_epoch: Epoch of the weights that were tested, counted from 1.
         elapsed_seconds: Time spent in the epochs.
         log: A line an epoch, as in ``log.jsonl``.
@@ -77,13 +78,13 @@ class FoldFailure:
 
 @dataclass(frozen=True)
 class FoldPrediction:
-    """How one network judged one clip.
+    """The prediction of one network for one held-out clip.
 
     Args:
         seed: Seed of the network.
-        fold: The fold of the clip, which the network has not seen.
+        fold: The fold of the clip, which the network was not trained on.
         clip: The clip.
-        chosen: Indices of the chosen labels.
+        chosen: Indices of the predicted labels.
         probabilities: Of each label.
     """
 
@@ -94,26 +95,26 @@ class FoldPrediction:
     probabilities: Float64[np.ndarray, " labels"]
 
     @property
-    def is_right(self) -> bool:
-        """Whether all of the clip's labels were chosen and no others."""
+    def is_correct(self) -> bool:
+        """Whether exactly the clip's labels were predicted."""
         return self.chosen == self.clip.targets
 
     @property
-    def lowest(self) -> float | None:
-        """The lowest probability of the chosen labels; None when there are none."""
+    def min_probability(self) -> float | None:
+        """The lowest probability of the predicted labels; None when there are none."""
         return min((float(self.probabilities[index]) for index in self.chosen), default=None)
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """All folds of all seeds, and the figures that they make together.
+    """All folds of all seeds, and their metrics taken together.
 
     Args:
         task: What the labels mean.
         labels: The vocabulary.
-        clips: Name to clip, of all clips that could be used.
-        results: The folds that ended, by seed and fold.
-        failures: The others.
+        clips: Name to clip, of all usable clips.
+        results: The folds that were tested, by seed and fold.
+        failures: The folds that failed.
         skipped: Recordings that could not be used.
         confidence: Level of the intervals.
     """
@@ -126,13 +127,13 @@ class CrossValidation:
     skipped: tuple[FailedFile, ...] = ()
     confidence: float = 0.95
 
-    def predictions(
+    def pool(
         self, results: Sequence[FoldResult]
     ) -> tuple[Predictions, Bool[np.ndarray, "clips labels"]]:
-        """The predictions of folds put together, and the labels that each fold's test gave.
+        """The predictions of several folds together, and the labels that each fold predicted.
 
         Args:
-            results: Of one seed, or a clip would be there twice.
+            results: Folds of one seed, or a clip would be counted twice.
         """
         parts = [
             Predictions(
@@ -147,70 +148,72 @@ class CrossValidation:
         return Predictions(clips, logits, self.task), rows
 
     def score(self, results: Sequence[FoldResult]) -> Scores:
-        """The figures of folds put together."""
-        predictions, chosen = self.predictions(results)
+        """Metrics of several folds together."""
+        predictions, chosen = self.pool(results)
         return score_chosen(predictions, chosen, self.labels, confidence=self.confidence)
 
     @cached_property
     def fold_scores(self) -> tuple[Scores, ...]:
-        """The figures of each fold alone, in the order of the results."""
+        """Metrics of each fold, in the order of the results."""
         return tuple(self.score([one]) for one in self.results)
 
     @cached_property
     def seed_scores(self) -> dict[int, Scores]:
-        """Seed to the figures of its folds put together."""
+        """Seed to the metrics of its folds together."""
         by_seed = defaultdict(list)
         for one in self.results:
             by_seed[one.seed].append(one)
         return {seed: self.score(results) for seed, results in by_seed.items()}
 
     @cached_property
-    def judgements(self) -> tuple[FoldPrediction, ...]:
-        """Every clip by every seed."""
-        return tuple(one for result in self.results for one in self._judge(result))
+    def predictions(self) -> tuple[FoldPrediction, ...]:
+        """The predictions of all seeds for all clips."""
+        return tuple(one for result in self.results for one in self._predictions_of(result))
 
-    def _judge(self, result: FoldResult) -> Iterator[FoldPrediction]:
-        predictions, chosen = self.predictions([result])
-        for clip, row, shares in zip(
-            predictions.clips, chosen, predictions.probabilities, strict=True
+    def _predictions_of(self, result: FoldResult) -> Iterator[FoldPrediction]:
+        pooled, chosen = self.pool([result])
+        for clip, row, probabilities in zip(
+            pooled.clips, chosen, pooled.probabilities, strict=True
         ):
             indices = tuple(map(int, np.flatnonzero(row)))
-            yield FoldPrediction(result.seed, result.fold, clip, indices, shares)
+            yield FoldPrediction(result.seed, result.fold, clip, indices, probabilities)
 
     @cached_property
     def by_clip(self) -> dict[str, list[FoldPrediction]]:
-        """Name of a clip to its judgements, one a seed; in the order of the recordings."""
+        """Name of a clip to its predictions, one a seed; in the order of the recordings."""
         found: dict[str, list[FoldPrediction]] = {name: [] for name in self.clips}
-        for one in self.judgements:
+        for one in self.predictions:
             found[one.clip.name].append(one)
-        return {name: several for name, several in found.items() if several}
+        return {name: each for name, each in found.items() if each}
 
     @property
     def num_correct(self) -> int:
-        """How many judgements are right, over all clips and seeds."""
-        return sum(one.is_right for one in self.judgements)
+        """Number of correct predictions, over all clips and seeds."""
+        return sum(one.is_correct for one in self.predictions)
 
     @property
     def accuracy(self) -> float:
-        """Share of the judgements that are right, over all clips and seeds."""
-        return self.num_correct / len(self.judgements)
+        """Fraction of correct predictions, over all clips and seeds."""
+        return self.num_correct / len(self.predictions)
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:
-        """Interval of the accuracy.
+        """Wilson interval of the accuracy, for the number of clips that `effective_size` gives.
 
-        Wilson's, for as many independent clips as `effective_size` finds. Several seeds judge the
-        same clips, so they make each clip's share of right judgements finer, never more clips.
+        More seeds refine the accuracy on each clip; they do not add clips.
         """
-        several = self.by_clip.values()
-        shares = np.array([np.mean([one.is_right for one in each]) for each in several])
-        groups = [each[0].clip.group or each[0].clip.name for each in several]
-        size = effective_size(shares, groups)
+        accuracies = [np.mean([one.is_correct for one in each]) for each in self.by_clip.values()]
+        size = effective_size(np.array(accuracies), self._groups)
         return wilson_interval(self.accuracy, size, self.confidence)
 
     @property
+    def _groups(self) -> list[str]:
+        """The group of each clip in the order of `by_clip`; without one, a clip is its own."""
+        return [each[0].clip.group or name for name, each in self.by_clip.items()]
+
+    @property
     def accuracy_std(self) -> float | None:
-        """Standard deviation of the accuracy between seeds; None for one seed."""
+        """Sample standard deviation of the accuracy over seeds; None for one seed."""
         values = [one.accuracy for one in self.seed_scores.values()]
         return statistics.stdev(values) if len(values) > 1 else None
 
@@ -229,27 +232,26 @@ class CrossValidation:
         )
 
     def errors(self) -> list[dict[str, Any]]:
-        """Clips that any seed got wrong: those that most did first.
+        """Clips with a wrong prediction, those that are wrong in most seeds first.
 
-        ``predicted`` is the commonest of the wrong answers, and ``probability`` the mean of its
-        probability over the seeds that gave it; the lowest of several labels counts, and where no
-        label was predicted there is none.
+        ``predicted`` is the most frequent wrong prediction and ``probability`` its mean probability
+        over the seeds that made it: of several labels the lowest, of none None.
         """
         found = []
-        for name, several in self.by_clip.items():
-            wrong = [one for one in several if not one.is_right]
+        for name, each in self.by_clip.items():
+            wrong = [one for one in each if not one.is_correct]
             if wrong:
                 answer = Counter(one.chosen for one in wrong).most_common(1)[0][0]
-                lowest = [one.lowest for one in wrong if one.chosen == answer]
+                probabilities = [one.min_probability for one in wrong if one.chosen == answer]
                 found.append(
                     {
                         "path": name,
                         "label": join_labels(self.labels, wrong[0].clip.targets),
                         "predicted": join_labels(self.labels, answer),
-                        "probability": _mean(lowest),
+                        "probability": _mean(probabilities),
                         "fold": wrong[0].fold,
                         "num_wrong": len(wrong),
-                        "num_seeds": len(several),
+                        "num_seeds": len(each),
                     }
                 )
         return sorted(found, key=lambda one: -one["num_wrong"] / one["num_seeds"])
@@ -267,8 +269,8 @@ class CrossValidation:
                 for one, scores in zip(self.results, self.fold_scores, strict=True)
             ],
             "num_clips": len(self.by_clip),
-            "num_groups": len({one[0].clip.group for one in self.by_clip.values()}),
-            "num_judgements": len(self.judgements),
+            "num_groups": len(set(self._groups)),
+            "num_predictions": len(self.predictions),
             "num_correct": self.num_correct,
             "accuracy": self.accuracy,
             "accuracy_interval": list(self.accuracy_interval),
@@ -291,12 +293,35 @@ class CrossValidation:
         rows: list[tuple[object, ...]] = [
             ("seed", "fold", "path", "label", "predicted", "correct", *self.labels)
         ]
-        for one in self.judgements:
+        for one in self.predictions:
             names = (join_labels(self.labels, each) for each in (one.clip.targets, one.chosen))
-            shares = (f"{share:.6f}" for share in one.probabilities)
-            hit = "yes" if one.is_right else "no"
-            rows.append((one.seed, one.fold, one.clip.name, *names, hit, *shares))
+            probabilities = (f"{value:.6f}" for value in one.probabilities)
+            correct = "yes" if one.is_correct else "no"
+            rows.append((one.seed, one.fold, one.clip.name, *names, correct, *probabilities))
         return "".join(csv_lines(rows))
+
+    def summary(self) -> str:
+        """Accuracy over all folds and seeds with its interval, in one line."""
+        low, high = self.accuracy_interval
+        return (
+            f"accuracy {self.accuracy:.1%} ({self.num_correct} of {len(self.predictions)}), "
+            f"{self.confidence:.0%} interval {low:.1%} to {high:.1%}, {len(self.results)} folds"
+            + (f", {len(self.failures)} failed" if self.failures else "")
+        )
+
+    def __repr__(self) -> str:
+        return f"CrossValidation({self.summary()})"
+
+    def _repr_html_(self) -> str:
+        columns = ("seed", "fold", "clips", "correct", "accuracy", "loss", "epochs")
+        rows = [
+            (
+                *(one.seed, one.fold, scores.num_clips, scores.num_correct),
+                *(f"{scores.accuracy:.1%}", f"{scores.loss:.4f}", len(one.log)),
+            )
+            for one, scores in zip(self.results, self.fold_scores, strict=True)
+        ]
+        return html_table(columns, rows) + f"<p>{self.summary()}</p>"
 
 
 def _describe(result: FoldResult, scores: Scores) -> dict[str, Any]:

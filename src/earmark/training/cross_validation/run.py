@@ -1,4 +1,4 @@
-"""Cross-validation: each fold is tested by an ordinary run that was trained without it."""
+"""Cross-validation: each fold is tested by an ordinary run that was trained on the others."""
 
 import json
 import logging
@@ -8,39 +8,41 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from earmark.config import Config
+from earmark.config import Config, as_config
 from earmark.data.content import ContentSet
 from earmark.data.folds import check_folds, fold_names, hold_out, with_folds
 from earmark.data.labels import log_data, name_task
-from earmark.data.manifest import Manifest
+from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import Prepared, prepare_recordings, usable_clips
 from earmark.errors import ConfigError, DataError, TrainingError
 from earmark.evaluation.evaluate import require_excerpts
-from earmark.features.store import ClipKey, FeatureStore, default_root
+from earmark.features.store import ClipKey, FeatureStore
 from earmark.features.windows import crop_frames
-from earmark.models.checkpoint import new_network
+from earmark.models.checkpoint import require_network
 from earmark.models.spec import ModelSpec
 from earmark.system.files import atomic_write
 from earmark.system.parallel import default_num_workers
-from earmark.system.runtime import Runtime
+from earmark.system.runtime import Runtime, running
 from earmark.tasks.task import Task
 from earmark.training.cross_validation.folder import FoldFolder, teachers_of_fold
 from earmark.training.cross_validation.jobs import FoldJob, run_jobs
 from earmark.training.cross_validation.result import CrossValidation, FoldFailure, FoldResult
+from earmark.training.distillation import require_teachers
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is cross-validated how often, and where it is kept.
+    """Folds, seeds and workers of a cross-validation, and where its results are kept.
 
     Args:
-        num_folds: Folds to draw; 5 when neither this nor the data say it.
-        num_seeds: How many networks judge each clip: seeds ``train.seed`` and those after it.
-        num_workers: Folds at once; as many as there are processors on a CPU, or else one.
-        folder: Where folds are kept, so that interrupted work goes on; nowhere by default.
-        keep_models: Keep the run folder of each fold as well.
+        num_folds: Number of folds to draw; by default those of the data, or 5.
+        num_seeds: Number of networks that predict each clip: ``train.seed`` and the seeds after it.
+        num_workers: Folds at once; by default one for each processor on a CPU, or else one.
+        folder: Where results are kept, so that an interrupted cross-validation resumes; by default
+            nowhere.
+        keep_models: Whether the run folder of each fold is kept as well.
         overwrite: Start again in a folder that holds another cross-validation.
     """
 
@@ -53,48 +55,45 @@ class Plan:
 
 
 def cross_validate(
-    manifest: Manifest,
-    config: Config,
-    plan: Plan,
+    data: Path | str | Manifest,
+    plan: Plan | None = None,
+    config: Config | Path | str | None = None,
     *,
-    runtime: Runtime,
-    store_root: Path | None = None,
+    device: str | Runtime = "auto",
+    store: Path | str | None = None,
 ) -> CrossValidation:
     """Tests every recording by networks that were trained without its fold.
 
-    Each fold tests once; the next one validates and the others train. The features of all
-    recordings are computed first. A fold that fails is named and the others go on.
+    Each fold is the test split once; the next one validates and the others train. Features of all
+    recordings are computed first. A fold that fails is reported, and the others continue.
 
     Args:
-        manifest: The data, as read; their splits are not used, their folds are.
-        config: All settings; each fold is trained by `train` and tested by `evaluate` with them.
-        plan: What is done how often, and where it is kept.
-        runtime: Where to compute. On a CPU every fold has one thread, so that the figures do not
+        data: A folder or a manifest; its folds are used, its splits are not.
+        plan: Folds, seeds and workers; the defaults of `Plan` when it is not given.
+        config: All settings, or a TOML file of them.
+        device: Where to compute. On a CPU every fold has one thread, so that the results do not
             depend on the number of workers.
-        store_root: Folder of the feature store; the shared one when it is not given.
+        store: Folder of the feature store; the shared one by default.
 
     Raises:
-        ConfigError: The plan cannot be carried out.
+        ConfigError: A setting or the plan is wrong, or a teacher is missing.
         DataError: The data cannot be divided, trained or tested on.
         TrainingError: The folder is not free for this, or every fold failed.
     """
-    _refuse_misuse(plan, runtime)
-    manifest, task = _divide(manifest, config, plan, runtime)
-    teachers = [
-        one
-        for number in range(1, len(fold_names(manifest)) + 1)
-        for one in teachers_of_fold(config.train.teachers, number)
-    ]
-    store = FeatureStore(store_root or default_root(), config.features)
-    with _folder(plan) as folder:
+    plan, config = plan or Plan(), as_config(config)
+    with running(device) as runtime, _folder(plan) as folder:
+        _refuse_misuse(plan, runtime)
+        manifest, task = _divide(read_manifest(data), config, plan)
+        teachers = _all_teachers(manifest, config)
         folder.refuse_misuse(config, manifest.folder, overwrite=plan.overwrite)
-        prepared = prepare_recordings(manifest.recordings, store, reporter=runtime.reporter)
-        manifest = _usable(manifest, task, prepared, runtime)
+        features = FeatureStore(store, config.features)
+        prepared = prepare_recordings(manifest.recordings, features, reporter=runtime.reporter)
+        manifest = _usable(manifest, task, prepared)
         table = manifest.to_csv(prepared.keys)
         folder.open(config, table, teachers, overwrite=plan.overwrite)
-        # The task is that of all recordings, whatever is left of them in a fold.
-        told = config.with_train(task=task.name)
-        jobs = _jobs(manifest, told, plan, folder, runtime, store.root)
+        # The task of all recordings, whatever labels a fold holds.
+        config = config.with_train(task=task.name)
+        jobs = _jobs(manifest, config, plan, folder, runtime, features.root)
         results, failures = _run_all(jobs, plan, runtime)
         found = CrossValidation(
             task=task,
@@ -113,36 +112,43 @@ def cross_validate(
 
 def _refuse_misuse(plan: Plan, runtime: Runtime) -> None:
     if runtime.world_size > 1:
-        raise ConfigError("cross-validate runs folds at once by itself; start it without torchrun")
+        raise ConfigError("cross-validate starts its own workers; run it without torchrun")
     if plan.folder is None and (plan.keep_models or plan.overwrite):
         option = "--keep-models" if plan.keep_models else "--overwrite"
-        raise ConfigError(f"{option}: say where with -o FOLDER")
+        raise ConfigError(f"{option}: needs a folder; add -o FOLDER")
 
 
-def _divide(
-    manifest: Manifest, config: Config, plan: Plan, runtime: Runtime
-) -> tuple[Manifest, Task]:
-    """The folds and the task; what cannot be trained or tested is told before any work."""
+def _divide(manifest: Manifest, config: Config, plan: Plan) -> tuple[Manifest, Task]:
+    """Draws the folds and finds the task; folds that cannot be trained on or tested fail here."""
     manifest = with_folds(manifest, plan.num_folds, config.train.split_seed)
     task = name_task(manifest, config.train)
     check_folds(manifest, task)
     spec = ModelSpec(config, manifest.labels, crop_frames(config), task)
-    new_network(spec)
+    require_network(spec)
     require_excerpts(spec)
     log_data(manifest, task)
     return manifest, task
 
 
-def _usable(manifest: Manifest, task: Task, prepared: Prepared, runtime: Runtime) -> Manifest:
-    """The recordings that have features, when they can still be divided, trained and tested on."""
-    # Once is enough: no fold has to find out again that a recording cannot be used.
+def _all_teachers(manifest: Manifest, config: Config) -> list[str]:
+    """The teachers of all folds, which must exist before any features are computed."""
+    numbers = range(1, len(fold_names(manifest)) + 1)
+    teachers = [
+        one for number in numbers for one in teachers_of_fold(config.train.teachers, number)
+    ]
+    require_teachers(teachers)
+    return teachers
+
+
+def _usable(manifest: Manifest, task: Task, prepared: Prepared) -> Manifest:
+    """The recordings that have features, if every fold can still be trained on and tested."""
     usable = tuple(one for one in manifest.recordings if one.name in prepared.keys)
     left = replace(manifest, recordings=usable)
     if prepared.skipped:
         lost = [fold for fold in fold_names(manifest) if fold not in fold_names(left)]
         if lost:
             raise DataError(
-                f"{manifest.source}: no recording of fold {lost[0]} can be used; mend its files, "
+                f"{manifest.source}: no recording of fold {lost[0]} can be used; fix its files, "
                 "or leave the fold out"
             )
         check_folds(left, task)
@@ -178,7 +184,7 @@ def _jobs(
     plan: Plan,
     folder: FoldFolder,
     runtime: Runtime,
-    store_root: Path,
+    store: Path,
 ) -> list[FoldJob]:
     """Every fold of the first seed, then those of the next."""
     parts = {fold: hold_out(manifest, fold) for fold in fold_names(manifest)}
@@ -194,7 +200,7 @@ def _jobs(
             folder=folder,
             keep_models=plan.keep_models,
             device=str(runtime.device),
-            store_root=store_root,
+            store=store,
         )
         for seed in range(config.train.seed, config.train.seed + plan.num_seeds)
         for number, (fold, part) in enumerate(parts.items(), start=1)
@@ -204,21 +210,21 @@ def _jobs(
 def _run_all(
     jobs: Sequence[FoldJob], plan: Plan, runtime: Runtime
 ) -> tuple[tuple[FoldResult, ...], tuple[FoldFailure, ...]]:
-    """The outcomes in the order of the jobs, whichever ends first."""
+    """The outcomes in the order of the jobs."""
     reporter = runtime.reporter
     kept = [result for job in jobs if (result := _read_kept(job))]
     outcomes: dict[tuple[int, str], FoldResult | FoldFailure] = {
         (one.seed, one.fold): one for one in kept
     }
     if kept:
-        logger.info(f"going on: {len(kept)} of {len(jobs)} folds are done")
+        logger.info(f"resuming: {len(kept)} of {len(jobs)} folds are done")
     waiting = [job for job in jobs if (job.seed, job.fold) not in outcomes]
     num_workers = plan.num_workers or (default_num_workers() if runtime.device.type == "cpu" else 1)
     with reporter.track("folds", len(jobs)) as progress:
         progress.advance(len(kept))
         for outcome in run_jobs(waiting, min(num_workers, len(waiting))):
             outcomes[outcome.seed, outcome.fold] = outcome
-            _tell(outcome, runtime)
+            _log(outcome)
             progress.advance()
     in_order = [outcomes[job.seed, job.fold] for job in jobs]
     results = tuple(one for one in in_order if isinstance(one, FoldResult))
@@ -231,19 +237,19 @@ def _run_all(
     return results, failures
 
 
-def _tell(outcome: FoldResult | FoldFailure, runtime: Runtime) -> None:
+def _log(outcome: FoldResult | FoldFailure) -> None:
     where = f"seed {outcome.seed}  fold {outcome.fold}"
     if isinstance(outcome, FoldFailure):
         logger.warning(f"{where}: {outcome.error}")
     else:
         logger.info(
-            f"{where}  {outcome.num_correct} of {len(outcome.clips)} right  "
+            f"{where}  {outcome.num_correct} of {len(outcome.clips)} correct  "
             f"{len(outcome.log)} epochs  {outcome.elapsed_seconds:.1f} s"
         )
 
 
 def _read_kept(job: FoldJob) -> FoldResult | None:
-    """What an earlier command found out; nothing if the model is wanted and was not kept."""
+    """The result of an earlier command; None if the model is wanted and was not kept."""
     table = job.folder.read_fold(job.seed, job.number)
     if table is None or (
         job.keep_models and not job.folder.run(job.seed, job.number).best.exists()

@@ -1,1 +1,1 @@
-"""The search for settings on the validation split."""
+"""Hyper-parameter search: trials of settings, compared by their validation score."""

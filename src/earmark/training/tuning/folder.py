@@ -1,4 +1,4 @@
-"""The study folder: what is in it, whose it is, and whether it may be written to."""
+"""The study folder: its files, and whether it may be written to."""
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,14 +18,14 @@ class StudyFolder(WorkFolder):
 
     ::
 
-        config.toml         all settings and the search space; its first line says whose it is
-        recordings.csv      every recording of training and validation, with its content
-        teachers.csv        what the teachers of its trials were, if they have any
-        journal.log         every trial, line by line, as Optuna keeps it
+        config.toml         all settings and the search space; its first line marks it as earmark's
+        recordings.csv      every recording of training and validation, with its content hash
+        teachers.csv        the teachers of its trials and hashes of their weights, if any
+        journal.log         Optuna's journal of the trials
         trials.csv          a row a trial
         best.toml           all settings of the best trial
-        trials/NNNN/        run folders: the best trial's, and those at work
-        workers/            a locked file for each worker that lives
+        trials/NNNN/        run folders: of the best trial, and of those in training
+        workers/            a locked file for each running worker
         history.png, importance.png, parallel.png
 
     Args:
@@ -38,7 +38,7 @@ class StudyFolder(WorkFolder):
 
     @property
     def journal(self) -> Path:
-        """Every trial, as Optuna keeps it."""
+        """Optuna's journal of the trials."""
         return self.path / "journal.log"
 
     @property
@@ -53,12 +53,12 @@ class StudyFolder(WorkFolder):
 
     @property
     def trials(self) -> Path:
-        """Where the run folders of the trials lie."""
+        """Holds the run folders of the trials."""
         return self.path / "trials"
 
     @property
     def workers(self) -> Path:
-        """Where each living worker has a locked file."""
+        """Holds a locked file for each running worker."""
         return self.path / "workers"
 
     def run(self, number: int) -> Path:
@@ -69,11 +69,11 @@ class StudyFolder(WorkFolder):
         """Checks, before any work, that the folder may be written to.
 
         Args:
-            config: Settings of the study that wants it, the search space written out.
+            config: Settings of the new study, with the search space written out.
             data: The data folder, if there is one.
 
         Raises:
-            TrainingError: It lies in the data, holds files that are not a study's, a teacher, or
+            TrainingError: It lies in the data folder, or holds files of others, a teacher or
                 another study.
         """
         files = (self.config_file, self.recordings, self.journal, self.table, self.best)
@@ -82,10 +82,10 @@ class StudyFolder(WorkFolder):
             raise self._another("settings differ")
 
     def refuse_other_data(self, table: str, teachers: Sequence[str]) -> None:
-        """Checks that a study in the folder has been made on these very recordings.
+        """Checks that a study in the folder has the same recordings and teachers.
 
         Raises:
-            TrainingError: It was not.
+            TrainingError: It has others.
         """
         if self.is_ours:
             self._refuse_other_work(table, teachers)
@@ -94,10 +94,10 @@ class StudyFolder(WorkFolder):
         return tomllib.loads(self.config_file.read_text(encoding="utf-8"))
 
     def open(self, config: Config, table: str) -> None:
-        """Writes what identifies the study.
+        """Writes the files that identify the study.
 
         Args:
-            config: All settings, the search space written out.
+            config: All settings, with the search space written out.
             table: Text of ``recordings.csv``.
         """
         for folder in (self.trials, self.workers):
@@ -120,12 +120,12 @@ class StudyFolder(WorkFolder):
         """
         if not self.best.is_file():
             raise ConfigError(
-                f"{self.path}: no study with a best trial; make one with earmark tune"
+                f"{self.path}: no study with a complete trial; run earmark tune first"
             )
         return self.best
 
 
 def _identity(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Without the number of trials, which may grow."""
+    """The settings without the number of trials, which may grow."""
     tune = {key: value for key, value in table["tune"].items() if key != "trials"}
     return {**table, "tune": tune}

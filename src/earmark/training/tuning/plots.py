@@ -1,4 +1,4 @@
-"""Pictures of a search for settings."""
+"""Plots of a study."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ def draw_history(
 
     Args:
         numbers: Of the trials.
-        values: What each reached.
-        complete: Whether each was trained to its end; the others are drawn hollow.
+        values: Validation score of each.
+        complete: Whether each was trained to its end; the markers of the others are hollow.
         objective: ``loss`` or ``accuracy``.
     """
     figure, axes = new_figure(6.4, 3.6)
@@ -40,17 +40,22 @@ def draw_history(
 
 
 def _spreads(values: Sequence[float], objective: str) -> bool:
-    """Whether losses differ so much that only their logarithms tell the better ones apart."""
+    """Whether losses differ so much that a linear axis would hide the better ones."""
     return objective == "loss" and min(values) > 0 and max(values) > 10 * min(values)
 
 
-def draw_importance(shares: Mapping[str, float], objective: str) -> Figure:
-    """How much of the spread of the objective each setting accounts for, the most on top."""
-    ranked = sorted(shares.items(), key=lambda item: item[1])
+def draw_importance(importances: Mapping[str, float], objective: str) -> Figure:
+    """Fraction of the objective's variance that each setting explains, the largest on top.
+
+    Args:
+        importances: Path of a setting to its fraction.
+        objective: ``loss`` or ``accuracy``.
+    """
+    ranked = sorted(importances.items(), key=lambda item: item[1])
     figure, axes = new_figure(6.4, 1.2 + 0.32 * len(ranked))
-    bars = axes.barh([name for name, _ in ranked], [share for _, share in ranked], color=BLUE)
+    bars = axes.barh([name for name, _ in ranked], [fraction for _, fraction in ranked], color=BLUE)
     axes.bar_label(bars, fmt="%.2f", padding=3, fontsize="small")
-    axes.set(xlabel=f"share of the variance of the validation {objective} (fANOVA)")
+    axes.set(xlabel=f"fraction of the variance of the validation {objective} (fANOVA)")
     axes.margins(x=0.1)
     return figure
 
@@ -62,7 +67,7 @@ class ParallelAxis:
     Args:
         title: Below the line.
         values: One a trial: numbers, or texts of `order`.
-        log: Whether numbers stand at their logarithms.
+        log: Whether the axis is logarithmic.
         order: The texts from bottom to top; empty for numbers.
     """
 
@@ -75,17 +80,17 @@ class ParallelAxis:
         """Heights of the trials from 0 to 1, and heights and texts of the ticks."""
         if self.order:
             top = max(len(self.order) - 1, 1)
-            heights = {text: index / top for index, text in enumerate(self.order)}
-            return np.array([heights[str(one)] for one in self.values]), [
-                (height, text) for text, height in heights.items()
+            places = {text: index / top for index, text in enumerate(self.order)}
+            return np.array([places[str(one)] for one in self.values]), [
+                (height, text) for text, height in places.items()
             ]
         numbers = np.array(self.values, dtype=float)
         scaled = np.log(numbers) if self.log else numbers
         low, span = scaled.min(), np.ptp(scaled) or 1.0
-        shares = np.linspace(0, 1, 5)
-        marks = low + span * shares
+        heights = np.linspace(0, 1, 5)
+        marks = low + span * heights
         texts = [f"{value:.3g}" for value in (np.exp(marks) if self.log else marks)]
-        return (scaled - low) / span, list(zip(shares.tolist(), texts, strict=True))
+        return (scaled - low) / span, list(zip(heights.tolist(), texts, strict=True))
 
 
 def draw_parallel(
@@ -94,12 +99,12 @@ def draw_parallel(
     complete: Sequence[bool],
     objective: str,
 ) -> Figure:
-    """A line a trial through the values of its settings to what it reached.
+    """Parallel coordinates: a line a trial through its settings to its validation score.
 
     Args:
         settings: From left to right.
-        values: What each trial reached.
-        complete: Whether each was trained to its end; the others are drawn thin and grey.
+        values: Validation score of each trial.
+        complete: Whether each was trained to its end; the lines of the others are thin and grey.
         objective: ``loss`` or ``accuracy``; the last axis.
     """
     last = ParallelAxis(f"validation {objective}", values, log=_spreads(values, objective))

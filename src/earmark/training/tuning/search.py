@@ -1,9 +1,9 @@
-"""Tuning: the settings that do best on the validation split, searched by workers at once."""
+"""Hyper-parameter search by the validation score, with several workers."""
 
 import logging
 import multiprocessing
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,25 @@ import torch
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial
 
-from earmark.config import Config
+from earmark.config import Config, as_config
 from earmark.data.labels import choose_task, log_data
-from earmark.data.manifest import Manifest
+from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare_once
 from earmark.data.splits import with_splits
 from earmark.errors import ConfigError, EarmarkError, TrainingError
-from earmark.features.store import ClipKey, FeatureStore, default_root
+from earmark.features.store import ClipKey, FeatureStore
 from earmark.features.windows import crop_frames
 from earmark.figures import to_png
-from earmark.models.checkpoint import new_network
+from earmark.models.checkpoint import require_network
 from earmark.models.spec import ModelSpec
 from earmark.system.files import atomic_write
 from earmark.system.parallel import default_num_workers
-from earmark.system.progress import SILENT, Reporter, Task
-from earmark.system.runtime import Runtime
+from earmark.system.progress import SILENT, Task
+from earmark.system.runtime import Runtime, running
+from earmark.training.distillation import require_teachers
 from earmark.training.tuning.folder import StudyFolder
 from earmark.training.tuning.plots import ParallelAxis, draw_history, draw_importance, draw_parallel
+from earmark.training.tuning.result import BestTrial, TuningResult
 from earmark.training.tuning.space import SearchSpace
 from earmark.training.tuning.trials import (
     Job,
@@ -38,116 +40,78 @@ from earmark.training.tuning.trials import (
     num_epochs,
     open_study,
     outcome,
+    silent_optuna,
     work,
 )
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.5
-_MIN_PICTURED = 4
-"""Fewer complete trials say nothing about which setting matters."""
-
-Show = Callable[[optuna.Study], None]
-
-
-@dataclass(frozen=True)
-class BestTrial:
-    """The trial that a study recommends.
-
-    Args:
-        number: Which trial, counted from 0.
-        value: Its validation loss or accuracy.
-        epochs: Epochs that it was trained.
-        settings: Path to the value that it tried.
-    """
-
-    number: int
-    value: float
-    epochs: int
-    settings: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class TuningResult:
-    """What a study has found so far.
-
-    Args:
-        study: The study folder.
-        objective: What `BestTrial.value` is.
-        num_trials: Trials that have ended; the next three add up to it.
-        num_complete: Those that were trained to their end.
-        num_pruned: Those that lagged behind.
-        num_failed: Those whose settings do not fit together, or whose loss was no longer finite.
-        best: The best of the complete ones.
-    """
-
-    study: Path
-    objective: str
-    num_trials: int
-    num_complete: int
-    num_pruned: int
-    num_failed: int
-    best: BestTrial
-
-    def to_dict(self) -> dict[str, Any]:
-        """What ``tune --json`` prints."""
-        return {**asdict(self), "study": str(self.study)}
+_MIN_PLOTTED = 4
+"""Fewer complete trials cannot show which setting matters."""
 
 
 def tune(
-    manifest: Manifest,
-    study: Path,
-    config: Config,
+    data: Path | str | Manifest,
+    study: Path | str,
+    config: Config | Path | str | None = None,
     *,
-    runtime: Runtime,
-    store_root: Path | None = None,
+    device: str | Runtime = "auto",
+    store: Path | str | None = None,
     num_workers: int | None = None,
 ) -> TuningResult:
-    """Searches settings on the validation split; an interrupted study goes on where it stopped.
+    """Searches settings by their validation score; an interrupted study resumes where it stopped.
 
-    The same call at the same time, from another process, works on the same study. The test split
-    is not read.
+    Several processes may run the same call at the same time and share the study. The test split is
+    not read. More trials make the best validation score more optimistic; trust the test score.
 
     Args:
-        manifest: The data, as read; missing splits are assigned.
-        study: The study folder; `StudyFolder` says what it will hold.
-        config: All settings; ``tune`` says what is searched and for how long.
-        runtime: Where to compute.
-        store_root: Folder of the feature store; the shared one when it is not given.
-        num_workers: Trials at once; when it is not given as many as there are processors, or one
-            if the device is not the CPU.
+        data: A folder or a manifest; missing splits are assigned.
+        study: The study folder; `StudyFolder` lists its files.
+        config: All settings, or a TOML file of them; ``tune`` is the section of the search.
+        device: Where to compute.
+        store: Folder of the feature store; the shared one by default.
+        num_workers: Trials at once; by default one for each processor on a CPU, or else one.
 
     Raises:
-        ConfigError: The search space is wrong.
+        ConfigError: The search space is wrong, or a teacher is missing.
         DataError: The data cannot be trained on.
         TrainingError: The folder is not free for this study, workers died, or no trial succeeded.
     """
-    if runtime.world_size > 1:
-        raise ConfigError("tune starts its own workers; leave torchrun out and give --workers")
-    job = _set_up(manifest, StudyFolder(study), config, runtime, store_root or default_root())
-    opened = open_study(job)
-    if num_workers is None:
-        num_workers = default_num_workers() if runtime.device.type == "cpu" else 1
-    num_left = job.config.tune.trials - len(ended(opened.get_trials(deepcopy=False)))
-    with runtime.reporter.track("tuning", job.config.tune.trials) as task:
-        progress = _Progress(job, opened, runtime.reporter, task)
-        if min(num_workers, num_left) == 1:
-            work(job, opened, replace(runtime, reporter=SILENT), progress.show)
-        elif num_left > 0:
-            _start_workers(job, min(num_workers, num_left), runtime, lambda: progress.show(opened))
-        progress.show(opened)
-    _draw(job, opened)
-    return _result(job, opened)
+    with running(device) as runtime, silent_optuna():
+        if runtime.world_size > 1:
+            raise ConfigError("tune starts its own workers; run it without torchrun")
+        folder = StudyFolder(Path(study))
+        job = _set_up(read_manifest(data), folder, as_config(config), runtime, store)
+        opened = open_study(job)
+        if num_workers is None:
+            num_workers = default_num_workers() if runtime.device.type == "cpu" else 1
+        num_left = job.config.tune.trials - len(ended(opened.get_trials(deepcopy=False)))
+        with runtime.reporter.track("tuning", job.config.tune.trials) as task:
+            progress = _Progress(job, opened, task)
+            if min(num_workers, num_left) == 1:
+                work(job, opened, replace(runtime, reporter=SILENT), progress.show)
+            elif num_left > 0:
+                num_workers = min(num_workers, num_left)
+                _start_workers(job, num_workers, runtime, lambda: progress.show(opened))
+            progress.show(opened)
+        _draw(job, opened)
+        return _result(job, opened)
 
 
 def _set_up(
-    manifest: Manifest, folder: StudyFolder, config: Config, runtime: Runtime, store_root: Path
+    manifest: Manifest,
+    folder: StudyFolder,
+    config: Config,
+    runtime: Runtime,
+    store: Path | str | None,
 ) -> Job:
-    """Everything that can be wrong is found, and every feature computed, before the first trial."""
+    """Checks everything and computes all features before the first trial."""
     if not config.train.hold_out_validation:
         raise ConfigError(
-            "train.hold_out_validation = false: tune compares by validation; leave it out"
+            "train.hold_out_validation = false: tune compares validation scores; leave it out"
         )
+    require_teachers(config.train.teachers)
     manifest = with_splits(manifest, config.train)
     task = choose_task(manifest, config.train)
     space = SearchSpace(config)
@@ -156,27 +120,27 @@ def _set_up(
     folder.refuse_misuse(config, manifest.folder)
     for name, corner in space.corners():
         try:
-            new_network(ModelSpec(corner, manifest.labels, crop_frames(corner), task))
+            require_network(ModelSpec(corner, manifest.labels, crop_frames(corner), task))
         except ConfigError as error:
             raise ConfigError(f"{name}: {error}") from None
-    learnt_from = (*manifest.split("train"), *manifest.split("validation"))
-    seen = replace(manifest, recordings=learnt_from)
+    recordings = (*manifest.split("train"), *manifest.split("validation"))
+    seen = replace(manifest, recordings=recordings)
     log_data(seen, task)
-    # Once is enough: no trial has to say it again.
+    # Logged once, not in every trial.
     seen = replace(seen, notes=())
     keys: dict[str, ClipKey] = {}
     for front_end in space.front_ends():
-        store = FeatureStore(store_root, front_end.features)
-        keys |= prepare_once(learnt_from, store, runtime).keys
+        features = FeatureStore(store, front_end.features)
+        keys |= prepare_once(recordings, features, runtime).keys
     table = seen.to_csv(keys)
     folder.refuse_other_data(table, config.train.teachers)
     folder.open(config, table)
     logger.info(f"searched: {', '.join(space.dimensions)}")
-    return Job(folder, seen, config, task.name, store_root)
+    return Job(folder, seen, config, task.name, store)
 
 
 def _start_workers(job: Job, num_workers: int, runtime: Runtime, show: Callable[[], None]) -> None:
-    """Runs workers in processes of their own and shows what they have done meanwhile."""
+    """Runs workers in their own processes and shows what they finish."""
     context = multiprocessing.get_context("spawn")
     errors = context.SimpleQueue()
     workers = [
@@ -198,15 +162,16 @@ def _start_workers(job: Job, num_workers: int, runtime: Runtime, show: Callable[
         why = errors.get() if not errors.empty() else f"exit status {dead[0]}"
         message = f"{len(dead)} of {num_workers} workers ended early ({why})"
         if len(ended(open_study(job).get_trials(deepcopy=False))) < job.config.tune.trials:
-            raise TrainingError(f"{message}; the same command goes on from here")
+            raise TrainingError(f"{message}; the same command resumes the study")
         logger.warning(message)
 
 
 def _work_alone(job: Job, device: str, errors: Any) -> None:
-    # Trials at once are faster than threads within one, and do not wait for one another.
+    # Parallel trials are faster than threads within one.
     torch.set_num_threads(1)
     try:
-        work(job, open_study(job), Runtime(torch.device(device)), lambda _: None)
+        with silent_optuna():
+            work(job, open_study(job), Runtime(torch.device(device)), lambda _: None)
     except (EarmarkError, OSError) as error:
         errors.put(str(error))
         raise SystemExit(1) from None
@@ -215,18 +180,18 @@ def _work_alone(job: Job, device: str, errors: Any) -> None:
 
 
 class _Progress:
-    """Tells of each trial that has ended, once."""
+    """Logs each trial once, when it has ended."""
 
-    def __init__(self, job: Job, study: optuna.Study, reporter: Reporter, task: Task) -> None:
-        self._job, self._reporter, self._task = job, reporter, task
+    def __init__(self, job: Job, study: optuna.Study, task: Task) -> None:
+        self._job, self._task = job, task
         already = ended(study.get_trials(deepcopy=False))
         self._shown = {one.number for one in already}
         task.advance(len(already))
         if already:
-            logger.info(f"going on after {len(already)} trials of {job.folder.path}")
+            logger.info(f"resuming after {len(already)} trials of {job.folder.path}")
 
     def show(self, study: optuna.Study) -> None:
-        """Tells of what has ended since the last time."""
+        """Logs the trials that have ended since the last call."""
         best = best_trial(study)
         for trial in ended(study.get_trials(deepcopy=False)):
             if trial.number in self._shown:
@@ -258,8 +223,8 @@ def _result(job: Job, study: optuna.Study) -> TuningResult:
     outcomes = [outcome(one) for one in trials]
     if best is None:
         errors = [one.user_attrs["error"] for one in trials if "error" in one.user_attrs]
-        why = f"the first says: {errors[0]}" if errors else "wait for those that run elsewhere"
-        raise TrainingError(f"{job.folder.path}: no trial was trained to its end; {why}")
+        why = f"the first error: {errors[0]}" if errors else "wait for those of other processes"
+        raise TrainingError(f"{job.folder.path}: no trial was completed; {why}")
     space = SearchSpace(job.config)
     settings = {path: space.value(path, drawn) for path, drawn in best.params.items()}
     return TuningResult(
@@ -274,7 +239,7 @@ def _result(job: Job, study: optuna.Study) -> TuningResult:
 
 
 def _draw(job: Job, study: optuna.Study) -> None:
-    """Draws the pictures of the study folder, those that the trials suffice for."""
+    """Writes the plots of the study folder, as far as there are enough trials."""
     trials, objective = ended(study.get_trials(deepcopy=False)), job.config.tune.objective
     trials = [one for one in trials if "error" not in one.user_attrs]
     complete = [one for one in trials if outcome(one) == "complete"]
@@ -284,7 +249,7 @@ def _draw(job: Job, study: optuna.Study) -> None:
     kept = [outcome(one) == "complete" for one in trials]
     numbers = [one.number for one in trials]
     figures = {"history.png": draw_history(numbers, values, kept, objective)}
-    if len(complete) >= _MIN_PICTURED:
+    if len(complete) >= _MIN_PLOTTED:
         space = SearchSpace(job.config)
         axes = [
             ParallelAxis(
@@ -295,8 +260,8 @@ def _draw(job: Job, study: optuna.Study) -> None:
             )
             for path in space.dimensions
         ]
-        shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+        importances = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
         figures["parallel.png"] = draw_parallel(axes, values, kept, objective)
-        figures["importance.png"] = draw_importance(shares, objective)
+        figures["importance.png"] = draw_importance(importances, objective)
     for name, figure in figures.items():
         atomic_write(job.folder.path / name, to_png(figure))

@@ -1,4 +1,4 @@
-"""The search space: which settings are searched, and how drawn values become a configuration."""
+"""The search space: which settings are searched, and how sampled values become a `Config`."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ _DEFAULT: dict[str, Any] = {
     "augment.time_masks": [0, 1, 2],
 }
 _DEFAULT_BLOCKS: dict[str, Any] = {
-    # However many blocks, a frame of the last one spans 16 frames of the input.
+    # For any number of blocks, a frame of the last one spans 16 frames of the input.
     "model.blocks": [
         [
             {"channels": width << index, "pool_size": [2, step]}
@@ -48,8 +48,7 @@ _FIXED = (
     "train.hold_out_validation",
     "train.task",
 )
-"""Settings that choose the validation recordings or what they are judged by: losses over others
-cannot be compared."""
+"""Settings that change the validation recordings or their task: their scores are not comparable."""
 
 Drawn = Mapping[str, Any]
 """Path to a number, or to the label of a choice."""
@@ -59,7 +58,7 @@ class SearchSpace:
     """Paths of settings, and where each is searched.
 
     Args:
-        config: Whose ``tune.space`` it is; the default space when that is not given.
+        config: Its ``tune.space``; without it, the default space.
 
     Raises:
         ConfigError: A path is unknown or must not be searched, or a value at it is wrong.
@@ -137,7 +136,7 @@ def _default_space(config: Config) -> dict[str, SearchConfig]:
     has_blocks = config.model.name == "audio_cnn"
     space = {**_DEFAULT, **(_DEFAULT_BLOCKS if has_blocks else {})}
     if config.train.teachers:
-        # They judge windows of one length.
+        # Teachers take windows of one length.
         del space["train.crop_seconds"]
     table = {"tune": {"space": space}}
     return config_from_dict(table, source="the default space").tune.space or {}
@@ -146,16 +145,16 @@ def _default_space(config: Config) -> dict[str, SearchConfig]:
 def _refuse_fixed(path: str, where: SearchConfig) -> None:
     section = path.partition(".")[0]
     if section in ("tune", "evaluate"):
-        raise ConfigError(f"tune.space: {path} changes nothing in training; leave it out")
+        raise ConfigError(f"tune.space: {path} has no effect on training; leave it out")
     named = {inner for choice in where.choices or [0] for inner, _ in _singles(path, choice)}
     fixed = sorted(named & set(_FIXED))
     if fixed:
         raise ConfigError(
-            f"tune.space: {fixed[0]} would change what validation compares; leave it out"
+            f"tune.space: {fixed[0]} would make validation scores incomparable; leave it out"
         )
     if section == "features" and where.choices is None:
         raise ConfigError(
-            f"tune.space: {path} needs a list of choices; features are computed for each of them"
+            f"tune.space: {path} needs a list of choices; features are computed for each"
         )
 
 

@@ -1,7 +1,7 @@
-"""Trials of a study: drawn, trained, ended early or kept, and shared with other workers.
+"""Trials of a study: sampled, trained, pruned or kept, and shared with other workers.
 
-Optuna draws the values and keeps the journal. Every change of the study is made under one lock, so
-that workers, which may start and die at any time, agree on how many trials are left.
+Optuna samples the values and keeps the journal. Every change of the study is made under one lock,
+so that workers, which may start and die at any time, agree on how many trials are left.
 """
 
 import shutil
@@ -33,11 +33,11 @@ from earmark.errors import ConfigError, TrainingError
 from earmark.system.files import atomic_write
 from earmark.system.progress import muted
 from earmark.system.runtime import Runtime
-from earmark.training.train import train
+from earmark.training.train import run_training
 from earmark.training.tuning.folder import StudyFolder
 from earmark.training.tuning.space import SearchSpace
 
-_LOGGED = {"loss": "val_loss", "accuracy": "val_accuracy"}
+_LOG_KEYS = {"loss": "val_loss", "accuracy": "val_accuracy"}
 _STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
@@ -53,22 +53,22 @@ class Job:
     """What every worker of a study needs.
 
     Args:
-        folder: Where the study lies.
-        manifest: Training and validation alone: a trial cannot see a test recording.
-        config: All settings, the search space written out.
-        task: Name of the task that all recordings ask for.
-        store_root: Folder of the feature store.
+        folder: The study folder.
+        manifest: Training and validation only: no trial can read a test recording.
+        config: All settings, with the search space written out.
+        task: Name of the task of all recordings.
+        store: Folder of the feature store; None is the shared one.
     """
 
     folder: StudyFolder
     manifest: Manifest
     config: Config
     task: str
-    store_root: Path
+    store: Path | str | None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Where one worker at a time draws, ends and clears away trials."""
+        """Held by one worker at a time to sample, end and remove trials."""
         with FileLock(self.folder.path / "study.lock"):
             yield
 
@@ -87,9 +87,19 @@ class _JournalLock:
         self._lock.release()
 
 
-def open_study(job: Job) -> optuna.Study:
-    """The study in its folder, which is made when there is none."""
+@contextmanager
+def silent_optuna() -> Iterator[None]:
+    """Lets Optuna log errors only, until the context ends."""
+    before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def open_study(job: Job) -> optuna.Study:
+    """The study in its folder, created when there is none."""
     journal, tune = job.folder.journal, job.config.tune
     lock: Any = _JournalLock(journal.with_suffix(".lock"))
     with job.locked():
@@ -105,7 +115,7 @@ def open_study(job: Job) -> optuna.Study:
 
 
 def _drop_torn_line(journal: Path) -> None:
-    """A machine that lost its power may have left half a line, which no later one may follow."""
+    """Removes a half-written last line, which a crash may have left."""
     with suppress(FileNotFoundError):
         text = journal.read_bytes()
         whole = text[: text.rfind(b"\n") + 1]
@@ -114,11 +124,11 @@ def _drop_torn_line(journal: Path) -> None:
 
 
 def make_pruner(config: Config) -> BasePruner:
-    """What ends trials that lag behind, as ``tune.pruner`` names it."""
+    """The pruner that ``tune.pruner`` names."""
     tune = config.tune
     if tune.pruner == "none":
         return NopPruner()
-    # Optuna asks from this step on, and epochs count from 1.
+    # Optuna prunes from this step on, and epochs count from 1.
     first = tune.warmup_epochs + 1
     if tune.pruner == "median":
         return MedianPruner(n_startup_trials=tune.startup_trials, n_warmup_steps=first)
@@ -132,11 +142,11 @@ def make_pruner(config: Config) -> BasePruner:
 def work(
     job: Job, study: optuna.Study, runtime: Runtime, show: Callable[[optuna.Study], None]
 ) -> None:
-    """Trains trials until the study has as many as it should.
+    """Trains trials until the study has ``tune.trials``.
 
     Args:
-        job: What to do.
-        study: What `open_study` gave.
+        job: What to train.
+        study: From `open_study`.
         runtime: Where to compute.
         show: Called after each trial.
     """
@@ -155,7 +165,7 @@ def work(
 def _next_trial(
     job: Job, study: optuna.Study, space: SearchSpace, worker: str
 ) -> optuna.Trial | None:
-    """A trial with its values, marked as this worker's; None when no more are wanted."""
+    """A trial with its values, marked as this worker's; None when the study has enough."""
     tune = job.config.tune
     with job.locked():
         _release_dead(job, study)
@@ -163,7 +173,7 @@ def _next_trial(
         num_counted = len(ended(trials)) + len(_in(trials, TrialState.RUNNING))
         if num_counted >= tune.trials:
             return None
-        # Seeded afresh, a study that was interrupted draws what the uninterrupted one would have.
+        # Seeded for each trial, so that a resumed study samples as an uninterrupted one.
         seeds = np.random.SeedSequence((job.config.train.seed, num_counted))
         study.sampler = optuna.samplers.TPESampler(
             n_startup_trials=tune.startup_trials,
@@ -176,7 +186,7 @@ def _next_trial(
 
 
 def distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
-    """The search space as Optuna has it."""
+    """The search space in the terms of Optuna."""
     return {path: _distribution(space, path, one) for path, one in space.dimensions.items()}
 
 
@@ -189,10 +199,11 @@ def _distribution(space: SearchSpace, path: str, one: SearchConfig) -> BaseDistr
 
 
 def _release_dead(job: Job, study: optuna.Study) -> None:
-    """Gives the trials of workers that have died to those that live.
+    """Enqueues the trials of workers that have died again.
 
-    A worker holds the lock on its file as long as it lives, and it signs a trial before it gives up
-    the lock of the study: a trial whose signature is missing or whose lock is free is nobody's.
+    A living worker holds the lock on its file, and it writes its name into a trial before it
+    releases the lock of the study: a trial without a name, or whose worker's lock is free, has been
+    abandoned.
     """
     for trial in _in(study.get_trials(deepcopy=False), TrialState.RUNNING):
         worker = trial.user_attrs.get("worker", "")
@@ -223,28 +234,28 @@ def _run_trial(
     objective = job.config.tune.objective
 
     def watch(line: Mapping[str, Any]) -> None:
-        trial.report(line[_LOGGED[objective]], line["epoch"])
+        trial.report(line[_LOG_KEYS[objective]], line["epoch"])
         if trial.should_prune():
             raise optuna.TrialPruned
 
     value, state = None, TrialState.PRUNED
     try:
         config = space.apply(trial.params)
-        # Fixed for all trials, because it goes by all recordings and these are not all.
+        # The task of all recordings; the trial has those of training and validation only.
         with muted():
-            result = train(
+            result = run_training(
                 job.manifest,
                 job.folder.run(trial.number),
                 config.with_train(task=job.task),
                 runtime=runtime,
-                store_root=job.store_root,
+                store=job.store,
                 watch=watch,
             )
         value, state = (result.validation or {})[objective], TrialState.COMPLETE
     except optuna.TrialPruned:
         pass
     except (ConfigError, TrainingError) as error:
-        # To the sampler as to us, settings that cannot be trained with are the worst there are.
+        # Settings that cannot be trained with count as pruned: the sampler avoids them.
         trial.set_user_attr("error", str(error))
     except (MemoryError, torch.OutOfMemoryError):
         trial.set_user_attr("error", "out of memory")
@@ -254,7 +265,7 @@ def _run_trial(
 
 
 def _keep_results(job: Job, study: optuna.Study, space: SearchSpace) -> None:
-    """Writes the table and the best settings; removes every run folder but those still of use."""
+    """Writes the table and the best settings; removes run folders that are not needed."""
     trials = study.get_trials(deepcopy=False)
     best = best_trial(study)
     used = {job.folder.run(one.number) for one in _in(trials, TrialState.RUNNING)}
@@ -278,22 +289,22 @@ def _row(trial: FrozenTrial, paths: list[str]) -> list[Any]:
 
 
 def outcome(trial: FrozenTrial) -> str:
-    """What became of a trial, in a word."""
+    """State of a trial in one word."""
     return "failed" if "error" in trial.user_attrs else _STATES[trial.state]
 
 
 def num_epochs(trial: FrozenTrial) -> int:
-    """Epochs that a trial was trained."""
+    """Number of epochs that a trial was trained."""
     return max(trial.intermediate_values, default=0)
 
 
 def ended(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """Those that count: complete, pruned or failed, but not interrupted."""
+    """The finished trials: complete, pruned or failed, but not interrupted."""
     return _in(trials, TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:
-    """The best of the complete trials, the first of equals."""
+    """The best of the complete trials; of equal ones the first."""
     complete = _in(study.get_trials(deepcopy=False), TrialState.COMPLETE)
     sign = 1 if study.direction is optuna.study.StudyDirection.MINIMIZE else -1
     return min(complete, key=lambda one: (sign * (one.value or 0), one.number), default=None)

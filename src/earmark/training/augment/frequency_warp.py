@@ -1,19 +1,20 @@
-"""Height of the sound in a window."""
+"""Vocal tract length perturbation."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from earmark.training.augment.base import Augmentation, BatchShape, Drawn, Windows, tensors
+from earmark.data.dataset import Batch
+from earmark.training.augment.base import Augmentation, BatchShape, Drawn, tensors
 
 
 @dataclass(frozen=True)
-class Warp(Augmentation):
-    """Bands stretched or squeezed, as of a shorter or longer vocal tract or a smaller instrument.
+class FrequencyWarp(Augmentation):
+    """Bands moved up or down the mel scale, as of a shorter or longer vocal tract.
 
-    Places on the mel scale are multiplied by one factor, so the lowest band stays. What comes from
-    above the highest band is that band again.
+    Positions on the mel scale are multiplied by one factor, so the lowest band stays. Above the
+    highest band, that band is repeated.
 
     Args:
         amount: The largest factor is ``1 + amount``, the smallest ``1 / (1 + amount)``.
@@ -26,20 +27,20 @@ class Warp(Augmentation):
     amount: float
 
     def draw(self, rng: np.random.Generator, shape: BatchShape) -> Drawn:
-        """Factor of each window, even on a logarithmic scale."""
+        """Factor of each window, uniform on a logarithmic scale."""
         widest = np.log1p(self.amount)
         return tensors(factors=np.exp(rng.uniform(-widest, widest, shape.num_windows)))
 
-    def apply(self, windows: Windows, drawn: Drawn) -> Windows:
+    def apply(self, batch: Batch, drawn: Drawn) -> Batch:
         """Interpolates linearly between bands."""
-        log_mel = windows.log_mel
+        log_mel = batch.log_mel
         n_mels = log_mel.shape[2]
         bands = torch.arange(n_mels, device=log_mel.device)
         places = (bands / drawn["factors"][:, None]).clamp(max=n_mels - 1)
         below = places.floor().long().clamp(max=max(n_mels - 2, 0))
         above = (below + 1).clamp(max=n_mels - 1)
-        share = (places - below)[:, None, :, None]
+        weight = (places - below)[:, None, :, None]
         size = (-1, -1, -1, log_mel.shape[3])
         lower = log_mel.gather(2, below[:, None, :, None].expand(size))
         upper = log_mel.gather(2, above[:, None, :, None].expand(size))
-        return windows._replace(log_mel=torch.lerp(lower, upper, share))
+        return batch._replace(log_mel=torch.lerp(lower, upper, weight))

@@ -1,0 +1,103 @@
+"""What a training gives."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from earmark.errors import FailedFile
+from earmark.models.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from earmark.inference.classifier import Classifier
+    from earmark.system.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A trained network in its run folder.
+
+    Args:
+        run: The run folder.
+        data: The data set that it was trained on, as it was read.
+        best_epoch: Epoch of the weights that are kept, counted from 1.
+        epochs: Number of epochs that were trained.
+        stopped_early: Whether patience ran out before ``train.epochs``.
+        validation: Metrics of the best epoch; None without validation.
+        num_parameters: Number of trainable parameters of the network.
+        elapsed_seconds: Time spent in the epochs, of interrupted trainings as well.
+        skipped: Recordings that could not be used.
+    """
+
+    run: Path
+    data: Path
+    best_epoch: int
+    epochs: int
+    stopped_early: bool
+    validation: dict[str, Any] | None
+    num_parameters: int
+    elapsed_seconds: float
+    skipped: tuple[FailedFile, ...] = ()
+
+    def evaluate(
+        self,
+        *,
+        output: Path | str | None = None,
+        device: "str | Runtime" = "auto",
+        store: Path | str | None = None,
+        settings: Sequence[str] = (),
+    ) -> Any:
+        """Tests the network on the test split of its data, as `earmark.evaluate` does.
+
+        Args:
+            output: Folder of the report; the run folder by default.
+            device: Where to compute.
+            store: Folder of the feature store; the shared one by default.
+            settings: Each ``section.key=value``, for settings that may change after training.
+        """
+        import earmark
+
+        return earmark.evaluate(
+            self.run, self.data, output=output, device=device, store=store, settings=settings
+        )
+
+    def classifier(self, *, device: str = "auto") -> "Classifier":
+        """The network, ready to predict.
+
+        Args:
+            device: Where to compute.
+        """
+        from earmark.inference.classifier import Classifier
+
+        return Classifier.load(self.run, device=device)
+
+    def summary(self) -> str:
+        """Size of the network, the best epoch and its metrics, in one line."""
+        network = f"{self.num_parameters:,} parameters"
+        metrics = self.validation
+        if metrics is None:
+            return f"{network}, {self.epochs} epochs without validation"
+        return (
+            f"{network}, best epoch {self.best_epoch} of {self.epochs}: validation loss "
+            f"{metrics['loss']:.4f}, accuracy {metrics['accuracy']:.1%} "
+            f"({metrics['num_correct']} of {metrics['num_clips']})"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``train --json`` prints."""
+        table = {key: value for key, value in asdict(self).items() if key != "data"}
+        skipped = [one.to_dict() for one in self.skipped]
+        return {**table, "run": str(self.run), "skipped": skipped}
+
+    def __repr__(self) -> str:
+        return f"TrainingResult({str(self.run)!r}: {self.summary()})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        from earmark.figures import to_svg
+        from earmark.training.plots import draw_loss_curve
+
+        log = RunFolder(self.run).read_log()
+        curve = to_svg(draw_loss_curve(log, self.best_epoch)) if log else ""
+        return f"<p>{escape(str(self.run))}: {escape(self.summary())}</p>{curve}"
