@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from earmark.inference.classifier import Classifier
     from earmark.inference.predictions import Prediction
     from earmark.inference.segmentation.segments import Segment
+    from earmark.report.evaluate import evaluate
     from earmark.training.cross_validation.run import cross_validate
     from earmark.training.train import train
     from earmark.training.tuning.search import tune
@@ -66,6 +67,7 @@ __all__ = [
     "check",
     "compare",
     "cross_validate",
+    "evaluate",
     "export",
     "load_audio",
     "load_config",
@@ -91,6 +93,7 @@ _NAMES_OF = {
     "inference.classifier": ["Classifier"],
     "inference.predictions": ["Prediction"],
     "inference.segmentation.segments": ["Segment"],
+    "report.evaluate": ["evaluate"],
     "training.cross_validation.run": ["cross_validate"],
     "training.train": ["train"],
     "training.tuning.search": ["tune"],
