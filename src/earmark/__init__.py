@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from earmark.inference.predict import predict
     from earmark.inference.predictions import Prediction
     from earmark.inference.segmentation.segments import Segment
+    from earmark.report.evaluate import evaluate
     from earmark.training.cross_validation.run import cross_validate
     from earmark.training.train import train
     from earmark.training.tuning.search import tune
@@ -67,6 +68,7 @@ __all__ = [
     "check",
     "compare",
     "cross_validate",
+    "evaluate",
     "export",
     "load_audio",
     "load_config",
@@ -95,6 +97,7 @@ _NAMES_OF = {
     "inference.predict": ["predict"],
     "inference.predictions": ["Prediction"],
     "inference.segmentation.segments": ["Segment"],
+    "report.evaluate": ["evaluate"],
     "training.cross_validation.run": ["cross_validate"],
     "training.train": ["train"],
     "training.tuning.search": ["tune"],

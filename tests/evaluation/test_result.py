@@ -48,24 +48,26 @@ every_task = pytest.mark.parametrize(
 
 
 @every_task
-def test_figures_and_areas_of_each_label_agree_with_scikit_learn_and_lie_in_their_intervals(task):
+def test_metrics_and_areas_of_each_label_agree_with_scikit_learn_and_lie_in_their_intervals(task):
     tested = evaluation(task)
     targets, chosen = tested.predictions.targets, tested.decisions.chosen
     reference = precision_recall_fscore_support(targets, chosen, zero_division=np.nan)
-    shares = tested.predictions.probabilities
+    probabilities = tested.predictions.probabilities
     for index, label in enumerate(tested.labels):
         facts = tested.to_dict()["per_class"][label]
         for name, values in zip(("precision", "recall", "f1"), reference, strict=False):
             assert facts[name] == pytest.approx(values[index])
             low, high = facts[f"{name}_interval"]
             assert low <= facts[name] <= high
-        target, share = targets[:, index], shares[:, index]
-        assert facts["roc_auc"] == pytest.approx(roc_auc_score(target, share))
-        assert facts["average_precision"] == pytest.approx(average_precision_score(target, share))
+        target, probability = targets[:, index], probabilities[:, index]
+        assert facts["roc_auc"] == pytest.approx(roc_auc_score(target, probability))
+        assert facts["average_precision"] == pytest.approx(
+            average_precision_score(target, probability)
+        )
 
 
 @every_task
-def test_the_document_is_json_and_keeps_the_names_that_scripts_rely_on(task):
+def test_the_document_is_json_and_keeps_the_names_of_the_contract(task):
     document = json.loads(json.dumps(evaluation(task).to_dict()))
     assert set(document) >= {
         *("num_clips", "num_correct", "accuracy", "accuracy_interval", "loss"),
@@ -83,15 +85,15 @@ def test_the_temperature_changes_probabilities_and_calibration_but_no_label():
     assert warm.scores.confusion == plain.scores.confusion
     before, after = warm.calibrations
     assert before == plain.calibrations[0] == plain.calibrations[1]
-    shares = MULTI_CLASS.probabilities(plain.uncalibrated.logits / 2.0)
-    expected = log_loss(plain.predictions.targets.argmax(axis=1), shares)
+    probabilities = MULTI_CLASS.probabilities(plain.uncalibrated.logits / 2.0)
+    expected = log_loss(plain.predictions.targets.argmax(axis=1), probabilities)
     assert after.loss == warm.scores.loss == pytest.approx(expected)
 
 
-def test_a_clip_without_a_decision_is_not_right_and_in_no_column_of_the_confusion_matrix():
-    sure, doubting = evaluation(), evaluation(min_probability=0.7)
-    document = doubting.to_dict()
-    decided = doubting.decisions.confidence >= 0.7
+def test_an_abstained_clip_is_an_error_and_in_no_column_of_the_confusion_matrix():
+    sure, unsure = evaluation(), evaluation(min_probability=0.7)
+    document = unsure.to_dict()
+    decided = unsure.decisions.confidence >= 0.7
     assert (
         document["decisions"]["num_decided"]
         == decided.sum()
@@ -101,12 +103,12 @@ def test_a_clip_without_a_decision_is_not_right_and_in_no_column_of_the_confusio
     assert document["num_correct"] == (sure.correct & decided).sum()
     assert document["decisions"]["accuracy"] == pytest.approx(sure.correct[decided].mean())
     # The curve asks what would be if more or fewer were decided, whatever the setting.
-    at = np.searchsorted(doubting.coverage.curve.x, decided.mean())
-    assert doubting.coverage.curve.y[at] == pytest.approx(sure.correct[decided].mean())
-    assert doubting.coverage.curve.y[-1] == pytest.approx(sure.scores.accuracy)
+    at = np.searchsorted(unsure.coverage.curve.x, decided.mean())
+    assert unsure.coverage.curve.y[at] == pytest.approx(sure.correct[decided].mean())
+    assert unsure.coverage.curve.y[-1] == pytest.approx(sure.scores.accuracy)
 
 
-def test_silence_among_several_labels_is_right_where_there_is_no_label():
+def test_silence_is_correct_in_a_multi_label_task_for_clips_without_a_label():
     tested = evaluation(MULTI_LABEL, silence_db=-80.0)
     tested = replace(tested, levels_db=np.full(60, -90.0))
     has_none = ~tested.predictions.targets.any(axis=1)
@@ -115,7 +117,7 @@ def test_silence_among_several_labels_is_right_where_there_is_no_label():
     assert tested.coverage.to_dict()["accuracy"] is None
 
 
-def test_rows_tell_why_there_is_no_decision():
+def test_rows_have_the_reason_for_abstaining():
     tested = evaluation(min_probability=0.7, silence_db=-80.0)
     levels_db = np.where(np.arange(60) == 0, -90.0, -20.0)
     rows = list(csv.DictReader(io.StringIO(replace(tested, levels_db=levels_db).to_csv())))
@@ -151,23 +153,23 @@ def stored(tmp_path):
 @every_task
 def test_stored_predictions_are_compared_clip_by_clip(task, stored):
     tested = evaluation(task)
-    doubting = replace(tested, rule=replace(tested.rule, min_probability=0.9))
+    unsure = replace(tested, rule=replace(tested.rule, min_probability=0.9))
     against_itself = tested.with_baseline(stored(tested)).to_dict()["baseline"]
     assert against_itself["difference"] == 0.0
-    found = tested.with_baseline(stored(doubting)).to_dict()["baseline"]
-    assert found["num_correct"] == doubting.scores.num_correct
-    assert found["mcnemar"]["num_only_first"] == (tested.correct & ~doubting.correct).sum()
+    found = tested.with_baseline(stored(unsure)).to_dict()["baseline"]
+    assert found["num_correct"] == unsure.scores.num_correct
+    assert found["mcnemar"]["num_only_first"] == (tested.correct & ~unsure.correct).sum()
     assert found["missing"] == []
 
 
-def test_some_clips_of_a_test_keep_their_judgement():
+def test_some_clips_of_a_test_keep_their_decisions():
     tested = evaluation(min_probability=0.7)
     some = tested.only({"3.wav", "5.wav"})
     assert some.chosen == (tested.chosen[3], tested.chosen[5])
     assert some.scores.num_clips == 2
 
 
-def test_a_part_of_a_test_has_its_own_digest_and_no_figures_of_all_stretches(tested):
+def test_a_part_of_a_test_has_its_own_digest_and_no_metrics_over_excerpts(tested):
     everything = replace(tested.evaluation, excerpts=ExcerptScores(0.5, 40, 30, 0.4))
     names = {clip.name for clip in everything.predictions.clips}
     assert everything.only(names).to_dict() == everything.to_dict()
@@ -193,3 +195,20 @@ def test_the_document_says_where_the_thresholds_come_from(task, thresholds, sour
     tested = evaluation(task)
     tested = replace(tested, rule=replace(tested.rule, thresholds=thresholds))
     assert tested.to_dict().get("thresholds_from") == source
+
+
+def test_a_test_shows_accuracy_interval_and_baseline():
+    tested = evaluation()
+    text = repr(tested)
+    assert f"{tested.scores.num_correct} of 60" in text
+    assert "95%" in text
+    assert tested.majority.headline in text
+
+
+def test_a_notebook_shows_the_confusion_matrix_escaped():
+    tested = replace(evaluation(), labels=("<a>", "b", "c", "d"))
+    page = tested._repr_html_()
+    assert "&lt;a&gt;" in page
+    assert "<a>" not in page
+    assert page.count("<tr>") == 5
+    assert "<table>" not in evaluation(MULTI_LABEL)._repr_html_()

@@ -37,7 +37,7 @@ def read_seen_data(run: Path | None) -> SeenData | None:
     if run is None:
         return None
     rows = [row for row in RunFolder(run).read_recordings() if row["split"] != "test"]
-    # A recording that is its own group says nothing about others of the same name.
+    # A recording that is its own group does not identify others of the same name.
     groups = frozenset(row["group"] for row in rows if row["group"] != row["name"])
     counts = Counter(row["label"] for row in rows if row["split"] == "train")
     # Ties go to the first in the alphabet, so that the order of rows does not matter.
@@ -65,7 +65,7 @@ def check_labels(manifest: Manifest, spec: ModelSpec) -> None:
 def select_test_recordings(
     manifest: Manifest, seen: SeenData | None, labels: tuple[str, ...]
 ) -> Manifest:
-    """The recordings to test on, as far as their splits and groups tell.
+    """The recordings to test on, by their splits and groups.
 
     Args:
         manifest: The data.

@@ -27,8 +27,8 @@ class OneBand(AudioModel):
         self.band, self.first = band, first
 
     def forward(self, log_mel):
-        heard = self.input_norm(log_mel)[:, 0, self.band, self.first :].mean(dim=1)
-        return torch.stack([heard, torch.relu(heard) ** 3], dim=1)
+        level = self.input_norm(log_mel)[:, 0, self.band, self.first :].mean(dim=1)
+        return torch.stack([level, torch.relu(level) ** 3], dim=1)
 
 
 @pytest.fixture
@@ -38,20 +38,20 @@ def log_mel():
 
 
 @pytest.mark.parametrize("band", [0, 7, 15])
-def test_only_what_the_network_looks_at_gets_a_share(log_mel, band):
-    shares = integrated_gradients(OneBand(band, 10), log_mel, torch.tensor([1.0, 0.0]))
-    assert shares.shape == (3, N_MELS, FRAMES)
+def test_only_what_the_network_looks_at_has_an_attribution(log_mel, band):
+    attributions = integrated_gradients(OneBand(band, 10), log_mel, torch.tensor([1.0, 0.0]))
+    assert attributions.shape == (3, N_MELS, FRAMES)
     seen = torch.zeros(N_MELS, FRAMES, dtype=torch.bool)
     seen[band, 10:] = True
-    assert (shares[:, ~seen] == 0).all()
-    assert (shares[:, seen] != 0).all()
+    assert (attributions[:, ~seen] == 0).all()
+    assert (attributions[:, seen] != 0).all()
 
 
 def test_a_linear_score_has_the_shares_that_its_terms_have(log_mel):
     model = OneBand(5)
-    shares = integrated_gradients(model, log_mel, torch.tensor([-2.0, 0.0]), num_steps=1)
+    attributions = integrated_gradients(model, log_mel, torch.tensor([-2.0, 0.0]), num_steps=1)
     terms = -2.0 * model.input_norm(log_mel)[:, 0, 5] / FRAMES
-    assert torch.allclose(shares[:, 5], terms, atol=1e-6)
+    assert torch.allclose(attributions[:, 5], terms, atol=1e-6)
 
 
 def score_gap(model, log_mel, weights):
@@ -68,8 +68,8 @@ def test_shares_add_up_to_the_score_less_that_of_a_blank_window(name):
     model.input_norm.fit(torch.full((40,), -40.0), torch.full((40,), 15.0))
     weights = torch.tensor([1.0, -1.0, 0.0])
     gap = score_gap(model, log_mel, weights)
-    shares = integrated_gradients(model, log_mel, weights, num_steps=200)
-    assert torch.allclose(shares.sum(dim=(1, 2)), gap, rtol=0.05, atol=0.01)
+    attributions = integrated_gradients(model, log_mel, weights, num_steps=200)
+    assert torch.allclose(attributions.sum(dim=(1, 2)), gap, rtol=0.05, atol=0.01)
 
 
 def test_more_steps_come_closer(log_mel):
@@ -93,7 +93,7 @@ def test_the_network_is_left_as_it_was(log_mel):
     assert not model.training
 
 
-def test_windows_are_explained_each_by_itself(log_mel):
+def test_each_window_is_attributed_independently(log_mel):
     model = nn.Module.eval(build_model(ModelConfig(), InputShape(N_MELS, FRAMES), 1))
     together = integrated_gradients(model, log_mel, torch.ones(1))
     alone = integrated_gradients(model, log_mel[1:2], torch.ones(1))
@@ -102,8 +102,8 @@ def test_windows_are_explained_each_by_itself(log_mel):
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 5), st.integers(1, 5))
 def test_tiles_keep_the_sum_and_cover_everything(mels, frames, tile_mels, tile_frames):
-    shares = torch.arange(mels * frames, dtype=torch.float64).reshape(mels, frames)
-    tiles = sum_tiles(shares, tile_mels, tile_frames)
+    attributions = torch.arange(mels * frames, dtype=torch.float64).reshape(mels, frames)
+    tiles = sum_tiles(attributions, tile_mels, tile_frames)
     assert tiles.shape == (-(-mels // tile_mels), -(-frames // tile_frames))
-    assert float(tiles.sum()) == pytest.approx(float(shares.sum()))
-    assert np.isclose(tiles[0, 0], shares[:tile_mels, :tile_frames].sum())
+    assert float(tiles.sum()) == pytest.approx(float(attributions.sum()))
+    assert np.isclose(tiles[0, 0], attributions[:tile_mels, :tile_frames].sum())

@@ -25,7 +25,7 @@ from earmark.tasks.decision_rule import DecisionRule
 from earmark.tasks.task import MULTI_CLASS, MULTI_LABEL
 
 
-def judged(logits, targets, labels, task=MULTI_CLASS):
+def make_evaluation(logits, targets, labels, task=MULTI_CLASS):
     clips = tuple(
         Clip(f"{index}.wav", ClipKey(f"{index}"), target) for index, target in enumerate(targets)
     )
@@ -34,7 +34,9 @@ def judged(logits, targets, labels, task=MULTI_CLASS):
 
 
 def test_the_largest_loss_comes_first():
-    evaluation = judged([[3, 0, 0], [0, 3, 0], [1, 0, 0]], [(0,), (0,), (0,)], ("a", "b", "c"))
+    evaluation = make_evaluation(
+        [[3, 0, 0], [0, 3, 0], [1, 0, 0]], [(0,), (0,), (0,)], ("a", "b", "c")
+    )
     ranked = rank_clips(evaluation)
     assert [one.name for one in ranked] == ["1.wav", "2.wav", "0.wav"]
     assert [one.correct for one in ranked] == [False, True, True]
@@ -43,24 +45,24 @@ def test_the_largest_loss_comes_first():
     assert ranked[0].to_dict()["path"] == "1.wav"
 
 
-def test_a_clip_without_a_decision_says_why():
-    evaluation = judged([[3, 0, 0], [0.1, 0, 0]], [(0,), (0,)], ("a", "b", "c"))
+def test_an_abstained_clip_has_a_reason():
+    evaluation = make_evaluation([[3, 0, 0], [0.1, 0, 0]], [(0,), (0,)], ("a", "b", "c"))
     unsure = replace(evaluation, rule=replace(evaluation.rule, min_probability=0.9))
     first = rank_clips(unsure)[0]
     assert (first.predicted, first.abstained, first.correct) == ("", "unsure", False)
 
 
-def test_the_surest_are_right_and_of_every_label_in_turn():
+def test_the_most_confident_are_correct_and_of_each_label_in_turn():
     targets = [(0,)] * 10 + [(1,)] * 5 + [(2,)] * 5
     logits = [np.eye(3)[target[0]] * (1 + index) for index, target in enumerate(targets)]
     logits[19] = np.eye(3)[0] * 30
-    ranked = rank_clips(judged(logits, targets, ("a", "b", "c")))
-    worst, surest = choose_examples(ranked)
+    ranked = rank_clips(make_evaluation(logits, targets, ("a", "b", "c")))
+    worst, most_confident = choose_examples(ranked)
     assert worst == ranked[:NUM_WORST]
-    assert len(surest) == NUM_MOST_CONFIDENT
-    assert [one.label for one in surest] == ["c", "b", "a", "c", "b"]
-    assert all(one.correct for one in surest)
-    assert not {one.name for one in worst} & {one.name for one in surest}
+    assert len(most_confident) == NUM_MOST_CONFIDENT
+    assert [one.label for one in most_confident] == ["c", "b", "a", "c", "b"]
+    assert all(one.correct for one in most_confident)
+    assert not {one.name for one in worst} & {one.name for one in most_confident}
 
 
 @pytest.fixture
@@ -78,9 +80,7 @@ def example_of(maker, tested, name):
     ("name", "seconds", "shown"),
     [("0.wav", 0.6, 0.6), ("1.wav", 1.2, 1.0), ("9.wav", 12.0, 7.1), ("both.wav[2.5-4.5 s]", 2, 1)],
 )
-def test_an_example_is_seen_heard_and_explained_over_the_same_stretch(
-    maker, tested, name, seconds, shown
-):
+def test_frames_sound_and_attributions_are_of_the_same_excerpt(maker, tested, name, seconds, shown):
     name = next(one for one in tested.recordings if one.replace(" ", "") == name.replace(" ", ""))
     example = example_of(maker, tested, name)
     assert example.duration_seconds == pytest.approx(seconds, abs=0.03)
@@ -88,19 +88,19 @@ def test_an_example_is_seen_heard_and_explained_over_the_same_stretch(
     assert example.attributions.shape == example.frames.T.shape
     assert example.start_seconds + shown <= seconds + 0.05
     assert example.sound is not None
-    heard = soundfile.info(io.BytesIO(example.sound))
-    assert heard.duration == pytest.approx(shown, abs=0.1)
-    assert heard.duration < MAX_SECONDS
+    decoded = soundfile.info(io.BytesIO(example.sound))
+    assert decoded.duration == pytest.approx(shown, abs=0.1)
+    assert decoded.duration < MAX_SECONDS
 
 
-def test_the_shares_add_up_to_the_score_less_that_of_a_blank_window(maker, tested):
+def test_attributions_add_up_to_the_score_minus_that_of_the_baseline(maker, tested):
     for name in ("0.wav", "1.wav", "9.wav"):
         example = example_of(maker, tested, name)
         gap = example.score - example.baseline_score
         assert example.attributions.sum() == pytest.approx(gap, rel=0.05, abs=2e-3)
 
 
-def test_the_stretch_is_the_one_that_speaks_most_for_what_was_chosen(maker, tested):
+def test_the_excerpt_is_the_one_with_the_highest_score(maker, tested):
     example = example_of(maker, tested, "9.wav")
     model, length = tested.checkpoint.build(), 51
     frames = FeatureStore(tested.store_root, Config().features)[
@@ -116,7 +116,7 @@ def test_the_stretch_is_the_one_that_speaks_most_for_what_was_chosen(maker, test
     assert round(example.start_seconds / 1.02) == means.argmax()
 
 
-def test_a_clip_whose_file_is_gone_is_still_seen(tested):
+def test_a_clip_whose_file_is_missing_has_frames_but_no_sound(tested):
     gone = {
         name: replace(one, path=one.path.with_name("gone.wav"))
         for name, one in tested.recordings.items()
@@ -138,7 +138,7 @@ def test_a_clip_whose_file_is_gone_is_still_seen(tested):
         (MULTI_LABEL, ("a", "b", "c"), (2,), [-3.0, -1.0, -2.0], "no c"),
     ],
 )
-def test_the_question_is_why_this_and_not_that(tested, task, labels, targets, logits, question):
+def test_the_question_compares_two_labels(tested, task, labels, targets, logits, question):
     spec = replace(tested.checkpoint.spec, labels=labels, task=task)
     checkpoint = replace(tested.checkpoint, spec=spec, model=new_network(spec).state_dict())
     store = FeatureStore(tested.store_root, Config().features)

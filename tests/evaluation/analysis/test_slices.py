@@ -29,8 +29,8 @@ from earmark.tasks.decision_rule import DecisionRule
 from earmark.tasks.task import BINARY
 
 
-def judged(hits, groups=None):
-    """Predictions of speech, right where they shall be."""
+def make_predictions(hits, groups=None):
+    """Predictions of speech, correct where `hits` is true."""
     groups = groups or [f"g{index}" for index in range(len(hits))]
     clips = tuple(
         Clip(f"{index:04}.wav", ClipKey(f"{index:04}"), (1 if hit else 0,), group)
@@ -41,10 +41,10 @@ def judged(hits, groups=None):
 
 def sliced(hits, columns, groups=None):
     rule = DecisionRule(BINARY, (0.5,))
-    return slice_clips(Evaluation(judged(hits, groups), ("x", "y"), rule), columns)
+    return slice_clips(Evaluation(make_predictions(hits, groups), ("x", "y"), rule), columns)
 
 
-def test_a_slice_has_the_figures_of_its_clips():
+def test_a_slice_has_the_metrics_of_its_clips():
     hits = [True] * 15 + [False] * 5 + [True] * 20
     first, second = sliced(hits, {"room": ["hall"] * 20 + ["studio"] * 20})
     assert (first.column, first.value) == ("room", "hall")
@@ -56,12 +56,12 @@ def test_a_slice_has_the_figures_of_its_clips():
     assert first.to_dict()["accuracy_interval"] == list(first.accuracy_interval)
 
 
-def test_small_slices_are_not_judged():
+def test_small_slices_are_left_out():
     values = ["many"] * 20 + ["few"] * (MIN_CLIPS - 1)
     assert [one.value for one in sliced([True] * len(values), {"room": values})] == ["many"]
 
 
-def test_a_column_that_tells_nothing_apart_makes_no_slice():
+def test_a_column_without_variation_makes_no_slice():
     hits = [True] * 30
     same, unique, empty = ["a"] * 30, [f"id {n}" for n in range(30)], [""] * 29 + [None]
     assert sliced(hits, {"same": same, "unique": unique, "empty": empty}) == ()
@@ -72,7 +72,7 @@ def test_clips_without_a_value_are_in_no_slice():
     assert [one.num_clips for one in sliced([True] * 36, {"room": values})] == [12, 12]
 
 
-def test_the_surely_worst_comes_first_not_the_luckily_low():
+def test_the_lowest_upper_bound_comes_first():
     hits = [False] * 5 + [True] * 5 + [False] * 80 + [True] * 120 + [True] * 50
     values = ["ten clips"] * 10 + ["many clips"] * 200 + ["fine"] * 50
     first, second, third = sliced(hits, {"room": values})
@@ -110,7 +110,7 @@ def test_numbers_are_cut_at_quantiles_wherever_they_come_from():
     ("first", "step", "name"),
     [(20220101, 9, "20220101 to 20220189"), (1.7e9, 60, "1700000000 to 1700000585")],
 )
-def test_ranges_of_long_numbers_are_told_apart(first, step, name):
+def test_ranges_of_long_numbers_differ(first, step, name):
     texts = [str(int(first) + step * number) for number in range(40)]
     slices = sorted(sliced([True] * 40, {"recorded": texts}), key=lambda one: one.value)
     assert [one.num_clips for one in slices] == [10, 10, 10, 10]

@@ -29,12 +29,12 @@ def draw(task, seed, scale=1.0, num_clips=80):
     """Logits, and labels drawn with the very probabilities that the logits give."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (num_clips, task.num_outputs(4)))
-    shares = task.probabilities(logits)
+    probabilities = task.probabilities(logits)
     if task is MULTI_LABEL:
-        targets = (rng.random(shares.shape) < shares).astype(np.float64)
+        targets = (rng.random(probabilities.shape) < probabilities).astype(np.float64)
     else:
-        picked = [(int(rng.choice(len(row), p=row / row.sum())),) for row in shares]
-        targets = multi_hot(picked, shares.shape[1])
+        picked = [(int(rng.choice(len(row), p=row / row.sum())),) for row in probabilities]
+        targets = multi_hot(picked, probabilities.shape[1])
     return scale * logits, targets
 
 
@@ -86,7 +86,7 @@ def test_the_fit_is_the_lowest_of_all_temperatures(task):
 
 
 @every_task
-def test_logits_that_are_too_sure_are_brought_back(task):
+def test_overconfident_logits_are_calibrated(task):
     logits, targets = draw(task, 0, scale=4.0, num_clips=4000)
     assert fit_temperature(logits, targets, task) == pytest.approx(4.0, rel=0.1)
 
@@ -108,13 +108,13 @@ def test_one_wrong_clip_of_few_does_not_run_off():
 
 
 @st.composite
-def judgements(draw):
+def cases(draw):
     pairs = draw(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=60))
     confidences, outcomes = zip(*pairs, strict=True)
     return np.array(confidences), np.array(outcomes, np.float64)
 
 
-@given(judgements())
+@given(cases())
 def test_the_bins_are_those_of_scikit_learn(case):
     confidences, outcomes = case
     assume(len(set(outcomes)) == 2)
@@ -129,8 +129,8 @@ def test_the_bins_are_those_of_scikit_learn(case):
         assert one.low - 1e-12 <= one.confidence <= one.high + 1e-12
 
 
-@given(judgements())
-def test_the_error_is_the_mean_distance_of_a_judgement_from_its_bin(case):
+@given(cases())
+def test_the_error_is_the_mean_distance_of_a_prediction_from_its_bin(case):
     confidences, outcomes = case
     logits = np.log((confidences + 1e-9) / (1 - confidences + 1e-9))[:, None]
     found = measure_calibration(logits, np.stack([1 - outcomes, outcomes], axis=1), BINARY)
@@ -145,25 +145,25 @@ def test_the_error_is_the_mean_distance_of_a_judgement_from_its_bin(case):
 @pytest.mark.parametrize("seed", range(5))
 def test_loss_and_brier_score_agree_with_scikit_learn(task, seed):
     logits, targets = draw(task, seed)
-    shares = task.probabilities(logits)
+    probabilities = task.probabilities(logits)
     found = measure_calibration(logits, targets, task)
     if task is BINARY:
-        expected = brier_score_loss(targets[:, 1], shares[:, 1])
-        assert found.loss == pytest.approx(log_loss(targets[:, 1], shares[:, 1]))
+        expected = brier_score_loss(targets[:, 1], probabilities[:, 1])
+        assert found.loss == pytest.approx(log_loss(targets[:, 1], probabilities[:, 1]))
     elif task is MULTI_CLASS:
-        expected = brier_score_loss(targets.argmax(axis=1), shares, labels=range(4))
-        assert found.loss == pytest.approx(log_loss(targets.argmax(axis=1), shares))
+        expected = brier_score_loss(targets.argmax(axis=1), probabilities, labels=range(4))
+        assert found.loss == pytest.approx(log_loss(targets.argmax(axis=1), probabilities))
     else:
-        columns = zip(targets.T, shares.T, strict=True)
+        columns = zip(targets.T, probabilities.T, strict=True)
         expected = np.mean([brier_score_loss(target, share) for target, share in columns])
     assert found.brier == pytest.approx(expected)
-    assert brier_scores(shares, targets, task).mean() == pytest.approx(expected)
+    assert brier_scores(probabilities, targets, task).mean() == pytest.approx(expected)
 
 
-def test_of_many_labels_the_most_probable_is_judged_and_of_several_each():
+def test_the_most_probable_of_many_labels_counts_and_each_of_several():
     logits, targets = draw(MULTI_CLASS, 1)
-    shares = MULTI_CLASS.probabilities(logits)
+    probabilities = MULTI_CLASS.probabilities(logits)
     found = measure_calibration(logits, targets, MULTI_CLASS)
-    hits = (shares.argmax(axis=1) == targets.argmax(axis=1)).astype(np.float64)
-    assert found.bins == reliability_bins(shares.max(axis=1), hits)
+    hits = (probabilities.argmax(axis=1) == targets.argmax(axis=1)).astype(np.float64)
+    assert found.bins == reliability_bins(probabilities.max(axis=1), hits)
     assert sum(one.count for one in measure_calibration(logits, targets, MULTI_LABEL).bins) == 320

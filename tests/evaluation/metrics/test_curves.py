@@ -36,21 +36,21 @@ def test_areas_agree_with_scikit_learn_and_with_the_points(case):
 @given(scored())
 def test_the_curve_of_coverage_is_that_of_every_level_of_confidence(case):
     target, confidence = case
-    right = target > 0
-    curve = coverage_curve(confidence, right)
+    correct = target > 0
+    curve = coverage_curve(confidence, correct)
     levels = sorted(set(confidence), reverse=True)
     assert len(curve.x) == len(levels)
-    for level, share, accuracy in zip(levels, curve.x, curve.y, strict=True):
+    for level, coverage, accuracy in zip(levels, curve.x, curve.y, strict=True):
         decided = confidence >= level
-        assert share == pytest.approx(decided.mean())
-        assert accuracy == pytest.approx(right[decided].mean())
-    assert (curve.x[-1], curve.y[-1]) == (1.0, pytest.approx(right.mean()))
+        assert coverage == pytest.approx(decided.mean())
+        assert accuracy == pytest.approx(correct[decided].mean())
+    assert (curve.x[-1], curve.y[-1]) == (1.0, pytest.approx(correct.mean()))
     assert 0.0 <= curve.area <= 1.0 + 1e-12
 
 
 def test_confidence_that_knows_the_errors_has_more_area_than_one_that_does_not(rng):
-    right = rng.random(400) < 0.7
-    knowing = coverage_curve(np.where(right, 0.9, 0.6) + 0.05 * rng.random(400), right)
-    blind = coverage_curve(rng.random(400), right)
+    correct = rng.random(400) < 0.7
+    knowing = coverage_curve(np.where(correct, 0.9, 0.6) + 0.05 * rng.random(400), correct)
+    blind = coverage_curve(rng.random(400), correct)
     assert knowing.area > 0.9 > blind.area
     assert blind.area == pytest.approx(0.7, abs=0.1)

@@ -35,7 +35,7 @@ def cases(draw):
 
 
 @given(cases())
-def test_figures_agree_with_scikit_learn(case):
+def test_metrics_agree_with_scikit_learn(case):
     targets, logits = case
     predicted = predictions(targets, logits)
     scores = score(predicted, LABELS)
@@ -76,7 +76,7 @@ def test_probabilities_add_up_to_one():
     assert rows[1].tolist() == [0.5, 0.5]
 
 
-def test_the_json_form_has_the_names_that_scripts_rely_on():
+def test_the_json_form_has_the_names_of_the_contract():
     document = score(predictions([0, 1, 1], [-1.0, 1.0, -1.0]), LABELS).to_dict()
     assert document["num_clips"] == 3
     assert document["num_correct"] == 2
@@ -108,7 +108,7 @@ def many(task, seed=0, num_clips=60, num_labels=4):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_figures_of_many_classes_agree_with_scikit_learn(seed):
+def test_metrics_of_many_classes_agree_with_scikit_learn(seed):
     predicted = many(MULTI_CLASS, seed)
     names = tuple("abcd")
     scores = score(predicted, names)
@@ -127,19 +127,19 @@ def test_figures_of_many_classes_agree_with_scikit_learn(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_figures_of_several_labels_agree_with_scikit_learn(seed):
+def test_metrics_of_several_labels_agree_with_scikit_learn(seed):
     predicted = many(MULTI_LABEL, seed)
     names = tuple("abcd")
     scores = score(predicted, names, thresholds=[0.3, 0.4, 0.5, 0.6])
-    targets, shares = predicted.targets, predicted.probabilities
-    chosen = shares >= [0.3, 0.4, 0.5, 0.6]
+    targets, probabilities = predicted.targets, predicted.probabilities
+    chosen = probabilities >= [0.3, 0.4, 0.5, 0.6]
     assert scores.accuracy == accuracy_score(targets, chosen)
     assert scores.macro_f1 == pytest.approx(f1_score(targets, chosen, average="macro"))
     assert scores.ranks.micro_f1 == pytest.approx(f1_score(targets, chosen, average="micro"))
     assert scores.ranks.mean_average_precision == pytest.approx(
-        average_precision_score(targets, shares, average="macro")
+        average_precision_score(targets, probabilities, average="macro")
     )
-    assert scores.roc_auc == pytest.approx(roc_auc_score(targets, shares))
+    assert scores.roc_auc == pytest.approx(roc_auc_score(targets, probabilities))
     assert scores.to_dict()["map"] == scores.ranks.mean_average_precision
 
 
@@ -159,10 +159,10 @@ def test_no_other_threshold_has_a_better_f1(seed):
     predicted = many(MULTI_LABEL, seed)
     chosen = choose_thresholds(predicted)
     for label in range(4):
-        target, share = predicted.targets[:, label], predicted.probabilities[:, label]
-        best = max(f1_score(target, share >= one) for one in share)
-        assert f1_score(target, share >= chosen[label]) == pytest.approx(best)
-        assert chosen[label] not in share
+        target, probability = predicted.targets[:, label], predicted.probabilities[:, label]
+        best = max(f1_score(target, probability >= one) for one in probability)
+        assert f1_score(target, probability >= chosen[label]) == pytest.approx(best)
+        assert chosen[label] not in probability
 
 
 def test_a_label_that_every_clip_has_keeps_its_threshold():

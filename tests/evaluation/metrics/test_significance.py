@@ -7,21 +7,21 @@ from scipy.stats import binomtest
 from earmark.evaluation.metrics.intervals import ClusterBootstrap
 from earmark.evaluation.metrics.significance import compare_paired, mcnemar
 
-pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
+cases = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
 
 
-def draws(num_clips, **facts):
+def make_bootstrap(num_clips, **facts):
     names = list(map(str, range(num_clips)))
     return ClusterBootstrap(
         **{"groups": names, "num_resamples": 500, "seed": 0, "confidence": 0.95} | facts
     )
 
 
-@given(pairs)
-def test_the_test_is_the_binomial_of_the_clips_that_only_one_had_right(judged):
-    first, second = (np.array(one) for one in zip(*judged, strict=True))
+@given(cases)
+def test_the_test_is_the_binomial_of_the_clips_that_only_one_predicts_correctly(pairs):
+    first, second = (np.array(one) for one in zip(*pairs, strict=True))
     found = mcnemar(first, second)
-    only = judged.count((True, False)), judged.count((False, True))
+    only = pairs.count((True, False)), pairs.count((False, True))
     assert (found.num_only_first, found.num_only_second) == only
     expected = binomtest(only[0], sum(only)).pvalue if sum(only) else 1.0
     assert found.p_value == pytest.approx(expected)
@@ -29,21 +29,21 @@ def test_the_test_is_the_binomial_of_the_clips_that_only_one_had_right(judged):
     assert swapped.p_value == pytest.approx(found.p_value)
 
 
-@given(pairs)
-def test_the_difference_is_that_of_the_accuracies_and_lies_in_its_interval(judged):
-    first, second = (np.array(one) for one in zip(*judged, strict=True))
-    found = compare_paired(first, second, draws(len(judged)))
+@given(cases)
+def test_the_difference_is_that_of_the_accuracies_and_lies_in_its_interval(pairs):
+    first, second = (np.array(one) for one in zip(*pairs, strict=True))
+    found = compare_paired(first, second, make_bootstrap(len(pairs)))
     assert found.difference == pytest.approx(first.mean() - second.mean())
-    if len(judged) == 1:
+    if len(pairs) == 1:
         assert found.interval is None
-    elif len(judged) > 8:
+    elif len(pairs) > 8:
         low, high = found.interval
         assert low - 1e-9 <= found.difference <= high + 1e-9
 
 
 def test_a_model_does_not_differ_from_itself(rng):
-    right = rng.random(50) < 0.8
-    found = compare_paired(right, right, draws(50))
+    correct = rng.random(50) < 0.8
+    found = compare_paired(correct, correct, make_bootstrap(50))
     assert found.to_dict() == {
         "num_clips": 50,
         "difference": 0.0,
@@ -58,6 +58,7 @@ def test_errors_on_the_same_clips_make_the_interval_narrower_than_errors_on_othe
     same[np.flatnonzero(~first)[:10]] = True
     other = rng.permutation(same)
     widths = [
-        np.ptp(compare_paired(first, second, draws(200)).interval) for second in (same, other)
+        np.ptp(compare_paired(first, second, make_bootstrap(200)).interval)
+        for second in (same, other)
     ]
     assert widths[0] < widths[1] / 2

@@ -26,8 +26,7 @@ MAX_BINS = 4
 IDENTIFIER = re.compile(r"(^|[^a-zA-Z])id$|I[dD]$", re.ASCII)
 """Names of columns of identifiers: ``id``, ``speaker_id``, ``speakerId``, but not ``grid``."""
 MAX_NUMBERED = 20
-"""Up to so many different whole numbers are names, as of takes or rooms; more are a quantity, as of
-ages."""
+"""At most this many different whole numbers are names, such as takes; more are a quantity."""
 MAX_DIGITS = 17
 """Enough to distinguish any two numbers."""
 BANDWIDTH_RANGE_DB = 60.0

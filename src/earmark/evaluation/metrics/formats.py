@@ -21,7 +21,7 @@ def format_interval(interval: Sequence[float] | None, spec: str = ".3f") -> str:
     """Both ends of an interval.
 
     Args:
-        interval: Lower and upper end; None where there is no interval.
+        interval: Lower and upper end; None if there is none.
         spec: Format of each end.
 
     Example:

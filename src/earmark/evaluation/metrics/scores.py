@@ -162,7 +162,8 @@ def score(
         confidence: Level of the interval, such as 0.95.
 
     Example:
-        >>> clips = tuple(Clip(name, name, (index,)) for index, name in enumerate(("a", "b")))
+        >>> from earmark.features.store import ClipKey
+        >>> clips = Clip("a.wav", ClipKey("a"), (0,)), Clip("b.wav", ClipKey("b"), (1,))
         >>> score(Predictions(clips, np.array([[-1.0], [2.0]])), ("music", "speech")).accuracy
         1.0
     """
