@@ -5,6 +5,7 @@ import itertools
 import librosa
 import numpy as np
 import pytest
+import scipy.fft
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -206,18 +207,20 @@ def test_blocks_of_any_sizes_give_the_whole_bit_for_bit(sizes, config, eager):
 
 def test_an_eager_frame_comes_with_its_last_sample(rng):
     blocks = np.split(rng.uniform(-1, 1, 60 * SMALL.hop_length), 120)
-    heard = 0
+    num_samples = 0
 
     def live():
-        nonlocal heard
+        nonlocal num_samples
         for block in blocks:
-            heard += len(block)
+            num_samples += len(block)
             yield block
 
     num_frames = 0
     for frames in LogMel(SMALL).stream(live(), eager=True):
         num_frames += len(frames)
-        assert heard - SMALL.n_fft // 2 - (num_frames - 1) * SMALL.hop_length < SMALL.hop_length
+        assert (
+            num_samples - SMALL.n_fft // 2 - (num_frames - 1) * SMALL.hop_length < SMALL.hop_length
+        )
 
 
 @pytest.mark.parametrize("hop_length", [255, 256, 257, 300])
@@ -234,8 +237,8 @@ def test_no_blocks_give_no_frames():
     assert list(LogMel(SMALL).stream([])) == []
 
 
-def test_a_band_without_a_bin_is_refused_with_the_mending():
-    with pytest.raises(ConfigError, match=r"\d+ of 128 mel bands hold no bin .* raise n_fft"):
+def test_a_band_without_a_bin_is_refused_with_the_fix():
+    with pytest.raises(ConfigError, match=r"128 mel bands.*n_fft"):
         LogMel(FeatureConfig(n_fft=256, win_length=256, n_mels=128))
 
 
@@ -262,3 +265,20 @@ def test_an_excerpt_of_a_file_gives_its_own_frames(tmp_path, write_clip):
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(AudioError, match=r"missing\.wav"):
         extract(tmp_path / "missing.wav", LogMel(SMALL))
+
+
+@pytest.mark.parametrize("n_fft", [256, 1024, 4096])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_transform_of_a_power_of_two_has_the_bits_of_scipy(rng, n_fft, dtype):
+    """With which features were stored; numpy scales in the precision of its input."""
+    frames = rng.normal(size=(192, n_fft)).astype(dtype)
+    spectrum = np.fft.rfft(frames * dtype(n_fft), axis=1, norm="forward")
+    expected = scipy.fft.rfft(frames, axis=1)
+    assert spectrum.dtype == expected.dtype
+    np.testing.assert_array_equal(spectrum, expected)
+
+
+def test_a_front_end_shows_its_settings():
+    shown = repr(LogMel(SMALL))
+    for part in ("16000", "n_fft=256", "hop_length=100", "n_mels=10"):
+        assert part in shown

@@ -266,7 +266,10 @@ class ContentDigests(AbstractContextManager["ContentDigests"]):
 
 
 def _settings_digest(config: FeatureConfig) -> str:
-    settings = {**config.model_dump(), "f_max": config.top_frequency, "version": FRONT_END_VERSION}
+    # Transforms of other lengths were SciPy's before: a value in 5,000 was rounded differently.
+    is_power_of_two = config.n_fft & (config.n_fft - 1) == 0
+    version = FRONT_END_VERSION + (not is_power_of_two)
+    settings = {**config.model_dump(), "f_max": config.top_frequency, "version": version}
     text = json.dumps(settings, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

@@ -28,6 +28,10 @@ class Prediction:
         task: What the labels mean.
         abstained: Why the model abstained; None where it decided.
         segments: When each label is heard; None where this was not requested.
+
+    Example:
+        >>> Prediction(Path("a.wav"), ("speech",), {"music": 0.25, "speech": 0.75}, 30.0).label
+        'speech'
     """
 
     path: Path

@@ -50,6 +50,10 @@ class Segment:
         end: In seconds.
         label: The label.
         probability: The mean of the label's probability over the segment.
+
+    Example:
+        >>> Segment(0.0, 12.5, "music", 0.98).to_dict()
+        {'start': 0.0, 'end': 12.5, 'label': 'music', 'probability': 0.98}
     """
 
     start: float
