@@ -320,14 +320,14 @@ def test_data_that_cannot_be_trained_on_are_refused(run_training, sound_folder, 
 
 def test_a_label_of_the_test_split_alone_is_refused(run_training, sound_folder, write_clip):
     write_clip(sound_folder / "testing" / "third" / "x.wav")
-    with pytest.raises(DataError, match="'third' occurs in the test split only"):
+    with pytest.raises(DataError, match=r"'third' .*test split only"):
         run_training("run")
 
 
 def test_one_label_is_nothing_to_tell_apart(run_training, sound_folder):
     for folder in sound_folder.glob("*/speech"):
         folder.rename(folder.parent.parent.parent / f"{folder.parent.name}-speech")
-    with pytest.raises(DataError, match="only the label 'music'; at least two"):
+    with pytest.raises(DataError, match="only the label 'music'"):
         run_training("run")
 
 

@@ -335,7 +335,7 @@ def test_a_teacher_that_was_missing_is_no_other_study(run_study, plant, tmp_path
 def test_a_folder_of_something_else_is_refused(run_study, tmp_path, sound_folder):
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "config.toml").write_text("a = 1")
-    with pytest.raises(TrainingError, match="holds files that are not those of a study"):
+    with pytest.raises(TrainingError, match="not those of a study"):
         run_study()
     with pytest.raises(TrainingError, match="lies in the data folder"):
         run_study(name=sound_folder / "study")
