@@ -112,6 +112,13 @@ def export(
         CheckpointError: The model cannot be opened.
         ConfigError: The name of the output does not end in ``.onnx``, or the input is unknown.
         ExportError: A probability differs by more than `TOLERANCE`; nothing is written.
+
+    Example:
+        >>> export("run", "model.onnx")  # doctest: +SKIP
+        model.onnx: 70,274 bytes, takes waveform, opset 18; differs from PyTorch by up to 1.9e-06
+        >>> export("run", "model.pt")
+        Traceback (most recent call last):
+        earmark.errors.ConfigError: model.pt: the name of an exported model must end in .onnx
     """
     path = Path(output)
     if path.suffix.lower() != ".onnx":
