@@ -1,4 +1,6 @@
-from contextlib import nullcontext
+"""The demonstration, on its own data and on a few clips."""
+
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -17,35 +19,47 @@ def earmark():
     return run
 
 
-def test_the_demonstration_can_start_again(earmark, tmp_path):
+@pytest.fixture
+def few_clips(sound_folder, monkeypatch):
+    """A small data set in place of the demonstration's."""
+
+    @contextmanager
+    def demo_data():
+        yield sound_folder
+
+    monkeypatch.setattr("earmark.demo.demo_data", demo_data)
+
+
+def test_the_demonstration_can_start_again(earmark, tmp_path, few_clips):
     command = ("demo", "-o", tmp_path / "demo", "--device", "cpu", "--set", "train.epochs=1")
     assert earmark(*command).exit_code == 0
     refused = earmark(*command, "--seed", "1")
     assert refused.exit_code == 1
-    assert "give --overwrite to start again" in refused.stderr
+    assert "--overwrite" in refused.stderr
     assert earmark(*command, "--seed", "1", "--overwrite").exit_code == 0
 
 
-def test_only_the_first_process_of_a_demonstration_writes(tmp_path, monkeypatch, earmark):
+def test_only_the_first_process_of_a_demonstration_writes(
+    tmp_path, monkeypatch, earmark, few_clips
+):
     def start(device, reporter):
         return nullcontext(Runtime(torch.device("cpu"), rank=1))
 
     monkeypatch.setattr("earmark.system.runtime.start", start)
-    for name in ("prepare_once", "train", "evaluate"):
-        monkeypatch.setattr(
-            f"earmark.demo.{name}", lambda *_, **__: SimpleNamespace(keys=(), num_computed=0)
-        )
-    monkeypatch.setattr("earmark.demo.check", pytest.fail)
+    monkeypatch.setattr("earmark.demo.train", lambda *_, **__: None)
+    monkeypatch.setattr("earmark.demo.evaluate", lambda *_, **__: SimpleNamespace(report=None))
+    for name in ("check", "prepare", "predict"):
+        monkeypatch.setattr(f"earmark.demo.{name}", pytest.fail)
     result = earmark("demo", "-o", tmp_path / "demo")
     assert (result.exit_code, result.output) == (0, ""), result.output
 
 
 def test_the_demonstration_runs_to_its_end(earmark, tmp_path):
     result = earmark(
-        *("demo", "-o", tmp_path / "demo", "--device", "cpu", "--set", "train.epochs=2")
+        *("demo", "-o", tmp_path / "demo", "--device", "cpu", "--set", "train.epochs=1")
     )
     assert result.exit_code == 0, result.output
     assert "of 26 clips" in result.stdout
-    assert result.stdout.splitlines()[-1] == f"Report: {tmp_path / 'demo' / 'report.html'}"
-    assert "130 files" in result.stderr
+    assert str(tmp_path / "demo" / "report.html") in result.stdout.splitlines()[-1]
+    assert "130 recordings" in result.stderr
     assert (tmp_path / "demo" / "report.html").exists()

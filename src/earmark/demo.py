@@ -1,4 +1,4 @@
-"""The whole flow on the small data set inside the package."""
+"""The whole workflow on the small data set inside the package."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -9,11 +9,10 @@ from earmark.audit.findings import Audit
 from earmark.config import Config
 from earmark.data.demo import demo_data
 from earmark.data.manifest import Manifest, read_manifest
-from earmark.data.preparation import prepare_once
+from earmark.data.preparation import prepare
 from earmark.errors import FailedFile
 from earmark.evaluation.result import Evaluation
-from earmark.features.store import FeatureStore, default_root
-from earmark.inference.classifier import Classifier
+from earmark.inference.predict import predict
 from earmark.inference.predictions import Prediction
 from earmark.report.evaluate import evaluate
 from earmark.system.runtime import Runtime
@@ -24,7 +23,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What each step of the demonstration gave."""
+    """The results of the demonstration.
+
+    Args:
+        audit: The audit of the data.
+        evaluation: The test of the model.
+        predictions: Predictions for a few of the tested clips.
+        report: The HTML report of the test.
+    """
 
     audit: Audit
     evaluation: Evaluation
@@ -37,52 +43,49 @@ def demonstrate(
     config: Config,
     *,
     runtime: Runtime,
-    store_root: Path | None = None,
+    store: Path | None = None,
     overwrite: bool = False,
 ) -> Demonstration | None:
-    """Checks the data, prepares features, trains, tests and predicts.
+    """Checks the data, computes features, trains a model, tests it and predicts with it.
 
     Args:
-        run: The run folder; a run that is there goes on, or is tested again.
+        run: The run folder. An interrupted run is resumed; a finished one is tested again.
         config: All settings.
         runtime: Where to compute.
-        store_root: Folder of the feature store; the shared one when it is not given.
+        store: Folder of the feature store; the shared one by default.
         overwrite: Start again in a folder that holds another run.
 
     Returns:
-        What the first process found; None in the others.
+        The results in the first process; None in the others.
     """
     with demo_data() as data:
-        manifest = read_manifest(data)
-        audit = _check(manifest, runtime, store_root) if runtime.is_main else None
-        logger.info("2. prepare: log-mel features into the store")
-        store = FeatureStore(store_root or default_root(), config.features)
-        prepared = prepare_once(manifest.recordings, store, runtime)
-        logger.info(f"   {len(prepared.keys)} clips stored, {prepared.num_computed} of them new")
-        logger.info("3. train: epochs until validation stops improving")
-        train(manifest, run, config, device=runtime, store=store_root, overwrite=overwrite)
-        logger.info("4. evaluate: once, on clips of speakers and pieces that were never heard")
-        # The name that the report gives to the data.
-        named = replace(manifest, source=Path("the data inside earmark"))
-        tested = evaluate(run, named, output=run, device=runtime, store=store_root)
-        if audit is None or tested.report is None:
+        # The report names the data by their source.
+        manifest = replace(read_manifest(data), source=Path("earmark's demo data"))
+        audit = None
+        if runtime.is_main:
+            audit = _check(manifest, runtime, store)
+            _prepare(manifest, config, runtime, store)
+        logger.info("3. train: until the validation loss stops improving")
+        train(manifest, run, config, device=runtime, store=store, overwrite=overwrite)
+        logger.info("4. evaluate: test the model once, on unseen speakers and pieces of music")
+        test = evaluate(run, manifest, output=run, device=runtime, store=store)
+        if audit is None or test.report is None:
             return None
-        predictions = _predict(run, data, tested.evaluation, runtime)
-    return Demonstration(audit, tested.evaluation, predictions, tested.report)
+        logger.info("5. predict: label single files with the model")
+        names = [clip.name for clip in test.evaluation.predictions.clips]
+        files = [data / name for name in names[:2] + names[-2:]]
+        predictions = predict(run, files, device=runtime.device.type)
+    return Demonstration(audit, test.evaluation, tuple(predictions), test.report)
 
 
-def _check(manifest: Manifest, runtime: Runtime, store_root: Path | None) -> Audit:
-    logger.info("1. check: is the data sound?")
-    audit = check(manifest, store=store_root, reporter=runtime.reporter)
-    logger.info(f"   {audit.num_files} files, {len(audit.findings)} findings")
+def _check(manifest: Manifest, runtime: Runtime, store: Path | None) -> Audit:
+    logger.info("1. check: audit the data")
+    audit = check(manifest, store=store, reporter=runtime.reporter)
+    logger.info(f"   {audit.headline}")
     return audit
 
 
-def _predict(
-    run: Path, data: Path, evaluation: Evaluation, runtime: Runtime
-) -> tuple[Prediction | FailedFile, ...]:
-    """A few of the tested clips, as new files."""
-    logger.info("5. predict: a label for single files")
-    classifier = Classifier.load(run, device=runtime.device.type)
-    names = [clip.name for clip in evaluation.predictions.clips]
-    return tuple(classifier.predict_many(data / name for name in names[:2] + names[-2:]))
+def _prepare(manifest: Manifest, config: Config, runtime: Runtime, store: Path | None) -> None:
+    logger.info("2. prepare: compute log-mel features")
+    prepared = prepare(manifest, config, store=store, reporter=runtime.reporter)
+    logger.info(f"   {len(prepared.keys)} clips in the store, {prepared.num_computed} of them new")

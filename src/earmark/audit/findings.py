@@ -1,10 +1,10 @@
 """The result of an audit."""
 
 from dataclasses import asdict, dataclass
-from html import escape
 from typing import Any, Literal
 
 from earmark.errors import AudioFault
+from earmark.system.notebook import html_lines, html_table
 
 FindingType = Literal[
     "unreadable", "silent", "clipped", "dc_offset", "dead_channel", "header", "sample_rates",
@@ -96,13 +96,10 @@ class Audit:
 
     def _repr_html_(self) -> str:
         shown = self.by_severity
-        rows = "".join(
-            f"<tr><td>{one.severity}</td><td>{one.kind}</td><td>{escape(one.message)}</td></tr>"
-            for one in shown[:MAX_SHOWN]
-        )
-        more = f"<p>and {len(shown) - MAX_SHOWN} more</p>" if len(shown) > MAX_SHOWN else ""
-        head = "<tr><th>severity</th><th>kind</th><th>message</th></tr>"
-        return f"<p>{self.headline}</p><table>{head}{rows}</table>{more}"
+        rows = [(one.severity, one.kind, one.message) for one in shown[:MAX_SHOWN]]
+        more = f"and {len(shown) - MAX_SHOWN} more" if len(shown) > MAX_SHOWN else ""
+        table = html_table(("severity", "kind", "message"), rows)
+        return html_lines(self.headline) + table + html_lines(more)
 
     def to_dict(self) -> dict[str, Any]:
         """The document that ``check --json`` prints."""

@@ -1,7 +1,7 @@
-"""The command that shows the whole flow."""
+"""``earmark demo``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -36,12 +36,14 @@ if TYPE_CHECKING:
 @computing
 @seeded
 @configured
-def demo(run: Path, config: "Config", runtime: "Runtime", **options: Any) -> None:
-    """Runs the whole flow on the small data set inside the package."""
+def demo(
+    run: Path, config: "Config", runtime: "Runtime", store_root: Path | None, overwrite: bool
+) -> None:
+    """Runs the whole workflow on the small data set inside the package."""
     from earmark.cli.terminal import print_table
     from earmark.demo import demonstrate
 
-    shown = demonstrate(run, config, runtime=runtime, **options)
+    shown = demonstrate(run, config, runtime=runtime, store=store_root, overwrite=overwrite)
     if shown is None:
         return
     print_table("", PREDICTION_COLUMNS, map(prediction_row, shown.predictions))
