@@ -9,13 +9,11 @@ from earmark.audit.findings import Audit
 from earmark.config import Config
 from earmark.data.demo import demo_data
 from earmark.data.manifest import Manifest, read_manifest
-from earmark.data.preparation import prepare_once
+from earmark.data.preparation import prepare
 from earmark.errors import FailedFile
-from earmark.evaluation.result import Evaluation
-from earmark.features.store import FeatureStore, default_root
-from earmark.inference.classifier import Classifier
+from earmark.inference.classifier import load_model
 from earmark.inference.predictions import Prediction
-from earmark.report.evaluate import evaluate
+from earmark.report.evaluate import TestReport, evaluate
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
 
@@ -24,12 +22,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What each step of the demonstration gave."""
+    """The results of the steps: of the audit, of the test, and the predictions of single files."""
 
     audit: Audit
-    evaluation: Evaluation
+    test: TestReport
     predictions: tuple[Prediction | FailedFile, ...]
-    report: Path
 
 
 def demonstrate(
@@ -37,52 +34,46 @@ def demonstrate(
     config: Config,
     *,
     runtime: Runtime,
-    store_root: Path | None = None,
+    store: Path | None = None,
     overwrite: bool = False,
 ) -> Demonstration | None:
     """Checks the data, prepares features, trains, tests and predicts.
 
     Args:
-        run: The run folder; a run that is there goes on, or is tested again.
+        run: The run folder; an interrupted run in it is resumed, a finished one tested again.
         config: All settings.
         runtime: Where to compute.
-        store_root: Folder of the feature store; the shared one when it is not given.
+        store: Folder of the feature store; the shared one by default.
         overwrite: Start again in a folder that holds another run.
 
     Returns:
-        What the first process found; None in the others.
+        The results; None in all processes but the first.
     """
-    with demo_data() as data:
-        manifest = read_manifest(data)
-        audit = _check(manifest, runtime, store_root) if runtime.is_main else None
-        logger.info("2. prepare: log-mel features into the store")
-        store = FeatureStore(store_root or default_root(), config.features)
-        prepared = prepare_once(manifest.recordings, store, runtime)
-        logger.info(f"   {len(prepared.keys)} clips stored, {prepared.num_computed} of them new")
-        logger.info("3. train: epochs until validation stops improving")
-        train(manifest, run, config, device=runtime, store=store_root, overwrite=overwrite)
-        logger.info("4. evaluate: once, on clips of speakers and pieces that were never heard")
-        # The name that the report gives to the data.
-        named = replace(manifest, source=Path("the data inside earmark"))
-        tested = evaluate(run, named, output=run, device=runtime, store=store_root)
-        if audit is None or tested.report is None:
+    with demo_data() as folder:
+        data = read_manifest(folder)
+        audit = _check_and_prepare(data, config, runtime, store) if runtime.is_main else None
+        logger.info("3. train: epochs until the validation loss stops falling")
+        train(data, run, config, device=runtime, store=store, overwrite=overwrite)
+        logger.info("4. evaluate: once, on speakers and pieces that are not in the training data")
+        # The report names the data by their source, and that of the package is a folder of no use.
+        named = replace(data, source=Path("the data inside earmark"))
+        test = evaluate(run, named, output=run, device=runtime, store=store)
+        if audit is None:
             return None
-        predictions = _predict(run, data, tested.evaluation, runtime)
-    return Demonstration(audit, tested.evaluation, predictions, tested.report)
+        logger.info("5. predict: labels for single files")
+        classifier = load_model(run, device=runtime.device.type)
+        names = [clip.name for clip in test.evaluation.predictions.clips]
+        files = [folder / name for name in names[:2] + names[-2:]]
+        return Demonstration(audit, test, tuple(classifier.predict_many(files)))
 
 
-def _check(manifest: Manifest, runtime: Runtime, store_root: Path | None) -> Audit:
-    logger.info("1. check: is the data sound?")
-    audit = check(manifest, store=store_root, reporter=runtime.reporter)
+def _check_and_prepare(
+    data: Manifest, config: Config, runtime: Runtime, store: Path | None
+) -> Audit:
+    logger.info("1. check: faulty files, duplicates, leaks between splits, shortcuts")
+    audit = check(data, store=store, reporter=runtime.reporter)
     logger.info(f"   {audit.num_files} files, {len(audit.findings)} findings")
+    logger.info("2. prepare: log-mel features into the store")
+    prepared = prepare(data, config, store=store, reporter=runtime.reporter)
+    logger.info(f"   {len(prepared.keys)} clips stored, {prepared.num_computed} of them new")
     return audit
-
-
-def _predict(
-    run: Path, data: Path, evaluation: Evaluation, runtime: Runtime
-) -> tuple[Prediction | FailedFile, ...]:
-    """A few of the tested clips, as new files."""
-    logger.info("5. predict: a label for single files")
-    classifier = Classifier.load(run, device=runtime.device.type)
-    names = [clip.name for clip in evaluation.predictions.clips]
-    return tuple(classifier.predict_many(data / name for name in names[:2] + names[-2:]))

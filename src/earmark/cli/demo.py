@@ -1,7 +1,7 @@
 """The command that shows the whole flow."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -36,14 +36,16 @@ if TYPE_CHECKING:
 @computing
 @seeded
 @configured
-def demo(run: Path, config: "Config", runtime: "Runtime", **options: Any) -> None:
-    """Runs the whole flow on the small data set inside the package."""
+def demo(
+    run: Path, overwrite: bool, store_root: Path | None, config: "Config", runtime: "Runtime"
+) -> None:
+    """Run the whole flow on the small data set inside the package."""
     from earmark.cli.terminal import print_table
     from earmark.demo import demonstrate
 
-    shown = demonstrate(run, config, runtime=runtime, **options)
+    shown = demonstrate(run, config, runtime=runtime, store=store_root, overwrite=overwrite)
     if shown is None:
         return
     print_table("", PREDICTION_COLUMNS, map(prediction_row, shown.predictions))
-    click.echo(shown.evaluation.headline)
-    click.echo(f"Report: {shown.report.absolute()}")
+    click.echo(shown.test.evaluation.headline)
+    click.echo(f"Report: {(run / 'report.html').absolute()}")
