@@ -215,4 +215,4 @@ def test_every_package_of_an_extra_that_is_imported_is_named():
                 imported.add(node.module.partition(".")[0])
     # Shapes are checked with jaxtyping in tests alone.
     others = imported - set(sys.stdlib_module_names) - base - {"earmark", "jaxtyping"}
-    assert others == set(EXTRAS) - {"threadpoolctl"}
+    assert others == set(EXTRAS)
