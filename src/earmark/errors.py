@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 EXTRAS = {
+    "cycler": ("Matplotlib", "train"),
     "jinja2": ("Jinja2", "train"),
     "loky": ("loky", "train"),
+    "markupsafe": ("Jinja2", "train"),
     "matplotlib": ("Matplotlib", "train"),
     "onnx": ("ONNX", "onnx"),
     "onnxscript": ("ONNX Script", "onnx"),
@@ -36,7 +38,7 @@ EXTRAS = {
     "threadpoolctl": ("threadpoolctl", "train"),
     "torch": ("PyTorch", "train"),
 }
-"""Packages that are not always installed: the name of each, and the extra that installs it."""
+"""Modules that are not always installed: the package that brings each, and its extra."""
 
 _EXTRA_OF_VERB = {"export": "onnx", "tune": "tune"}
 """Verbs that need another extra, which installs `train` as well."""

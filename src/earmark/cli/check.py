@@ -31,7 +31,7 @@ def check(
     store_root: Path | None,
     reporter: "Reporter",
 ) -> None:
-    """Audits a data set: faulty files, duplicates, leaks between splits, balance, shortcuts."""
+    """Audit a data set: faulty files, duplicates, leaks between splits, balance, shortcuts."""
     from earmark.audit.audit import check as audit_data
     from earmark.cli.terminal import printable
     from earmark.errors import ConfigError

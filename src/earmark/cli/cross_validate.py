@@ -73,7 +73,7 @@ def cross_validate(
     store_root: Path | None,
     **plan: Any,
 ) -> None:
-    """Tests every recording by networks that were trained without its fold."""
+    """Test every recording by networks that were trained without its fold."""
     from earmark.training.cross_validation.run import Plan
     from earmark.training.cross_validation.run import cross_validate as cross_validate_data
 

@@ -46,7 +46,7 @@ def export(
     as_json: bool,
     reporter: "Reporter",
 ) -> None:
-    """Exports a model to ONNX, after comparing its outputs with those of PyTorch."""
+    """Export a model to ONNX, after comparing its outputs with those of PyTorch."""
     from earmark.exporters.onnx import export as export_model
 
     exported = export_model(model, output, takes=takes, licence=licence)

@@ -30,7 +30,7 @@ def listen(
     device: str,
     reporter: "Reporter",
 ) -> None:
-    """Labels live sound from a microphone until Ctrl-C."""
+    """Label live sound from a microphone until Ctrl-C."""
     from earmark.audio.microphone import Microphone
     from earmark.inference.classifier import load_model
 

@@ -20,9 +20,10 @@ def model() -> None:
 
 
 @model.command("list")
+@guarded
 @json_option
-def list_architectures(as_json: bool) -> None:
-    """Lists the registered architectures and their cost at the default settings."""
+def list_architectures(as_json: bool, reporter: "Reporter") -> None:
+    """List the registered architectures and their cost at the default settings."""
     from earmark.cli.terminal import print_table
     from earmark.config import Config
     from earmark.features.windows import crop_frames
@@ -48,7 +49,7 @@ def list_architectures(as_json: bool) -> None:
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @configured
 def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
-    """Prints the layers of MODEL, or of the settings: output sizes, parameters, multiply-adds."""
+    """Print the layers of MODEL, or of the settings: output sizes, parameters, multiply-adds."""
     from earmark.cli.terminal import print_table
     from earmark.errors import ConfigError
     from earmark.features.windows import crop_frames

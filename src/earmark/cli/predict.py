@@ -51,7 +51,7 @@ def predict(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Labels sound files: PATHS are files, folders, patterns, or - for standard input."""
+    """Label sound files: PATHS are files, folders, patterns, or - for standard input."""
     from earmark.inference.classifier import load_model
 
     raw_rate, raw_format = options.pop("raw_rate"), options.pop("raw_format")

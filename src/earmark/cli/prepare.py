@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def prepare(
     data: Path, store: Path | None, as_json: bool, config: "Config", reporter: "Reporter"
 ) -> None:
-    """Computes the log-mel features of a data set into a store on disk."""
+    """Compute the log-mel features of a data set into a store on disk."""
     import earmark.data.preparation
 
     prepared = earmark.data.preparation.prepare(

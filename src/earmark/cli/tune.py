@@ -54,20 +54,14 @@ def tune(  # noqa: PLR0913 - as many as the command has options
     config: "Config",
     runtime: "Runtime",
 ) -> None:
-    """Searches settings by their score on the validation split.
+    """Search settings by their score on the validation split.
 
     More trials make the best validation score more optimistic; trust the test score.
     """
     from earmark.cli.terminal import print_table
     from earmark.config import override
-    from earmark.errors import ConfigError
+    from earmark.training.tuning.search import tune as search
 
-    try:
-        from earmark.training.tuning.search import tune as search
-    except ModuleNotFoundError as error:
-        if error.name != "optuna":
-            raise
-        raise ConfigError("tune needs Optuna; install it: pip install 'earmark[tune]'") from None
     if trials is not None:
         config = override(config, [f"tune.trials={trials}"])
     result = search(data, study, config, device=runtime, store=store_root, num_workers=num_workers)

@@ -296,7 +296,13 @@ class PredictConfig(Section):
 
 
 class Config(Section):
-    """The whole configuration; each field is a table of the TOML file."""
+    """The whole configuration; each field is a table of the TOML file.
+
+    Example:
+        >>> config = Config(train={"epochs": 5})
+        >>> config.train.epochs, config.features.n_mels
+        (5, 40)
+    """
 
     features: FeatureConfig = FeatureConfig()
     model: ModelConfig = ModelConfig()

@@ -27,6 +27,12 @@ class Manifest:
         labels: The vocabulary, sorted; the index of a label is its target.
         notes: What was assumed while reading.
         folder: The data folder, which is never written to; None when a table alone was given.
+
+    Example:
+        >>> one = Recording(Path("sounds/music/a.wav"), "music/a.wav", ("music",), group="a")
+        >>> manifest = Manifest(Path("sounds"), (one,), ("music", "speech"))
+        >>> len(manifest), manifest.has_splits
+        (1, False)
     """
 
     source: Path

@@ -126,6 +126,16 @@ def compare(
         CheckpointError: A model cannot be opened.
         ConfigError: The device is not available, or a setting is wrong.
         DataError: A model cannot be tested on these data, or no clip is left for both.
+
+    Example:
+        >>> import earmark, tempfile
+        >>> from earmark.data.demo import demo_data
+        >>> config = earmark.load_config(settings=["train.epochs=1"])
+        >>> with demo_data() as data, tempfile.TemporaryDirectory() as folder:
+        ...     run = earmark.train(data, f"{folder}/run", config, store=f"{folder}/store").run
+        ...     result = compare(run, run / "last.safetensors", data, store=f"{folder}/store")
+        >>> result.paired.num_clips
+        26
     """
     paths = Path(first), Path(second)
     checkpoints = [load_checkpoint(path).adjust(settings) for path in paths]

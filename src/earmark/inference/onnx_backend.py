@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from earmark.errors import CheckpointError, ConfigError
+from earmark.errors import CheckpointError, ConfigError, needs_extra
 from earmark.models.spec import ModelSpec, read_spec
 from earmark.system.parallel import default_num_workers
 from earmark.system.shapes import Float32
@@ -47,8 +47,8 @@ def open_onnx(path: Path, device: str = "auto") -> tuple[ModelSpec, OnnxBackend]
 
     Raises:
         CheckpointError: The file is missing, damaged or not earmark's.
-        ConfigError: Another device is requested, or the graph takes a waveform and the extra
-            ``onnx`` is not installed.
+        ConfigError: Another device is requested.
+        MissingExtraError: The graph takes a waveform, and the extra ``onnx`` is not installed.
     """
     if device not in ("auto", "cpu"):
         raise ConfigError(
@@ -74,7 +74,7 @@ def read_onnx(
 
     Raises:
         CheckpointError: The file is damaged or not earmark's.
-        ConfigError: The extra ``onnx`` is not installed.
+        MissingExtraError: The extra ``onnx`` is not installed.
     """
     session = start_session(content, source, num_threads)
     spec, _ = read_spec(session.get_modelmeta().custom_metadata_map, source)
@@ -111,13 +111,8 @@ def start_session(
 
 def _inner_network(content: bytes, source: str) -> bytes:
     """The part of a graph that takes log-mel windows."""
-    try:
+    with needs_extra(f"{source}: a graph that takes a waveform"):
         import onnx.utils
-    except ModuleNotFoundError:
-        raise ConfigError(
-            f"{source}: a graph that takes a waveform needs ONNX; install it: pip install "
-            "'earmark[onnx]'"
-        ) from None
     try:
         extractor = onnx.utils.Extractor(onnx.load_from_string(content))
         return extractor.extract_model([LOG_MEL], [LOGITS]).SerializeToString()

@@ -99,6 +99,16 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
         CheckpointError: The model cannot be opened.
         ConfigError: The device is not available, or a setting is wrong.
         DataError: The model cannot be tested on these data, or the baseline is not of them.
+
+    Example:
+        >>> import earmark, tempfile
+        >>> from earmark.data.demo import demo_data
+        >>> config = earmark.load_config(settings=["train.epochs=1"])
+        >>> with demo_data() as data, tempfile.TemporaryDirectory() as folder:
+        ...     trained = earmark.train(data, f"{folder}/run", config, store=f"{folder}/store")
+        ...     test = evaluate(trained.run, data, store=f"{folder}/store")
+        >>> test.report.name, 0 <= test.accuracy <= 1
+        ('report.html', True)
     """
     path = Path(model)
     # Read before the work, and before the report may replace it.

@@ -141,8 +141,8 @@ def train(
         >>> import earmark, tempfile
         >>> from earmark.data.demo import demo_data
         >>> config = earmark.load_config(settings=["train.epochs=1"])
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     result = train(demo_data(), f"{folder}/run", config, store=f"{folder}/store")
+        >>> with demo_data() as data, tempfile.TemporaryDirectory() as folder:
+        ...     result = train(data, f"{folder}/run", config, store=f"{folder}/store")
         >>> result.epochs
         1
     """

@@ -79,6 +79,15 @@ def cross_validate(
         ConfigError: A setting or the plan is wrong, or a teacher is missing.
         DataError: The data cannot be divided, trained or tested on.
         TrainingError: The folder is not free for this, or every fold failed.
+
+    Example:
+        >>> import earmark, tempfile
+        >>> from earmark.data.demo import demo_data
+        >>> plan, config = Plan(3, num_workers=1), earmark.load_config(settings=["train.epochs=1"])
+        >>> with demo_data() as data, tempfile.TemporaryDirectory() as store:
+        ...     result = cross_validate(data, plan, config, store=store)
+        >>> len(result.results)
+        3
     """
     plan, config = plan or Plan(), as_config(config)
     with running(device) as runtime, _folder(plan) as folder:

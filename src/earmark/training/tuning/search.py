@@ -77,6 +77,15 @@ def tune(
         ConfigError: The search space is wrong, or a teacher is missing.
         DataError: The data cannot be trained on.
         TrainingError: The folder is not free for this study, workers died, or no trial succeeded.
+
+    Example:
+        >>> import earmark, tempfile
+        >>> from earmark.data.demo import demo_data
+        >>> config = earmark.load_config(settings=["tune.trials=1", "train.epochs=1"])
+        >>> with demo_data() as data, tempfile.TemporaryDirectory() as folder:
+        ...     result = tune(data, f"{folder}/study", config, store=f"{folder}/store")
+        >>> result.num_complete
+        1
     """
     with running(device) as runtime, silent_optuna():
         if runtime.world_size > 1:
