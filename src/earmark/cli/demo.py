@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def demo(
     run: Path, config: "Config", runtime: "Runtime", store_root: Path | None, overwrite: bool
 ) -> None:
-    """Runs the whole workflow on the small data set inside the package."""
+    """Run the whole workflow on the small data set inside the package."""
     from earmark.cli.terminal import print_table
     from earmark.demo import demonstrate
 
