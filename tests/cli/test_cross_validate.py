@@ -25,7 +25,7 @@ def test_json_keeps_its_contract_and_a_finished_one_is_not_repeated(
     assert [(one["seed"], one["fold"]) for one in document["folds"]] == [
         (seed, fold) for seed in (0, 1) for fold in ("1", "2", "3")
     ]
-    assert (document["num_clips"], document["num_judgements"]) == (20, 40)
+    assert (document["num_clips"], document["num_predictions"]) == (20, 40)
     assert document["accuracy"] == document["num_correct"] / 40
     low, high = document["accuracy_interval"]
     assert low <= document["accuracy"] <= high
@@ -34,7 +34,7 @@ def test_json_keeps_its_contract_and_a_finished_one_is_not_repeated(
     assert sum(one["num_wrong"] for one in document["errors"]) == 40 - document["num_correct"]
     assert document["windows"]["seconds"] == 0.4
     assert json.loads((tmp_path / "cv" / "result.json").read_text()) == document
-    monkeypatch.setattr(jobs, "train", pytest.fail)
+    monkeypatch.setattr(jobs, "run_training", pytest.fail)
     assert json.loads(earmark(*command).stdout) == document
 
 
@@ -50,14 +50,14 @@ def test_people_see_every_fold_and_every_error(earmark, tmp_path, folds_command)
 
 
 def test_failed_folds_are_named_and_the_exit_status_is_one(earmark, folds_command, monkeypatch):
-    run = jobs.train
+    run = jobs.run_training
 
     def failing(manifest, *rest, **options):
         if {one.fold for one in manifest.split("test")} == {"2"}:
             raise TrainingError("the training loss is nan")
         return run(manifest, *rest, **options)
 
-    monkeypatch.setattr(jobs, "train", failing)
+    monkeypatch.setattr(jobs, "run_training", failing)
     result = earmark(*folds_command, "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["failed"][0]["fold"] == "2"

@@ -16,9 +16,8 @@ def run_failing(earmark, tmp_path, monkeypatch):
         def fail(*_, **__):
             raise error
 
-        # First, so that the module is not loaded while the other stands for what it imports.
-        monkeypatch.setattr("earmark.demo.read_manifest", fail)
-        monkeypatch.setattr("earmark.data.manifest.read_manifest", fail)
+        monkeypatch.setattr("earmark.data.manifest.read_folder", fail)
+        monkeypatch.setattr("earmark.data.manifest.read_table", fail)
         places = {"data": tmp_path, "run": tmp_path / "run"}
         return earmark(*(one.format(**places) for one in arguments))
 

@@ -129,7 +129,9 @@ def read_manifest(data: Path | str | Manifest) -> Manifest:
         DataError: Nothing usable is there, or groups or sound overlap between splits.
 
     Example:
-        >>> read_manifest("recordings").labels  # doctest: +SKIP
+        >>> from earmark.data.demo import demo_data
+        >>> with demo_data() as folder:
+        ...     read_manifest(folder).labels
         ('music', 'speech')
     """
     if isinstance(data, Manifest):
