@@ -32,7 +32,7 @@ def test_json_keeps_its_contract_and_a_finished_one_is_not_repeated(
     for error in document["errors"]:
         assert {"path", "label", "predicted", "probability"} <= set(error)
     assert sum(one["num_wrong"] for one in document["errors"]) == 40 - document["num_correct"]
-    assert document["windows"]["seconds"] == 0.4
+    assert document["excerpts"]["seconds"] == 0.4
     assert json.loads((tmp_path / "cv" / "result.json").read_text()) == document
     monkeypatch.setattr(jobs, "run_training", pytest.fail)
     assert json.loads(earmark(*command).stdout) == document

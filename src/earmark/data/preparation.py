@@ -88,8 +88,11 @@ def prepare(
         DataError: The data set cannot be read.
 
     Example:
-        >>> prepare("recordings").num_computed  # doctest: +SKIP
-        1280
+        >>> from tempfile import TemporaryDirectory
+        >>> from earmark.data.demo import demo_data
+        >>> with demo_data() as folder, TemporaryDirectory() as store:
+        ...     prepare(folder, store=store).num_computed
+        130
     """
     manifest = read_manifest(data)
     opened = FeatureStore(store, as_config(config).features)
