@@ -75,7 +75,7 @@ def test_logits_are_an_array_of_a_row_a_window(windows):
     logits += 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=9))
 def test_the_logits_of_a_window_do_not_depend_on_its_batch(rows):
     windows = np.random.default_rng(0).normal(-40, 15, (7, 40, 51)).astype(np.float32)
@@ -124,9 +124,9 @@ def test_every_architecture_opens(tmp_path, windows, name):
 
 def test_a_device_that_is_not_here_is_one_line(saved, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(ConfigError, match="--device cuda"):
+    with pytest.raises(ConfigError, match="cuda"):
         open_checkpoint(saved, "cuda")
-    with pytest.raises(ConfigError, match="--device tpu"):
+    with pytest.raises(ConfigError, match="tpu"):
         open_checkpoint(saved, "tpu")
 
 

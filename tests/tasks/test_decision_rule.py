@@ -17,7 +17,7 @@ def rows(task):
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_a_plain_rule_gives_the_labels_and_probabilities_of_the_task(task, rng):
+def test_a_plain_rule_predicts_the_labels_and_probabilities_of_the_task(task, rng):
     drawn = rng.normal(0, 3, (50, task.num_outputs(3)))
     decided = DecisionRule(task, TASKS[task]).decide(drawn)
     np.testing.assert_array_equal(decided.probabilities, task.probabilities(drawn))
@@ -48,7 +48,7 @@ def _margin(probabilities):
 
 
 @given(drawn=rows(MULTI_CLASS), least=st.floats(0, 0.99))
-def test_a_label_that_is_less_probable_than_asked_is_not_given(drawn, least):
+def test_a_label_below_the_minimum_probability_is_dropped(drawn, least):
     decided = DecisionRule(MULTI_CLASS, (), min_probability=least).decide(drawn)
     for confidence, row, reason in zip(
         decided.confidence, decided.chosen, decided.abstained, strict=True
@@ -57,16 +57,16 @@ def test_a_label_that_is_less_probable_than_asked_is_not_given(drawn, least):
         assert row.sum() == (reason is None)
 
 
-def test_of_several_labels_only_the_probable_ones_are_given_and_none_may_be_the_answer():
+def test_of_several_labels_only_the_probable_ones_are_kept_and_none_is_a_decision():
     rule = DecisionRule(MULTI_LABEL, (0.2, 0.2), min_probability=0.6)
-    shares = np.array([[0.7, 0.3], [0.3, 0.1], [0.1, 0.1]])
-    decided = rule.decide(np.log(shares / (1 - shares)))
+    probabilities = np.array([[0.7, 0.3], [0.3, 0.1], [0.1, 0.1]])
+    decided = rule.decide(np.log(probabilities / (1 - probabilities)))
     assert list(decided.indices()) == [(0,), (), ()]
     assert decided.abstained == (None, "unsure", None)
 
 
 @given(drawn=rows(MULTI_LABEL), least=st.floats(0, 1))
-def test_lanes_of_independent_labels_hold_what_would_be_given(drawn, least):
+def test_lanes_of_independent_labels_hold_what_would_be_predicted(drawn, least):
     rule = DecisionRule(MULTI_LABEL, (0.3,) * drawn.shape[1], min_probability=least)
     decided = rule.decide(drawn)
     in_lanes = decided.probabilities >= np.array(rule.lane_thresholds)
@@ -74,7 +74,7 @@ def test_lanes_of_independent_labels_hold_what_would_be_given(drawn, least):
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_a_forced_rule_decides_on_every_clip_as_if_there_were_no_doubt(task, rng):
+def test_a_rule_without_abstention_decides_on_every_clip(task, rng):
     drawn = rng.normal(0, 1, (50, task.num_outputs(3)))
     doubting = DecisionRule(task, TASKS[task], min_probability=0.9, silence_db=-60.0)
     without_abstention = doubting.without_abstention.decide(drawn, np.full(50, -100.0))
@@ -92,7 +92,7 @@ def test_confidence_is_that_of_the_choice_whatever_the_threshold():
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_silence_has_no_label_however_sure_the_network_is(task):
+def test_silence_has_no_label_however_confident_the_network_is(task):
     rule = DecisionRule(task, TASKS[task], min_probability=0.5, silence_db=-80.0)
     drawn = np.full((3, task.num_outputs(3)), 9.0)
     drawn[:, 0] = 20.0
@@ -103,6 +103,6 @@ def test_silence_has_no_label_however_sure_the_network_is(task):
     assert rule.decide(drawn).abstained == (None, None, None)
 
 
-def test_the_lowest_level_that_a_rule_can_ask_for_lets_digital_silence_pass():
+def test_at_the_lowest_level_digital_silence_has_a_label():
     rule = DecisionRule(BINARY, (0.5,), silence_db=-200.0)
     assert rule.decide(np.array([[3.0]]), np.array([-200.0])).abstained == (None,)

@@ -1,10 +1,11 @@
-"""Each task's probabilities, choices and losses agree with PyTorch and with one another."""
+"""Each task's probabilities, choices and losses agree with PyTorch, SciPy and each other."""
 
 import copy
 import pickle
 
 import numpy as np
 import pytest
+import scipy.special
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,18 +52,18 @@ def task(request):
         ([(), ("a", "b")], MULTI_LABEL),
     ],
 )
-def test_the_data_tell_the_task(label_sets, expected):
+def test_the_data_determine_the_task(label_sets, expected):
     labels = {label for one in label_sets for label in one}
     assert find_task(label_sets, len(labels)) is expected
 
 
-def test_there_is_one_of_each_task_also_for_what_comes_from_another_process(task):
+def test_a_copied_task_is_the_same_object(task):
     assert pickle.loads(pickle.dumps(task)) is task
     assert copy.deepcopy(task) is task
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_loss_of_training_is_the_loss_of_the_figures(task, seed):
+def test_the_loss_of_training_is_the_loss_of_the_metrics(task, seed):
     logits, targets = case(task, seed)
     trained = make_loss(task)(torch.from_numpy(logits), torch.from_numpy(targets))
     assert float(trained) == pytest.approx(task.losses(logits, targets).mean(), rel=1e-9)
@@ -98,13 +99,20 @@ def test_probabilities_are_probabilities(logits):
             assert (one.choose(rows, one.default_thresholds(3)).sum(axis=1) == 1).all()
 
 
+def test_probabilities_have_the_bits_of_scipy(rng):
+    logits = np.concatenate([rng.normal(0, 9, (500, 3)), np.full((1, 3), 700.0)])
+    np.testing.assert_array_equal(MULTI_LABEL.probabilities(logits), scipy.special.expit(logits))
+    softmax = scipy.special.softmax(logits, axis=1)
+    np.testing.assert_array_equal(MULTI_CLASS.probabilities(logits), softmax)
+
+
 def test_thresholds_decide_where_there_are_any():
     rows = np.array([[0.4, 0.6], [0.7, 0.3]])
     assert BINARY.choose(rows, (0.65,)).tolist() == [[True, False], [True, False]]
     assert MULTI_LABEL.choose(rows, (0.5, 0.6)).tolist() == [[False, True], [True, False]]
 
 
-def test_balanced_weights_give_every_label_the_same_say():
+def test_class_weights_give_every_label_the_same_weight():
     targets = multi_hot([(0,)] * 6 + [(1,)] * 3 + [(2,)], 3)
     weights = class_weights(MULTI_CLASS, targets)
     per_example = targets @ weights
@@ -122,8 +130,8 @@ def test_in_a_multi_label_task_presence_weighs_as_much_as_absence():
 
 def test_rare_labels_are_drawn_as_often_as_common_ones():
     targets = multi_hot([(0,)] * 8 + [(1,)] * 2, 2)
-    shares = sampling_weights(targets)
-    assert shares.sum() == pytest.approx(1)
-    np.testing.assert_allclose(shares @ targets, [0.5, 0.5])
+    weights = sampling_weights(targets)
+    assert weights.sum() == pytest.approx(1)
+    np.testing.assert_allclose(weights @ targets, [0.5, 0.5])
     several = sampling_weights(multi_hot([(), (0,), (0,), (0, 1)], 2))
     assert several[3] == several[0] > several[1]
