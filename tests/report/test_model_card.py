@@ -124,3 +124,13 @@ def test_teachers_are_named(tested, card):
     checkpoint = replace(tested.checkpoint, spec=replace(tested.checkpoint.spec, config=taught))
     text = render_model_card(tested.evaluation, checkpoint, ORIGIN)
     assert "distilled from large, larger" in text
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [("rooms", "rooms"), ("rooms/manifest.csv", "rooms"), ("rooms/small.csv", "small.csv")],
+)
+def test_data_have_the_name_of_their_folder_or_table(tested, data, name):
+    origin = replace(ORIGIN, data=data)
+    facts, _ = split(render_model_card(tested.evaluation, tested.checkpoint, origin))
+    assert facts["model-index"][0]["results"][0]["dataset"]["name"] == name

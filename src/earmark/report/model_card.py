@@ -162,8 +162,9 @@ def _test_data(evaluation: Evaluation, origin: Origin) -> str:
 
 
 def _data_name(origin: Origin) -> str:
-    """The name of the data, also when they are given as the current folder."""
-    return Path(origin.data).resolve().name
+    """The name of the folder of the data, or of a table that is not called ``manifest``."""
+    path = Path(origin.data).resolve()
+    return path.parent.name if path.stem == "manifest" else path.name
 
 
 def _metrics(evaluation: Evaluation) -> str:
