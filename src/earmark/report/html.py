@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from earmark.evaluation.metrics.formats import format_ratio
 from earmark.evaluation.metrics.intervals import Interval
 from earmark.evaluation.metrics.scores import Ratio
 from earmark.figures import BLUE, to_svg
@@ -135,7 +136,7 @@ def data_address(content: bytes, media_type: str) -> str:
 
 def show_ratio(value: Ratio) -> str:
     """A fraction with three digits, or a dash for None."""
-    return DASH if value is None else f"{value:.3f}"
+    return format_ratio(value, DASH)
 
 
 def show_percent(fraction: float) -> str:

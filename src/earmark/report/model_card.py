@@ -12,6 +12,7 @@ from earmark._version import __version__
 from earmark.errors import EarmarkError
 from earmark.evaluation.analysis.analyze import Analysis
 from earmark.evaluation.analysis.slices import Slice
+from earmark.evaluation.metrics.formats import format_ratio
 from earmark.evaluation.result import Evaluation
 from earmark.models.checkpoint import Checkpoint
 from earmark.models.run_folder import RunFolder
@@ -175,16 +176,20 @@ def _metrics(evaluation: Evaluation) -> str:
         ("accuracy", f"{scores.accuracy:.1%} ({scores.num_correct} of {scores.num_clips})"),
         (f"{level} confidence interval (Wilson)", f"{low:.1%} to {high:.1%}"),
         ("log-loss", f"{scores.loss:.4f} nats"),
-        ("macro F1", _ratio(scores.macro_f1)),
-        ("ROC AUC", _ratio(scores.roc_auc)),
+        ("macro F1", format_ratio(scores.macro_f1)),
+        ("ROC AUC", format_ratio(scores.roc_auc)),
     ]
     if scores.ranks:
-        rows.append(("mean average precision", _ratio(scores.ranks.mean_average_precision)))
+        rows.append(("mean average precision", format_ratio(scores.ranks.mean_average_precision)))
     table = _table(("metric", "value"), rows)
     by_label = _table(
         ("label", "precision", "recall", "F1", "recordings"),
         [
-            (label, *(_ratio(one[key]) for key in ("precision", "recall", "f1")), one["num_clips"])
+            (
+                label,
+                *(format_ratio(one[key]) for key in ("precision", "recall", "f1")),
+                one["num_clips"],
+            )
             for label, one in scores.per_class.items()
         ],
     )
@@ -217,10 +222,6 @@ def _slice(one: Slice) -> str:
         f"{_plain(f'{one.column} {one.value}')}: {one.accuracy:.1%} ({low:.1%} to {high:.1%}) on "
         f"{one.num_clips} recordings"
     )
-
-
-def _ratio(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
