@@ -121,7 +121,8 @@ def check_classifier(exported, original, path):
     assert exported.predict(path).labels == original.predict(path).labels
     for one, other in zip(exported.windows(path), original.windows(path), strict=True):
         assert one[:2] == other[:2]
-        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-4)
+        # PyTorch's own logits depend on the batch by as much, with weights so large.
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-3)
 
 
 @pytest.fixture(scope="session")
