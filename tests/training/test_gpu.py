@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from earmark.config import load_config
-from earmark.data.manifest import read_manifest
 from earmark.inference.classifier import Classifier
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
@@ -18,7 +17,7 @@ FAST = ("model.blocks.0.channels=4", "train.crop_seconds=0.5", "train.epochs=2")
 def run(request, tmp_path, sound_folder):
     config = load_config(settings=[*FAST, f"train.precision={request.param}"])
     runtime = Runtime(torch.device("cuda"))
-    train(read_manifest(sound_folder), tmp_path / "run", config, runtime=runtime)
+    train(sound_folder, tmp_path / "run", config, device=runtime)
     return tmp_path / "run"
 
 

@@ -10,6 +10,7 @@ from earmark.models.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from earmark.inference.classifier import Classifier
+    from earmark.report.evaluate import TestReport
     from earmark.system.runtime import Runtime
 
 
@@ -46,7 +47,7 @@ class TrainingResult:
         device: "str | Runtime" = "auto",
         store: Path | str | None = None,
         settings: Sequence[str] = (),
-    ) -> Any:
+    ) -> "TestReport":
         """Tests the network on the test split of its data, as `earmark.evaluate` does.
 
         Args:

@@ -152,7 +152,7 @@ def test_the_task_is_that_of_all_recordings(validated, small_folder):
     )
     found = validated(manifest=replace(data, recordings=(*data.recordings, both)))
     assert found.task is MULTI_LABEL
-    assert [one.path.endswith("/both.wav") for one in found.skipped] == [True]
+    assert [one.path for one in found.skipped] == ["both.wav"]
     assert all(len(row) == 2 for _, rows in logits(found).values() for row in rows)
 
 
@@ -384,7 +384,7 @@ def test_failure_of_all_folds_is_an_error(validated):
 def test_a_recording_that_cannot_be_used_is_named_once(validated, small_folder, logged):
     (small_folder / "music" / "bad.wav").write_text("text")
     found = validated()
-    assert [one.path.endswith("/music/bad.wav") for one in found.skipped] == [True]
+    assert [one.path for one in found.skipped] == ["music/bad.wav"]
     assert found.to_dict()["num_clips"] == 8
     assert sum("bad.wav" in line for line in logged("WARNING")) == 1
 
