@@ -4,12 +4,12 @@ A setting that is unknown, of the wrong type or out of range is an error that na
 errors of a file are reported at once.
 """
 
+from earmark.config.augment import AugmentConfig
 from earmark.config.base import MAX_WINDOW_FRAMES, Section
 from earmark.config.loading import as_config, config_from_dict, load_config, override
 from earmark.config.renamed import rename_settings
 from earmark.config.search import SearchConfig, TuneConfig
 from earmark.config.sections import (
-    AugmentConfig,
     Config,
     ConvBlockConfig,
     EvaluateConfig,
