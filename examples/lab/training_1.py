@@ -23,7 +23,7 @@ from earmark.features.store import ClipKey
 from earmark.models.architectures.norm import BandNorm
 from earmark.system.runtime import DEVICES, pick_device, seed_torch
 from earmark.tasks.pooling import clip_logits
-from earmark.training.train import EarlyStopping
+from earmark.training.early_stopping import EarlyStopping
 from getting_and_init_the_data import Loaders, add_data_arguments, dataset_of, get_loaders
 from my_cnn_system import BlockParameters, MyCNNSystem
 

@@ -1,7 +1,6 @@
 """Training: epochs of random windows, validation after each, early stopping, checkpoints."""
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -37,6 +36,7 @@ from earmark.system.files import atomic_write
 from earmark.system.runtime import Runtime, place, running, seed_torch
 from earmark.tasks.temperature import fit_temperature
 from earmark.training.distillation import load_teachers, require_teachers
+from earmark.training.early_stopping import EarlyStopping
 from earmark.training.optimizer import (
     Objective,
     Optimizer,
@@ -50,36 +50,6 @@ from earmark.training.result import TrainingResult
 logger = logging.getLogger(__name__)
 
 Watch = Callable[[Mapping[str, Any]], None]
-
-
-@dataclass
-class EarlyStopping:
-    """Stops when the validation loss has not improved for some epochs.
-
-    Args:
-        patience: Epochs without improvement before training stops.
-        min_delta: Minimum decrease of the loss that counts as an improvement.
-    """
-
-    patience: int
-    min_delta: float = 0.0
-    best_loss: float = math.inf
-    best_epoch: int = 0
-    epoch: int = 0
-
-    def update(self, loss: float | None) -> bool:
-        """Counts an epoch; whether it is the best so far, which without a loss is the last."""
-        self.epoch += 1
-        if loss is None:
-            self.best_epoch = self.epoch
-        elif loss < self.best_loss - self.min_delta:
-            self.best_loss, self.best_epoch = loss, self.epoch
-        return self.best_epoch == self.epoch
-
-    @property
-    def should_stop(self) -> bool:
-        """Whether patience has run out."""
-        return self.epoch - self.best_epoch >= self.patience
 
 
 @dataclass(frozen=True)
