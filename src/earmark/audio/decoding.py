@@ -35,8 +35,8 @@ _UNKNOWN_LENGTH = (1 << 63) - 1
 _PCM_16_STEP = np.float32(2.0**-15)
 
 SOUNDFILE_EXTENSIONS = frozenset(
-    (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc")
-    + (".au", ".snd", ".caf", ".w64", ".rf64")
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc"}
+    | {".au", ".snd", ".caf", ".w64", ".rf64"}
 )
 AV_EXTENSIONS = frozenset(
     (".m4a", ".m4b", ".aac", ".wma", ".asf", ".webm", ".mp4", ".mka", ".mkv", ".mov")
