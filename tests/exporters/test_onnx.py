@@ -47,7 +47,7 @@ def sharp_checkpoint(texts, task):
     windows = torch.from_numpy(np.stack([cut_window(clip, 0, 51) for clip in clips]))[:, None]
     network.input_norm.fit(windows.mean(dim=(0, 1, 3)), windows.std(dim=(0, 1, 3)))
     with torch.no_grad():
-        for _ in range(10):
+        for _ in range(30):
             network.train()(windows)
         logits = network.eval()(windows)
         network.classifier.weight *= 4 / logits.std(dim=0)[:, None]

@@ -160,8 +160,8 @@ def test_a_label_need_not_be_unicode(saved):
     [
         ("{", "JSON"),
         ("[" * 100_000, "JSON"),
-        ("[]", "whole"),
-        ("null", "whole"),
+        ("[]", "document"),
+        ("null", "document"),
         ("{}", "format: "),
         ('{"format": "1"}', "format: "),
         ('{"format": 0}', "format: "),

@@ -214,7 +214,7 @@ def _read_json_lines(path: Path) -> tuple[list[str], _Numbered]:
 
 
 def _read_parquet(path: Path) -> tuple[list[str], _Numbered]:
-    with needs_extra(str(path)):
+    with needs_extra("a Parquet manifest"):
         import pyarrow.parquet
     try:
         table = pyarrow.parquet.read_table(path)
