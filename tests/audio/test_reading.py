@@ -17,7 +17,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.audio.decoding import Source
+from earmark.audio.decoding import Source, open_source
 from earmark.audio.reading import Audio, Excerpt, from_arrays, is_audio, load_audio, stream_audio
 from earmark.errors import AudioError, ConfigError
 
@@ -65,16 +65,18 @@ def pitch_hz(sound):
     return spectrum.argmax() * sound.sample_rate / (1 << 19)
 
 
-def encode(path, container_format, codec, sample_rate, seconds=2.0):
-    """Writes a stereo tone by PyAV."""
+def encode(path, container_format, codec, sample_rate, seconds=2.0, layout="stereo"):
+    """Writes a tone in all channels by PyAV."""
     samples = tone(seconds, sample_rate).astype(np.float32)
+    num_channels = av.AudioLayout(layout).nb_channels
     with av.open(str(path), "w", format=container_format) as container:
-        stream = container.add_stream(codec, rate=sample_rate, layout="stereo")
-        stream.bit_rate = 128_000
+        stream = container.add_stream(codec, rate=sample_rate, layout=layout)
+        stream.bit_rate = 64_000 * num_channels
         sample_format = stream.codec_context.codec.audio_formats[0].name
-        frame = av.AudioFrame.from_ndarray(np.stack([samples] * 2), "fltp", "stereo")
+        packed = np.repeat(samples, num_channels)[None]
+        frame = av.AudioFrame.from_ndarray(packed, "flt", layout)
         frame.sample_rate, frame.pts = sample_rate, 0
-        converter = av.AudioResampler(sample_format, "stereo", sample_rate)
+        converter = av.AudioResampler(sample_format, layout, sample_rate)
         for converted in [*converter.resample(frame), *converter.resample(None)]:
             container.mux(stream.encode(converted))
         container.mux(stream.encode(None))
@@ -376,6 +378,31 @@ def test_a_playlist_does_not_open_the_file_that_it_points_at(tmp_path, name, tex
     with pytest.raises(AudioError, match=name) as caught:
         load_audio(path)
     assert caught.value.fault == "undecodable"
+
+
+@pytest.mark.parametrize(("extension", "container"), [("m4a", "ipod"), ("mka", "matroska")])
+def test_sound_of_eight_channels_is_decoded(tmp_path, extension, container):
+    path = encode(tmp_path / f"a.{extension}", container, "aac", 44_100, layout="7.1")
+    with open_source(path) as source:
+        assert source.channels == 8
+    sound = load_audio(path)
+    assert sound.duration_seconds == pytest.approx(2.0, abs=0.1)
+    # The codec keeps the tone out of one channel, that of low frequencies.
+    expected = np.std(tone(2.0, 44_100)) * 7 / 8
+    assert np.std(sound.samples[4410:44_100]) == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("layouts", [("stereo", "mono"), ("mono", "stereo")])
+def test_channels_that_change_part_way_are_an_error(tmp_path, layouts):
+    parts = [
+        encode(tmp_path / f"{one}.aac", "adts", "aac", 44_100, layout=one).read_bytes()
+        for one in layouts
+    ]
+    path = tmp_path / "a.aac"
+    path.write_bytes(b"".join(parts))
+    with pytest.raises(AudioError, match=r"a\.aac") as caught:
+        load_audio(path)
+    assert caught.value.fault == "damaged"
 
 
 def test_a_film_without_sound_is_refused(tmp_path):

@@ -19,8 +19,7 @@ from earmark.audio.chained import is_chained
 from earmark.errors import AudioError
 
 if TYPE_CHECKING:
-    # Imported for the files that need it: each takes a tenth of the start of a command.
-    import av
+    import av  # Elsewhere for the files that need it: it takes a tenth of a command's start.
 
 MIN_SECONDS = 0.1
 MAX_CHANNELS = 64
@@ -305,8 +304,7 @@ def _av_blocks(container: "av.container.InputContainer", excerpt: Excerpt) -> It
     first = round(excerpt.start * rate)
     last = None if excerpt.end is None else round(excerpt.end * rate)
     position = 0
-    for frame in _av_frames(container, round(BLOCK_SECONDS * rate)):
-        block = frame.to_ndarray().T
+    for block in _native_blocks(container, round(BLOCK_SECONDS * rate)):
         kept = block[max(first - position, 0) : None if last is None else last - position]
         position += len(block)
         if len(kept):
@@ -315,23 +313,26 @@ def _av_blocks(container: "av.container.InputContainer", excerpt: Excerpt) -> It
             return
 
 
-def _av_frames(
+def _native_blocks(
     container: "av.container.InputContainer", num_samples: int
-) -> Iterator["av.AudioFrame"]:
-    """Frames of a fixed number of samples: the codec's own are too short to process one by one."""
+) -> Iterator[np.ndarray]:
+    """Blocks of at least a number of samples: the codec's own are too short to process singly."""
     import av
 
-    converter = av.AudioResampler(format="fltp")
-    waiting = av.AudioFifo()
+    # Packed: PyAV reads past the end of its table of planes when there are more than 8 channels.
+    converter = av.AudioResampler(format="flt")
+    waiting: list[np.ndarray] = []
     for decoded in container.decode(container.streams.audio[0]):
-        is_float = decoded.format.name == "fltp"
-        for frame in (decoded,) if is_float else converter.resample(decoded):
-            frame.pts = None  # Without time stamps, gaps between them are no error.
-            waiting.write(frame)
-        while (full := waiting.read(num_samples)) is not None:
-            yield full
-    if (rest := waiting.read()) is not None:
-        yield rest
+        decoded.pts = None  # Without time stamps, gaps between them are no error.
+        waiting += [
+            frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
+            for frame in converter.resample(decoded)
+        ]
+        if sum(map(len, waiting)) >= num_samples:
+            yield np.concatenate(waiting)
+            waiting.clear()
+    if waiting:
+        yield np.concatenate(waiting)
 
 
 def name_damage(path: Path, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:

@@ -7,7 +7,7 @@ from earmark.training.augment.frequency_warp import FrequencyWarp
 
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0.05, 4.0), st.integers(1, 80), st.integers(0, 9))
-def test_frequency_warp_maps_the_bands_linearly_and_keeps_the_lowest(amount, n_mels, seed, make):
+def test_frequency_warp_maps_the_bands_linearly_and_keeps_the_lowest(make, amount, n_mels, seed):
     ramp = torch.arange(float(n_mels))[:, None].expand(4, 1, -1, 3)
     batch = make.batch_of(ramp, torch.zeros(4, 2))
     choices = make.drawn(FrequencyWarp(amount), batch, seed)
