@@ -9,9 +9,11 @@ import pytest
 from earmark.config import FeatureConfig
 from earmark.data.manifest import read_manifest
 from earmark.data.preparation import prepare_recordings
+from earmark.errors import TrainingError
 from earmark.features.store import FeatureStore
 from earmark.inference.classifier import Classifier
 from earmark.models.checkpoint import load_checkpoint
+from earmark.training.train import train
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -32,6 +34,16 @@ def test_the_settings_of_a_model_of_format_3_have_the_names_of_today():
     assert (config.train.max_grad_norm, config.train.lr_schedule) == (1.0, "constant")
     assert (config.augment.time_stretch, config.augment.mixup) == (0.1, 0.5)
     assert config.predict.min_segment_seconds == 0.5
+
+
+def test_a_run_of_format_3_is_resumed(tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(GOLDEN / "run_format_3", run)
+    config = load_checkpoint(run).spec.config
+    result = train(GOLDEN / "data.csv", run, config, device="cpu", store=tmp_path / "store")
+    assert (result.epochs, result.best_epoch <= 3) == (3, True)
+    with pytest.raises(TrainingError, match=r"train\.learning_rate"):
+        train(GOLDEN / "data.csv", run, config.with_train(learning_rate=0.5), device="cpu")
 
 
 def test_features_that_are_stored_are_not_computed_again(tmp_path):

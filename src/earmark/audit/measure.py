@@ -69,7 +69,7 @@ def _measure_contents(
         try:
             measurement = future.result()
         except AudioError as error:
-            yield recording.name, error
+            yield recording.name, _without_traceback(error)
             # The message names the file, so each of the equal ones gets its own.
             yield from ((one.name, _try_to_analyze(one)) for one in recordings[1:])
         else:
@@ -81,4 +81,10 @@ def _try_to_analyze(recording: Recording) -> Measured:
     try:
         return analyze_signal(recording)
     except AudioError as error:
-        return error
+        return _without_traceback(error)
+
+
+def _without_traceback(error: AudioError) -> AudioError:
+    # It would keep alive what decoding held, resamplers among them, to the end of the program.
+    error.__context__ = None
+    return error.with_traceback(None)

@@ -38,7 +38,7 @@ def compare(  # noqa: PLR0913 - one per option
     as_json: bool,
     settings: tuple[str, ...],
 ) -> None:
-    """Test two models on the same test split: is the difference significant?"""
+    """Compare two models on the same test split, with a test of significance."""
     from earmark.evaluation.compare import compare as compare_models
 
     found = compare_models(

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
     "num_folds",
     type=int,
     metavar="K",
-    help="Number of folds to draw by group; by default those of the manifest, or 5.",
+    help="Folds to draw by group, 3 or more; by default those of the manifest, or 5.",
 )
 @click.option(
     "--seeds",
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Networks that predict each clip, each with another seed.",
+    help="Trainings per fold, each with another seed.",
 )
 @click.option(
     "--workers",
@@ -73,7 +73,7 @@ def cross_validate(
     store_root: Path | None,
     **plan: Any,
 ) -> None:
-    """Test every recording by networks that were trained without its fold."""
+    """Test every recording with networks trained without its fold."""
     from earmark.training.cross_validation.run import Plan
     from earmark.training.cross_validation.run import cross_validate as cross_validate_data
 

@@ -193,8 +193,11 @@ data_argument = click.argument("data", type=click.Path(path_type=Path))
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 overwrite_option = click.option(
-    "--overwrite", is_flag=True, help="Start again, whatever the folder holds."
+    "--overwrite", is_flag=True, help="Delete the results in the folder and start again."
 )
 store_option = click.option(
-    "--store", "store_root", type=click.Path(path_type=Path), help="Folder of the feature store."
+    "--store",
+    "store_root",
+    type=click.Path(path_type=Path),
+    help="Feature store; a shared folder by default.",
 )

@@ -23,18 +23,18 @@ _folder = click.Path(path_type=Path)
 @resumable("--resume", kept_in="output")
 @model_argument
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, readable=False))
-@click.option("--files-from", type=_folder, help="List of file names, one a line; - is stdin.")
-@click.option("--segments", is_flag=True, help="Output when each label occurs, too.")
-@click.option("--segments-to", type=_folder, help="Folder for a time line of each file.")
+@click.option("--files-from", type=_folder, help="List of files, one per line; - is stdin.")
+@click.option("--segments", is_flag=True, help="Also predict when each label starts and ends.")
+@click.option("--segments-to", type=_folder, help="Folder for a file of segments per recording.")
 @click.option(
     "--segments-format",
     "formats",
     multiple=True,
     type=click.Choice(FORMATS),
-    help="Format of the time lines; csv by default.",
+    help="Format of these files; csv by default.",
 )
 @click.option(
-    "--split-audio", "split_to", type=_folder, help="Folder for the sound of each segment."
+    "--split-audio", "split_to", type=_folder, help="Folder for the audio of each segment."
 )
 @click.option("-o", "--output", type=_folder, help="Table of results: .csv, .jsonl or .parquet.")
 @click.option("--resume", is_flag=True, help="Skip files that are in the table already.")

@@ -75,6 +75,9 @@ class Request:
             raise ConfigError("--resume: needs --output, the table to resume")
         if self.formats and self.segments_to is None:
             raise ConfigError("--segments-format: needs --segments-to, the folder for time lines")
+        if {"png", "svg"} & set(self.formats):
+            # Before any output: the plots come last.
+            import matplotlib  # noqa: F401
         if self.output is not None:
             from earmark.inference.result_formats import result_format
 
@@ -154,7 +157,9 @@ def predict_files(
                 click.echo(f"{num_files:,} files, {num_failed:,} of them failed: {table.path}")
     if not num_files or num_failed:
         logger.warning(
-            f"{num_failed} files could not be predicted" if num_files else "no sound files found"
+            f"could not be predicted: {num_failed:,} of {num_files:,} files"
+            if num_files
+            else "no sound files found"
         )
         sys.exit(1)
 

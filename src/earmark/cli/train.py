@@ -82,7 +82,7 @@ def train(  # noqa: PLR0913 - as many as the command has options
     config: "Config",
     runtime: "Runtime",
 ) -> None:
-    """Train a network: features, epochs with validation, early stopping, checkpoints."""
+    """Train a network, with validation after every epoch and early stopping."""
     from earmark.training.seeds import train_seeds
     from earmark.training.train import train as train_network
 

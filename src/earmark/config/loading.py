@@ -48,6 +48,11 @@ def as_config(config: Config | Path | str | None) -> Config:
         >>> as_config(None) == Config()
         True
     """
+    if config is not None and not isinstance(config, Config | Path | str):
+        raise ConfigError(
+            f"config: {type(config).__name__} instead of a Config or a TOML file; for single "
+            "settings give load_config(settings=['train.epochs=3'])"
+        )
     return config if isinstance(config, Config) else load_config(config)
 
 
@@ -66,6 +71,8 @@ def load_config(path: Path | str | None = None, settings: Sequence[str] = ()) ->
         >>> load_config(settings=["train.epochs=3"]).train.epochs
         3
     """
+    if isinstance(settings, str):
+        raise ConfigError(f"settings: give a list, [{settings!r}]")
     table: dict[str, Any] = {}
     if path is not None:
         try:

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,12 +73,9 @@ class RunFolder(WorkFolder):
         """
         files = (self.config_file, self.recordings, *self._results())
         self._refuse_place(config, data, files)
-        if self.last.exists() and not overwrite and _identity(config) != self._stored_identity():
-            raise self._another("settings differ")
-
-    def _stored_identity(self) -> Mapping[str, Any]:
-        table = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
-        return _without_extendable(table)
+        if self.last.exists() and not overwrite:
+            ours, stored = config.to_dict(), self._stored_settings()
+            self._refuse_other_settings(_without_extendable(ours), _without_extendable(stored))
 
     def refuse_other_data(self, table: str, teachers: Sequence[str], *, overwrite: bool) -> None:
         """Checks that a run in the folder was trained on the same recordings, with these teachers.
@@ -124,10 +120,6 @@ def find_run(model: Path) -> RunFolder | None:
     """The run folder that a model is or lies in; None if there is none."""
     run = RunFolder(model if model.is_dir() else model.parent)
     return run if run.is_ours and run.recordings.is_file() else None
-
-
-def _identity(config: Config) -> Mapping[str, Any]:
-    return _without_extendable(config.to_dict())
 
 
 def _without_extendable(table: Mapping[str, Any]) -> Mapping[str, Any]:

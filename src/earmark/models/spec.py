@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override, rename_settings
+from earmark.config.renamed import RENAMED
 from earmark.errors import CheckpointError, ConfigError
 from earmark.features.windows import window_step
 from earmark.tasks.decision_rule import DecisionRule
@@ -104,8 +105,11 @@ class ModelSpec:
         Raises:
             ConfigError: Another section, or an invalid setting.
         """
+        if isinstance(settings, str):
+            raise ConfigError(f"settings: give a list, [{settings!r}]")
         for setting in settings:
-            if setting.partition(".")[0].strip() not in ADJUSTABLE:
+            path = setting.partition("=")[0].strip()
+            if path.partition(".")[0] not in ADJUSTABLE and path not in RENAMED:
                 raise ConfigError(
                     f"--set {setting}: only settings of {' and '.join(ADJUSTABLE)} may "
                     "change after training"

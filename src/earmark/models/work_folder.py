@@ -1,11 +1,12 @@
 """What run, study and cross-validation folders have in common: owner, settings and data."""
 
-from collections.abc import Iterable, Sequence
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from earmark.config import Config
+from earmark.config import Config, rename_settings
 from earmark.errors import ConfigError, TrainingError
 from earmark.system.files import atomic_write, csv_lines, read_text
 from earmark.system.hashing import content_hash
@@ -97,6 +98,24 @@ class WorkFolder:
         if self.recordings.exists() and _read(self.teachers) != _digest_teachers(teachers):
             raise self._another("the teachers have changed")
 
+    def _stored_settings(self) -> dict[str, Any]:
+        """The tables of ``config.toml``, under the names of today."""
+        return rename_settings(tomllib.loads(self.config_file.read_text(encoding="utf-8")))
+
+    def _refuse_other_settings(self, ours: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+        """Checks that two tables of settings are equal.
+
+        Raises:
+            TrainingError: They are not; the message names the first settings that differ.
+        """
+        ours, stored = _flatten(ours), _flatten(stored)
+        names = sorted(one for one in ours | stored if ours.get(one) != stored.get(one))
+        if names:
+            listed = ", ".join(
+                f"{one}: {stored.get(one)} there, {ours.get(one)} here" for one in names[:3]
+            )
+            raise self._another(f"settings differ: {listed}")
+
     def _another(self, why: str) -> TrainingError:
         return TrainingError(f"{self.path}: holds another {self.kind} ({why}); {self.remedy}")
 
@@ -129,6 +148,15 @@ def teacher_weights(name: str) -> Path:
         what = f"holds no {WEIGHTS}" if path.is_dir() else "no such run folder"
         raise ConfigError(f"train.teachers: {name}: {what}; give the run folder of a trained model")
     return file
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted path of each setting to its value."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        nested = isinstance(value, Mapping)
+        flat |= _flatten(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
+    return flat
 
 
 def _read(path: Path) -> str:

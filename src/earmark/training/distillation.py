@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from earmark.config import config_from_dict
 from earmark.data.dataset import Batch
 from earmark.data.recording import SPLIT_TITLES
-from earmark.errors import ConfigError
+from earmark.errors import CheckpointError, ConfigError
 from earmark.models.checkpoint import load_checkpoint, require_short_windows
 from earmark.models.run_folder import find_run
 from earmark.models.spec import ModelSpec
@@ -62,16 +62,20 @@ class Teachers:
 
 
 def require_teachers(names: Sequence[str]) -> None:
-    """Checks that every teacher has weights, before any work.
+    """Checks that every teacher can be opened, before any work.
 
     Args:
         names: Run folders, or files with weights.
 
     Raises:
-        ConfigError: One is missing.
+        ConfigError: One is missing, or is not a model.
     """
     for name in names:
-        teacher_weights(name)
+        file = teacher_weights(name)
+        try:
+            load_checkpoint(file)
+        except CheckpointError as error:
+            raise ConfigError(f"train.teachers: {error}") from None
 
 
 def load_teachers(spec: ModelSpec, table: str, runtime: Runtime) -> Teachers | None:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,9 +100,7 @@ class FoldFolder(WorkFolder):
         files = (self.config_file, self.recordings, self.predictions, self.result, *self._seeds())
         self._refuse_place(config, data, files)
         if self.is_ours and self._seeds() and not overwrite:
-            stored = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
-            if stored != tomllib.loads(config.to_toml()):
-                raise self._another("settings differ")
+            self._refuse_other_settings(config.to_dict(), self._stored_settings())
 
     def open(self, config: Config, table: str, teachers: Sequence[str], *, overwrite: bool) -> None:
         """Writes the files that identify the cross-validation.

@@ -56,7 +56,7 @@ class Plan:
 
 def cross_validate(
     data: Path | str | Manifest,
-    plan: Plan | None = None,
+    plan: Plan | int | None = None,
     config: Config | Path | str | None = None,
     *,
     device: str | Runtime = "auto",
@@ -69,7 +69,7 @@ def cross_validate(
 
     Args:
         data: A folder or a manifest; its folds are used, its splits are not.
-        plan: Folds, seeds and workers; the defaults of `Plan` when it is not given.
+        plan: Folds, seeds and workers, or the number of folds alone; by default that of `Plan`.
         config: All settings, or a TOML file of them.
         device: Where to compute. On a CPU every fold has one thread, so that the results do not
             depend on the number of workers.
@@ -89,7 +89,7 @@ def cross_validate(
         >>> len(result.results)
         3
     """
-    plan, config = plan or Plan(), as_config(config)
+    plan, config = _as_plan(plan), as_config(config)
     with running(device) as runtime, _folder(plan) as folder:
         _refuse_misuse(plan, runtime)
         manifest, task = _divide(read_manifest(data), config, plan)
@@ -119,7 +119,17 @@ def cross_validate(
     return found
 
 
+def _as_plan(plan: Plan | int | None) -> Plan:
+    if plan is None or isinstance(plan, Plan):
+        return plan or Plan()
+    return Plan(num_folds=plan)
+
+
 def _refuse_misuse(plan: Plan, runtime: Runtime) -> None:
+    for name in ("num_folds", "num_seeds", "num_workers"):
+        number = getattr(plan, name)
+        if number is not None and not (isinstance(number, int) and number >= 1):
+            raise ConfigError(f"{name} = {number!r}: give a whole number of at least 1")
     if runtime.world_size > 1:
         raise ConfigError("cross-validate starts its own workers; run it without torchrun")
     if plan.folder is None and (plan.keep_models or plan.overwrite):

@@ -1,6 +1,5 @@
 """The study folder: its files, and whether it may be written to."""
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +77,9 @@ class StudyFolder(WorkFolder):
         """
         files = (self.config_file, self.recordings, self.journal, self.table, self.best)
         self._refuse_place(config, data, files)
-        if self.is_ours and _identity(config.to_dict()) != _identity(self._stored()):
-            raise self._another("settings differ")
+        if self.is_ours:
+            ours, stored = config.to_dict(), self._stored_settings()
+            self._refuse_other_settings(_identity(ours), _identity(stored))
 
     def refuse_other_data(self, table: str, teachers: Sequence[str]) -> None:
         """Checks that a study in the folder has the same recordings and teachers.
@@ -89,9 +89,6 @@ class StudyFolder(WorkFolder):
         """
         if self.is_ours:
             self._refuse_other_work(table, teachers)
-
-    def _stored(self) -> Mapping[str, Any]:
-        return tomllib.loads(self.config_file.read_text(encoding="utf-8"))
 
     def open(self, config: Config, table: str) -> None:
         """Writes the files that identify the study.
