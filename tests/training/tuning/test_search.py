@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -363,16 +364,19 @@ def test_another_study_in_the_folder_is_refused(run_study, plant, sound_folder, 
         run_study()
 
 
-def test_a_teacher_that_was_missing_is_no_other_study(run_study, plant, tmp_path):
+def test_a_teacher_that_was_missing_is_no_other_study(
+    run_study, plant, tmp_path, write_run, flat_folder
+):
     plant(*[[0.5]] * 3)
     teacher = tmp_path / "teacher.safetensors"
     taught = f'train.teachers=["{teacher}"]'
     with pytest.raises(ConfigError, match=r"train\.teachers: .*teacher\.safetensors"):
         run_study(taught)
     assert not (tmp_path / "store").exists()
-    teacher.write_bytes(b"weights")
+    one, other = (write_run(flat_folder, f"run{seed}", seed=seed) for seed in (0, 1))
+    shutil.copy(one / "best.safetensors", teacher)
     run_study(taught)
-    teacher.write_bytes(b"others")
+    shutil.copy(other / "best.safetensors", teacher)
     with pytest.raises(TrainingError, match=r"study: .*teachers"):
         run_study(taught)
 
