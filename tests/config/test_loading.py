@@ -132,3 +132,8 @@ def test_a_file_that_is_not_toml_is_named(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=message):
         load_config(path)
+
+
+def test_a_single_setting_that_is_no_list_is_refused():
+    with pytest.raises(ConfigError, match=r"train\.epochs=3"):
+        load_config(settings="train.epochs=3")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.config import Config, load_config
+from earmark.config.renamed import RENAMED
 from earmark.errors import CheckpointError, ConfigError
 from earmark.models.spec import FORMAT, METADATA_KEY, ModelSpec, read_spec
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
@@ -185,3 +186,13 @@ def test_the_rule_pools_as_the_settings_say():
     logits, clips = np.array([[-4.0], [1.0]]), np.array([0, 0])
     assert SPEC.rule.pool(logits, clips) == [[-1.5]]
     assert SPEC.adjust(["predict.pooling=max"]).rule.pool(logits, clips) == [[-4.0]]
+
+
+def test_an_old_setting_of_a_trained_model_is_refused_with_its_new_name():
+    spec = ModelSpec(Config(), ("music", "speech"), window_frames=51)
+    for setting in ("train.clip_norm=1", "predict.min_seconds=1"):
+        old = setting.partition("=")[0]
+        with pytest.raises(ConfigError, match=RENAMED[old]):
+            spec.adjust([setting])
+    with pytest.raises(ConfigError, match="overlap"):
+        spec.adjust("predict.overlap=0.5")

@@ -14,7 +14,7 @@ from earmark.models.checkpoint import load_checkpoint
 from earmark.models.run_folder import RunFolder
 from earmark.system.runtime import Runtime
 from earmark.tasks.task import BINARY, MULTI_LABEL, TASKS
-from earmark.training.distillation import Teachers
+from earmark.training.distillation import Teachers, require_teachers
 from earmark.training.losses import label_probabilities, make_loss
 from earmark.training.train import train
 
@@ -230,3 +230,9 @@ def test_a_missing_teacher_fails_before_features_are_computed(run_training, tmp_
         run_training("student", *taught_by(nowhere))
     assert not (tmp_path / "store").exists()
     assert not (tmp_path / "student").exists()
+
+
+def test_a_teacher_that_is_no_model_is_refused_before_any_work(tmp_path):
+    (tmp_path / "teacher.safetensors").write_text("text")
+    with pytest.raises(ConfigError, match=r"train\.teachers: .*teacher\.safetensors"):
+        require_teachers([str(tmp_path / "teacher.safetensors")])

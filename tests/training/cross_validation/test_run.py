@@ -440,3 +440,15 @@ def test_data_settings_and_store_may_be_paths(small_folder, copy_of_shared, tmp_
     )
     assert len(found.results) == 3
     assert runs_of == []
+
+
+@pytest.mark.parametrize("wrong", [{"num_seeds": 0}, {"num_folds": -1}, {"num_workers": 0}])
+def test_a_plan_with_a_wrong_number_is_refused(wrong, tmp_path):
+    (name,) = wrong
+    with pytest.raises(ConfigError, match=name):
+        cross_validate(tmp_path, Plan(**wrong))
+
+
+def test_a_number_is_that_of_the_folds(tmp_path):
+    with pytest.raises(ConfigError, match="num_folds = 0"):
+        cross_validate(tmp_path, 0)
