@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from earmark.data.folders import read_folder
@@ -13,6 +12,7 @@ from earmark.data.tables import read_table
 from earmark.errors import DataError
 from earmark.features.store import ClipKey
 from earmark.system.files import csv_lines
+from earmark.system.notebook import html_lines, html_table
 
 _MANIFEST_NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
 
@@ -52,13 +52,9 @@ class Manifest:
         columns = {SPLIT_TITLES[split]: counts for split, counts in self.counts().items() if counts}
         if not columns:
             columns = {"recordings": self._totals()}
-        head = "".join(f"<th>{escape(name)}</th>" for name in ("label", *columns))
-        rows = ""
-        for label in self.labels:
-            cells = "".join(f"<td>{counts[label]}</td>" for counts in columns.values())
-            rows += f"<tr><th>{escape(label)}</th>{cells}</tr>"
-        title = escape(f"{self.source}: {len(self)} recordings")
-        return f"<table><caption>{title}</caption><tr>{head}</tr>{rows}</table>"
+        rows = ((label, *(counts[label] for counts in columns.values())) for label in self.labels)
+        title = html_lines(f"{self.source}: {len(self)} recordings")
+        return title + html_table(("label", *columns), rows)
 
     @property
     def has_splits(self) -> bool:

@@ -53,7 +53,7 @@ class Prediction:
         return f"{type(self).__name__}({', '.join(fields)})"
 
     def _repr_html_(self) -> str:
-        from earmark.inference.html import prediction_html
+        from earmark.inference.notebook import prediction_html
 
         return prediction_html(self)
 

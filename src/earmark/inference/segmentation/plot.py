@@ -15,7 +15,7 @@ from earmark.audio.reading import Samples, stream_audio
 from earmark.config import FeatureConfig
 from earmark.features.log_mel import LogMel
 from earmark.figures import BLUE, shown, to_png, to_svg
-from earmark.inference.html import label_colours
+from earmark.inference.notebook import label_colours
 from earmark.inference.predictions import Prediction
 from earmark.inference.segmentation.formats import Timeline
 from earmark.inference.segmentation.segments import Segment

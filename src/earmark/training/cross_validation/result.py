@@ -16,7 +16,7 @@ from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.evaluation.result import join_labels
 from earmark.system.files import csv_lines
-from earmark.system.html import html_table
+from earmark.system.notebook import html_table
 from earmark.system.shapes import Bool, Float64
 from earmark.tasks.task import Task, multi_hot
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.system.html import html_table
+from earmark.system.notebook import html_table
 
 
 @dataclass(frozen=True)
