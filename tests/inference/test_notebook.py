@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from earmark.inference import html
+from earmark.inference import notebook
 from earmark.inference.predictions import Prediction
 from earmark.inference.segmentation.segments import Segment
 from earmark.tasks.task import MULTI_LABEL
@@ -62,6 +62,6 @@ def test_a_large_file_has_no_player(tmp_path, write_clip, monkeypatch):
 
 
 def test_colours_repeat_where_there_are_many_labels():
-    colours = html.label_colours([str(n) for n in range(20)])
+    colours = notebook.label_colours([str(n) for n in range(20)])
     assert len(colours) == 20
     assert colours["0"] == colours["8"]
