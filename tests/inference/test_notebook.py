@@ -57,7 +57,7 @@ def test_an_abstention_names_its_reason(tmp_path):
 
 def test_a_large_file_has_no_player(tmp_path, write_clip, monkeypatch):
     path = write_clip(tmp_path / "a.wav")
-    monkeypatch.setattr(html, "MAX_PLAYER_BYTES", path.stat().st_size - 1)
+    monkeypatch.setattr(notebook, "MAX_PLAYER_BYTES", path.stat().st_size - 1)
     assert "audio" not in Tags(predicted(path)._repr_html_()).counts
 
 
