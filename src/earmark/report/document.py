@@ -56,7 +56,7 @@ def render_report(
     """The page as text; see `write_report`."""
     sections = [
         Section("Labels", render_labels(evaluation)),
-        Section("Curves", render_curves(evaluation)),
+        Section("Confusion and curves", render_curves(evaluation)),
         Section("Baselines", render_comparisons(evaluation)),
         Section("Calibration", render_calibration(evaluation)),
         Section("Coverage", render_coverage(evaluation)),
