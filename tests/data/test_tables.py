@@ -1,5 +1,10 @@
 """Manifest files are read as people write them; a mistake is named with its row."""
 
+import json
+import math
+
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from earmark.data.manifest import read_manifest
@@ -68,3 +73,64 @@ def test_a_list_in_a_json_cell_is_several_labels(tmp_path):
     table = tmp_path / "table.jsonl"
     table.write_text('{"path": "a.wav", "label": ["y", "x"]}')
     assert read_manifest(table).recordings[0].labels == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [
+        ("start_time", "start"),
+        ("Begin Time (s)", "start"),
+        ("onset", "start"),
+        ("End Time (s)", "end"),
+        ("offset", "end"),
+        ("subset", "split"),
+        ("Splits", "split"),
+        ("groups", "group"),
+        ("folds", "fold"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_column_that_is_nearly_ours_is_refused(tmp_path, column, meant, suffix):
+    table = tmp_path / f"table.{suffix}"
+    row = {"path": "a.wav", "label": "x", column: "1"}
+    lines = [",".join(row), ",".join(row.values())] if suffix == "csv" else [json.dumps(row)]
+    table.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=rf"did you mean {meant}\?") as caught:
+        read_manifest(table)
+    assert repr(column) in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["room", "source", "folder", "speaker", "trend", "start_time"])
+def test_other_columns_are_kept(tmp_path, column):
+    table = tmp_path / "table.csv"
+    table.write_text(f"path,label,start,{column}\na.wav,x,1,2\n")
+    assert read_manifest(table).recordings[0].extra == {column: "2"}
+
+
+def test_a_label_is_the_same_as_whole_number_and_as_float(tmp_path):
+    table = tmp_path / "table.jsonl"
+    table.write_text('{"path": "a.wav", "label": 1}\n{"path": "b.wav", "label": 1.0}\n')
+    assert read_manifest(table).labels == ("1",)
+
+
+@pytest.mark.parametrize("value", ["NaN", "null", '""'])
+def test_a_label_that_is_no_label_is_missing(tmp_path, value):
+    table = tmp_path / "table.jsonl"
+    table.write_text(f'{{"path": "a.wav", "label": "x"}}\n{{"path": "b.wav", "label": {value}}}\n')
+    with pytest.raises(DataError, match=r"table\.jsonl, row 2: label"):
+        read_manifest(table)
+
+
+def test_nan_in_a_parquet_table_is_an_empty_cell(tmp_path):
+    table = tmp_path / "table.parquet"
+    columns = {"path": ["a.wav", "b.wav"], "label": [[1.0, 2.0], [math.nan, 2.0]]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), table)
+    labels = [one.labels for one in read_manifest(table).recordings]
+    assert labels == [("1", "2"), ("2",)]
+
+
+def test_an_object_in_a_cell_is_refused_with_row_and_column(tmp_path):
+    table = tmp_path / "table.jsonl"
+    table.write_text('{"path": "a.wav", "label": {"name": "x"}}\n')
+    with pytest.raises(DataError, match="row 1, column label"):
+        read_manifest(table)

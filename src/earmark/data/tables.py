@@ -1,10 +1,13 @@
 """Manifest files: the rows of a CSV, JSON Lines or Parquet table, and the recordings they give."""
 
 import csv
+import difflib
 import io
 import json
+import math
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,16 @@ from earmark.system.numbers import parse_number
 
 COLUMNS = ("path", "label", "split", "fold", "group", "start", "end")
 _REQUIRED = ("path", "label")
+_WHOLE_FLOATS = 2.0**53
 _DELIMITERS = (";", "\t", "|")
+_SYNONYMS = {
+    **dict.fromkeys(("start_time", "start_seconds", "start_s", "t_start", "onset"), "start"),
+    **dict.fromkeys(("begin", "begin_s", "begin_time", "begin_time_s", "start_time_s"), "start"),
+    **dict.fromkeys(("end_time", "end_seconds", "end_s", "t_end", "offset"), "end"),
+    **dict.fromkeys(("stop", "stop_s", "stop_time", "end_time_s"), "end"),
+    **dict.fromkeys(("subset", "partition"), "split"),
+}
+"""Names that other programs give to columns of `COLUMNS`, in small letters, joined by ``_``."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +147,14 @@ def _read_rows(path: Path) -> list[Row]:
         )
     _check_columns(path, columns)
     return [
-        Row(number, {_column(key): _cell(value) for key, value in cells.items() if key})
+        Row(
+            number,
+            {
+                _column(key): _cell(value, f"{path}, row {number}, column {key}")
+                for key, value in cells.items()
+                if key
+            },
+        )
         for number, cells in rows
     ]
 
@@ -145,10 +164,17 @@ def _column(name: str) -> str:
     return lowered if lowered in COLUMNS else name.strip()
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, where: str) -> str:
+    """The text of a value; the same for 1 and 1.0, and empty for null and NaN."""
+    if isinstance(value, Mapping):
+        raise DataError(f"{where}: an object; give a text, a number or a list of them")
     if isinstance(value, list):
-        return ";".join(map(str, value))
-    return "" if value is None else str(value).strip()
+        return ";".join(_cell(one, where) for one in value)
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE_FLOATS:
+        return str(int(value))
+    return str(value).strip()
 
 
 def _check_columns(path: Path, columns: Sequence[str]) -> None:
@@ -165,6 +191,20 @@ def _check_columns(path: Path, columns: Sequence[str]) -> None:
             f"{path}: no column {' or '.join(missing)}; the columns are {listed}, and "
             f"{' and '.join(_REQUIRED)} are needed; {advice}"
         )
+    _refuse_near_columns(path, columns, {name for name in COLUMNS if not known[name]})
+
+
+def _refuse_near_columns(path: Path, columns: Sequence[str], absent: Collection[str]) -> None:
+    """Checks that no column is nearly one of ours: it would be ignored without a word."""
+    for column in columns:
+        plain = "_".join(re.findall(r"[a-z0-9]+", column.lower()))
+        close = difflib.get_close_matches(plain, absent, n=1, cutoff=0.85)
+        meant = _SYNONYMS.get(plain) or next(iter(close), "")
+        if meant in absent:
+            raise DataError(
+                f"{path}: unknown column {column!r} (did you mean {meant}?); rename it to {meant}, "
+                "or to a name that is less alike"
+            )
 
 
 def _read_text(path: Path) -> str:
