@@ -3,6 +3,8 @@
 import csv
 import json
 import unicodedata
+from dataclasses import replace
+from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
@@ -383,3 +385,13 @@ def test_names_are_escaped_in_html(tmp_path):
     assert "&lt;b&gt;x" in html
     assert "a&amp;b.csv" in html
     assert "<b>" not in html
+
+
+def test_data_are_named_as_they_were_given(tmp_path, sound_folder):
+    (tmp_path / "rooms").mkdir()
+    table = write_table(tmp_path / "rooms" / "manifest.csv", {"path": "a.wav", "label": "x"})
+    assert read_manifest(table).given == table
+    assert read_manifest(table.parent).given == table.parent
+    assert read_manifest(sound_folder).given == sound_folder
+    named = replace(read_manifest(table.parent), source=Path("demo data"))
+    assert named.given == Path("demo data")

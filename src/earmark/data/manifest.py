@@ -57,6 +57,12 @@ class Manifest:
         return title + html_table(("label", *columns), rows)
 
     @property
+    def given(self) -> Path:
+        """The data as they were named: the folder, also where a table inside it was read."""
+        folder = self.folder
+        return folder if folder and self.source.is_relative_to(folder) else self.source
+
+    @property
     def has_splits(self) -> bool:
         """Whether every recording has a split."""
         return all(recording.split for recording in self.recordings)

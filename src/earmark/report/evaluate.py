@@ -134,8 +134,7 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
     report = None
     if folder:
         split = TEST_SPLIT if manifest.has_splits else HELD_OUT
-        named = manifest.source if isinstance(data, Manifest) else data
-        origin = Origin(file, str(named), split, run)
+        origin = Origin(file, str(manifest.given), split, run)
         report = write_report(folder, evaluation, checkpoint, origin, analysis)
     return TestReport(evaluation, analysis, report)
 

@@ -310,7 +310,7 @@ def _result(
     best = load_checkpoint(job.run.best)
     return TrainingResult(
         run=job.run.path,
-        data=manifest.folder or manifest.source,
+        data=manifest.given,
         best_epoch=state.stopping.best_epoch,
         epochs=state.stopping.epoch,
         stopped_early=state.stopping.epoch < job.spec.config.train.epochs,
