@@ -71,8 +71,6 @@ def load_config(path: Path | str | None = None, settings: Sequence[str] = ()) ->
         >>> load_config(settings=["train.epochs=3"]).train.epochs
         3
     """
-    if isinstance(settings, str):
-        raise ConfigError(f"settings: give a list, [{settings!r}]")
     table: dict[str, Any] = {}
     if path is not None:
         try:
@@ -86,6 +84,8 @@ def load_config(path: Path | str | None = None, settings: Sequence[str] = ()) ->
 
 def override(config: Config, settings: Iterable[str]) -> Config:
     """A configuration with single settings changed, written as in `load_config`."""
+    if isinstance(settings, str):
+        raise ConfigError(f"settings: give a list, [{settings!r}]")
     table = config.to_dict()
     for setting in settings:
         dotted, equals, text = setting.partition("=")

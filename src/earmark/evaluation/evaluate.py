@@ -29,7 +29,7 @@ from earmark.evaluation.result import Evaluation
 from earmark.features.levels import peak_level_db
 from earmark.features.store import FeatureStore, default_root
 from earmark.features.windows import ExcerptGrid, WindowGrid
-from earmark.models.checkpoint import Checkpoint, new_network
+from earmark.models.checkpoint import Checkpoint, require_network
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime
 from earmark.system.shapes import Float64
@@ -196,7 +196,6 @@ def require_excerpts(spec: ModelSpec) -> None:
     if config.evaluate.excerpt_seconds is not None:
         grid = ExcerptGrid.of_seconds(config.evaluate.excerpt_seconds, config.features)
         try:
-            with torch.device("meta"):
-                new_network(replace(spec, window_frames=grid.num_frames))
+            require_network(replace(spec, window_frames=grid.num_frames))
         except ConfigError as error:
             raise ConfigError(f"evaluate.excerpt_seconds is too short: {error}") from None

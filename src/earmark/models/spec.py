@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override, rename_settings
-from earmark.config.renamed import RENAMED
 from earmark.errors import CheckpointError, ConfigError
 from earmark.features.windows import window_step
 from earmark.tasks.decision_rule import DecisionRule
@@ -105,16 +104,15 @@ class ModelSpec:
         Raises:
             ConfigError: Another section, or an invalid setting.
         """
-        if isinstance(settings, str):
-            raise ConfigError(f"settings: give a list, [{settings!r}]")
+        # First of all, so that an unknown or renamed setting is called that.
+        config = override(self.config, settings)
         for setting in settings:
-            path = setting.partition("=")[0].strip()
-            if path.partition(".")[0] not in ADJUSTABLE and path not in RENAMED:
+            if setting.partition(".")[0].strip() not in ADJUSTABLE:
                 raise ConfigError(
                     f"--set {setting}: only settings of {' and '.join(ADJUSTABLE)} may "
                     "change after training"
                 )
-        return replace(self, config=override(self.config, settings))
+        return replace(self, config=config)
 
     def to_text(self, **more: Any) -> str:
         """The specification as JSON that `read_spec` reads; equal ones give the same text.

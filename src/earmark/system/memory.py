@@ -16,8 +16,8 @@ def keep_freed_memory() -> None:
 
     The setting holds for the whole process, and for processes that it starts later. The command
     line therefore makes it, and no function of the library does. A program of its own may call it
-    once at its start; without it, prediction takes about 30% more processor time. Elsewhere than
-    with glibc this does nothing.
+    once at its start; without it, prediction spends more processor time on page faults. Elsewhere
+    than with glibc this does nothing.
 
     Source:
         mallopt(3), M_MMAP_MAX and M_TRIM_THRESHOLD, and the environment variables named there.
