@@ -21,7 +21,7 @@ import numpy as np
 import soundfile
 
 from datasets import Row, write_manifest
-from earmark.audio.decoding import Excerpt
+from earmark.audio.source import Excerpt
 from earmark.errors import EarmarkError
 from earmark.system.parallel import map_in_order
 from speech_music.channels import SAMPLE_RATE, Samples, pass_through

@@ -10,8 +10,8 @@ import scipy.ndimage
 import soundfile
 
 from datasets import Row
-from earmark.audio.decoding import WHOLE, Excerpt
 from earmark.audio.reading import load_audio
+from earmark.audio.source import WHOLE, Excerpt
 from earmark.errors import AudioError
 from earmark.system.files import atomic_write
 from earmark.system.shapes import Bool

@@ -17,8 +17,9 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earmark.audio.decoding import Source, open_source
+from earmark.audio.decoding import open_source
 from earmark.audio.reading import Audio, Excerpt, from_arrays, is_audio, load_audio, stream_audio
+from earmark.audio.source import Source
 from earmark.errors import AudioError, ConfigError
 
 PITCH_HZ = 440.0

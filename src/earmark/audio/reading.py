@@ -14,15 +14,17 @@ import soxr
 
 from earmark.audio.decoding import (
     AV_EXTENSIONS,
+    SOUNDFILE_EXTENSIONS,
+    name_damage,
+    open_source,
+)
+from earmark.audio.source import (
     MAX_CHANNELS,
     MIN_SECONDS,
     SAMPLE_RATES,
-    SOUNDFILE_EXTENSIONS,
     WHOLE,
     Excerpt,
     Source,
-    name_damage,
-    open_source,
 )
 from earmark.errors import AudioError, ConfigError
 from earmark.system.parallel import read_ahead

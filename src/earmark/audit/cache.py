@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from earmark.audio.source import Note
 from earmark.audit.fingerprints import Fingerprint
 from earmark.audit.signal import Measurement, SignalStats
 from earmark.data.recording import Recording
 from earmark.errors import StoreError
 
-CHECK_VERSION = 6
+CHECK_VERSION = 7
 """Increased whenever the same file gives another measurement, so that old ones are not read."""
 WRITE_SECONDS = 2.0
 
@@ -52,7 +53,9 @@ class CheckCache(AbstractContextManager["CheckCache"]):
             row = self._database.execute(query, (key,)).fetchone()
         if row is None:
             return None
-        return Measurement(SignalStats(**json.loads(row[0])), Fingerprint.from_bytes(row[1]))
+        stats = json.loads(row[0])
+        stats["notes"] = tuple(Note(*note) for note in stats["notes"])
+        return Measurement(SignalStats(**stats), Fingerprint.from_bytes(row[1]))
 
     def put(self, key: str, measurement: Measurement) -> None:
         """Keeps a measurement."""

@@ -3,13 +3,18 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from earmark.audit.findings import Finding
+from earmark.audio.source import NoteKind
+from earmark.audit.findings import Finding, Severity
 from earmark.audit.signal import SILENT_PEAK, SignalStats
 from earmark.data.recording import Recording
 from earmark.features.levels import power_db
 
 DC_OFFSET = 0.02
 CLIPPED_SAMPLES = 20
+_NOTES: dict[NoteKind, tuple[Severity, str]] = {
+    "header": ("warning", "inconsistent header ({}); re-save the file"),
+}
+"""How findings report what decoding noticed."""
 
 
 def signal_findings(recording: Recording, stats: SignalStats) -> Iterator[Finding]:
@@ -34,9 +39,9 @@ def signal_findings(recording: Recording, stats: SignalStats) -> Iterator[Findin
             "channel"
         )
         yield Finding("dead_channel", "warning", names, message)
-    if stats.header_problem:
-        message = f"{path}: inconsistent header ({stats.header_problem}); re-save the file"
-        yield Finding("header", "warning", names, message)
+    for note in stats.notes:
+        severity, form = _NOTES[note.kind]
+        yield Finding(note.kind, severity, names, f"{path}: {form.format(note.text)}")
 
 
 def rate_notes(measured: Sequence[tuple[Recording, SignalStats]]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from earmark.audio.decoding import open_source
 from earmark.audio.reading import Block, Samples, read_mono, resample
+from earmark.audio.source import Note
 from earmark.audit.fingerprints import SAMPLE_RATE, Fingerprint, fingerprint
 from earmark.data.recording import Recording
 from earmark.features.levels import power_db
@@ -41,7 +42,7 @@ class SignalStats:
         sample_rate: Sample rate of the file, in Hz.
         channels: Number of channels of the file.
         codec: The decoder's name of it, with the bit depth of a PCM coding.
-        header_problem: An inconsistency in the header; None for a sound one.
+        notes: What decoding noticed, such as inconsistencies in the header.
         peak: Largest absolute sample.
         level_db: Mean square, in dB of full scale.
         noise_floor_db: The 10th percentile of the levels of short frames, in dB of full scale.
@@ -59,7 +60,7 @@ class SignalStats:
     sample_rate: int
     channels: int
     codec: str
-    header_problem: str | None
+    notes: tuple[Note, ...]
     peak: float
     level_db: float
     noise_floor_db: float
@@ -103,7 +104,7 @@ def analyze_signal(recording: Recording, cancel: threading.Event | None = None) 
         sample_rate=source.sample_rate,
         channels=source.channels,
         codec=source.codec,
-        header_problem=source.complaint,
+        notes=tuple(source.notes),
         peak=mono.peak,
         level_db=float(power_db(mono.power / mono.num_samples, float(LOWEST_DB))),
         noise_floor_db=mono.noise_floor_db,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from earmark.audio.decoding import WHOLE, Excerpt
+from earmark.audio.source import WHOLE, Excerpt
 
 SPLITS = ("train", "validation", "test")
 SPLIT_NAMES = {

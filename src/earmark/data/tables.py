@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.audio.decoding import WHOLE, Excerpt
+from earmark.audio.source import WHOLE, Excerpt
 from earmark.data.overlap import Files
 from earmark.data.recording import SPLIT_NAMES, Recording, normalize
 from earmark.errors import DataError, needs_extra

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from earmark.audio.reading import WHOLE, Excerpt, SampleCounter, stream_audio
+from earmark.audio.reading import SampleCounter, stream_audio
+from earmark.audio.source import WHOLE, Excerpt
 from earmark.config import FeatureConfig
 from earmark.errors import ConfigError
 from earmark.system.shapes import Float, Float16

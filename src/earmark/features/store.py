@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import platformdirs
 
-from earmark.audio.decoding import Excerpt
+from earmark.audio.source import Excerpt
 from earmark.config import FeatureConfig
 from earmark.errors import AudioError, StoreError
 from earmark.system.files import atomic_write

@@ -18,7 +18,8 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 import soundfile
 
-from earmark.audio.decoding import WHOLE, name_damage, open_source
+from earmark.audio.decoding import name_damage, open_source
+from earmark.audio.source import WHOLE
 from earmark.data.recording import SPLIT_NAMES
 from earmark.errors import AudioError
 from earmark.inference.segmentation.segments import Segment

@@ -1,0 +1,65 @@
+"""An open file of sound: which part to read, its properties, what was noticed while reading."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+MIN_SECONDS = 0.1
+MAX_CHANNELS = 64
+SAMPLE_RATES = range(1000, 768_001)
+BLOCK_SECONDS = 4.0
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Part of a file, in seconds; the whole file by default."""
+
+    start: float = 0.0
+    end: float | None = None
+
+    def __str__(self) -> str:
+        if self == Excerpt():
+            return ""
+        # All digits, so that different excerpts have different names; 3 for 3.0.
+        start, end = (str(instant).removesuffix(".0") for instant in (self.start, self.end))
+        return f"[{start}-{end.replace('None', 'end')} s]"
+
+
+WHOLE = Excerpt()
+
+
+NoteKind = Literal["header"]
+"""Types of what can be noticed in a file that is read all the same."""
+
+
+class Note(NamedTuple):
+    """Something in a readable file that its user should know.
+
+    Args:
+        kind: Its type, for programs.
+        text: What it is, for people, without the name of the file.
+    """
+
+    kind: NoteKind
+    text: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open file: its properties and a reader of native blocks, (time, channels) each.
+
+    Args:
+        sample_rate: In Hz.
+        channels: Number of channels.
+        blocks: Decodes an excerpt.
+        codec: File format and sample coding, such as ``WAV PCM_16``, as the decoder names them.
+        notes: What was noticed so far; reading the blocks may add to it.
+    """
+
+    sample_rate: int
+    channels: int
+    blocks: Callable[[Excerpt], Iterator[np.ndarray]]
+    codec: str
+    notes: list[Note] = field(default_factory=list)
