@@ -17,8 +17,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from earmark.audit.fingerprints import HOP_LENGTH, NUM_FLIPS, Fingerprint
-from earmark.audit.matches import find_matches
+from earmark.features.fingerprints import HOP_LENGTH, NUM_FLIPS, Fingerprint
+from earmark.features.matches import find_matches
 from machine import describe_machine, peak_megabytes
 
 NUM_FRAMES = 312

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from scipy.signal import lfilter
 
 from earmark.config import Config, load_config
 from earmark.data.manifest import read_manifest
@@ -25,6 +26,7 @@ from earmark.evaluation.analysis.slices import Slice
 from earmark.evaluation.evaluate import evaluate_model
 from earmark.evaluation.loaded_model import LoadedModel
 from earmark.evaluation.result import Evaluation
+from earmark.features.fingerprints import SAMPLE_RATE
 from earmark.features.windows import crop_frames
 from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.run_folder import RunFolder
@@ -116,6 +118,24 @@ def write_sounds(write_clip: WriteClip) -> Callable[[Path], Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def sound():
+    """A function that makes noise of changing colour and level."""
+
+    def make(seed, seconds=5.0, rate=SAMPLE_RATE):
+        """Noise of changing colour and level: no two parts of it are similar."""
+        rng = np.random.default_rng(seed)
+        size = round(seconds * rate)
+        pieces = []
+        while sum(map(len, pieces)) < size:
+            pole, level = rng.uniform(-0.9, 0.9), rng.uniform(0.02, 0.2)
+            noise = rng.standard_normal(int(rng.uniform(0.05, 0.3) * rate))
+            pieces.append(level * lfilter([np.sqrt(1 - pole**2)], [1, -pole], noise))
+        return np.concatenate(pieces)[:size].astype(np.float32)
+
+    return make
 
 
 @pytest.fixture

@@ -118,8 +118,9 @@ class DataError(EarmarkError):
 
 
 AudioFault = Literal[
-    "missing", "empty", "undecodable", "damaged", "truncated", "short", "not_finite", "header"
-]
+    "missing", "empty", "undecodable", "damaged", "truncated", "short", "not_finite", "header",
+    "changed",
+]  # fmt: skip
 """What is wrong with a file, for programs."""
 
 

@@ -5,10 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
-from scipy.signal import lfilter
 
 from earmark.audit.audit import check
-from earmark.audit.fingerprints import SAMPLE_RATE
 from earmark.data.manifest import Manifest
 from earmark.data.recording import Recording
 
@@ -75,21 +73,3 @@ def twins(tmp_path, rng, write):
     """A FLAC and a WAV of one sound."""
     samples = 0.1 * rng.standard_normal(16_000)
     return [write(tmp_path / name, samples) for name in ("one.flac", "two.wav")]
-
-
-@pytest.fixture(scope="session")
-def sound():
-    """A function that makes noise of changing colour and level."""
-
-    def make(seed, seconds=5.0, rate=SAMPLE_RATE):
-        """Noise of changing colour and level: no two parts of it are similar."""
-        rng = np.random.default_rng(seed)
-        size = round(seconds * rate)
-        pieces = []
-        while sum(map(len, pieces)) < size:
-            pole, level = rng.uniform(-0.9, 0.9), rng.uniform(0.02, 0.2)
-            noise = rng.standard_normal(int(rng.uniform(0.05, 0.3) * rate))
-            pieces.append(level * lfilter([np.sqrt(1 - pole**2)], [1, -pole], noise))
-        return np.concatenate(pieces)[:size].astype(np.float32)
-
-    return make

@@ -68,3 +68,20 @@ def test_a_missing_file_is_an_error(tmp_path, recording, data):
     manifest = data([recording(tmp_path / "gone.wav")])
     (error,) = measure_recordings(manifest, tmp_path / "store", SILENT).values()
     assert (type(error), error.fault) == (AudioError, "missing")
+
+
+def test_a_file_that_changes_while_it_is_analyzed_is_an_error(
+    tmp_path, write_clip, recording, data, monkeypatch
+):
+    path, other = write_clip(tmp_path / "a.wav"), write_clip(tmp_path / "b.wav", seed=1)
+
+    def analyze(one, cancel):
+        path.write_bytes(other.read_bytes())
+        return analyze_signal(one, cancel)
+
+    monkeypatch.setattr("earmark.audit.measure.analyze_signal", analyze)
+    (error,) = measure_recordings(data([recording(path)]), tmp_path / "s", SILENT).values()
+    assert (type(error), error.fault) == (AudioError, "changed")
+    monkeypatch.undo()
+    (found,) = measure_recordings(data([recording(path)]), tmp_path / "s", SILENT).values()
+    assert found.stats == analyze_signal(recording(other)).stats

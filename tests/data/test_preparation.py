@@ -1,5 +1,7 @@
 """Features are computed once for each content, whatever fails or is interrupted."""
 
+import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +26,8 @@ from earmark.data.preparation import (
 from earmark.data.recording import Recording
 from earmark.errors import DataError
 from earmark.features.log_mel import LogMel, extract
-from earmark.features.store import FeatureStore
+from earmark.features.store import ClipKey, FeatureStore
+from earmark.system.hashing import content_hash
 from earmark.system.runtime import Runtime
 
 CONFIG = FeatureConfig(n_mels=8)
@@ -282,3 +285,52 @@ def test_other_processes_wait_until_the_first_has_computed(store, recordings, is
     assert prepare_once(recordings, store, process).num_computed == (4 if is_main else 0)
     assert stored == [4 if is_main else 0]
     assert len(store) == 4
+
+
+@pytest.mark.parametrize("pattern", ["*.f16", "*.jsonl"])
+@pytest.mark.parametrize("place", [3, 400, 3000])
+def test_damaged_clips_are_computed_again(store, recordings, pattern, place):
+    expected = {
+        key: np.array(store[key])
+        for key in prepare_recordings(recordings, store, num_workers=1).keys.values()
+    }
+    (path,) = store.folder.glob(pattern)
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] ^= 16
+    path.write_bytes(content)
+    for num_computed in (1, 0):
+        again = FeatureStore(store.root, CONFIG)
+        assert prepare_recordings(recordings, again).num_computed == num_computed
+        for key, frames in expected.items():
+            np.testing.assert_array_equal(again[key], frames)
+
+
+def test_clips_without_checksums_are_computed_again_on_request(store, recordings):
+    prepare_recordings(recordings, store)
+    assert prepare_recordings(recordings, store, verify=True).num_computed == 0
+    (index,) = store.folder.glob("*.jsonl")
+    lines = [json.loads(line)[1] for line in index.read_text().splitlines()]
+    index.write_text("".join(json.dumps(line | {"checksum": 0}) + "\n" for line in lines))
+    old = FeatureStore(store.root, CONFIG)
+    assert prepare_recordings(recordings, old).num_computed == 0
+    for num_computed in (4, 0):
+        prepared = prepare_recordings(recordings, old, verify=True)
+        assert prepared.num_computed == num_computed
+
+
+def test_a_file_that_changes_while_it_is_decoded_is_not_stored(store, recordings, monkeypatch):
+    real = preparation_module.extract
+    victim = recordings[2].path
+
+    def extract_late(path, *others, **options):
+        if path == victim:
+            shutil.copyfile(recordings[0].path, path)
+        return real(path, *others, **options)
+
+    old = content_hash(victim)
+    monkeypatch.setattr(preparation_module, "extract", extract_late)
+    prepared = prepare_recordings(recordings, store)
+    assert [one.path for one in prepared.skipped] == [recordings[2].name]
+    assert ClipKey(old) not in store
+    monkeypatch.undo()
+    assert prepare_recordings(recordings, store).skipped == ()

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from earmark.audio.reading import WHOLE, Excerpt
 from earmark.config import FeatureConfig
-from earmark.errors import AudioError, StoreError
+from earmark.errors import StoreError
 from earmark.features import store as store_module
-from earmark.features.store import ClipKey, ContentDigests, FeatureStore, default_root
+from earmark.features.store import ClipKey, FeatureStore, default_root
 
 CONFIG = FeatureConfig(n_mels=8)
 A, B = ClipKey("a"), ClipKey("b")
@@ -139,31 +139,85 @@ def test_clips_beyond_the_data_are_skipped(store, num_lost):
     assert len(FeatureStore(store.root, CONFIG)) == 0
 
 
-def test_a_digest_is_read_again_only_when_size_or_time_changes(tmp_path, monkeypatch):
-    path = tmp_path / "a.wav"
-    path.write_bytes(b"old")
-    os.utime(path, ns=(0, 1))
-    with ContentDigests(tmp_path / "store") as digests:
-        first = digests.digest(path)
-    path.write_bytes(b"new")
-    os.utime(path, ns=(0, 1))
-    with ContentDigests(tmp_path / "store") as digests:
-        assert digests.digest(path) == first
-        os.utime(path, ns=(0, 2))
-        second = digests.digest(path)
-    assert second != first
-    monkeypatch.setattr(store_module, "content_hash", None)
-    assert ContentDigests(tmp_path / "store").digest(path) == second
+@pytest.fixture
+def one_clip(store, rng):
+    """The frames of a clip in a store, and the functions to change a file and to read the clip."""
+    clip = rng.normal(-50, 20, (3, CONFIG.n_mels)).astype(np.float16)
+    put(store, a=clip)
+    return clip
 
 
-def test_torn_digests_are_read_again(tmp_path):
-    path = tmp_path / "a.wav"
-    path.write_bytes(b"sound")
-    (tmp_path / "digests.jsonl").write_bytes(b'{"path": "' + os.fsencode(path) + b'", "size')
-    digests = ContentDigests(tmp_path)
-    assert len(digests.digest(path)) == 32
-    with pytest.raises(AudioError, match=r"b\.wav"):
-        digests.digest(tmp_path / "b.wav")
+@pytest.mark.parametrize("pattern", ["*.f16", "*.jsonl", "settings.json"])
+@pytest.mark.parametrize("change", ["flip", "zero"])
+def test_no_damaged_byte_changes_a_value(store, one_clip, pattern, change):
+    path = only(store, pattern)
+    whole = path.read_bytes()
+    num_lost = 0
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] = 0 if change == "zero" else damaged[place] ^ 1 << place % 8
+        path.write_bytes(damaged)
+        reader = FeatureStore(store.root, CONFIG)
+        if A in reader:
+            np.testing.assert_array_equal(reader[A], one_clip)
+        else:
+            num_lost += 1
+            with pytest.raises(StoreError, match="earmark prepare"):
+                reader[A]
+    assert num_lost >= (0 if pattern == "settings.json" else 0.9 * (len(whole) - whole.count(0)))
+
+
+def test_a_damaged_clip_is_replaced_by_another_that_is_stored(store, one_clip):
+    shard = only(store, "*.f16")
+    damaged = bytearray(shard.read_bytes())
+    damaged[5] ^= 4
+    shard.write_bytes(damaged)
+    store = FeatureStore(store.root, CONFIG)
+    assert A not in store
+    put(store, a=one_clip)
+    for reader in (store, FeatureStore(store.root, CONFIG)):
+        np.testing.assert_array_equal(reader[A], one_clip)
+
+
+def test_frames_are_compared_with_their_checksum_once(store, one_clip, monkeypatch):
+    computed = []
+    monkeypatch.setattr(store_module, "checksum", lambda _: computed.append(1))
+    store = FeatureStore(store.root, CONFIG)
+    assert (A in store, A in store, len(computed)) == (False, False, 1)
+    monkeypatch.undo()
+    reader = FeatureStore(store.root, CONFIG)
+    for _ in range(3):
+        reader[A]
+    monkeypatch.setattr(store_module, "checksum", pytest.fail)
+    reader.refresh()
+    np.testing.assert_array_equal(reader[A], one_clip)
+
+
+def test_a_clip_without_a_checksum_is_used_and_fails_a_verification(store, one_clip):
+    content = {"key": "a", "offset": 0, "frames": 3}
+    only(store, "*.jsonl").write_text(json.dumps(content) + "\n")
+    old = FeatureStore(store.root, CONFIG)
+    np.testing.assert_array_equal(old[A], one_clip)
+    assert not old.verify(A)
+    put(old, a=one_clip)
+    assert old.verify(A)
+    assert FeatureStore(store.root, CONFIG).verify(A)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"key": "a@x-y", "offset": 0, "frames": 3},
+        {"key": 5, "offset": 0, "frames": 3},
+        {"key": "a", "offset": -2, "frames": 3},
+        {"key": "a", "offset": "0", "frames": 3},
+        {"key": "a", "offset": 0, "frames": 0},
+        {"offset": 0, "frames": 3},
+    ],
+)
+def test_damaged_lines_of_an_old_store_are_skipped(store, one_clip, content):
+    only(store, "*.jsonl").write_text(json.dumps(content) + "\n")
+    assert len(FeatureStore(store.root, CONFIG)) == 0
 
 
 def test_the_index_is_read_again_only_when_something_was_written(store, monkeypatch):

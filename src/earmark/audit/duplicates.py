@@ -8,10 +8,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from earmark.audit.findings import Finding, FindingType
-from earmark.audit.matches import Match, find_matches
 from earmark.audit.signal import SILENT_PEAK, Measurement
 from earmark.data.manifest import Manifest
 from earmark.data.recording import Recording
+from earmark.features.matches import Match, find_matches
 
 COPY_COVERAGE = 0.8
 """Two recordings that each hold this fraction of the other are copies; else one is an excerpt."""

@@ -4,12 +4,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from earmark.audit.cache import CheckCache, cache_key
+from earmark.audit.cache import CheckCache, CheckKey
 from earmark.audit.signal import Measurement, analyze_signal
 from earmark.data.manifest import Manifest
 from earmark.data.recording import Recording
 from earmark.errors import AudioError
-from earmark.features.store import ContentDigests
+from earmark.features.digests import ContentDigests
 from earmark.system.parallel import map_in_order
 from earmark.system.progress import Reporter, Task
 
@@ -29,29 +29,33 @@ def measure_recordings(manifest: Manifest, root: Path, reporter: Reporter) -> di
         Measurements and errors by the name of the recording, in the order of the data.
     """
     results: dict[str, Measured] = {}
-    by_content: dict[str, list[Recording]] = {}
-    with ContentDigests(root) as digests, reporter.track("hash", len(manifest)) as task:
-        work = map_in_order(lambda one: digests.digest(one.path), manifest.recordings)
-        for recording, future in work:
-            task.advance(note=recording.name)
-            try:
-                key = cache_key(recording, future.result())
-            except AudioError as error:
-                results[recording.name] = error
-            else:
-                by_content.setdefault(key, []).append(recording)
-    num_readable = sum(map(len, by_content.values()))
-    with CheckCache(root) as cache, reporter.track("check", num_readable) as task:
-        results.update(_measure_contents(by_content, cache, task))
+    by_content: dict[CheckKey, list[Recording]] = {}
+    with ContentDigests(root) as digests:
+        with reporter.track("hash", len(manifest)) as task:
+            work = map_in_order(lambda one: digests.digest(one.path), manifest.recordings)
+            for recording, future in work:
+                task.advance(note=recording.name)
+                try:
+                    key = CheckKey.of(recording, future.result())
+                except AudioError as error:
+                    results[recording.name] = error
+                else:
+                    by_content.setdefault(key, []).append(recording)
+        num_readable = sum(map(len, by_content.values()))
+        with CheckCache(root) as cache, reporter.track("check", num_readable) as task:
+            results.update(_measure_contents(by_content, cache, digests, task))
     return {one.name: results[one.name] for one in manifest.recordings}
 
 
 def _measure_contents(
-    by_content: dict[str, list[Recording]], cache: CheckCache, task: Task
+    by_content: dict[CheckKey, list[Recording]],
+    cache: CheckCache,
+    digests: ContentDigests,
+    task: Task,
 ) -> Iterator[tuple[str, Measured]]:
     """The measurement of each content, for all recordings that have it."""
     unknown: list[Recording] = []
-    keys: dict[str, str] = {}
+    keys: dict[str, CheckKey] = {}
     for key, recordings in by_content.items():
         measurement = cache.get(key)
         if measurement:
@@ -61,7 +65,13 @@ def _measure_contents(
             unknown.append(recordings[0])
             keys[recordings[0].name] = key
     cancel = threading.Event()
-    work = map_in_order(lambda one: analyze_signal(one, cancel), unknown, cancel=cancel)
+
+    def analyze(recording: Recording) -> Measurement:
+        measurement = analyze_signal(recording, cancel)
+        digests.confirm(recording.path, keys[recording.name].clip.digest)
+        return measurement
+
+    work = map_in_order(analyze, unknown, cancel=cancel)
     for recording, future in work:
         key = keys[recording.name]
         recordings = by_content[key]

@@ -11,8 +11,8 @@ import numpy as np
 from earmark.audio.decoding import open_source
 from earmark.audio.reading import Block, Samples, read_mono, resample
 from earmark.audio.source import Note
-from earmark.audit.fingerprints import SAMPLE_RATE, Fingerprint, fingerprint
 from earmark.data.recording import Recording
+from earmark.features.fingerprints import SAMPLE_RATE, Fingerprint, fingerprint
 from earmark.features.levels import power_db
 
 SILENT_PEAK = 1e-3

@@ -23,16 +23,26 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Folder of the feature store; the shared one by default.",
 )
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Read every file again, even where its size and times are those of the last reading.",
+)
 @json_option
 @configured
 def prepare(
-    data: Path, store: Path | None, as_json: bool, config: "Config", reporter: "Reporter"
+    data: Path,
+    store: Path | None,
+    verify: bool,
+    as_json: bool,
+    config: "Config",
+    reporter: "Reporter",
 ) -> None:
     """Compute the log-mel features of a data set into a store on disk."""
     import earmark.data.preparation
 
     prepared = earmark.data.preparation.prepare(
-        read_data(data), config, store=store, reporter=reporter
+        read_data(data), config, store=store, verify=verify, reporter=reporter
     )
     if as_json:
         click.echo(json.dumps(prepared.to_dict()))

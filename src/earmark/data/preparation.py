@@ -19,8 +19,9 @@ from earmark.data.content import Clip, ContentSet
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.recording import Recording
 from earmark.errors import AudioError, FailedFile
+from earmark.features.digests import ContentDigests
 from earmark.features.log_mel import Features, LogMel, extract
-from earmark.features.store import ClipKey, ContentDigests, FeatureStore
+from earmark.features.store import ClipKey, FeatureStore
 from earmark.system.parallel import default_num_workers, map_in_order
 from earmark.system.progress import SILENT, Reporter
 
@@ -73,6 +74,7 @@ def prepare(
     *,
     store: Path | str | None = None,
     num_workers: int | None = None,
+    verify: bool = False,
     reporter: Reporter = SILENT,
 ) -> Prepared:
     """Computes the features of a data set, as far as they are not stored yet.
@@ -82,6 +84,7 @@ def prepare(
         config: All settings, of which the front end's count; the defaults when not given.
         store: Folder of the feature store; the shared one when not given.
         num_workers: Threads; as many as there are processors when not given.
+        verify: As for `prepare_recordings`.
         reporter: Shows a progress bar.
 
     Raises:
@@ -97,7 +100,7 @@ def prepare(
     manifest = read_manifest(data)
     opened = FeatureStore(store, as_config(config).features)
     return prepare_recordings(
-        manifest.recordings, opened, num_workers=num_workers, reporter=reporter
+        manifest.recordings, opened, num_workers=num_workers, verify=verify, reporter=reporter
     )
 
 
@@ -106,9 +109,10 @@ def prepare_recordings(
     store: FeatureStore,
     *,
     num_workers: int | None = None,
+    verify: bool = False,
     reporter: Reporter = SILENT,
 ) -> Prepared:
-    """Computes and stores the features that are not stored yet.
+    """Computes and stores the features that are not stored yet, or are damaged.
 
     A recording that fails is logged and skipped. Each clip is stored by itself, so interrupted
     work goes on where it stopped.
@@ -117,6 +121,8 @@ def prepare_recordings(
         recordings: What to prepare.
         store: Where to.
         num_workers: Threads; as many as there are processors when not given.
+        verify: Read every file again, whatever its size and times, and compute again what has no
+            checksum.
         reporter: Shows a progress bar.
     """
     num_workers = num_workers or default_num_workers()
@@ -125,12 +131,13 @@ def prepare_recordings(
     pace = _Pace()
     cancel = threading.Event()
     with (
-        ContentDigests(store.root) as digests,
+        ContentDigests(store.root, verify=verify) as digests,
         _extractor(recordings, store.config, num_workers, cancel) as extractor,
         store.writer() as writer,
         reporter.track("features", len(recordings)) as task,
     ):
-        work = _Work(digests, store, extractor)
+        is_stored = store.verify if verify else store.__contains__
+        work = _Work(digests, is_stored, extractor)
         for recording, future in map_in_order(work, recordings, num_workers, cancel=cancel):
             try:
                 key, computed = future.result()
@@ -194,21 +201,27 @@ class _Work:
     Files of equal content wait for one another, so that their features are computed once.
     """
 
-    def __init__(self, digests: ContentDigests, store: FeatureStore, extractor: Extractor) -> None:
+    def __init__(
+        self,
+        digests: ContentDigests,
+        is_stored: Callable[[ClipKey], bool],
+        extractor: Extractor,
+    ) -> None:
         self._digests = digests
-        self._store = store
+        self._is_stored = is_stored
         self._extractor = extractor
         self._locks: dict[ClipKey, threading.Lock] = {}
         self._computed: set[ClipKey] = set()
 
     def __call__(self, recording: Recording) -> tuple[ClipKey, Features | None]:
         key = ClipKey.of(self._digests.digest(recording.path), recording.excerpt)
-        if key in self._store:
+        if self._is_stored(key):
             return key, None
         with self._locks.setdefault(key, threading.Lock()):
             if key in self._computed:
                 return key, None
             features = self._extractor(recording)
+            self._digests.confirm(recording.path, key.digest)
             self._computed.add(key)
             return key, features
 

@@ -2,13 +2,17 @@
 
 ::
 
-    ROOT/digests.jsonl              path, size, time of change -> digest of the content
+    ROOT/digests.jsonl              path and state of a file -> digest of its content
+    ROOT/checks.sqlite              measurements and fingerprints
     ROOT/SETTINGS/settings.json     the front end's settings; SETTINGS is their digest
     ROOT/SETTINGS/WRITER.f16        frames of many clips, one after another
-    ROOT/SETTINGS/WRITER.jsonl      a line a clip: its key, offset in bytes, number of frames
+    ROOT/SETTINGS/WRITER.jsonl      a line a clip: its key, offset in bytes, number of frames, and
+                                    the checksum of the frames
 
 Shards only grow. A clip's line is written after its frames are on disk, so whatever interrupts a
-writer, a reader sees whole clips or none; torn lines and lines beyond the data are skipped.
+writer, a reader sees whole clips or none. Torn and damaged lines and lines beyond the data are
+skipped. Frames are compared with their checksum when a process first uses them; a clip that fails
+is as if it were not stored. Clips of earlier versions have no checksums and are used as they are.
 """
 
 import hashlib
@@ -18,18 +22,18 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import platformdirs
 
 from earmark.audio.source import Excerpt
 from earmark.config import FeatureConfig
-from earmark.errors import AudioError, StoreError
+from earmark.errors import StoreError
+from earmark.system.checksums import Line, append_lines, checked_line, checksum, read_lines
 from earmark.system.files import atomic_write
-from earmark.system.hashing import content_hash
 from earmark.system.shapes import Float16
 
 FRONT_END_VERSION = 3
@@ -90,6 +94,8 @@ class _Record(NamedTuple):
     shard: str
     offset: int
     num_frames: int
+    checksum: int | None
+    is_checked: bool = False
 
 
 def default_root() -> Path:
@@ -110,6 +116,8 @@ class FeatureStore:
         self.config = config
         self.folder = self.root / _settings_digest(config)
         self._records: dict[ClipKey, _Record] = {}
+        # A clip that two commands computed at once, or that was damaged, has several.
+        self._others: dict[ClipKey, list[_Record]] = {}
         self._shards: dict[str, np.memmap] = {}
         self.refresh()
 
@@ -117,37 +125,75 @@ class FeatureStore:
         return len(self._records)
 
     def __contains__(self, key: ClipKey) -> bool:
-        return key in self._records
+        """Whether the frames of a clip are stored and undamaged; reads them at first use."""
+        while record := self._records.get(key):
+            if record.is_checked:
+                return True
+            if record.checksum in (None, checksum(self._bytes(record).data)):
+                self._records[key] = record._replace(is_checked=True)
+                return True
+            others = self._others.get(key)
+            if others:
+                self._records[key] = others.pop()
+            else:
+                self._records.pop(key, None)
+        return False
 
     def __getitem__(self, key: ClipKey) -> Frames:
         """The frames of a clip, mapped from disk.
 
         Raises:
-            StoreError: The clip is not in the store.
+            StoreError: The clip is not in the store, or is damaged.
         """
-        record = self._records.get(key)
-        if record is None:
-            raise StoreError(f"{self.folder}: no features for {key}; run earmark prepare again")
-        shape = record.num_frames, self.config.n_mels
-        end = record.offset + 2 * shape[0] * shape[1]
-        content = np.asarray(self._shard(record.shard)[record.offset : end])
-        return content.view(np.float16).reshape(shape)
+        if key not in self:
+            raise StoreError(
+                f"{self.folder}: no features for {key}, or damaged ones; run earmark prepare again"
+            )
+        record = self._records[key]
+        return self._bytes(record).view(np.float16).reshape(record.num_frames, self.config.n_mels)
 
     def num_frames(self, key: ClipKey) -> int:
         """Number of frames of a clip."""
         return self._records[key].num_frames
 
+    def verify(self, key: ClipKey) -> bool:
+        """Whether the frames of a clip have the checksum they were stored with; reads them again.
+
+        A clip without a checksum, of an earlier version, fails.
+        """
+        record = self._records.get(key)
+        if record:
+            self._records[key] = record._replace(is_checked=False)
+        return key in self and self._records[key].checksum is not None
+
     def refresh(self) -> None:
         """Reads the index again, to see what other writers have added."""
+        self._records = {key: one for key, one in self._records.items() if one.is_checked}
+        self._others.clear()
         for index in sorted(self.folder.glob("*.jsonl")):
             shard = index.with_suffix(".f16")
             size = shard.stat().st_size if shard.exists() else 0
-            for line in _whole_lines(index):
-                end = line["offset"] + line["frames"] * self.config.n_mels * 2
-                if end <= size:
-                    key = ClipKey.parse(line["key"])
-                    self._records[key] = _Record(shard.name, line["offset"], line["frames"])
+            for line in read_lines(index):
+                found = _read_record(line, shard.name)
+                if found and found[1].offset + self._num_bytes(found[1]) <= size:
+                    self._add(*found)
         self._shards.clear()
+
+    def _add(self, key: ClipKey, record: _Record) -> None:
+        first = self._records.setdefault(key, record)
+        if record in (first, first._replace(is_checked=False)):
+            return
+        # Those with a checksum come first.
+        if first.checksum is None and record.checksum is not None:
+            self._records[key], record = record, first
+        self._others.setdefault(key, []).append(record)
+
+    def _num_bytes(self, record: _Record) -> int:
+        return 2 * record.num_frames * self.config.n_mels
+
+    def _bytes(self, record: _Record) -> np.ndarray:
+        end = record.offset + self._num_bytes(record)
+        return np.asarray(self._shard(record.shard)[record.offset : end])
 
     def _shard(self, name: str) -> np.memmap:
         if name not in self._shards:
@@ -177,7 +223,7 @@ class StoreWriter:
         self._stem = folder / uuid.uuid4().hex
         self._data: BinaryIO | None = None
         self._offset = 0
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
         self._committed_at = time.monotonic()
 
     @property
@@ -189,9 +235,15 @@ class StoreWriter:
         """Writes the frames of a clip; readers see them once they are committed."""
         if self._data is None:
             self._data = self._stem.with_suffix(".f16").open("wb")
-        self._data.write(np.ascontiguousarray(frames).data)
-        line = {"key": str(key), "offset": self._offset, "frames": len(frames)}
-        self._lines.append(json.dumps(line) + "\n")
+        content = np.ascontiguousarray(frames).data
+        self._data.write(content)
+        line = {
+            "key": str(key),
+            "offset": self._offset,
+            "frames": len(frames),
+            "checksum": checksum(content),
+        }
+        self._lines.append(checked_line(line))
         self._offset += frames.nbytes
         if time.monotonic() - self._committed_at > COMMIT_SECONDS:
             self.commit()
@@ -201,10 +253,7 @@ class StoreWriter:
         if self._data is not None and self._lines:
             self._data.flush()
             os.fsync(self._data.fileno())
-            with self._stem.with_suffix(".jsonl").open("a") as index:
-                index.writelines(self._lines)
-                index.flush()
-                os.fsync(index.fileno())
+            append_lines(self._stem.with_suffix(".jsonl"), self._lines)
             self._lines.clear()
         self._committed_at = time.monotonic()
 
@@ -218,53 +267,6 @@ class StoreWriter:
                 self._data = None
 
 
-class ContentDigests(AbstractContextManager["ContentDigests"]):
-    """Digests of files' contents; a file is read again only if its size or time has changed.
-
-    New digests are saved when the context ends, also after an error.
-
-    Args:
-        root: Folder of the store.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._path = root / "digests.jsonl"
-        self._known = {line["path"]: line for line in _whole_lines(self._path)}
-        self._new: list[str] = []
-
-    def digest(self, path: Path) -> str:
-        """The digest of a file's content.
-
-        Raises:
-            AudioError: The file cannot be read.
-        """
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise AudioError(f"{path}: cannot be read: {error.strerror}", "missing") from None
-        absolute = str(path.absolute())
-        known = self._known.get(absolute)
-        if known and (known["size"], known["changed_ns"]) == (stat.st_size, stat.st_mtime_ns):
-            return known["digest"]
-        digest = content_hash(path)
-        line = {
-            "path": absolute,
-            "size": stat.st_size,
-            "changed_ns": stat.st_mtime_ns,
-            "digest": digest,
-        }
-        self._known[absolute] = line
-        self._new.append(json.dumps(line) + "\n")
-        return digest
-
-    def __exit__(self, *_: object) -> None:
-        if self._new:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a") as file:
-                file.write("".join(self._new))
-            self._new.clear()
-
-
 def _settings_digest(config: FeatureConfig) -> str:
     # Transforms of other lengths were SciPy's before: a value in 5,000 was rounded differently.
     is_power_of_two = config.n_fft & (config.n_fft - 1) == 0
@@ -274,14 +276,18 @@ def _settings_digest(config: FeatureConfig) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a file that were written whole."""
-    if not path.exists():
-        return
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            content = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(content, dict):
-            yield content
+def _read_record(line: Line, shard: str) -> tuple[ClipKey, _Record] | None:
+    """A line of the index; None if it is damaged, which only one without a checksum can be."""
+    content = line.content
+    text, offset, num_frames = content.get("key"), content.get("offset"), content.get("frames")
+    if not (type(text) is str and type(offset) is int and type(num_frames) is int):
+        return None
+    try:
+        key = ClipKey.parse(text)
+    except ValueError:
+        return None
+    if offset < 0 or num_frames < 1:
+        return None
+    return key, _Record(
+        shard, offset, num_frames, content["checksum"] if line.has_checksum else None
+    )

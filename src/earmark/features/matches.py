@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
-from earmark.audit.fingerprints import HOP_LENGTH, SAMPLE_RATE, Fingerprint, probes
+from earmark.features.fingerprints import HOP_LENGTH, SAMPLE_RATE, Fingerprint, probes
 from earmark.system.shapes import Float, Float32, Int, UInt32
 
 MAX_POSTINGS = 4

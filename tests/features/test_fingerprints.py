@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from earmark.audit.fingerprints import Fingerprint, fingerprint
+from earmark.features.fingerprints import Fingerprint, fingerprint
 
 
 def test_a_fingerprint_is_read_as_it_was_written(sound):

@@ -5,8 +5,8 @@ import pytest
 import soxr
 from scipy.signal import lfilter
 
-from earmark.audit.fingerprints import HOP_LENGTH, SAMPLE_RATE, fingerprint
-from earmark.audit.matches import _correlate, _count_both_loud, find_matches
+from earmark.features.fingerprints import HOP_LENGTH, SAMPLE_RATE, fingerprint
+from earmark.features.matches import _correlate, _count_both_loud, find_matches
 
 
 def match(*sounds):

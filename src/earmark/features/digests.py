@@ -1,0 +1,79 @@
+"""Digests of the content of files, read again only where a file may have changed."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+from earmark.errors import AudioError
+from earmark.system.checksums import append_lines, checked_line, read_lines
+from earmark.system.file_state import FileState
+from earmark.system.hashing import content_hash
+
+
+class _Known(NamedTuple):
+    state: tuple[int, ...]
+    digest: str
+
+
+class ContentDigests(AbstractContextManager["ContentDigests"]):
+    """Digests of files' contents, which ``digests.jsonl`` of the store keeps.
+
+    A file is not read again while its size, times, inode and device are those of the last reading.
+    As in git's index, that is not trusted where the file was changed less than two seconds before
+    it was read: another change may have got the same time stamp. Such a file is read each time.
+
+    New digests are saved when the context ends, also after an error.
+
+    Args:
+        root: Folder of the store.
+        verify: Read every file again, at first use.
+    """
+
+    def __init__(self, root: Path, *, verify: bool = False) -> None:
+        self._path = root / "digests.jsonl"
+        self._known: dict[str, _Known] = {}
+        self._new: list[bytes] = []
+        for content, has_checksum in () if verify else read_lines(self._path):
+            # Earlier versions noted only the size and the time of modification.
+            if has_checksum:
+                self._known[content["path"]] = _Known(tuple(content["state"]), content["digest"])
+
+    def digest(self, path: Path) -> str:
+        """The digest of a file's content.
+
+        Raises:
+            AudioError: The file cannot be read.
+        """
+        state = _state(path)
+        absolute = str(path.absolute())
+        known = self._known.get(absolute)
+        if known and known.state == state[:-1]:
+            return known.digest
+        digest = content_hash(path)
+        # Otherwise a change after the reading could go unnoticed.
+        if state.is_settled:
+            self._known[absolute] = _Known(state[:-1], digest)
+            line = {"path": absolute, "state": state[:-1], "digest": digest}
+            self._new.append(checked_line(line))
+        return digest
+
+    def confirm(self, path: Path, digest: str) -> None:
+        """Checks, after a file was decoded, that this was the content with the digest.
+
+        Raises:
+            AudioError: The file has changed, or cannot be read any more.
+        """
+        if self.digest(path) != digest:
+            raise AudioError(f"{path}: changed while it was read; run the command again", "changed")
+
+    def __exit__(self, *_: object) -> None:
+        if self._new:
+            append_lines(self._path, self._new)
+            self._new.clear()
+
+
+def _state(path: Path) -> FileState:
+    try:
+        return FileState.of(path)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror}", "missing") from None
