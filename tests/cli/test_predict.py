@@ -12,6 +12,7 @@ import soundfile
 
 from earmark.cli import cli
 from earmark.inference.classifier import Classifier
+from earmark.system import file_state
 from earmark.tasks.task import MULTI_LABEL
 
 
@@ -178,6 +179,7 @@ def test_an_interrupted_list_resumes_where_it_stopped(
     earmark, model, sounds, tmp_path, monkeypatch, suffix
 ):
     (sounds / "bad.wav").write_text("text")
+    monkeypatch.setattr(file_state, "SETTLING_NS", -1)
     command = ("predict", model, "in", "-o", f"out.{suffix}", "--device", "cpu")
     predict_many = Classifier.predict_many
 

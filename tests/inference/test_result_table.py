@@ -1,16 +1,18 @@
 import csv
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet
 import pytest
 
 from earmark.errors import ConfigError, DataError
 from earmark.inference import result_table
 from earmark.inference.result_table import ResultTable
+from earmark.system import file_state
 
 LABELS = ("music", "speech")
 FACTS = {"model": "1"}
@@ -79,8 +81,8 @@ def test_a_table_has_a_row_for_each_file(path):
     else:
         assert (float(first["probability_speech"]), float(first["duration_seconds"])) == (0.75, 1.5)
         assert not second["label"]
-    hidden = path.with_name(f".{path.name}.facts.json")
-    assert set(path.parent.iterdir()) == {path, hidden}
+    hidden = {path.with_name(f".{path.name}.{name}") for name in ("facts.json", "states.npy")}
+    assert set(path.parent.iterdir()) == {path, *hidden}
 
 
 def test_several_labels_are_joined_in_a_cell(tmp_path):
@@ -298,12 +300,66 @@ def test_names_need_not_be_unicode(path):
     assert len(read(path)) == 2
 
 
-def test_a_file_is_remembered_in_eight_bytes(path, look):
-    write(path, [predicted(number) for number in range(50)])
-    table = look(path)
-    assert table._done.dtype == np.uint64
-    assert all(table.is_done(Path(f"{number}.wav")) for number in range(50))
-    assert not table.is_done(Path("50.wav"))
+@pytest.fixture
+def sounds(tmp_path, monkeypatch):
+    """Three files that were last changed long ago."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(file_state, "SETTLING_NS", -1)
+    for number in range(3):
+        Path(f"{number}.wav").write_bytes(b"old sound")
+    return tmp_path
+
+
+def change(path):
+    stat = path.stat()
+    time.sleep(0.03)
+    path.write_bytes(b"new sound")
+    os.utime(path, ns=(0, stat.st_mtime_ns))
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_files_that_have_changed_are_predicted_again(sounds, path, stop):
+    rows = [predicted(0), failed(1), predicted(2)]
+    try:
+        write(path, rows, stop=stop)
+    except KeyboardInterrupt:
+        assert not path.exists()
+    change(Path("1.wav"))
+    Path("2.wav").unlink()
+    again = [predicted(0, duration_seconds=9.0), predicted(1), failed(2)]
+    table = write(path, again, resume=True)
+    assert (table.num_done, table.num_failed) == (2, 0)
+    assert [one["path"] for one in read(path)] == ["0.wav", "2.wav", "1.wav"]
+    assert not any(one.get("error") for one in read(path))
+    assert write(path, again, resume=True).num_done == 3
+
+
+def test_files_that_change_twice_between_interruptions_have_their_last_result(sounds, path):
+    write(path, [predicted(0), predicted(1)])
+    for seconds in (2.0, 3.0):
+        change(Path("0.wav"))
+        with pytest.raises(KeyboardInterrupt):
+            write(path, [predicted(0, duration_seconds=seconds)], resume=True, stop=True)
+    write(path, [predicted(0), predicted(1)], resume=True)
+    found = {one["path"]: float(one["duration_seconds"]) for one in read(path)}
+    assert found == {"0.wav": 3.0, "1.wav": 1.5}
+    assert len(read(path)) == 2
+
+
+def test_a_file_that_was_changed_just_before_is_predicted_again(sounds, path, monkeypatch):
+    monkeypatch.setattr(file_state, "SETTLING_NS", 2_000_000_000)
+    for _ in range(2):
+        table = write(path, [predicted(0)], resume=True)
+        assert table.num_done == 0
+    assert len(read(path)) == 1
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"no array")])
+def test_rows_without_a_record_of_their_files_are_counted(sounds, path, damage):
+    write(path, [predicted(0)])
+    damage(path.with_name(f".{path.name}.states.npy"))
+    table = write(path, [predicted(0), predicted(1)], resume=True)
+    assert (table.num_done, table.num_unknown) == (1, 1)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -146,6 +146,11 @@ def predict_files(
     with _open_table(classifier, request) as table:
         if table is not None and table.num_done:
             logger.info(f"resuming: {table.num_done:,} files are done already")
+        if table is not None and table.num_unknown:
+            logger.warning(
+                f"{table.path}: {table.num_unknown:,} rows have no record of their files; whether "
+                "these have changed since is unknown"
+            )
         remaining = files if table is None else _remaining(files, table, request.folders)
         num_files, num_failed = _predict_and_show(
             classifier, iter(remaining), request, table, as_json=as_json, reporter=reporter

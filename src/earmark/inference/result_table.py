@@ -7,34 +7,38 @@ finished table is replaced, even if that work is interrupted and resumed itself:
 
     results.parquet.pieces/facts.json, 000000.jsonl, 000001.jsonl, ...  ──▶  results.parquet
 
-A hidden file beside the table keeps what the results depend on.
+Hidden files beside the table keep what the results depend on, and the states of the files when they
+were predicted: files that have changed since are predicted again.
 """
 
+import itertools
 import json
-import os
+import logging
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xxhash
 from filelock import FileLock, Timeout
 
 from earmark.errors import ConfigError, DataError
 from earmark.inference.result_formats import (
     Row,
-    plain_name,
     read_json_lines,
     refuse_damage,
     result_format,
 )
+from earmark.inference.result_index import UNKNOWN, Entry, ResultIndex, name_digest, read_states
 from earmark.system.files import atomic_open, atomic_write
+
+logger = logging.getLogger(__name__)
 
 PIECE_RESULTS, PIECE_SECONDS = 1000, 30.0
 _FACTS = "facts.json"
 _KEEPS_TABLE = "keeps_table"
+_STATE = "file_state"
+"""Key of the rows in pieces, not of those in the table."""
 
 
 class ResultTable:
@@ -57,10 +61,10 @@ class ResultTable:
         self, path: Path, labels: Sequence[str], facts: Mapping[str, Any], *, resume: bool
     ) -> None:
         self.path = path
-        self.num_failed = 0
         self._format, self._labels = result_format(path), tuple(labels)
         self._pieces = path.with_name(f"{path.name}.pieces")
         self._facts_of_table = path.with_name(f".{path.name}.{_FACTS}")
+        self._states_of_table = path.with_name(f".{path.name}.states.npy")
         self._facts = dict(facts)
         self._waiting: list[Row] = []
         self._flushed_at = time.monotonic()
@@ -78,7 +82,7 @@ class ResultTable:
         try:
             if self._keeps_table(resume=resume):
                 self._old = path
-            self._done = self._find_done()
+            self._index = ResultIndex(self._entries())
             atomic_write(
                 self._pieces / _FACTS, json.dumps({**facts, _KEEPS_TABLE: self._old is not None})
             )
@@ -88,17 +92,27 @@ class ResultTable:
 
     @property
     def num_done(self) -> int:
-        """Files that were done before this work started."""
-        return len(self._done)
+        """Files that were done before this work started, less those found to have changed."""
+        return self._index.num_done
+
+    @property
+    def num_failed(self) -> int:
+        """Files that failed, before and now."""
+        return self._index.num_failed
+
+    @property
+    def num_unknown(self) -> int:
+        """Files done before whose state was not kept: they count as unchanged."""
+        return self._index.num_unknown
 
     def is_done(self, path: Path) -> bool:
-        """Whether a file was done before this work started; memory holds 8 bytes for each."""
-        return _is_in(self._done, _digest(str(path)))
+        """Whether a file was done before this work started, and has not changed since."""
+        return self._index.is_done(path)
 
     def add(self, result: Row) -> None:
         """Adds a result; writes a piece when it is full, or after `PIECE_SECONDS`."""
-        self.num_failed += "error" in result
-        self._waiting.append(result)
+        state = self._index.add(result["path"], is_failed="error" in result)
+        self._waiting.append({**result, _STATE: state})
         is_late = time.monotonic() > self._flushed_at + PIECE_SECONDS
         if is_late or len(self._waiting) >= PIECE_RESULTS:
             self._flush()
@@ -106,8 +120,14 @@ class ResultTable:
     def finish(self) -> None:
         """Merges all pieces into the table, and removes them."""
         self._flush()
+        if self._index.num_changed:
+            logger.info(
+                f"{self._index.num_changed:,} files have changed since, or may have, and were "
+                "predicted again"
+            )
         with atomic_open(self.path) as file:
             self._format.write(file, self._rows(), self._labels)
+        atomic_write(self._states_of_table, self._index.to_bytes())
         atomic_write(self._facts_of_table, json.dumps(self._facts))
         # In one step, so that a crash leaves all pieces or none.
         finished = self._pieces.with_name(f".{self._pieces.name}.done")
@@ -168,39 +188,28 @@ class ResultTable:
                 "remove it"
             )
 
-    def _find_done(self) -> np.ndarray:
-        in_table = self._digests(self._table_rows())
-        first = next(self._piece_rows(), None)
-        if first is not None and _is_in(in_table, _digest(first["path"])):
-            # Its writer died after writing the table and before removing the pieces.
-            for number in reversed(range(self._num_pieces)):
-                self._piece(number).unlink()
-            self._num_pieces = 0
-        return np.sort(np.concatenate([in_table, self._digests(self._piece_rows())]))
-
-    def _digests(self, rows: Iterable[Row]) -> np.ndarray:
-        """The digests of the file names, sorted; also counts the failed files."""
-
-        def each() -> Iterator[int]:
-            for row in rows:
-                self.num_failed += bool(row.get("error"))
-                yield _digest(row["path"])
-
-        return np.sort(np.fromiter(each(), np.uint64))
+    def _entries(self) -> Iterator[Entry]:
+        """What is kept of the rows of the table, and of those of the pieces."""
+        if self._old is not None:
+            state_of = read_states(self._states_of_table)
+            for row in self._format.read(self._old, self._labels):
+                name = name_digest(row["path"])
+                yield Entry(name, state_of(name), bool(row.get("error")))
+        for row in self._piece_rows():
+            name = name_digest(row["path"])
+            yield Entry(name, row.get(_STATE, UNKNOWN), "error" in row)
 
     def _rows(self) -> Iterator[Row]:
-        """All rows: those of the table that is kept, and those of the pieces."""
-        yield from self._table_rows()
-        yield from self._piece_rows()
-
-    def _table_rows(self) -> Iterator[Row]:
-        if self._old is not None:
-            yield from self._format.read(self._old, self._labels)
+        """The rows that count: of the table that is kept, and of the pieces."""
+        rows = itertools.chain(
+            self._format.read(self._old, self._labels) if self._old is not None else (),
+            (self._format.to_row(_without_state(row), self._labels) for row in self._piece_rows()),
+        )
+        return itertools.compress(rows, self._index.kept_rows().tolist())
 
     def _piece_rows(self) -> Iterator[Row]:
         for number in range(self._num_pieces):
-            for result in read_json_lines(self._piece(number)):
-                yield self._format.to_row(result, self._labels)
+            yield from read_json_lines(self._piece(number))
 
     def _piece(self, number: int) -> Path:
         return self._pieces / f"{number:06d}.jsonl"
@@ -211,12 +220,5 @@ def _read_facts(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _is_in(digests: np.ndarray, digest: int) -> bool:
-    # As a numpy type: for a Python number, numpy would convert the whole array.
-    at = int(np.searchsorted(digests, np.uint64(digest)))
-    return at < len(digests) and int(digests[at]) == digest
-
-
-def _digest(name: str) -> int:
-    """64 bits of a name; the probability of a collision among a million files is 3e-8."""
-    return xxhash.xxh3_64_intdigest(os.fsencode(plain_name(name)))
+def _without_state(row: Row) -> Row:
+    return {key: value for key, value in row.items() if key != _STATE}
