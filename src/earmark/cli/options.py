@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from earmark.data.manifest import Manifest
     from earmark.system.progress import Reporter
 
+COMMAND_LINE = "earmark.command_line"
+"""Where a Click context keeps the words of the command line."""
 INTERRUPTED = 130
 READER_GONE = 141
 
@@ -77,9 +79,19 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
             if debug:
                 traceback.print_exc()
             click.echo(f"earmark: {_describe(error)}", err=True)
+            if options_that_work := getattr(error, "options", ""):
+                click.echo(f"earmark: try: {_command_line()} {options_that_work}", err=True)
             sys.exit(error.exit_status if isinstance(error, EarmarkError) else 1)
 
     return run
+
+
+def _command_line() -> str:
+    """The running command as it was typed."""
+    from earmark.data.patterns import quote
+
+    words = click.get_current_context().meta.get(COMMAND_LINE, ())
+    return " ".join(("earmark", *map(quote, words)))
 
 
 def _open_streams() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.data.folders import read_folder
+from earmark.data.guesses import NAMING_HELP, guess_naming, sound_names
 from earmark.data.naming import NO_NAMING, Naming, describe_naming
 from earmark.data.overlap import refuse_group_overlap, refuse_sound_overlap
 from earmark.data.recording import SPLIT_TITLES, SPLITS, Recording
@@ -195,6 +196,23 @@ def read_manifest(
     return manifest
 
 
+def _nothing_found(manifest: Manifest) -> DataError:
+    """Why there are no recordings, with the pattern that would find some."""
+    source = manifest.source
+    names = sound_names(source) if source.is_dir() else []
+    if not names:
+        found = f" ({'; '.join(manifest.notes)})" if manifest.notes else ""
+        return DataError(
+            f"{source}: no sound files found; expected DATA/LABEL/*.wav, "
+            "DATA/{training,validation,testing}/LABEL/*.wav or a manifest with path and label"
+            f"{found}"
+        )
+    guess = guess_naming(names)
+    advice = str(guess) if guess else NAMING_HELP
+    options = str(guess.naming) if guess else ""
+    return DataError(f"{source}: {len(names)} sound files, but no label folders; {advice}", options)
+
+
 def _find_table(data: Path) -> Path | None:
     """The manifest file that the data are or hold."""
     if data.is_file():
@@ -213,12 +231,7 @@ def _check(manifest: Manifest, rows: Mapping[str, int]) -> None:
         DataError: They do not pass.
     """
     if not manifest.recordings:
-        found = f" ({'; '.join(manifest.notes)})" if manifest.notes else ""
-        raise DataError(
-            f"{manifest.source}: no sound files found; expected DATA/LABEL/*.wav, "
-            "DATA/{training,validation,testing}/LABEL/*.wav or a manifest with path and label"
-            f"{found}"
-        )
+        raise _nothing_found(manifest)
     if any(recording.split for recording in manifest.recordings) and not manifest.has_splits:
         without = next(one for one in manifest.recordings if not one.split)
         raise DataError(

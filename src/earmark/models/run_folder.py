@@ -106,7 +106,9 @@ class RunFolder(WorkFolder):
         self._identify(config, table, config.train.teachers)
 
     def write_naming(self, data: Path, naming: Mapping[str, str | None]) -> None:
-        """Writes how the names of files in a data set were read; nothing if they were not.
+        """Writes how the names of files in a data set were read, if they were.
+
+        A run that resumes from its own ``recordings.csv`` keeps what it has.
 
         Args:
             data: The data set, as it was named.
@@ -115,7 +117,7 @@ class RunFolder(WorkFolder):
         if any(naming.values()):
             document = {"data": path_from(self.path, data), **naming}
             atomic_write(self._naming, json.dumps(document) + "\n")
-        else:
+        elif not self.last.exists():
             self._naming.unlink(missing_ok=True)
 
     def read_naming(self, data: Path) -> dict[str, str | None]:
