@@ -78,7 +78,8 @@ def guess_naming(names: Iterable[str]) -> NamingGuess | None:
     names = spread([PurePosixPath(name).name for name in names])
     if len(names) < _FEWEST_NAMES:
         return None
-    known = next((one for one in SCHEMES if one.fits(names)), None)
+    stems = [PurePosixPath(name).stem for name in names]
+    known = next((one for one in SCHEMES if one.fits(stems)), None)
     patterns = (known.label_from,) if known else _candidates(names)
     for pattern in patterns:
         found = _try(pattern, names, is_known=known is not None) if pattern else None

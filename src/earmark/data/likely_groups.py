@@ -20,6 +20,8 @@ _FEWEST_NAMES = 3
 """Speakers, or recordings of each label, without which words in names mean nothing."""
 _MOST_PARTS = 50
 """Mean number of files from one recording above which a stem is no recording."""
+_BLOCK, _MOST_BLOCKS = 100, 50
+"""Recordings whose names are looked at for patterns."""
 _PART = re.compile(
     r".+?(?P<mark>[ _.-]*(?:take|part|pt|seg|segment|chunk|slice|excerpt)[ _.-]?)\d+", re.IGNORECASE
 )
@@ -73,7 +75,7 @@ def guess_groups(manifest: Manifest) -> GroupGuess | None:
     recordings = manifest.recordings
     if have_groups(recordings):
         return None
-    for pattern in _candidates(recordings):
+    for pattern in _candidates(_sample(recordings)):
         found = _guess(pattern, recordings)
         if found:
             return found
@@ -106,6 +108,12 @@ def _guess(pattern: str, recordings: Sequence[Recording]) -> GroupGuess | None:
     )
 
 
+def _sample(recordings: Sequence[Recording]) -> list[Recording]:
+    """At most `_MOST_BLOCKS` blocks of neighbours, spread over the data: parts are neighbours."""
+    blocks = [recordings[start : start + _BLOCK] for start in range(0, len(recordings), _BLOCK)]
+    return [one for block in blocks[:: -(-len(blocks) // _MOST_BLOCKS) or 1] for one in block]
+
+
 def _file_name(one: Recording) -> str:
     """The path of a recording, without its excerpt."""
     excerpt = str(one.excerpt)
@@ -114,11 +122,10 @@ def _file_name(one: Recording) -> str:
 
 def _candidates(recordings: Sequence[Recording]) -> Iterator[str]:
     """Patterns that names suggest, the surest first."""
-    names = [_file_name(one) for one in recordings]
-    stems = [PurePosixPath(name).stem for name in names]
+    stems = [PurePosixPath(_file_name(one)).stem for one in recordings]
     labels = [";".join(one.labels) for one in recordings]
     yield from (
-        one.group_from for one in SCHEMES if one.group_from and one.fits(names, fraction=_COVERED)
+        one.group_from for one in SCHEMES if one.group_from and one.fits(stems, fraction=_COVERED)
     )
     yield from _takes(stems)
     yield from _identified(stems)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 
 @dataclass(frozen=True)
@@ -23,15 +22,15 @@ class Scheme:
     label_from: str | None
     group_from: str | None
 
-    def fits(self, names: Sequence[str], *, fraction: float = 1.0) -> bool:
+    def fits(self, stems: Sequence[str], *, fraction: float = 1.0) -> bool:
         """Whether names follow the scheme.
 
         Args:
-            names: Of files.
+            stems: Of files, without extensions.
             fraction: How many of them must.
         """
-        found = sum(bool(re.fullmatch(self.stem, PurePosixPath(one).stem)) for one in names)
-        return found >= fraction * len(names) > 0
+        found = sum(bool(re.fullmatch(self.stem, one)) for one in stems)
+        return found >= fraction * len(stems) > 0
 
 
 SCHEMES = (
