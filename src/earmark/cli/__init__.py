@@ -12,8 +12,8 @@ from earmark._version import __version__
 from earmark.cli.options import COMMAND_LINE
 
 COMMANDS = (
-    *("demo", "check", "prepare", "train", "tune", "cross-validate", "evaluate", "compare"),
-    *("predict", "listen", "export", "model"),
+    *("demo", "manifest", "check", "prepare", "train", "tune", "cross-validate", "evaluate"),
+    *("compare", "predict", "listen", "export", "model"),
 )
 """In the order in which they are used."""
 

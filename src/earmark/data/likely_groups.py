@@ -189,11 +189,11 @@ def _numbered_stems(stems: Sequence[str], labels: Sequence[str]) -> Iterator[str
     for one, label in zip(found, labels, strict=True):
         if one and _is_name_of_recording(one["stem"]):
             of_label[label].add(one["stem"])
-    distinct = set().union(*of_label.values())
+    num_stems = sum(map(len, of_label.values()))
     if (
         len(of_label) == len(set(labels))
         and min(map(len, of_label.values())) >= _FEWEST_NAMES
-        and 2 <= len(stems) / len(distinct) <= _MOST_PARTS
+        and 2 <= len(stems) / num_stems <= _MOST_PARTS
     ):
         mark = marks.pop()
         yield f"{{recording}}{mark}#" + (")" if "(" in mark else "")

@@ -79,12 +79,11 @@ class NamePattern:
         for text in dict.fromkeys((stem, whole, stem + suffix.lower())):
             for expression in self._expressions:
                 found = expression.fullmatch(text)
-                values = (
-                    {key: value.strip() for key, value in found.groupdict().items()}
-                    if found
-                    else {}
-                )
-                if values and all(values.values()):
+                # The extension is never part of a field.
+                if not found or max(map(found.end, self.fields)) > len(stem):
+                    continue
+                values = {key: value.strip() for key, value in found.groupdict().items()}
+                if all(values.values()):
                     return values
         return None
 
