@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="CSV file to write; standard output by default.",
 )
-def manifest(data: DataSource, output: Path | None, reporter: "Reporter") -> None:  # noqa: ARG001
+def manifest(data: DataSource, output: Path | None, reporter: "Reporter") -> None:
     """Write a CSV manifest of DATA: its files, labels, splits, groups and excerpts.
 
     Paths in it are relative to its folder. Edit it, and give it in place of DATA.

@@ -146,7 +146,7 @@ def read_names(source: Path, names: Sequence[str], naming: Naming) -> list[dict[
 
 
 def describe_naming(naming: Naming, recordings: Sequence[Recording]) -> list[str]:
-    r"""What the patterns give, in at most five lines: totals, and files spread over the data.
+    """What the patterns give, in at most five lines: totals, and files spread over the data.
 
     Args:
         naming: The patterns.
@@ -154,7 +154,8 @@ def describe_naming(naming: Naming, recordings: Sequence[Recording]) -> list[str
 
     Example:
         >>> one = Recording(Path("3_anna_1.wav"), "3_anna_1.wav", ("3",), group="anna")
-        >>> print("\\n".join(describe_naming(Naming("{label}_{speaker}_*"), [one])))
+        >>> for line in describe_naming(Naming("{label}_{speaker}_*"), [one]):
+        ...     print(line)
         --label-from "{label}_{speaker}_*": 1 label (3), 1 group (anna)
           3_anna_1.wav: label 3, group anna
     """
