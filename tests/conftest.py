@@ -172,7 +172,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         prepared = prepare(manifest, config, store=tmp_path / "store")
         run = RunFolder(tmp_path / name)
         run.path.mkdir()
-        run.open(config, manifest.to_csv(prepared.keys), overwrite=False)
+        run.open(config, manifest.to_csv(prepared.keys, run.path), overwrite=False)
         torch.manual_seed(seed)
         spec = ModelSpec(config, manifest.labels, crop_frames(config))
         network = new_network(spec)

@@ -114,7 +114,16 @@ def needs_extra(user: str) -> Iterator[None]:
 
 
 class DataError(EarmarkError):
-    """A manifest, folder or clip that cannot be used."""
+    """A manifest, folder or clip that cannot be used.
+
+    Args:
+        message: One line for people.
+        options: Options with which the same command should work; empty if none are known.
+    """
+
+    def __init__(self, message: str, options: str = "") -> None:
+        super().__init__(message)
+        self.options = options
 
 
 AudioFault = Literal[

@@ -8,6 +8,7 @@ from earmark.audit.faults import rate_notes, signal_findings
 from earmark.audit.findings import Audit, Finding
 from earmark.audit.labels import label_findings, label_rows
 from earmark.audit.measure import Measured, measure_recordings
+from earmark.audit.names import name_findings
 from earmark.audit.shortcuts import shortcut_findings
 from earmark.audit.signal import Measurement
 from earmark.data.manifest import Manifest, read_manifest
@@ -60,6 +61,7 @@ def check(
         *_file_findings(manifest, measured),
         *duplicate_findings(manifest, known),
         *label_findings(manifest),
+        *name_findings(manifest),
         *rate_notes(with_stats),
         *shortcut_findings(with_stats),
     ]

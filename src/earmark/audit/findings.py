@@ -8,8 +8,8 @@ from earmark.system.notebook import html_lines, html_table
 
 FindingType = Literal[
     "unreadable", "silent", "clipped", "dc_offset", "dead_channel", "header", "sample_rates",
-    "duplicate", "near_duplicate", "excerpt", "missing_label", "few_groups", "unbalanced",
-    "shortcut",
+    "duplicate", "near_duplicate", "excerpt", "missing_label", "few_groups",
+    "likely_groups", "unbalanced", "shortcut",
 ]  # fmt: skip
 Severity = Literal["error", "warning", "note"]
 MAX_SHOWN = 20

@@ -6,6 +6,7 @@ from typing import Any
 
 from earmark.audit.findings import Finding
 from earmark.audit.signal import SignalStats
+from earmark.data.guesses import guess_naming
 from earmark.data.labels import labels_short_of_groups
 from earmark.data.manifest import Manifest
 from earmark.data.recording import SPLITS
@@ -53,6 +54,9 @@ def label_findings(manifest: Manifest) -> Iterator[Finding]:
     """
     if len(manifest.labels) == 1:
         message = f"{manifest.labels[0]} is the only label; a classifier needs at least two"
+        guess = guess_naming([one.name for one in manifest.recordings])
+        if guess and manifest.source.is_dir() and not manifest.naming:
+            message += f"; {guess}"
         yield Finding("missing_label", "warning", (), message)
     yield from _missing(manifest) if manifest.has_splits else _few_groups(manifest)
     counts = Counter(label for one in manifest.recordings for label in one.labels)

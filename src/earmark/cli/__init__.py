@@ -9,16 +9,22 @@ from importlib import import_module
 import click
 
 from earmark._version import __version__
+from earmark.cli.options import COMMAND_LINE
 
 COMMANDS = (
-    *("demo", "check", "prepare", "train", "tune", "cross-validate", "evaluate", "compare"),
-    *("predict", "listen", "export", "model"),
+    *("demo", "manifest", "check", "prepare", "train", "tune", "cross-validate", "evaluate"),
+    *("compare", "predict", "listen", "export", "model"),
 )
 """In the order in which they are used."""
 
 
 class LazyGroup(click.Group):
     """Imports the module of a command when the command is asked for."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keeps the command line, which an error may have to repeat."""
+        ctx.meta[COMMAND_LINE] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands."""

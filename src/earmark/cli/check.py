@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import data_argument, json_option, resumable, store_option
+from earmark.cli.options import DataSource, data_argument, json_option, resumable, store_option
 from earmark.cli.printing import read_data
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @store_option
 @json_option
 def check(
-    data: Path,
+    data: DataSource,
     strict: bool,
     as_json: bool,
     page: Path | None,
@@ -42,7 +42,7 @@ def check(
     manifest = read_data(data)
     audit = audit_data(manifest, store=store_root, reporter=reporter)
     if page:
-        write_audit(page, audit, str(data))
+        write_audit(page, audit, str(data.path))
     if as_json:
         click.echo(json.dumps(audit.to_dict()))
     else:

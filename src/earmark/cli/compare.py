@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.options import (
+    DataSource,
     adjusted,
     computing,
     data_argument,
@@ -14,7 +15,7 @@ from earmark.cli.options import (
     json_option,
     store_option,
 )
-from earmark.cli.printing import exit_if_skipped, print_comparison, read_data
+from earmark.cli.printing import exit_if_skipped, print_comparison, read_test_data
 
 if TYPE_CHECKING:
     from earmark.system.runtime import Runtime
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 def compare(  # noqa: PLR0913 - one per option
     first: Path,
     second: Path,
-    data: Path,
+    data: DataSource,
     store_root: Path | None,
     runtime: "Runtime",
     as_json: bool,
@@ -42,7 +43,12 @@ def compare(  # noqa: PLR0913 - one per option
     from earmark.evaluation.compare import compare as compare_models
 
     found = compare_models(
-        first, second, read_data(data), device=runtime, store=store_root, settings=settings
+        first,
+        second,
+        read_test_data(data, first, second),
+        device=runtime,
+        store=store_root,
+        settings=settings,
     )
     if not runtime.is_main:
         return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earmark.cli.options import (
+    DataSource,
     computing,
     configured,
     data_argument,
@@ -66,7 +67,7 @@ logger = logging.getLogger(__name__)
 @seeded
 @configured
 def cross_validate(
-    data: Path,
+    data: DataSource,
     as_json: bool,
     config: "Config",
     runtime: "Runtime",
@@ -77,7 +78,7 @@ def cross_validate(
     from earmark.training.cross_validation.run import Plan
     from earmark.training.cross_validation.run import cross_validate as cross_validate_data
 
-    found = cross_validate_data(data, Plan(**plan), config, device=runtime, store=store_root)
+    found = cross_validate_data(data.read(), Plan(**plan), config, device=runtime, store=store_root)
     if as_json:
         click.echo(json.dumps(found.to_dict()))
     else:

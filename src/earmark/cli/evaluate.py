@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.options import (
+    DataSource,
     adjusted,
     computing,
     data_argument,
@@ -15,7 +16,7 @@ from earmark.cli.options import (
     model_argument,
     store_option,
 )
-from earmark.cli.printing import exit_if_skipped, print_analysis, print_evaluation, read_data
+from earmark.cli.printing import exit_if_skipped, print_analysis, print_evaluation, read_test_data
 
 if TYPE_CHECKING:
     from earmark.system.runtime import Runtime
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 @adjusted
 def evaluate(  # noqa: PLR0913 - one per option
     model: Path,
-    data: Path,
+    data: DataSource,
     output: Path | None,
     robustness: bool,
     baseline: Path | None,
@@ -62,7 +63,7 @@ def evaluate(  # noqa: PLR0913 - one per option
 
     found = evaluate_model(
         model,
-        read_data(data),
+        read_test_data(data, model),
         output=output,
         extras=Extras(robustness, baseline),
         device=runtime,

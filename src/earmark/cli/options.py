@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,11 @@ import click
 from earmark.errors import EarmarkError, needs_extra
 
 if TYPE_CHECKING:
+    from earmark.data.manifest import Manifest
     from earmark.system.progress import Reporter
 
+COMMAND_LINE = "earmark.command_line"
+"""Where a Click context keeps the words of the command line."""
 INTERRUPTED = 130
 READER_GONE = 141
 
@@ -75,9 +79,19 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
             if debug:
                 traceback.print_exc()
             click.echo(f"earmark: {_describe(error)}", err=True)
+            if options_that_work := getattr(error, "options", ""):
+                click.echo(f"earmark: try: {_command_line()} {options_that_work}", err=True)
             sys.exit(error.exit_status if isinstance(error, EarmarkError) else 1)
 
     return run
+
+
+def _command_line() -> str:
+    """The running command as it was typed."""
+    from earmark.data.patterns import quote
+
+    words = click.get_current_context().meta.get(COMMAND_LINE, ())
+    return " ".join(("earmark", *map(quote, words)))
 
 
 def _open_streams() -> None:
@@ -189,7 +203,58 @@ def computing(function: Function) -> Function:
     return run
 
 
-data_argument = click.argument("data", type=click.Path(path_type=Path))
+@dataclass(frozen=True)
+class DataSource:
+    """DATA, and how the names of its files are read.
+
+    Args:
+        path: The folder or manifest.
+        naming: The patterns that were given, by their names in `read_manifest`.
+    """
+
+    path: Path
+    naming: Mapping[str, str]
+
+    def __str__(self) -> str:
+        """The words of a command line."""
+        from earmark.data.naming import Naming
+        from earmark.data.patterns import quote
+
+        words = (quote(str(self.path)), str(Naming(**self.naming)))
+        return " ".join(word for word in words if word)
+
+    def read(self) -> "Manifest":
+        """Reads the data set."""
+        from earmark.data.manifest import read_manifest
+
+        return read_manifest(self.path, **self.naming)
+
+
+def data_argument(function: Function) -> Function:
+    """Adds DATA, --label-from and --group-from, and passes on the data source that they make."""
+
+    @click.argument("data", type=click.Path(path_type=Path))
+    @click.option(
+        "--label-from",
+        metavar="PATTERN",
+        help='Where the label is in file names, such as "{label}_*" or "*-{label}.wav".',
+    )
+    @click.option(
+        "--group-from",
+        metavar="PATTERN",
+        help='Where speaker, piece or session is in file names, such as "{speaker}_*".',
+    )
+    @functools.wraps(function)
+    def run(
+        *args: object, data: Path, label_from: str | None, group_from: str | None, **options: object
+    ) -> None:
+        given = {"label_from": label_from, "group_from": group_from}
+        naming = {key: value for key, value in given.items() if value is not None}
+        function(*args, data=DataSource(data, naming), **options)
+
+    return run
+
+
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 overwrite_option = click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import configured, data_argument, json_option, resumable
+from earmark.cli.options import DataSource, configured, data_argument, json_option, resumable
 from earmark.cli.printing import exit_if_skipped, read_data
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @json_option
 @configured
 def prepare(
-    data: Path,
+    data: DataSource,
     store: Path | None,
     verify: bool,
     as_json: bool,

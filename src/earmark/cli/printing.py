@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from earmark.cli.options import DataSource
 from earmark.evaluation.metrics.formats import format_interval, format_ratio
 
 if TYPE_CHECKING:
@@ -29,11 +30,22 @@ SEGMENT_COLUMNS = ("file", "start", "end", "label", "probability")
 RATIOS = ("precision", "recall", "f1")
 
 
-def read_data(data: Path) -> "Manifest":
+def read_data(data: DataSource) -> "Manifest":
     """Reads a data set and logs what was assumed."""
-    from earmark.data.manifest import read_manifest
+    return _log_notes(data.read())
 
-    manifest = read_manifest(data)
+
+def read_test_data(data: DataSource, *models: Path) -> "Manifest":
+    """`read_data` for the test of models, by default with the patterns of their training."""
+    from earmark.evaluation.held_out import read_as_trained
+    from earmark.models.run_folder import find_run
+
+    if data.naming:
+        return read_data(data)
+    return _log_notes(read_as_trained(data.path, *map(find_run, models)))
+
+
+def _log_notes(manifest: "Manifest") -> "Manifest":
     for note in manifest.notes:
         logger.info(f"note: {note}")
     return manifest

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earmark.cli.options import (
+    DataSource,
     Function,
     computing,
     configured,
@@ -73,7 +74,7 @@ def _from_study(function: Function) -> Function:
 @seeded
 @configured
 def train(  # noqa: PLR0913 - as many as the command has options
-    data: Path,
+    data: DataSource,
     run: Path,
     num_seeds: int | None,
     overwrite: bool,
@@ -83,17 +84,19 @@ def train(  # noqa: PLR0913 - as many as the command has options
     runtime: "Runtime",
 ) -> None:
     """Train a network, with validation after every epoch and early stopping."""
+    from earmark.data.patterns import quote
     from earmark.training.seeds import train_seeds
     from earmark.training.train import train as train_network
 
+    manifest = data.read()
     if num_seeds is None:
         result = train_network(
-            data, run, config, device=runtime, store=store_root, overwrite=overwrite
+            manifest, run, config, device=runtime, store=store_root, overwrite=overwrite
         )
         runs = [result]
     else:
         result = train_seeds(
-            data, run, num_seeds, config, device=runtime, store=store_root, overwrite=overwrite
+            manifest, run, num_seeds, config, device=runtime, store=store_root, overwrite=overwrite
         )
         runs = result.runs
     if not runtime.is_main:
@@ -105,5 +108,5 @@ def train(  # noqa: PLR0913 - as many as the command has options
             click.echo(one.summary())
         if len(runs) > 1:
             click.echo(result.summary())
-        click.echo(f"Run folder: {run}. Test it: earmark evaluate {runs[0].run} {data}")
+        click.echo(f"Run folder: {run}. Test it: earmark evaluate {quote(str(runs[0].run))} {data}")
     exit_if_skipped(runs[0].skipped)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.options import (
+    DataSource,
     computing,
     configured,
     data_argument,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 @seeded
 @configured
 def tune(  # noqa: PLR0913 - as many as the command has options
-    data: Path,
+    data: DataSource,
     study: Path,
     trials: int | None,
     num_workers: int | None,
@@ -60,14 +61,17 @@ def tune(  # noqa: PLR0913 - as many as the command has options
     """
     from earmark.cli.terminal import print_table
     from earmark.config import override
+    from earmark.data.patterns import quote
     from earmark.training.tuning.search import tune as search
 
     if trials is not None:
         config = override(config, [f"tune.trials={trials}"])
-    result = search(data, study, config, device=runtime, store=store_root, num_workers=num_workers)
+    result = search(
+        data.read(), study, config, device=runtime, store=store_root, num_workers=num_workers
+    )
     if as_json:
         click.echo(json.dumps(result.to_dict()))
         return
     print_table("", ("setting", "best"), result.best.rows())
     click.echo(result.summary())
-    click.echo(f"Train it: earmark train {data} -o RUN --from-study {study}")
+    click.echo(f"Train it: earmark train {data} -o RUN --from-study {quote(str(study))}")

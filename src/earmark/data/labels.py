@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from earmark.config import TrainConfig
 from earmark.data.content import Clip
+from earmark.data.guesses import guess_naming
+from earmark.data.likely_groups import guess_groups
 from earmark.data.manifest import Manifest
 from earmark.data.recording import SPLIT_TITLES, SPLITS
 from earmark.errors import DataError
@@ -45,7 +47,11 @@ def name_task(manifest: Manifest, config: TrainConfig) -> Task:
     labels = manifest.labels
     if len(labels) < 2:
         found = f"only the label {labels[0]!r}" if labels else "no label"
-        raise DataError(f"{manifest.source}: {found}; a classifier needs at least two")
+        message = f"{manifest.source}: {found}; a classifier needs at least two"
+        guess = guess_naming([one.name for one in manifest.recordings])
+        if guess and manifest.source.is_dir() and not manifest.naming:
+            raise DataError(f"{message}; {guess}", str(guess.naming))
+        raise DataError(message)
     if config.task == "auto":
         task = find_task((one.labels for one in manifest.recordings), len(labels))
     else:
@@ -159,3 +165,5 @@ def log_data(manifest: Manifest, task: Task) -> None:
     logger.info(f"data: {manifest.summary()}")
     for note in manifest.notes:
         logger.info(f"note: {note}")
+    if guess := guess_groups(manifest):
+        logger.warning(str(guess))

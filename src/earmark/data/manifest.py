@@ -1,18 +1,24 @@
 """The table of recordings: the labels of each file, and its split, fold and group."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.data.folders import read_folder
+from earmark.data.guesses import NAMING_HELP, guess_naming, sound_names
+from earmark.data.naming import NO_NAMING, Naming, describe_naming
 from earmark.data.overlap import refuse_group_overlap, refuse_sound_overlap
 from earmark.data.recording import SPLIT_TITLES, SPLITS, Recording
 from earmark.data.tables import read_table
-from earmark.errors import DataError
+from earmark.data.writing import manifest_table, stored_table
+from earmark.errors import ConfigError, DataError
 from earmark.features.store import ClipKey
-from earmark.system.files import csv_lines
+from earmark.system.files import atomic_write
 from earmark.system.notebook import html_lines, html_table
+
+logger = logging.getLogger(__name__)
 
 _MANIFEST_NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
 
@@ -27,6 +33,7 @@ class Manifest:
         labels: The vocabulary, sorted; the index of a label is its target.
         notes: What was assumed while reading.
         folder: The data folder, which is never written to; None when a table alone was given.
+        naming: The patterns of file names that it was read with.
 
     Example:
         >>> one = Recording(Path("sounds/music/a.wav"), "music/a.wav", ("music",), group="a")
@@ -40,6 +47,7 @@ class Manifest:
     labels: tuple[str, ...]
     notes: tuple[str, ...] = ()
     folder: Path | None = None
+    naming: Naming = NO_NAMING
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -102,23 +110,44 @@ class Manifest:
     def _totals(self) -> Counter[str]:
         return Counter(label for one in self.recordings for label in one.labels)
 
-    def to_csv(self, keys: Mapping[str, ClipKey]) -> str:
-        """The table as CSV text.
+    def to_csv(self, keys: Mapping[str, ClipKey], folder: Path) -> str:
+        """The text of ``recordings.csv``, which `read_manifest` reads.
 
         Args:
             keys: Name of a recording to the key of its features, where they are stored.
+            folder: Where the table will lie; the paths are relative to it.
         """
-        rows: list[tuple[object, ...]] = [
-            ("name", "label", "split", "fold", "group", "start", "end", "key")
-        ]
-        for one in self.recordings:
-            end = "" if one.excerpt.end is None else one.excerpt.end
-            names = (one.name, ";".join(one.labels), one.split or "", one.fold or "", one.group)
-            rows.append((*names, one.excerpt.start or "", end, keys.get(one.name, "")))
-        return "".join(csv_lines(rows))
+        return stored_table(self.recordings, keys, folder)
+
+    def write(self, path: Path | str) -> None:
+        """Writes a CSV manifest that reads as this one does.
+
+        Args:
+            path: The file, ``.csv``. Paths in it are relative to its folder. It has a column for
+                everything that the recordings have: splits, folds, groups, excerpts and other
+                columns.
+
+        Raises:
+            DataError: A file name is no text, so that no table can hold it.
+            OSError: The file cannot be written.
+
+        Example:
+            >>> import earmark, tempfile
+            >>> from earmark.data.demo import demo_data
+            >>> with demo_data() as data, tempfile.TemporaryDirectory() as folder:
+            ...     earmark.read_manifest(data).write(f"{folder}/all.csv")
+            ...     len(earmark.read_manifest(f"{folder}/all.csv"))
+            130
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".csv":
+            raise DataError(f"{path}: a manifest is written as CSV; give a name with .csv")
+        atomic_write(path, manifest_table(self.recordings, path.parent))
 
 
-def read_manifest(data: Path | str | Manifest) -> Manifest:
+def read_manifest(
+    data: Path | str | Manifest, *, label_from: str | None = None, group_from: str | None = None
+) -> Manifest:
     """Reads a data set: a folder of either layout, or a CSV, JSON Lines or Parquet manifest.
 
     Args:
@@ -126,9 +155,16 @@ def read_manifest(data: Path | str | Manifest) -> Manifest:
             holds a ``manifest.csv`` (``.jsonl``, ``.parquet``), or the manifest itself. In both
             layouts the folder below the label, if there is one, is the group. A `Manifest` is
             returned as it is.
+        label_from: A pattern of file names with the label in it, such as ``{label}_*``, for data
+            without label folders. `NamePattern` describes the patterns. Other fields in it are the
+            group, except ``{split}`` and ``{fold}``.
+        group_from: A pattern with the group in it, such as ``{speaker}_nohash_*``. A group may
+            have several labels.
 
     Raises:
-        DataError: Nothing usable is there, or groups or sound overlap between splits.
+        ConfigError: A pattern is wrong.
+        DataError: Nothing usable is there, groups or sound overlap between splits, or file names
+            do not fit ``label_from``.
 
     Example:
         >>> from earmark.data.demo import demo_data
@@ -136,23 +172,45 @@ def read_manifest(data: Path | str | Manifest) -> Manifest:
         ...     read_manifest(folder).labels
         ('music', 'speech')
     """
+    naming = Naming(label_from, group_from)
     if isinstance(data, Manifest):
+        if naming:
+            raise ConfigError(f"{data.source}: is read already; give {naming} where it is read")
         return data
     data = Path(data)
     if not data.exists():
         raise DataError(f"{data}: no such file or folder")
     table, rows = _find_table(data), {}
     if table is None:
-        recordings, notes = read_folder(data)
+        recordings, notes = read_folder(data, naming)
     else:
-        recordings, rows = read_table(table)
+        recordings, rows = read_table(table, naming)
         notes = [f"taken from {table.name}"]
     ordered = tuple(sorted(recordings, key=lambda one: (one.name, one.excerpt.start)))
     labels = tuple(sorted({label for one in ordered for label in one.labels}))
     folder = data if data.is_dir() else None
-    manifest = Manifest(table or data, ordered, labels, tuple(notes), folder)
+    manifest = Manifest(table or data, ordered, labels, tuple(notes), folder, naming)
+    for line in describe_naming(naming, ordered) if naming else ():
+        logger.info(line)
     _check(manifest, rows)
     return manifest
+
+
+def _nothing_found(manifest: Manifest) -> DataError:
+    """Why there are no recordings, with the pattern that would find some."""
+    source = manifest.source
+    names = sound_names(source) if source.is_dir() else []
+    if not names:
+        found = f" ({'; '.join(manifest.notes)})" if manifest.notes else ""
+        return DataError(
+            f"{source}: no sound files found; expected DATA/LABEL/*.wav, "
+            "DATA/{training,validation,testing}/LABEL/*.wav or a manifest with path and label"
+            f"{found}"
+        )
+    guess = guess_naming(names)
+    advice = str(guess) if guess else NAMING_HELP
+    options = str(guess.naming) if guess else ""
+    return DataError(f"{source}: {len(names)} sound files, but no label folders; {advice}", options)
 
 
 def _find_table(data: Path) -> Path | None:
@@ -173,12 +231,7 @@ def _check(manifest: Manifest, rows: Mapping[str, int]) -> None:
         DataError: They do not pass.
     """
     if not manifest.recordings:
-        found = f" ({'; '.join(manifest.notes)})" if manifest.notes else ""
-        raise DataError(
-            f"{manifest.source}: no sound files found; expected DATA/LABEL/*.wav, "
-            "DATA/{training,validation,testing}/LABEL/*.wav or a manifest with path and label"
-            f"{found}"
-        )
+        raise _nothing_found(manifest)
     if any(recording.split for recording in manifest.recordings) and not manifest.has_splits:
         without = next(one for one in manifest.recordings if not one.split)
         raise DataError(

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from earmark.audio.source import WHOLE, Excerpt
+from earmark.data.naming import NO_NAMING, Naming, read_names
 from earmark.data.overlap import Files
 from earmark.data.recording import SPLIT_NAMES, Recording, normalize
 from earmark.errors import DataError, needs_extra
 from earmark.system.numbers import parse_number
 
 COLUMNS = ("path", "label", "split", "fold", "group", "start", "end")
+STORED_COLUMNS = ("path", "name", "label", "split", "fold", "group", "start", "end", "key")
+"""Columns of the ``recordings.csv`` in folders that earmark fills."""
 _REQUIRED = ("path", "label")
 _WHOLE_FLOATS = 2.0**53
 _DELIMITERS = (";", "\t", "|")
@@ -48,11 +51,12 @@ class Row:
 _Numbered = list[tuple[int, dict[str, Any]]]
 
 
-def read_table(path: Path) -> tuple[list[Recording], dict[str, int]]:
+def read_table(path: Path, naming: Naming = NO_NAMING) -> tuple[list[Recording], dict[str, int]]:
     """Reads the recordings of a manifest file.
 
     Args:
         path: A CSV, JSON Lines or Parquet file.
+        naming: Patterns that the paths in it are read with.
 
     Returns:
         The recordings in the order of the file, and the row of each by its name.
@@ -64,7 +68,7 @@ def read_table(path: Path) -> tuple[list[Recording], dict[str, int]]:
     files = Files()
     rows: dict[str, int] = {}
     seen: dict[tuple[Path, Excerpt], int] = {}
-    for row in _read_rows(path):
+    for row in _with_names(path, _read_rows(path, naming), naming):
         one = _recording(path, row, files)
         first = seen.setdefault((files.real(one.path), one.excerpt), row.number)
         if first != row.number:
@@ -80,6 +84,20 @@ def read_table(path: Path) -> tuple[list[Recording], dict[str, int]]:
         recordings.append(one)
     _refuse_missing_labels(path, recordings, rows)
     return recordings, rows
+
+
+def _with_names(path: Path, rows: list[Row], naming: Naming) -> list[Row]:
+    """The rows, with the cells that the names of the files give."""
+    for column in naming.columns:
+        filled = next((row for row in rows if row.cells.get(column)), None)
+        if filled:
+            raise DataError(
+                f"{path}, row {filled.number}: column {column} has a value, which {naming} would "
+                "replace; leave out the pattern, or remove the column"
+            )
+    names = [row.cells.get("path", "").removeprefix("./") for row in rows]
+    found = read_names(path, names, naming) if naming else [{} for _ in rows]
+    return [Row(row.number, {**row.cells, **cells}) for row, cells in zip(rows, found, strict=True)]
 
 
 def _refuse_missing_labels(
@@ -102,15 +120,17 @@ def _recording(source: Path, row: Row, files: Files) -> Recording:
         raise DataError(f"{where}: split {split!r} is not training, validation or testing")
     excerpt = _excerpt(cells, where)
     path = files.locate(source.parent, cells["path"], where)
+    is_stored = tuple(cells) == STORED_COLUMNS
+    named = cells["path"] + (f" {excerpt}" if excerpt != WHOLE else "")
     return Recording(
         path=path,
-        name=cells["path"] + (f" {excerpt}" if excerpt != WHOLE else ""),
+        name=cells["name"] if is_stored and cells["name"] else named,
         labels=tuple(sorted(labels)),
         group=normalize(cells.get("group", "")) or files.spelling(path, cells["path"]),
         split=SPLIT_NAMES.get(split),
         fold=cells.get("fold") or None,
         excerpt=excerpt,
-        extra={key: value for key, value in cells.items() if key not in COLUMNS},
+        extra={key: value for key, value in cells.items() if key not in COLUMNS and not is_stored},
     )
 
 
@@ -127,7 +147,7 @@ def _excerpt(cells: Mapping[str, str], where: str) -> Excerpt:
     return excerpt
 
 
-def _read_rows(path: Path) -> list[Row]:
+def _read_rows(path: Path, naming: Naming) -> list[Row]:
     """Reads a table; the columns of `COLUMNS` are found in any case of letters.
 
     Raises:
@@ -145,7 +165,7 @@ def _read_rows(path: Path) -> list[Row]:
         raise DataError(
             f"{path}: not a manifest; give a folder, or a .csv, .jsonl or .parquet file"
         )
-    _check_columns(path, columns)
+    _check_columns(path, columns, naming)
     return [
         Row(
             number,
@@ -177,12 +197,12 @@ def _cell(value: Any, where: str) -> str:
     return str(value).strip()
 
 
-def _check_columns(path: Path, columns: Sequence[str]) -> None:
+def _check_columns(path: Path, columns: Sequence[str], naming: Naming) -> None:
     known = Counter(map(_column, columns))
     twice = [name for name in COLUMNS if known[name] > 1]
     if twice:
         raise DataError(f"{path}: two columns have the name {twice[0]}; keep one")
-    missing = [name for name in _REQUIRED if not known[name]]
+    missing = [name for name in _REQUIRED if not known[name] and name not in naming.columns]
     if columns and missing:
         listed = ", ".join(columns[:8]) + (", ..." if len(columns) > 8 else "")
         wrong = [one for one in _DELIMITERS if one in listed]
@@ -209,14 +229,16 @@ def _refuse_near_columns(path: Path, columns: Sequence[str], absent: Collection[
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        # Without translation: a line feed or a carriage return may be part of a quoted file name.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 text: {error}") from None
 
 
 def _read_csv(path: Path) -> tuple[list[str], _Numbered]:
     # Strict, or a quote that is never closed swallows the rest of the file.
-    reader = csv.reader(io.StringIO(_read_text(path)), strict=True)
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
     columns: list[str] = []
     rows: _Numbered = []
     number = 1
@@ -240,7 +262,7 @@ def _read_csv(path: Path) -> tuple[list[str], _Numbered]:
 
 def _read_json_lines(path: Path) -> tuple[list[str], _Numbered]:
     rows: _Numbered = []
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    for number, line in enumerate(re.split(r"\r\n?|\n", _read_text(path)), start=1):
         if not line.strip():
             continue
         try:

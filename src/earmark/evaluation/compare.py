@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.manifest import Manifest
 from earmark.errors import DataError, FailedFile
 from earmark.evaluation.evaluate import evaluate_checkpoint
+from earmark.evaluation.held_out import read_as_trained
 from earmark.evaluation.metrics.formats import format_interval
 from earmark.evaluation.metrics.significance import PairedDifference, compare_paired
 from earmark.evaluation.result import Evaluation, join_labels
@@ -139,7 +140,8 @@ def compare(
     """
     paths = Path(first), Path(second)
     checkpoints = [load_checkpoint(path).adjust(settings) for path in paths]
-    manifest = read_manifest(data)
+    runs = [find_run(path) for path in paths]
+    manifest = read_as_trained(data, *runs)
     with running(device) as runtime:
         tests = [
             evaluate_checkpoint(
@@ -147,9 +149,9 @@ def compare(
                 manifest,
                 runtime=runtime,
                 store_root=Path(store) if store else None,
-                run=run.path if (run := find_run(path)) else None,
+                run=run.path if run else None,
             )
-            for path, checkpoint in zip(paths, checkpoints, strict=True)
+            for run, checkpoint in zip(runs, checkpoints, strict=True)
         ]
     names = [{clip.name for clip in test.predictions.clips} for test in tests]
     shared = names[0] & names[1]

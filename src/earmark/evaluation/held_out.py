@@ -7,7 +7,7 @@ from pathlib import Path
 
 from earmark.data.content import Clip, ContentSet
 from earmark.data.labels import require_labels
-from earmark.data.manifest import Manifest
+from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import Prepared, usable_clips
 from earmark.errors import DataError
 from earmark.features.store import ClipKey
@@ -30,6 +30,23 @@ class SeenData:
     content: ContentSet
     groups: frozenset[str]
     majority_labels: tuple[str, ...]
+
+
+def read_as_trained(data: Path | str | Manifest, *runs: RunFolder | None) -> Manifest:
+    """Reads a data set; if a run was trained on it, with the patterns of file names of that run.
+
+    Args:
+        data: What `read_manifest` takes.
+        runs: The run folders of the models that will be tested, where they are known.
+
+    Raises:
+        DataError: The data cannot be read.
+        TrainingError: The record of a run is damaged.
+    """
+    if isinstance(data, Manifest):
+        return data
+    stored = (run.read_naming(Path(data)) for run in runs if run)
+    return read_manifest(data, **next((naming for naming in stored if naming), {}))
 
 
 def read_seen_data(run: Path | None) -> SeenData | None:

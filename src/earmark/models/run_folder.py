@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from earmark.config import Config
+from earmark.errors import TrainingError
 from earmark.models.work_folder import WEIGHTS, WorkFolder
-from earmark.system.files import atomic_write, read_text
+from earmark.system.files import atomic_write, path_from, read_text
 
 _EXTENDABLE = ("epochs", "patience")
 """Settings of ``train`` that may change when a run goes on: they only set when it ends."""
@@ -24,6 +25,7 @@ class RunFolder(WorkFolder):
 
         config.toml         all settings; its first line marks the folder as earmark's
         recordings.csv      every recording with its split, group and content
+        naming.json         the patterns of file names that the data were read with, if any
         teachers.csv        digests of the teachers' weights, if there are teachers
         log.jsonl           a line an epoch
         best.safetensors    the model
@@ -54,6 +56,10 @@ class RunFolder(WorkFolder):
     def last(self) -> Path:
         """The weights and the state of the last epoch."""
         return self.path / "last.safetensors"
+
+    @property
+    def _naming(self) -> Path:
+        return self.path / "naming.json"
 
     def _results(self) -> tuple[Path, ...]:
         names = ("loss.png", "predictions.csv", "report.html", "model_card.md")
@@ -98,6 +104,36 @@ class RunFolder(WorkFolder):
             for file in self._results():
                 file.unlink(missing_ok=True)
         self._identify(config, table, config.train.teachers)
+
+    def write_naming(self, data: Path, naming: Mapping[str, str | None]) -> None:
+        """Writes how the names of files in a data set were read, if they were.
+
+        A run that resumes from its own ``recordings.csv`` keeps what it has.
+
+        Args:
+            data: The data set, as it was named.
+            naming: Patterns by their names in `read_manifest`.
+        """
+        if any(naming.values()):
+            document = {"data": path_from(self.path, data), **naming}
+            atomic_write(self._naming, json.dumps(document) + "\n")
+        elif not self.last.exists():
+            self._naming.unlink(missing_ok=True)
+
+    def read_naming(self, data: Path) -> dict[str, str | None]:
+        """The patterns that the run read a data set with; none if it was trained on another.
+
+        Args:
+            data: The data set.
+        """
+        try:
+            document = json.loads(read_text(self._naming))
+            stored = document.pop("data")
+        except FileNotFoundError:
+            return {}
+        except (ValueError, KeyError, AttributeError):
+            raise TrainingError(f"{self._naming}: damaged; train again") from None
+        return document if (self.path / stored).resolve() == data.resolve() else {}
 
     def write_log(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Writes ``log.jsonl``."""

@@ -1,5 +1,7 @@
 """What run, study and cross-validation folders have in common: owner, settings and data."""
 
+import csv
+import io
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,7 +95,7 @@ class WorkFolder:
         Raises:
             TrainingError: It did not.
         """
-        if _read(self.recordings) not in ("", table):
+        if not _are_same(_read(self.recordings), table):
             raise self._another(self.other_data)
         if self.recordings.exists() and _read(self.teachers) != _digest_teachers(teachers):
             raise self._another("the teachers have changed")
@@ -157,6 +159,19 @@ def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         nested = isinstance(value, Mapping)
         flat |= _flatten(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
     return flat
+
+
+def _are_same(stored: str, table: str) -> bool:
+    """Whether two tables list the same recordings, wherever their files lie; also if none is."""
+    return stored in ("", table) or _without_paths(stored) == _without_paths(table)
+
+
+def _without_paths(table: str) -> list[list[str]]:
+    columns, *rows = csv.reader(io.StringIO(table, newline=""))
+    return [
+        [cell for column, cell in zip(columns, row, strict=False) if column != "path"]
+        for row in (columns, *rows)
+    ]
 
 
 def _read(path: Path) -> str:

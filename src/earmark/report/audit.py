@@ -31,6 +31,7 @@ _TITLES: dict[FindingType, str] = {
     "excerpt": "Shared excerpts",
     "missing_label": "Missing labels",
     "few_groups": "Few groups",
+    "likely_groups": "Likely groups",
     "unbalanced": "Unbalanced labels",
     "shortcut": "Shortcuts",
 }

@@ -105,6 +105,8 @@ def _facts(origin: Origin, spec: ModelSpec) -> list[tuple[str, str]]:
         ("Date", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("earmark", __version__),
     ]
+    if origin.naming:
+        facts.insert(2, ("File names", origin.naming))
     if len(spec.labels) > MAX_TITLE_LABELS:
         facts.append(("Labels", ", ".join(spec.labels)))
     return facts

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.manifest import Manifest
 from earmark.evaluation.analysis.analyze import Analysis, analyze
 from earmark.evaluation.baselines import read_predictions
 from earmark.evaluation.evaluate import evaluate_model
+from earmark.evaluation.held_out import read_as_trained
 from earmark.evaluation.loaded_model import LoadedModel
 from earmark.evaluation.result import Evaluation
 from earmark.models.checkpoint import load_checkpoint
@@ -114,8 +115,8 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
     # Read before the work, and before the report may replace it.
     stored = read_predictions(Path(extras.baseline)) if extras.baseline else None
     checkpoint = load_checkpoint(path).adjust(settings)
-    manifest = read_manifest(data)
     found = find_run(path)
+    manifest = read_as_trained(data, found)
     run = found.path if found else None
     file, folder = _find_folder(path, output, found)
     if output:
@@ -134,7 +135,7 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
     report = None
     if folder:
         split = TEST_SPLIT if manifest.has_splits else HELD_OUT
-        origin = Origin(file, str(manifest.given), split, run)
+        origin = Origin(file, str(manifest.given), split, run, str(manifest.naming))
         report = write_report(folder, evaluation, checkpoint, origin, analysis)
     return TestReport(evaluation, analysis, report)
 

@@ -27,12 +27,14 @@ class Origin:
         data: The data set.
         split: `TEST_SPLIT`, or `HELD_OUT` for data without splits.
         run: The run folder of the model, whose losses the report shows.
+        naming: The patterns of file names that the data were read with, as options.
     """
 
     model: Path
     data: str
     split: str = TEST_SPLIT
     run: Path | None = None
+    naming: str = ""
 
 
 def render_model(checkpoint: Checkpoint, evaluation: Evaluation) -> Markup:

@@ -96,6 +96,30 @@ def plain_path(path: Path) -> Path:
     return Path(os.path.realpath(Path(*parts[:after])), *parts[after:])
 
 
+def path_from(folder: Path, path: Path) -> str:
+    """How a file is written in a table that lies in a folder: relative to it, with ``/``.
+
+    Links on the way to the folders are resolved, so that ``..`` means the same for every reader.
+
+    Args:
+        folder: Where the table lies; it need not exist.
+        path: The file.
+
+    Returns:
+        A relative path; an absolute one if there is none, as between the drives of Windows.
+
+    Example:
+        >>> path_from(Path("runs/one"), Path("sounds/a.wav"))
+        '../../sounds/a.wav'
+    """
+    # A link to a file keeps its name, which may give its format.
+    target = Path(os.path.realpath(path.parent), path.name)
+    try:
+        return Path(os.path.relpath(target, os.path.realpath(folder))).as_posix()
+    except ValueError:
+        return target.as_posix()
+
+
 def place_below(folder: Path, path: Path) -> Path:
     """Where the output for an input file goes.
 

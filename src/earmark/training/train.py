@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -161,13 +161,14 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     loaders = make_loaders(manifest, task, config, features, runtime)
     spec = ModelSpec(config, manifest.labels, loaders.window_frames, task)
     require_short_windows(spec)
-    table = manifest.to_csv(loaders.prepared.keys)
+    table = manifest.to_csv(loaders.prepared.keys, run)
     teachers = load_teachers(spec, table, runtime)
     folder.refuse_other_data(table, config.train.teachers, overwrite=overwrite)
     objective = make_objective(spec, loaders.train.dataset.window_targets, teachers, runtime)
     runtime.wait()
     if runtime.is_main:
         folder.open(config, table, overwrite=overwrite)
+        folder.write_naming(manifest.given, asdict(manifest.naming))
     runtime.wait()
     job = _Job(folder, spec, loaders, objective, runtime, watch)
     state = _start_or_resume(job)

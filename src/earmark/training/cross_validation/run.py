@@ -98,7 +98,7 @@ def cross_validate(
         features = FeatureStore(store, config.features)
         prepared = prepare_recordings(manifest.recordings, features, reporter=runtime.reporter)
         manifest = _usable(manifest, task, prepared)
-        table = manifest.to_csv(prepared.keys)
+        table = manifest.to_csv(prepared.keys, folder.path)
         folder.open(config, table, teachers, overwrite=plan.overwrite)
         # The task of all recordings, whatever labels a fold holds.
         config = config.with_train(task=task.name)

@@ -141,7 +141,7 @@ def _set_up(
     for front_end in space.front_ends():
         features = FeatureStore(store, front_end.features)
         keys |= prepare_once(recordings, features, runtime).keys
-    table = seen.to_csv(keys)
+    table = seen.to_csv(keys, folder.path)
     folder.refuse_other_data(table, config.train.teachers)
     folder.open(config, table)
     logger.info(f"searched: {', '.join(space.dimensions)}")
