@@ -13,6 +13,14 @@ DC_OFFSET = 0.02
 CLIPPED_SAMPLES = 20
 _NOTES: dict[NoteKind, tuple[Severity, str]] = {
     "header": ("warning", "inconsistent header ({}); re-save the file"),
+    "unclosed": ("note", "its writer did not close the file ({}), whose end may be missing"),
+    "rate_change": ("warning", "the sample rate changes ({}); split the file there"),
+    "channel_change": ("warning", "the number of channels changes ({}); split the file there"),
+    "gap": ("warning", "silence fills gaps between the time stamps ({}); label the sound only"),
+    "overlap": ("warning", "sound was dropped where time stamps overlap ({}); re-save the file"),
+    "lost_sound": ("warning", "damaged: {} cannot be decoded; replace it"),
+    "time_stamps": ("warning", "damaged time stamps are not used ({}); re-save the file"),
+    "other_tracks": ("note", "several audio tracks; {} is read"),
 }
 """How findings report what decoding noticed."""
 

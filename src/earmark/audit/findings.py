@@ -7,10 +7,30 @@ from earmark.errors import AudioFault
 from earmark.system.notebook import html_lines, html_table
 
 FindingType = Literal[
-    "unreadable", "silent", "clipped", "dc_offset", "dead_channel", "header", "sample_rates",
-    "duplicate", "near_duplicate", "excerpt", "missing_label", "few_groups",
-    "likely_groups", "unbalanced", "shortcut",
-]  # fmt: skip
+    "unreadable",
+    "silent",
+    "clipped",
+    "dc_offset",
+    "dead_channel",
+    "header",
+    "sample_rates",
+    "duplicate",
+    "near_duplicate",
+    "excerpt",
+    "missing_label",
+    "few_groups",
+    "likely_groups",
+    "unbalanced",
+    "shortcut",
+    "unclosed",
+    "rate_change",
+    "channel_change",
+    "gap",
+    "overlap",
+    "lost_sound",
+    "time_stamps",
+    "other_tracks",
+]
 Severity = Literal["error", "warning", "note"]
 MAX_SHOWN = 20
 """Findings that the representation of an audit lists."""

@@ -1,0 +1,289 @@
+"""Packets of a container in decoding order, with time stamps that can be believed.
+
+A damaged container leaves holes in its data and stamps far from their place. Both show when all
+stamps of a file are seen at once, so the file is read a second time, without decoding, when a stamp
+jumps.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from earmark.audio.timestamps import LOSS_TOLERANCE_SECONDS, TOLERANCE_SECONDS
+
+if TYPE_CHECKING:
+    import av
+
+MAX_OVERLAP_SECONDS = 1.0
+"""A clock that goes back further starts anew, as in containers that were joined."""
+MAX_GAP_SECONDS = 3600.0
+"""A longer gap is a damaged stamp, unless the declared duration contains it."""
+LONGEST_PACKET_SECONDS = 1.0
+MAX_FAILURES = 20
+"""Failed reads in a row after which nothing more is expected of a file."""
+HOLE_BYTES = 512
+"""More bytes between two packets than any header takes: packets were lost there."""
+SEARCHED_RUNS = 50
+STEADY_SECONDS = 0.002
+STEADY_PACKETS = 8
+"""After so many packets in a row whose stamps deviate by less, a missing one shows."""
+
+
+# A playlist or a network address inside a file must not make the decoder open other files.
+_AV_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,matroska,webm,asf,aac,mp3,ogg,wav,flac,aiff,au,caf",
+}
+
+
+class Lost(NamedTuple):
+    """A place where sound is missing; how many seconds, where no time stamp follows."""
+
+    seconds: float
+
+
+def open_container(path: Path) -> "av.container.InputContainer":
+    """Opens a file with FFmpeg.
+
+    Raises:
+        av.error.FFmpegError: It has none of the formats that earmark reads.
+    """
+    import av
+
+    # Absolute, because FFmpeg takes a name such as 12:30.m4a for a network address.
+    return av.open(str(path.absolute()), options=_AV_OPTIONS, metadata_errors="replace")
+
+
+@dataclass
+class Packets:
+    """The packets of a stream, in order.
+
+    Args:
+        path: The file.
+        container: The same, opened.
+        stream: Which stream.
+        end: Where it declares to end, in seconds; stamps beyond it are not believed.
+    """
+
+    path: Path
+    container: "av.container.InputContainer"
+    stream: "av.audio.stream.AudioStream"
+    end: float | None
+    num_distrusted: int = 0
+    """Number of time stamps that are not used as they are."""
+    num_bytes: int = 0
+    """Size of all packets so far."""
+    last_byte: int = 0
+    """Where in the file the last of them ends."""
+
+    def __iter__(self) -> "Iterator[av.packet.Packet | Lost]":
+        """Packets with stamps that can be believed, or with none."""
+        time_base = float(self.stream.time_base or 0)
+        jitter = _Jitter(time_base)
+        table: _Table | None = None
+        shifts = np.zeros(0)
+        for number, packet in enumerate(_read_packets(self.container, self.stream)):
+            if packet.size:
+                self.num_bytes += packet.size
+                self.last_byte = max((packet.pos or 0) + packet.size, self.last_byte)
+            jump = jitter.jump(packet)
+            if jump and table is None:
+                table = _read_table(self.path, self.stream.index)
+                shifts = distrusted(table.times, table.durations, self.end)
+            is_lost = jump is not None
+            if table is not None and packet.size and number < len(table.times):
+                # Where another file was appended, its header lies between.
+                is_joined = shifts[number] != shifts[number - 1]
+                is_lost = not is_joined and (jump is False or bool(table.is_after_hole[number]))
+                if shifts[number]:  # NaN is true as well.
+                    self.num_distrusted += 1
+                    packet.pts = _shifted(packet.pts, shifts[number] / time_base)
+            if is_lost:
+                yield Lost(0.0)
+            yield packet
+
+
+def _shifted(stamp: int | None, shift: float) -> int | None:
+    return None if stamp is None or np.isnan(shift) else stamp + round(shift)
+
+
+class _Jitter:
+    """How far time stamps are from where the packets before put them.
+
+    Args:
+        time_base: Seconds of a unit of the stamps.
+    """
+
+    def __init__(self, time_base: float) -> None:
+        self._longest, self._tolerance, self._loss, self._steady = (
+            round(seconds / time_base)
+            for seconds in (
+                LONGEST_PACKET_SECONDS,
+                TOLERANCE_SECONDS,
+                LOSS_TOLERANCE_SECONDS,
+                STEADY_SECONDS,
+            )
+        )
+        self._expected: int | None = None
+        self._usual = 0
+        self._num_steady = 0
+
+    def jump(self, packet: "av.packet.Packet") -> bool | None:
+        """None for no jump, True for one further than jitter, False for a packet that is lost."""
+        stamp = packet.pts
+        if stamp is None:
+            return None
+        ahead = 0 if self._expected is None else stamp - self._expected
+        duration = min(packet.duration or 0, self._longest)
+        # A duration much longer than the one before stands for a gap.
+        usual = self._usual if 0 < self._usual < duration / 1.5 else duration
+        self._usual = duration
+        self._expected = stamp + usual
+        if abs(ahead) > self._tolerance:
+            self._num_steady = 0
+            return True
+        is_steady = self._num_steady >= STEADY_PACKETS
+        self._num_steady = self._num_steady + 1 if abs(ahead) <= self._steady else 0
+        return False if is_steady and ahead > self._loss else None
+
+
+def last_stamp(path: Path, index: int) -> float:
+    """The largest time stamp of a stream, in seconds."""
+    return float(np.nanmax(_read_table(path, index).times, initial=0.0))
+
+
+def _read_packets(
+    container: "av.container.InputContainer", stream: "av.audio.stream.AudioStream | None"
+) -> "Iterator[av.packet.Packet]":
+    """The packets of one stream, or of all; damaged places between them are skipped."""
+    import av
+
+    failures = 0
+    while failures < MAX_FAILURES:
+        try:
+            for packet in container.demux(*filter(None, [stream])):
+                failures = 0
+                yield packet
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            failures += 1
+        else:
+            return
+
+
+class _Table(NamedTuple):
+    """All packets of a stream: times, durations, and whether data before them were lost."""
+
+    times: np.ndarray
+    durations: np.ndarray
+    is_after_hole: np.ndarray
+
+
+def _read_table(path: Path, index: int) -> _Table:
+    """Reads a file to its end, without decoding it."""
+    rows: list[tuple[float, float, int]] = []
+    hole, cursor = 0, 0
+    positions = set[int]()
+    with open_container(path) as container:
+        time_base = float(container.streams[index].time_base or 0)
+        is_asf = container.format.name == "asf"
+        for packet in _read_packets(container, None):
+            if not packet.size:
+                continue
+            position = packet.pos or 0
+            if cursor:
+                hole += max(position - cursor, 0)
+            cursor = max(cursor, position) + packet.size
+            if is_asf:
+                positions.add(position)
+            if packet.stream_index == index:
+                time = np.nan if packet.pts is None else packet.pts * time_base
+                rows.append((time, (packet.duration or 0) * time_base, hole))
+                hole = 0
+        # Other formats do not store packets in the order of their times.
+        has_order = is_asf or "matroska" in container.format.name
+    table = np.array(rows, np.float64).reshape(-1, 3)
+    # Positions in ASF are those of data packets of one size, which may be padded.
+    limit = np.diff(sorted(positions)).min(initial=1 << 20) if is_asf else HOLE_BYTES
+    return _Table(table[:, 0], table[:, 1], has_order & (table[:, 2] > limit))
+
+
+def distrusted(times: np.ndarray, durations: np.ndarray, end: float | None) -> np.ndarray:
+    """Seconds to add to each time stamp of a stream; NaN for one that is not believed.
+
+    Stamps that leave the clock and come back to it are not believed. A clock that goes far back, or
+    forward beyond the end of the file or any likely gap, continues without one.
+
+    Args:
+        times: Time stamps in seconds, (packets,); NaN where there is none.
+        durations: Durations in seconds, (packets,).
+        end: Where the stream declares to end, in seconds.
+
+    Example:
+        >>> times = np.array([0.0, 0.5, 1.0, 77.0, 2.0, 2.5, 9.0, 9.5])
+        >>> distrusted(times, np.full(8, 0.5), 12.0)
+        array([ 0.,  0.,  0., nan,  0.,  0.,  0.,  0.])
+    """
+    durations = _plausible(durations, times)
+    elapsed = np.concatenate([[0.0], np.cumsum(durations)])
+    times = _without_holes(times, durations)
+    steps = np.diff(times) - durations[:-1]
+    firsts = np.flatnonzero(np.concatenate([[True], np.abs(steps) > TOLERANCE_SECONDS]))
+    lasts = np.append(firsts[1:], len(times)) - 1
+    shifts = np.zeros(len(times))
+    offset, clock, run = 0.0, None, 0
+    while run < len(firsts):
+        first, last = firsts[run], lasts[run]
+        if clock is not None:
+            back = _returns(times, elapsed, firsts, run, clock - offset)
+            if back is not None:
+                shifts[first : firsts[back]] = np.nan
+                clock += elapsed[firsts[back]] - elapsed[first]
+                run = back
+                continue
+            step = times[first] + offset - clock
+            limit = clock + MAX_GAP_SECONDS if end is None else end + MAX_OVERLAP_SECONDS
+            if step < -MAX_OVERLAP_SECONDS or times[first] + offset > max(limit, clock):
+                offset -= step
+        shifts[first : last + 1] = offset
+        clock = times[last] + durations[last] + offset
+        run += 1
+    return shifts
+
+
+def _returns(
+    times: np.ndarray, elapsed: np.ndarray, firsts: np.ndarray, run: int, clock: float
+) -> int | None:
+    """The run at which the clock is again what it was before a run; None if it never is."""
+    jump = times[firsts[run]] - clock
+    for later in range(run + 1, min(run + 1 + SEARCHED_RUNS, len(firsts))):
+        expected = clock + elapsed[firsts[later]] - elapsed[firsts[run]]
+        before = times[firsts[later] - 1] + elapsed[firsts[later]] - elapsed[firsts[later] - 1]
+        back = times[firsts[later]] - before
+        is_opposite = back * jump < 0 and abs(back) > abs(jump) / 2
+        if is_opposite and times[firsts[later]] >= expected - TOLERANCE_SECONDS:
+            return later
+    return None
+
+
+def _plausible(durations: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Durations without those that stand for a gap, or are not known."""
+    known = durations[durations > 0]
+    if not len(known):
+        steps = np.diff(times)
+        known = steps[steps > 0]
+    usual = float(np.median(known)) if len(known) else 0.0
+    is_usual = (durations > 0) & (durations <= max(4 * usual, LONGEST_PACKET_SECONDS))
+    return np.where(is_usual, durations, usual)
+
+
+def _without_holes(times: np.ndarray, durations: np.ndarray) -> np.ndarray:
+    """Times where each packet without one follows the packet before it."""
+    times = times.copy()
+    for missing in np.flatnonzero(np.isnan(times)):
+        times[missing] = times[missing - 1] + durations[missing - 1] if missing else 0.0
+    return times
