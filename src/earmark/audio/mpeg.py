@@ -1,4 +1,4 @@
-"""MPEG audio (mp3, mp2, mp1) without a decoder: where its frames are, and which recordings they form.
+"""MPEG audio (mp3, mp2, mp1) without a decoder: its frames, and the recordings they form.
 
 Decoders guess the length of a file without an Info frame from its first frame, and stop at what
 stands between two recordings that were joined. A walk over the frame headers knows better.
@@ -101,10 +101,11 @@ class Recording:
     @property
     def num_samples(self) -> int:
         """Length of the sound."""
-        dropped = 0
-        if self.info is not None and self.info.delay is not None and self.is_complete:
-            dropped = self.info.delay + self.info.padding
-        return max(min(self._decoded - self.num_skipped, self._decoded - dropped), 0)
+        length = self._decoded - self.num_skipped
+        if self.info is not None and self.info.delay is not None and self.info.num_frames:
+            declared = self.info.num_frames * self.format.frame_samples
+            length = min(length, declared - self.info.delay - self.info.padding)
+        return max(length, 0)
 
     @property
     def _decoded(self) -> int:
