@@ -25,27 +25,28 @@ class Part(NamedTuple):
         channels: Number of channels.
         num_samples: Length; None if only decoding tells.
         read: Decodes some of it.
+        codec: As for `Source`.
     """
 
     sample_rate: int
     channels: int
     num_samples: int | None
     read: Read
+    codec: str
 
 
-def chained_source(parts: Sequence[Part], codec: str) -> Source:
+def chained_source(parts: Sequence[Part]) -> Source:
     """Recordings as one source, with the rate and the channels of the first.
 
     Args:
         parts: The recordings, at least one.
-        codec: As for `Source`.
     """
     rate, channels = parts[0].sample_rate, parts[0].channels
     return Source(
         rate,
         channels,
         lambda excerpt: _blocks([_converted(part, rate, channels) for part in parts], excerpt),
-        codec,
+        parts[0].codec,
         list(_changes(parts)),
     )
 
@@ -100,7 +101,7 @@ def _converted(part: Part, sample_rate: int, channels: int) -> Part:
             missing = min(last - position, last - first)
             yield np.zeros((missing, channels), np.float32)
 
-    return Part(sample_rate, channels, length, read)
+    return part._replace(sample_rate=sample_rate, channels=channels, num_samples=length, read=read)
 
 
 _ENDLESS = 1 << 62
@@ -140,6 +141,6 @@ def _changes(parts: Sequence[Part]) -> Iterator[Note]:
             text = f"from {before.sample_rate} to {after.sample_rate} Hz{where}"
             found.setdefault("rate", Note("rate_change", text))
         if before.channels != after.channels:
-            text = f"from {before.channels} to {after.channels} channels{where}"
+            text = f"from {before.channels} to {after.channels}{where}"
             found.setdefault("channels", Note("channel_change", text))
     return iter(found.values())

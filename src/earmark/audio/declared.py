@@ -17,7 +17,7 @@ STREAMED_BYTES = 0x7FFF_0000
 _LONGEST_HEADER = 1 << 24
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _W64_DATA = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
-_AU_MAGIC, _NIST_MAGIC = b".snd", b"NIST_1A"
+_AU_MAGIC, _NIST_MAGIC, _VOC_MAGIC = b".snd", b"NIST_1A", b"Creative Voice File\x1a"
 _NIST_BYTES = 1024
 _LONG_PLACEHOLDER = 1 << 62
 _NIST_FIELD = re.compile(rb"^(\w+) -i (\d+)", re.M)
@@ -135,6 +135,8 @@ def _layout(file: BinaryIO, extent: range) -> Layout | None:
         return _au(file, head, extent)
     if head.startswith(_NIST_MAGIC):
         return _nist(head, extent)
+    if head.startswith(_VOC_MAGIC):
+        return _voc(file, head, extent)
     family = _family(head)
     if family is None:
         return None
@@ -237,8 +239,20 @@ def _au(file: BinaryIO, head: bytes, extent: range) -> Layout:
 
 def _nist(head: bytes, extent: range) -> Layout | None:
     sizes = {name: int(value) for name, value in _NIST_FIELD.findall(head)}
-    names = (b"sample_count", b"channel_count", b"sample_n_bytes")
-    if not all(name in sizes for name in names) or not head[8:16].strip().isdigit():
+    if b"sample_count" not in sizes or not head[8:16].strip().isdigit():
         return None
-    declared = sizes[names[0]] * sizes[names[1]] * sizes[names[2]]
-    return Layout(extent, extent.start + int(head[8:16]), declared)
+    # Coded samples, as of telephones, have one byte each and may leave out the field.
+    frame = sizes.get(b"channel_count", 1) * sizes.get(b"sample_n_bytes", 1)
+    return Layout(extent, extent.start + int(head[8:16]), sizes[b"sample_count"] * frame)
+
+
+def _voc(file: BinaryIO, head: bytes, extent: range) -> Layout | None:
+    """The layout of a Creative Voice File: blocks with a type of one byte and a size of three."""
+    position = sound = extent.start + int.from_bytes(head[20:22], "little")
+    while position + 4 <= extent.stop:
+        file.seek(position)
+        kind, *size = file.read(4)
+        if kind == 0:
+            break
+        position += 4 + int.from_bytes(bytes(size), "little")
+    return Layout(extent, sound, position - sound)

@@ -58,9 +58,13 @@ class Frame(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What an Info frame declares: frames, and samples to drop; 0 frames where it does not."""
+    """What an Info frame declares: frames, bytes with its own, and samples to drop.
+
+    A number that is missing is 0; without a LAME field, the delay is None.
+    """
 
     num_frames: int = 0
+    num_bytes: int = 0
     delay: int | None = None
     padding: int = 0
 
@@ -146,6 +150,21 @@ def recordings(file: BinaryIO, extent: range) -> list[Recording]:
         if info is None:
             current.add(position, frame.size)
     return [one for one in found if one.num_frames or one.info]
+
+
+def is_complete(file: BinaryIO, extent: range) -> bool:
+    """Whether an Info frame comes first, declares all there is, and no frame follows after that.
+
+    Decoders read such a file rightly.
+    """
+    file.seek(extent.start)
+    head = file.read(_HEAD_BYTES)
+    frame = parse(head[:4])
+    info = _info(head) if frame and frame.format.layer == 3 else None
+    if info is None or not info.num_frames or not info.num_bytes:
+        return False
+    end = extent.start + info.num_bytes
+    return end <= extent.stop and not any(frames(file, range(end, extent.stop)))
 
 
 def declared_frames(found: list[Recording]) -> Iterator[tuple[int, int]]:
@@ -296,14 +315,17 @@ def _info(head: bytes) -> Info | None:
 
 def _xing(content: bytes) -> Info:
     flags, at = content[7], 8
-    num_frames = 0
+    num_frames = num_bytes = 0
     if flags & 1:
         num_frames = int.from_bytes(content[at : at + 4])
         at += 4
-    at += (4 if flags & 2 else 0) + (100 if flags & 4 else 0) + (4 if flags & 8 else 0)
+    if flags & 2:
+        num_bytes = int.from_bytes(content[at : at + 4])
+        at += 4
+    at += (100 if flags & 4 else 0) + (4 if flags & 8 else 0)
     # The LAME field, which Lavf writes as well: a name of 9 bytes, and 12 more.
     delays = content[at + 21 : at + 24]
     if not content[at : at + 1].strip(b"\0") or len(delays) < 3:
-        return Info(num_frames)
+        return Info(num_frames, num_bytes)
     delay, padding = delays[0] << 4 | delays[1] >> 4, (delays[1] & 15) << 8 | delays[2]
-    return Info(num_frames, delay, padding)
+    return Info(num_frames, num_bytes, delay, padding)

@@ -10,6 +10,8 @@ MIN_SECONDS = 0.1
 MAX_CHANNELS = 64
 SAMPLE_RATES = range(1000, 768_001)
 BLOCK_SECONDS = 4.0
+BLOCK_VALUES = 1 << 21
+"""Limits a block of many channels or of a high rate, in samples of all channels."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Excerpt:
 WHOLE = Excerpt()
 
 
-NoteKind = Literal["header"]
+NoteKind = Literal["header", "unclosed", "joined", "rate_change", "channel_change"]
 """Types of what can be noticed in a file that is read all the same."""
 
 
@@ -44,6 +46,16 @@ class Note(NamedTuple):
 
     kind: NoteKind
     text: str
+
+
+def block_samples(sample_rate: int, channels: int) -> int:
+    """Length of a block, in samples.
+
+    Example:
+        >>> block_samples(16_000, 1), block_samples(768_000, 64)
+        (64000, 32768)
+    """
+    return min(round(BLOCK_SECONDS * sample_rate), BLOCK_VALUES // channels)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from earmark.audit.signal import Measurement, SignalStats
 from earmark.data.recording import Recording
 from earmark.errors import StoreError
 
-CHECK_VERSION = 7
+CHECK_VERSION = 8
 """Increased whenever the same file gives another measurement, so that old ones are not read."""
 WRITE_SECONDS = 2.0
 

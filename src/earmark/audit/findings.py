@@ -7,9 +7,9 @@ from earmark.errors import AudioFault
 from earmark.system.notebook import html_lines, html_table
 
 FindingType = Literal[
-    "unreadable", "silent", "clipped", "dc_offset", "dead_channel", "header", "sample_rates",
-    "duplicate", "near_duplicate", "excerpt", "missing_label", "few_groups", "unbalanced",
-    "shortcut",
+    "unreadable", "silent", "clipped", "dc_offset", "dead_channel", "header", "unclosed",
+    "joined", "rate_change", "channel_change", "sample_rates", "duplicate",
+    "near_duplicate", "excerpt", "missing_label", "few_groups", "unbalanced", "shortcut",
 ]  # fmt: skip
 Severity = Literal["error", "warning", "note"]
 MAX_SHOWN = 20
