@@ -79,6 +79,8 @@ def _num_bytes(path: Path) -> int:
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name.
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{path}: cannot be read: {reason}", "missing") from None
+    if path.is_dir():
+        raise AudioError(f"{path}: cannot be read: Is a directory", "missing")
     if not path.is_file():
         raise AudioError(f"{path}: not a regular file; write its content to a file first")
     if not size:

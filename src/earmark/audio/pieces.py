@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from earmark.errors import AudioError
 
@@ -37,8 +37,10 @@ class PiecedFile(io.RawIOBase):
             `TAG_BYTES` of it read as zeros, because libmpg123 looks for a tag there.
 
     Example:
-        >>> file = PiecedFile(io.BytesIO(b"0123456789"), [b"ab", range(2, 4), range(7, 9)])
-        >>> file.read()
+        >>> import tempfile
+        >>> with tempfile.TemporaryFile() as file:
+        ...     _ = file.write(b"0123456789")
+        ...     PiecedFile(file, [b"ab", range(2, 4), range(7, 9)]).read()
         b'ab2378'
     """
 
@@ -71,7 +73,7 @@ class PiecedFile(io.RawIOBase):
         self._position = max(base + offset, 0)
         return self._position
 
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         """Fills a buffer as far as the pieces reach.
 
         A callback of a decoder cannot raise: an error ends the file here and stays in `error`.
