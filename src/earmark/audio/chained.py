@@ -1,58 +1,146 @@
-"""Chained files: several recordings one after another, as stream recorders and ``cat`` write.
+"""Several recordings in one file, one after another: read as one sound.
 
-libsndfile stops after the first recording; FFmpeg reads all of them.
+Stream recorders and ``cat`` write such files. A recording of another sample rate or number of
+channels than the first is converted, so that times and pitch are right.
 """
 
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
-_OGG_PAGE = b"OggS"
-_LONGEST_OGG_PAGE = 65_307
-_HEAD_BYTES = 4096
+import numpy as np
+import soxr
+
+from earmark.audio.source import Excerpt, Note, Source
+
+Read = Callable[[int, int | None], Iterator[np.ndarray]]
+"""Decodes from one sample to another, or to the end: blocks of (time, channels)."""
 
 
-def is_chained(path: Path) -> bool:
-    """Whether an Ogg file is chained, or an mp3 continues after the length that it declares.
+class Part(NamedTuple):
+    """One of the recordings in a file.
 
-    Source:
-        RFC 3533, section 6, for the serial number of an Ogg page; the mp3 length is that of the
-        Xing header as LAME writes it.
+    Args:
+        sample_rate: In Hz.
+        channels: Number of channels.
+        num_samples: Length; None if only decoding tells.
+        read: Decodes some of it.
+        codec: As for `Source`.
     """
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-        if head.startswith(_OGG_PAGE):
-            file.seek(max(0, path.stat().st_size - 2 * _LONGEST_OGG_PAGE))
-            tail = file.read()
-            last = tail.rfind(_OGG_PAGE)
-            return last >= 0 and tail[last + 14 : last + 18] != head[14:18]
-        first = _id3_bytes(head)
-        file.seek(first)
-        declared = _xing_bytes(file.read(_HEAD_BYTES))
-        if declared is None:
-            return False
-        file.seek(first + declared)
-        return _starts_mp3(file.read(4))
+
+    sample_rate: int
+    channels: int
+    num_samples: int | None
+    read: Read
+    codec: str
 
 
-def _id3_bytes(head: bytes) -> int:
-    """Length of the tag before the sound; its size is coded in groups of seven bits."""
-    if not head.startswith(b"ID3"):
-        return 0
-    size = 0
-    for byte in head[6:10]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size
+def chained_source(parts: Sequence[Part]) -> Source:
+    """Recordings as one source, with the rate and the channels of the first.
+
+    Args:
+        parts: The recordings, at least one.
+    """
+    rate, channels = parts[0].sample_rate, parts[0].channels
+    return Source(
+        rate,
+        channels,
+        lambda excerpt: _blocks([_converted(part, rate, channels) for part in parts], excerpt),
+        parts[0].codec,
+        list(_changes(parts)),
+    )
 
 
-def _xing_bytes(frame: bytes) -> int | None:
-    """Length of the sound as the first frame declares it; None when it does not."""
-    if not _starts_mp3(frame):
-        return None
-    at = max(frame.find(b"Xing", 0, 64), frame.find(b"Info", 0, 64))
-    if at < 0 or len(frame) < at + 16 or frame[at + 7] & 3 != 3:
-        return None
-    return int.from_bytes(frame[at + 12 : at + 16])
+def _blocks(parts: Sequence[Part], excerpt: Excerpt) -> Iterator[np.ndarray]:
+    rate = parts[0].sample_rate
+    first = round(excerpt.start * rate)
+    last = None if excerpt.end is None else round(excerpt.end * rate)
+    begin = 0
+    for part in parts:
+        if last is not None and begin >= last:
+            return
+        end = None if last is None else last - begin
+        if part.num_samples is None:
+            begin += yield from _counted(part, max(first - begin, 0), end)
+            continue
+        if begin + part.num_samples > first:
+            yield from part.read(max(first - begin, 0), end)
+        begin += part.num_samples
 
 
-def _starts_mp3(content: bytes) -> bool:
-    is_sync = len(content) >= 2 and content[0] == 0xFF and content[1] & 0xE0 == 0xE0
-    return is_sync or content.startswith(b"ID3")
+def _counted(part: Part, first: int, last: int | None) -> Iterator[np.ndarray]:
+    """Some of a recording of unknown length; returns how far it was decoded."""
+    position = 0
+    for block in part.read(0, last):
+        kept = block[max(first - position, 0) :]
+        position += len(block)
+        if len(kept):
+            yield kept
+    return position
+
+
+def _converted(part: Part, sample_rate: int, channels: int) -> Part:
+    """A recording at another rate, with another number of channels."""
+    if (part.sample_rate, part.channels) == (sample_rate, channels):
+        return part
+    length = part.num_samples
+    if length is not None:
+        length = round(length * sample_rate / part.sample_rate)
+
+    def read(first: int, last: int | None) -> Iterator[np.ndarray]:
+        last = min(end for end in (last, length, _ENDLESS) if end is not None)
+        position = 0
+        for block in _resampled(part, sample_rate, channels):
+            kept = block[max(first - position, 0) : last - position]
+            position += len(block)
+            if len(kept):
+                yield kept
+            if position >= last:
+                return
+        if length is not None and position < last:
+            missing = min(last - position, last - first)
+            yield np.zeros((missing, channels), np.float32)
+
+    return part._replace(sample_rate=sample_rate, channels=channels, num_samples=length, read=read)
+
+
+_ENDLESS = 1 << 62
+
+
+def _resampled(part: Part, sample_rate: int, channels: int) -> Iterator[np.ndarray]:
+    blocks = (_with_channels(block, channels) for block in part.read(0, None))
+    if part.sample_rate == sample_rate:
+        yield from blocks
+        return
+    resampler = soxr.ResampleStream(part.sample_rate, sample_rate, channels, dtype="float32")
+    for block in blocks:
+        yield resampler.resample_chunk(block).reshape(-1, channels)
+    rest = np.zeros((0, channels), np.float32)
+    yield resampler.resample_chunk(rest, last=True).reshape(-1, channels)
+
+
+def _with_channels(block: np.ndarray, channels: int) -> np.ndarray:
+    """Each channel as the mean of all, unless there are as many already."""
+    if block.shape[1] == channels:
+        return block
+    mean = block.mean(axis=1, keepdims=True, dtype=np.float32)
+    return np.repeat(mean, channels, axis=1)
+
+
+def _changes(parts: Sequence[Part]) -> Iterator[Note]:
+    """The first change of rate, and the first of the number of channels."""
+    seconds: float | None = 0.0
+    found: dict[str, Note] = {}
+    for before, after in pairwise(parts):
+        if seconds is not None and before.num_samples is not None:
+            seconds += before.num_samples / before.sample_rate
+        else:
+            seconds = None
+        where = "" if seconds is None else f" at {seconds:.2f} s"
+        if before.sample_rate != after.sample_rate:
+            text = f"from {before.sample_rate} to {after.sample_rate} Hz{where}"
+            found.setdefault("rate", Note("rate_change", text))
+        if before.channels != after.channels:
+            text = f"from {before.channels} to {after.channels}{where}"
+            found.setdefault("channels", Note("channel_change", text))
+    return iter(found.values())

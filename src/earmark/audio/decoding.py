@@ -6,21 +6,23 @@ webm, mp4). Both ship their decoders in their wheels.
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
-from earmark.audio.chained import is_chained
+from earmark.audio.chained import chained_source
 from earmark.audio.ffmpeg import ffmpeg_source
-from earmark.audio.libsndfile import SequentialFile, libsndfile_source
+from earmark.audio.libsndfile import SequentialFile, contradictions, libsndfile_part
+from earmark.audio.pieces import open_bytes
+from earmark.audio.recordings import examine, flac_source
 from earmark.audio.source import MAX_CHANNELS, SAMPLE_RATES, Source
 from earmark.errors import AudioError
 
 SOUNDFILE_EXTENSIONS = frozenset(
-    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc"}
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc"}
     | {".au", ".snd", ".caf", ".w64", ".rf64"}
 )
 AV_EXTENSIONS = frozenset(
@@ -33,40 +35,59 @@ def open_source(path: Path) -> Iterator[Source]:
     """Opens a sound file with soundfile or, where that fails, with PyAV.
 
     Raises:
-        AudioError: The file is missing, empty or not decodable, or its header declares a sample
-            rate or a number of channels outside the limits.
+        AudioError: The file is missing, empty or not decodable, it holds less than it declares, or
+            its header declares a sample rate or a number of channels outside the limits.
     """
-    if _is_chained(path):
-        with ffmpeg_source(path) as source:
-            yield _within_limits(path, source)
-        return
+    size = _num_bytes(path)
+    with ExitStack() as opened:
+        file = opened.enter_context(open_bytes(path))
+        examined = examine(path, file, size)
+        if examined.parts:
+            source = chained_source(examined.parts)
+        elif examined.is_for_ffmpeg:
+            source = opened.enter_context(ffmpeg_source(path))
+        else:
+            source = _decoded(path, file, size, opened)
+        source.notes.extend(examined.notes)
+        yield _within_limits(path, source)
+
+
+def _decoded(path: Path, content: BinaryIO, size: int, opened: ExitStack) -> Source:
+    """A file as one of the decoders reads it."""
     try:
         # As bytes, because a file name need not be valid text.
-        name: Any = os.fsencode(path)
-        file = SequentialFile(name)
+        name = os.fsencode(path)
+        file = opened.enter_context(SequentialFile(name))
     except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
-        with ffmpeg_source(path) as source:
-            yield _within_limits(path, source)
-        return
-    with file:
-        yield _within_limits(path, libsndfile_source(path, file))
+        return opened.enter_context(ffmpeg_source(path))
+    part = libsndfile_part(path, file)
+    source = chained_source([part])
+    if file.format == "FLAC":
+        source = flac_source(path, content, size, part)
+    source.notes.extend(contradictions(path, file))
+    return source
 
 
-def _is_chained(path: Path) -> bool:
-    """Whether a file holds several recordings, one after another.
+def _num_bytes(path: Path) -> int:
+    """Length of a file.
 
     Raises:
-        AudioError: The file cannot be read, or is empty.
+        AudioError: It cannot be read, or is empty.
     """
     try:
-        if path.stat().st_size:
-            return is_chained(path)
+        size = path.stat().st_size
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name.
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{path}: cannot be read: {reason}", "missing") from None
+    if path.is_dir():
+        raise AudioError(f"{path}: cannot be read: Is a directory", "missing")
     if not path.is_file():
         raise AudioError(f"{path}: not a regular file; write its content to a file first")
-    raise AudioError(f"{path}: the file is empty (0 bytes); replace it or leave it out", "empty")
+    if not size:
+        raise AudioError(
+            f"{path}: the file is empty (0 bytes); replace it or leave it out", "empty"
+        )
+    return size
 
 
 def _within_limits(path: Path, source: Source) -> Source:

@@ -1,19 +1,24 @@
 """Sound decoded by libsndfile, and FLAC by dr_flac, whose values are the same."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import soundfile
 
-from earmark.audio.source import BLOCK_SECONDS, MIN_SECONDS, Excerpt, Note, Source
+from earmark.audio.chained import Part
+from earmark.audio.mpeg import INDEX_STEP, Recording
+from earmark.audio.pieces import Piece, PiecedFile
+from earmark.audio.source import Note, block_samples
 from earmark.errors import AudioError
 
 PRE_ROLL_SECONDS = 1.0
 """Decoded and dropped before an excerpt: mp3 and opus decoders need the sound before it."""
-STREAMED_BYTES = 0x7FFF_0000
-"""A larger declared size is the placeholder of a writer that did not know the length."""
+PRE_ROLL_FRAMES = 32
+"""The same for MPEG frames that are found without a decoder."""
+_ENDLESS_BYTES = 1 << 40
 _UNKNOWN_LENGTH = (1 << 63) - 1
 """What libsndfile reports for a FLAC file whose writer did not know the length."""
 _PCM_16_STEP = np.float32(2.0**-15)
@@ -37,70 +42,180 @@ class SequentialFile(soundfile.SoundFile):
     libmpg123 loses the bit reservoir on a seek, and the next 0.3 s are noise or silence.
     """
 
+    def __init__(self, file: bytes | PiecedFile) -> None:
+        super().__init__(cast("Any", file))
+
     def seekable(self) -> bool:
         """No, as far as soundfile is concerned."""
         return False
 
+    @property
+    def length(self) -> int | None:
+        """Samples that the file declares; None if it does not."""
+        return None if self.frames == _UNKNOWN_LENGTH else self.frames
 
-def libsndfile_source(path: Path, file: SequentialFile) -> Source:
-    """An open file as a source.
+
+def libsndfile_part(path: Path, file: SequentialFile) -> Part:
+    """An open file as the only recording in it.
 
     Args:
-        path: Its path, for messages.
+        path: Its path.
         file: The file, which stays open while its blocks are read.
     """
-    return Source(
+    return Part(
         file.samplerate,
         file.channels,
-        lambda excerpt: _blocks(path, file, excerpt),
-        f"{file.format} {file.subtype}",
-        list(_contradictions(path, file)),
+        file.length,
+        lambda first, last: decode(path, file, first, last),
+        _codec(file),
     )
 
 
-def _blocks(path: Path, file: soundfile.SoundFile, excerpt: Excerpt) -> Iterator[np.ndarray]:
-    _refuse_truncated(path, file)
-    rate = file.samplerate
-    first = round(excerpt.start * rate)
-    last = file.frames if excerpt.end is None else min(round(excerpt.end * rate), file.frames)
+def pieced_part(path: Path, stream: BinaryIO, pieces: Sequence[Piece]) -> Part:
+    """A recording in pieces of a file.
+
+    Args:
+        path: The path of the file, for messages.
+        stream: The file, which stays open while its blocks are read.
+        pieces: The recording.
+
+    Raises:
+        soundfile.LibsndfileError: libsndfile does not know its format.
+    """
+    with SequentialFile(PiecedFile(stream, pieces)) as opened:
+        rate, channels, length = opened.samplerate, opened.channels, opened.length
+        codec = _codec(opened)
+
+    def read(first: int, last: int | None) -> Iterator[np.ndarray]:
+        pieced = PiecedFile(stream, pieces)
+        with SequentialFile(pieced) as file:
+            yield from decode(path, file, first, last, is_named=False)
+        if pieced.error is not None:
+            raise pieced.error
+
+    return Part(rate, channels, length, read, codec)
+
+
+def mpeg_part(path: Path, stream: BinaryIO, recording: Recording) -> Part:
+    """Some MPEG frames as a recording, decoded by libmpg123 to the last of them.
+
+    Args:
+        path: The path of the file, for messages.
+        stream: The file, which stays open while its blocks are read.
+        recording: The frames.
+    """
+    rate, channels, frame_samples = recording.format[1:]
+
+    def read(first: int, last: int | None) -> Iterator[np.ndarray]:
+        length = recording.num_samples if last is None else min(last, recording.num_samples)
+        first, last = first + recording.num_skipped, length + recording.num_skipped
+        step = max(first // frame_samples - PRE_ROLL_FRAMES, 0) // INDEX_STEP
+        position = step * INDEX_STEP * frame_samples
+        pieced = PiecedFile(stream, recording.pieces(step), beyond=_ENDLESS_BYTES)
+        with SequentialFile(pieced) as file:
+            for block in _read(file, max(last - position, 0)):
+                kept = block[max(first - position, 0) : max(last - position, 0)]
+                position += len(block)
+                if len(kept):
+                    yield kept
+                if position >= last:
+                    return
+        if pieced.error is not None:
+            raise pieced.error
+        if position < last - frame_samples:
+            raise truncated(path, length / rate, (position - recording.num_skipped) / rate)
+
+    codec = f"MP3 MPEG_LAYER_{'I' * recording.format.layer}"
+    return Part(rate, channels, recording.num_samples, read, codec)
+
+
+def contradictions(path: Path, file: SequentialFile) -> Iterator[Note]:
+    """Inconsistencies between the fields of a header, and between it and the extension."""
+    rates = re.search(r"^ *Bytes/sec *: (\d+) \(should be (\d+)", file.extra_info, re.M)
+    if rates:
+        yield Note(
+            "header",
+            f"declares {rates[1]} bytes per second, computed from the other fields: {rates[2]}",
+        )
+    named = _FORMATS.get(path.suffix.lower())
+    if named and file.format not in named:
+        yield Note("header", f"extension {path.suffix}, content {file.format}")
+
+
+def _codec(file: SequentialFile) -> str:
+    return f"{file.format} {file.subtype}"
+
+
+def decode(
+    path: Path, file: SequentialFile, first: int, last: int | None, *, is_named: bool = True
+) -> Iterator[np.ndarray]:
+    """Decodes from one sample to another, or to the end.
+
+    Args:
+        path: The path of the file, for messages.
+        file: The file, before its first sample.
+        first: Where to start.
+        last: Where to end.
+        is_named: Whether the path leads to the same content.
+
+    Yields:
+        Blocks of (time, channels).
+
+    Raises:
+        AudioError: The file holds less than it declares.
+    """
+    length = _UNKNOWN_LENGTH if file.length is None else file.length
+    last = length if last is None else min(last, length)
     if first >= last:
         return
-    position = max(first - round(PRE_ROLL_SECONDS * rate), 0)
-    block_samples = min(round(BLOCK_SECONDS * rate), last - position)
-    for block in _read_blocks(path, file, position, block_samples):
+    position = max(first - round(PRE_ROLL_SECONDS * file.samplerate), 0)
+    # Without a length, FLAC decoders seek to the wrong place.
+    position = 0 if file.length is None else position
+    if file.format == "FLAC" and is_named and _is_text(path):
+        blocks = _read_flac(path, file, position, last)
+    else:
+        position = _seek(file, position)
+        blocks = _read(file, last - position)
+    for block in blocks:
         kept = block[max(first - position, 0) : last - position]
         position += len(block)
         if len(kept):
             yield kept
         if position >= last:
             return
-    if file.frames != _UNKNOWN_LENGTH:
-        raise AudioError(
-            f"{path}: declares {file.frames / rate:.2f} s but holds only {position / rate:.2f} s; "
-            "the file is damaged or truncated, replace it",
-            "truncated",
-        )
+    if file.length is not None:
+        raise truncated(path, length / file.samplerate, position / file.samplerate)
 
 
-def _read_blocks(
-    path: Path, file: soundfile.SoundFile, position: int, block_samples: int
-) -> Iterator[np.ndarray]:
-    """Blocks from a position to the end, with the fastest decoder that gives the same values."""
-    if file.format == "FLAC" and _is_text(path):
-        yield from _read_flac(path, file, position, block_samples)
-        return
-    if position:
-        file.seek(position)
+def truncated(path: Path, declared_seconds: float, seconds: float) -> AudioError:
+    """The error for a file that holds less than it declares."""
+    return AudioError(
+        f"{path}: declares {declared_seconds:.2f} s but holds only {seconds:.2f} s; "
+        "the file is damaged or truncated, replace it",
+        "truncated",
+    )
+
+
+def _seek(file: SequentialFile, position: int) -> int:
+    """Seeks, and returns where it got: to the start in codecs that cannot seek."""
+    if not position:
+        return 0
+    try:
+        return file.seek(position)
+    except soundfile.LibsndfileError:
+        return 0
+
+
+def _read(file: SequentialFile, num_samples: int) -> Iterator[np.ndarray]:
     # numpy converts integers several times faster than libsndfile.
     is_16_bit = file.subtype == "PCM_16"
     dtype = "int16" if is_16_bit else "float32"
-    while len(block := file.read(block_samples, dtype=dtype, always_2d=True)):
+    longest = min(block_samples(file.samplerate, file.channels), num_samples)
+    while len(block := file.read(longest, dtype=dtype, always_2d=True)):
         yield np.multiply(block, _PCM_16_STEP, dtype=np.float32) if is_16_bit else block
 
 
-def _read_flac(
-    path: Path, file: soundfile.SoundFile, position: int, block_samples: int
-) -> Iterator[np.ndarray]:
+def _read_flac(path: Path, file: SequentialFile, position: int, last: int) -> Iterator[np.ndarray]:
     """Decodes FLAC with dr_flac, in two thirds of the time of libFLAC.
 
     It skips damaged frames, so a damaged file ends before its declared length.
@@ -112,7 +227,7 @@ def _read_flac(
         miniaudio.SampleFormat.FLOAT32,
         file.channels,
         file.samplerate,
-        block_samples,
+        min(block_samples(file.samplerate, file.channels), last - position),
         seek_frame=position,
     )
     for block in blocks:
@@ -126,34 +241,3 @@ def _is_text(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _contradictions(path: Path, file: soundfile.SoundFile) -> Iterator[Note]:
-    """Inconsistencies between the fields of a header, and between it and the extension."""
-    rates = re.search(r"^ *Bytes/sec *: (\d+) \(should be (\d+)", file.extra_info, re.M)
-    if rates:
-        yield Note(
-            "header",
-            f"declares {rates[1]} bytes per second, computed from the other fields: {rates[2]}",
-        )
-    named = _FORMATS.get(path.suffix.lower())
-    if named and file.format not in named:
-        yield Note("header", f"extension {path.suffix}, content {file.format}")
-
-
-def _refuse_truncated(path: Path, file: soundfile.SoundFile) -> None:
-    """Refuses a truncated wav, aiff or au file; libsndfile only notes it in its log."""
-    sizes = re.search(
-        r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)", file.extra_info, re.M
-    )
-    if sizes is None:
-        return
-    declared, held = map(int, sizes.groups())
-    seconds = file.frames / file.samplerate
-    declared_seconds = seconds * declared / max(held, 1)
-    if declared < STREAMED_BYTES and declared_seconds > seconds + MIN_SECONDS:
-        raise AudioError(
-            f"{path}: declares {declared_seconds:.2f} s but holds only {seconds:.2f} s; "
-            "the file is truncated, replace it",
-            "truncated",
-        )

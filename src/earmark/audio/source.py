@@ -33,7 +33,7 @@ WHOLE = Excerpt()
 
 
 NoteKind = Literal[
-    "header", "unclosed", "rate_change", "channel_change", "gap", "overlap", "lost_sound",
+    "header", "unclosed", "joined", "rate_change", "channel_change", "gap", "overlap", "lost_sound",
     "time_stamps", "other_tracks",
 ]  # fmt: skip
 """Types of what can be noticed in a file that is read all the same."""

@@ -14,6 +14,7 @@ CLIPPED_SAMPLES = 20
 _NOTES: dict[NoteKind, tuple[Severity, str]] = {
     "header": ("warning", "inconsistent header ({}); re-save the file"),
     "unclosed": ("note", "its writer did not close the file ({}), whose end may be missing"),
+    "joined": ("note", "several recordings in one file ({}), read one after another"),
     "rate_change": ("warning", "the sample rate changes ({}); split the file there"),
     "channel_change": ("warning", "the number of channels changes ({}); split the file there"),
     "gap": ("warning", "silence fills gaps between the time stamps ({}); label the sound only"),

@@ -23,6 +23,7 @@ FindingType = Literal[
     "unbalanced",
     "shortcut",
     "unclosed",
+    "joined",
     "rate_change",
     "channel_change",
     "gap",

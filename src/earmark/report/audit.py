@@ -26,6 +26,7 @@ _TITLES: dict[FindingType, str] = {
     "dead_channel": "Silent channels",
     "header": "Inconsistent headers",
     "unclosed": "Files that were not closed",
+    "joined": "Joined recordings",
     "rate_change": "Changes of the sample rate",
     "channel_change": "Changes of the channels",
     "gap": "Gaps between time stamps",
