@@ -70,7 +70,15 @@ _PIPED = (
 _SHORT = "ffmpeg plays all of a last page; the position in it says less"
 _ROUNDING = "ffmpeg rounds the predictor in another way"
 _GSM = "libsndfile decodes the byte that pads the chunk as another block"
-_DIFFERENCES = {"ogg Vorbis": _SHORT, "wav IMA ADPCM": _ROUNDING, "wav GSM": _GSM}
+_OPUS = "libsndfile decodes at 24 kHz what was recorded at less; ffmpeg at 48 kHz"
+_TAGS = "ffmpeg plays the encoder's padding of the shortest file"
+_DIFFERENCES = {
+    "ogg Vorbis": _SHORT,
+    "ogg Opus": _OPUS,
+    "wav IMA ADPCM": _ROUNDING,
+    "wav GSM": _GSM,
+    "mp3 with tags": _TAGS,
+}
 """Why formats are known to differ."""
 
 

@@ -27,7 +27,7 @@ _STRAY_BYTES = 4096
 _TOLERATED_BYTES = 4096
 _UNDECLARED = Note("unclosed", "its header does not declare how much sound there is")
 _TAG_HEAD_BYTES = 32
-_SCANNED_BYTES = 1 << 20
+_SCANNED_BYTES = 1 << 16
 _FLAC_START = b"fLaC\0\0\0\x22"
 
 
@@ -108,7 +108,9 @@ def _chunked(path: Path, file: BinaryIO, found: list[Layout]) -> Examined:
 
 
 def _mpeg_in_wav(path: Path, file: BinaryIO, layout: Layout, notes: list[Note]) -> Examined:
-    if layout.declared is not None and layout.held < layout.declared - _TOLERATED_BYTES:
+    if layout.declared is not None and layout.held < layout.declared - min(
+        _TOLERATED_BYTES, layout.declared // 10
+    ):
         raise _holds_only(path, layout.held / layout.declared)
     sound = range(layout.sound, layout.sound + layout.held)
     mpeg_ = _mpeg_examined(path, file, sound)
@@ -161,9 +163,13 @@ def _mpeg(path: Path, file: BinaryIO, size: int) -> Examined:
     if mpeg.is_complete(file, range(starts[0], size)):
         return Examined()
     start = starts[-1]
+    file.seek(start)
+    head = file.read(4)
+    is_named = path.suffix.lower() in MPEG_EXTENSIONS and head != _FLAC_START[:4]
+    if not is_named and mpeg.parse(head) is None:
+        return Examined()
     searched = range(start, min(start + _SEARCHED_BYTES, size))
     first = next((position for position, *_ in mpeg.frames(file, searched)), None)
-    is_named = path.suffix.lower() in MPEG_EXTENSIONS
     if first is None or (first > start and not is_named):
         return Examined()
     return _mpeg_examined(path, file, range(first, size))
