@@ -5,6 +5,7 @@ webm, mp4). Both ship their decoders in their wheels.
 """
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -75,19 +76,19 @@ def _num_bytes(path: Path) -> int:
         AudioError: It cannot be read, or is empty.
     """
     try:
-        size = path.stat().st_size
+        found = path.stat()
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name.
         reason = getattr(error, "strerror", None) or error
         raise AudioError(f"{path}: cannot be read: {reason}", "missing") from None
-    if path.is_dir():
+    if stat.S_ISDIR(found.st_mode):
         raise AudioError(f"{path}: cannot be read: Is a directory", "missing")
-    if not path.is_file():
+    if not stat.S_ISREG(found.st_mode):
         raise AudioError(f"{path}: not a regular file; write its content to a file first")
-    if not size:
+    if not found.st_size:
         raise AudioError(
             f"{path}: the file is empty (0 bytes); replace it or leave it out", "empty"
         )
-    return size
+    return found.st_size
 
 
 def _within_limits(path: Path, source: Source) -> Source:
