@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from earmark.cli.explanations import Explanations
 from earmark.cli.printing import PREDICTION_COLUMNS, SEGMENT_COLUMNS, prediction_row, segment_rows
 from earmark.errors import ConfigError
 
@@ -195,6 +196,7 @@ def _predict_and_show(
     counted = list(itertools.islice(files, COUNTED_FILES))
     total = len(counted) if len(counted) < COUNTED_FILES else None
     shown = _Shown(request, as_json=as_json, num_files=total)
+    explain = Explanations(classifier.spec.config.predict.pooling, request, as_json=as_json)
     # Lines on a terminal would mix with the bar, and show progress themselves.
     bars = SILENT if shown.are_lines_on_terminal else reporter
     num_files = num_failed = 0
@@ -206,6 +208,7 @@ def _predict_and_show(
             if "error" in facts:
                 num_failed += 1
                 logger.warning(f"skipped: {facts['error']}")
+            explain(facts)
             if table is not None:
                 table.add(facts)
             shown.add(result)

@@ -153,7 +153,7 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     require_teachers(config.train.teachers)
     manifest = with_splits(manifest, config.train)
     task = choose_task(manifest, config.train)
-    log_data(manifest, task)
+    log_data(manifest, task, config.features)
     folder.refuse_misuse(config, manifest.folder, overwrite=overwrite)
     # Settings that make no network fail before the features are computed.
     require_network(ModelSpec(config, manifest.labels, crop_frames(config), task))
