@@ -291,3 +291,53 @@ def test_a_model_is_loaded_by_name_with_other_settings(tmp_path):
         load_model("speech-music", settings=["train.epochs=1"])
     with pytest.raises(CheckpointError, match="gone"):
         load_model(tmp_path / "gone")
+
+
+def test_a_file_whose_logits_are_not_finite_fails_alone_and_names_the_model(
+    write_clip, tmp_path, classifier
+):
+    def breaks_when_loud(windows):
+        logits = backend(windows)
+        logits[windows.max(axis=(1, 2)) > -10] = np.nan
+        return logits
+
+    soft = write_clip(tmp_path / "soft.wav")
+    soundfile.write(tmp_path / "loud.wav", 100 * SOUND.clip(-0.009, 0.009), 16_000)
+    fragile = Classifier(SPEC, breaks_when_loud, "fragile.onnx")
+    first, second = fragile.predict_many([tmp_path / "loud.wav", soft])
+    assert isinstance(first, FailedFile)
+    assert "loud.wav" in first.error
+    assert "fragile.onnx" in first.error
+    assert not isinstance(second, FailedFile)
+    with pytest.raises(CheckpointError, match="fragile"):
+        fragile.predict(SOUND * 8)
+
+
+def test_one_channel_of_a_file_or_an_array_is_predicted(tmp_path):
+    config = load_config(settings=["features.channel=2"])
+    second = Classifier(replace(SPEC, config=config), backend)
+    both = np.stack([0 * SOUND, SOUND], axis=1)
+    soundfile.write(tmp_path / "a.wav", both, 16_000, subtype="FLOAT")
+    expected = SHARED.predict(SOUND).probabilities
+    assert second.predict(tmp_path / "a.wav").probabilities == expected
+    assert second.predict(both).probabilities == expected
+    assert second.predict(SOUND).probabilities == expected
+
+
+def test_channels_that_cancel_are_noted(tmp_path, classifier):
+    opposite = np.stack([SOUND, -SOUND], axis=1)
+    soundfile.write(tmp_path / "a.wav", opposite, 16_000, subtype="FLOAT")
+    for sound in (tmp_path / "a.wav", opposite):
+        found = classifier.predict(sound)
+        assert found.abstained == "silence"
+        assert [one["kind"] for one in found.to_dict()["notes"]] == ["out_of_phase"]
+
+
+def test_the_band_is_noted_once(tmp_path, caplog):
+    classifier = Classifier(SPEC, backend)
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", SOUND, 384_000)
+    with caplog.at_level("INFO", logger="earmark"):
+        list(classifier.predict_many([tmp_path / "a.wav", tmp_path / "b.wav"]))
+        classifier.predict(SOUND, sample_rate=384_000)
+    assert len([one for one in caplog.records if "192 kHz" in one.getMessage()]) == 1

@@ -1,6 +1,5 @@
 """``earmark check``."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from earmark.cli.options import (
     resumable,
     store_option,
 )
-from earmark.cli.printing import read_data
+from earmark.cli.printing import print_json, read_data
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -54,7 +53,7 @@ def check(  # noqa: PLR0913 - one per option
     if page:
         write_audit(page, audit, str(data.path))
     if as_json:
-        click.echo(json.dumps(audit.to_dict()))
+        print_json(audit.to_dict())
     else:
         for finding in audit.by_severity:
             click.echo(printable(str(finding)))

@@ -11,11 +11,11 @@ import numpy as np
 
 from earmark.audio.downmix import Downmix, Samples
 from earmark.audio.reading import SampleCounter, from_arrays, stream_audio
-from earmark.errors import AudioError, ConfigError, FailedFile
+from earmark.errors import AudioError, CheckpointError, ConfigError, FailedFile
 from earmark.features.band import describe_band
 from earmark.features.log_mel import LogMel, round_frames
 from earmark.features.windows import stream_windows
-from earmark.inference.backend import Backend
+from earmark.inference.backend import Backend, FiniteBackend
 from earmark.inference.clip import ClipPredictor, decide_windows
 from earmark.inference.predictions import NO_FILE, Prediction, WindowPrediction
 from earmark.inference.segmentation.timeline import TimelinePredictor
@@ -37,6 +37,7 @@ class Classifier:
     Args:
         spec: What the network needs besides its weights.
         backend: The network.
+        name: Of the model, for messages.
 
     Example:
         >>> import numpy as np
@@ -48,9 +49,9 @@ class Classifier:
         'speech'
     """
 
-    def __init__(self, spec: ModelSpec, backend: Backend) -> None:
+    def __init__(self, spec: ModelSpec, backend: Backend, name: str = "the model") -> None:
         self.spec = spec
-        self._backend = backend
+        self._backend = FiniteBackend(backend, name)
         self._log_mel = LogMel(spec.config.features)
         self._has_noted_band = False
 
@@ -65,7 +66,7 @@ class Classifier:
         else:
             from earmark.inference.torch_backend import open_checkpoint as open_model
         spec, backend = open_model(path, device)
-        return cls(spec.adjust(settings), backend)
+        return cls(spec.adjust(settings), backend, str(path))
 
     def __repr__(self) -> str:
         name = type(self).__name__
@@ -214,7 +215,11 @@ class Classifier:
         blocks = stream_audio(
             path, self.sample_rate, downmix=downmix, pipelined=pipelined, cancel=cancel
         )
-        return self._predict_blocks(path, blocks, downmix, segments=segments)
+        try:
+            return self._predict_blocks(path, blocks, downmix, segments=segments)
+        except CheckpointError as error:
+            # The model was fine with other sound, so this file alone fails.
+            raise AudioError(f"{path}: {error}", "not_finite") from None
 
     def _predict_blocks(
         self, path: Path, blocks: Iterable[Samples], downmix: Downmix, *, segments: bool

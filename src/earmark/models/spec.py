@@ -11,7 +11,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override, rename_settings
+from earmark.config import (
+    MAX_WINDOW_FRAMES,
+    MAX_WINDOW_VALUES,
+    Config,
+    config_from_dict,
+    override,
+    rename_settings,
+)
 from earmark.errors import CheckpointError, ConfigError
 from earmark.features.windows import window_step
 from earmark.tasks.decision_rule import DecisionRule
@@ -24,6 +31,8 @@ RENAMED_FORMAT = 4
 """The first with the settings' names of today; those of older files are translated."""
 OLDEST_FORMAT = 2
 """Without a temperature, which is then 1."""
+TESTED_DB = -40.0
+"""Value of the window on which a model is tried when it is opened."""
 ADJUSTABLE = ("evaluate", "predict")
 
 
@@ -191,11 +200,12 @@ def read_spec(metadata: Mapping[str, str], source: str) -> tuple[ModelSpec, dict
         facts = _Metadata.model_validate(table)
         table = facts.config if version >= RENAMED_FORMAT else rename_settings(facts.config)
         config = config_from_dict(table, source=source)
+        require_small_windows(config.features.n_mels, facts.window_frames)
     except ValidationError as error:
         errors = "; ".join(_describe(item) for item in error.errors())
         raise CheckpointError(f"{source}: earmark's settings are damaged: {errors}") from None
     except ConfigError as error:
-        raise CheckpointError(str(error)) from None
+        raise CheckpointError(f"{source}: {str(error).removeprefix(f'{source}: ')}") from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{source}: earmark's settings are not JSON: {error}") from None
     labels, thresholds = tuple(facts.labels), tuple(facts.thresholds)
@@ -203,6 +213,32 @@ def read_spec(metadata: Mapping[str, str], source: str) -> tuple[ModelSpec, dict
         config, labels, facts.window_frames, TASKS[facts.task], thresholds, facts.temperature
     )
     return spec, facts.progress
+
+
+def require_small_windows(n_mels: int, window_frames: int) -> None:
+    """Checks, before any is made, that windows fit in memory.
+
+    Args:
+        n_mels: Bands of a window.
+        window_frames: Length of a window.
+
+    Raises:
+        ConfigError: They have too many values.
+    """
+    if n_mels * window_frames > MAX_WINDOW_VALUES:
+        raise ConfigError(
+            f"windows of {window_frames:,} frames and {n_mels} bands have more than "
+            f"{MAX_WINDOW_VALUES:,} values; use shorter ones"
+        )
+
+
+def describe_not_finite(name: str) -> str:
+    """What is wrong with a model whose logits are not finite.
+
+    Args:
+        name: The file of the model.
+    """
+    return f"{name}: its logits are not finite numbers; train again, or use another model"
 
 
 def _describe(error: Any) -> str:
