@@ -293,16 +293,15 @@ def test_a_model_is_loaded_by_name_with_other_settings(tmp_path):
         load_model(tmp_path / "gone")
 
 
-def test_a_file_whose_logits_are_not_finite_fails_alone_and_names_the_model(
-    write_clip, tmp_path, classifier
-):
+def test_a_file_whose_logits_are_not_finite_fails_alone_and_names_the_model(tmp_path):
     def breaks_when_loud(windows):
         logits = backend(windows)
         logits[windows.max(axis=(1, 2)) > -10] = np.nan
         return logits
 
-    soft = write_clip(tmp_path / "soft.wav")
-    soundfile.write(tmp_path / "loud.wav", 100 * SOUND.clip(-0.009, 0.009), 16_000)
+    soft = tmp_path / "soft.wav"
+    soundfile.write(soft, SOUND / 1000, 16_000, subtype="FLOAT")
+    soundfile.write(tmp_path / "loud.wav", SOUND, 16_000, subtype="FLOAT")
     fragile = Classifier(SPEC, breaks_when_loud, "fragile.onnx")
     first, second = fragile.predict_many([tmp_path / "loud.wav", soft])
     assert isinstance(first, FailedFile)
@@ -310,7 +309,7 @@ def test_a_file_whose_logits_are_not_finite_fails_alone_and_names_the_model(
     assert "fragile.onnx" in first.error
     assert not isinstance(second, FailedFile)
     with pytest.raises(CheckpointError, match="fragile"):
-        fragile.predict(SOUND * 8)
+        fragile.predict(SOUND)
 
 
 def test_one_channel_of_a_file_or_an_array_is_predicted(tmp_path):
@@ -341,3 +340,20 @@ def test_the_band_is_noted_once(tmp_path, caplog):
         list(classifier.predict_many([tmp_path / "a.wav", tmp_path / "b.wav"]))
         classifier.predict(SOUND, sample_rate=384_000)
     assert len([one for one in caplog.records if "192 kHz" in one.getMessage()]) == 1
+
+
+@pytest.mark.parametrize("labels", [("silence", "speech"), ("music", "silence")])
+def test_silence_with_a_label_is_predicted_in_whole_sounds_streams_and_segments(labels):
+    spec = ModelSpec(load_config(), labels, 51, BINARY, silence_label="silence")
+    classifier = Classifier(
+        spec, lambda windows: np.full((len(windows), 1), 3.0 - 6 * (labels[1] == "silence"))
+    )
+    other = next(one for one in labels if one != "silence")
+    silence = np.zeros(5 * 16_000, np.float32)
+    assert classifier.predict(silence).label == "silence"
+    assert classifier.predict(silence).probabilities["silence"] == 1.0
+    assert {one.labels for one in classifier.stream([silence])} == {("silence",)}
+    found = classifier.predict(np.concatenate([SOUND, silence, SOUND]), segments=True)
+    assert found.label == other
+    assert [one.label for one in found.segments] == [other, "silence", other]
+    assert found.seconds_by_label["silence"] == pytest.approx(5.0, abs=0.7)

@@ -47,6 +47,8 @@ class ModelSpec:
         task: What the labels mean.
         chosen_thresholds: Probabilities from which labels are chosen; the task's own when empty.
         temperature: What the logits of clips are divided by to calibrate them; 1 leaves them.
+        silence_label: The label that silent clips had in training; None if they had no label of
+            their own.
     """
 
     config: Config
@@ -55,6 +57,7 @@ class ModelSpec:
     task: Task = BINARY
     chosen_thresholds: tuple[float, ...] = ()
     temperature: float = 1.0
+    silence_label: str | None = None
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -70,7 +73,7 @@ class ModelSpec:
     @property
     def rule(self) -> DecisionRule:
         """How the logits of clips become labels."""
-        predict = self.config.predict
+        predict, silence = self.config.predict, self.silence_label
         return DecisionRule(
             self.task,
             self.thresholds,
@@ -78,6 +81,7 @@ class ModelSpec:
             min_probability=predict.min_probability,
             silence_db=predict.silence_db,
             pooling=predict.pooling,
+            silence_label=None if silence is None else self.labels.index(silence),
         )
 
     @property
@@ -138,6 +142,8 @@ class ModelSpec:
             "thresholds": self.thresholds,
             "temperature": self.temperature,
         }
+        if self.silence_label is not None:
+            facts["silence_label"] = self.silence_label
         return json.dumps({**facts, **more}, sort_keys=True)
 
 
@@ -164,6 +170,7 @@ class _Metadata(_Format):
     task: Literal["binary", "multi_class", "multi_label"]
     thresholds: list[Annotated[float, Field(ge=0, le=1)]]
     temperature: Annotated[float, Field(ge=1e-3, le=1e3)] = 1.0
+    silence_label: str | None = None
     progress: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -173,6 +180,8 @@ class _Metadata(_Format):
         needed = len(TASKS[self.task].default_thresholds(len(self.labels)))
         if len(self.thresholds) != needed:
             raise ValueError(f"thresholds: {needed} are needed, not {len(self.thresholds)}")
+        if self.silence_label not in (None, *self.labels):
+            raise ValueError("silence_label is not one of the labels")
         return self
 
 
@@ -210,7 +219,8 @@ def read_spec(metadata: Mapping[str, str], source: str) -> tuple[ModelSpec, dict
         raise CheckpointError(f"{source}: earmark's settings are not JSON: {error}") from None
     labels, thresholds = tuple(facts.labels), tuple(facts.thresholds)
     spec = ModelSpec(
-        config, labels, facts.window_frames, TASKS[facts.task], thresholds, facts.temperature
+        *(config, labels, facts.window_frames, TASKS[facts.task], thresholds, facts.temperature),
+        silence_label=facts.silence_label,
     )
     return spec, facts.progress
 
