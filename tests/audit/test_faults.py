@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from earmark.audit.audit import check
 from earmark.audit.signal import SILENT_PEAK
+from earmark.config import Config
 
 
 @pytest.mark.parametrize(("peak", "level"), [(0.0, "zero"), (0.5 * SILENT_PEAK, "-66 dBFS")])
@@ -94,3 +96,15 @@ def test_an_offset_or_low_sound_in_a_wide_band_is_no_warning(tmp_path, recording
     found = audit(recording(tmp_path / "a.wav"))
     assert found.findings == ()
     assert "bandwidth" in [one.kind for one in found.notes]
+
+
+def test_a_chosen_channel_does_not_cancel_and_must_be_there(tmp_path, recording, data, noise):
+    left = noise()
+    soundfile.write(tmp_path / "a.wav", np.hstack([left, -left]), 16_000)
+    soundfile.write(tmp_path / "b.wav", noise(), 16_000)
+    manifest = data([recording(tmp_path / "a.wav"), recording(tmp_path / "b.wav")])
+    config = Config(features={"channel": 2})
+    found = check(manifest, config, store=tmp_path / "store").findings
+    assert [(one.kind, one.paths, one.cause) for one in found if one.paths] == [
+        ("unreadable", ("b.wav",), "channel")
+    ]
