@@ -420,12 +420,6 @@ def test_samples_that_no_sound_has_are_refused_with_their_time(tmp_path, value):
     assert caught.value.fault == "damaged"
 
 
-def test_integers_that_were_not_divided_are_sound(tmp_path):
-    samples = np.full(16_000, -(2.0**31), np.float32)
-    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
-    np.testing.assert_array_equal(load_audio(path).samples, samples)
-
-
 @pytest.mark.parametrize(
     ("samples", "sample_rate", "fault", "value"),
     [

@@ -31,6 +31,9 @@ FindingType = Literal[
     "lost_sound",
     "time_stamps",
     "other_tracks",
+    "out_of_phase",
+    "unused_bits",
+    "bandwidth",
 ]
 Severity = Literal["error", "warning", "note"]
 MAX_SHOWN = 20

@@ -1,6 +1,5 @@
 """``earmark evaluate``: tests a model."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,13 @@ from earmark.cli.options import (
     model_argument,
     store_option,
 )
-from earmark.cli.printing import exit_if_skipped, print_analysis, print_evaluation, read_test_data
+from earmark.cli.printing import (
+    exit_if_skipped,
+    print_analysis,
+    print_evaluation,
+    print_json,
+    read_test_data,
+)
 
 if TYPE_CHECKING:
     from earmark.system.runtime import Runtime
@@ -73,7 +78,7 @@ def evaluate(  # noqa: PLR0913 - one per option
     if found.analysis is None:
         return
     if as_json:
-        click.echo(json.dumps(found.to_dict()))
+        print_json(found.to_dict())
     else:
         print_evaluation(found.evaluation)
         print_analysis(found.analysis)

@@ -116,6 +116,8 @@ def _drop_output() -> None:
 
 def _describe(error: Exception) -> str:
     """One line that says what failed."""
+    from earmark.cli.terminal import printable
+
     text = str(error)
     if isinstance(error, EarmarkError):
         severity = "error"
@@ -129,7 +131,8 @@ def _describe(error: Exception) -> str:
     else:
         severity = "internal error"
         text = f"{type(error).__name__}: {text}; run again with --debug and report it"
-    return f"{severity}: {' '.join(text.split())}"
+    # Files and models may bring control characters into a message.
+    return f"{severity}: {printable(' '.join(text.split()))}"
 
 
 _set = click.option(

@@ -3,7 +3,6 @@
 import dataclasses
 import errno
 import itertools
-import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.printing import PREDICTION_COLUMNS, SEGMENT_COLUMNS, prediction_row, segment_rows
+from earmark.cli.explanations import Explanations
+from earmark.cli.printing import print_json, result_table
 from earmark.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -195,6 +195,7 @@ def _predict_and_show(
     counted = list(itertools.islice(files, COUNTED_FILES))
     total = len(counted) if len(counted) < COUNTED_FILES else None
     shown = _Shown(request, as_json=as_json, num_files=total)
+    explain = Explanations(classifier.spec.config.predict.pooling, request, as_json=as_json)
     # Lines on a terminal would mix with the bar, and show progress themselves.
     bars = SILENT if shown.are_lines_on_terminal else reporter
     num_files = num_failed = 0
@@ -206,6 +207,7 @@ def _predict_and_show(
             if "error" in facts:
                 num_failed += 1
                 logger.warning(f"skipped: {facts['error']}")
+            explain(facts)
             if table is not None:
                 table.add(facts)
             shown.add(result)
@@ -315,12 +317,11 @@ class _Shown:
 
     def __init__(self, request: Request, *, as_json: bool, num_files: int | None) -> None:
         on_terminal, few = sys.stdout.isatty(), num_files is not None and num_files <= TABLE_ROWS
-        self._columns = SEGMENT_COLUMNS if request.segments else PREDICTION_COLUMNS
-        self._rows = segment_rows if request.segments else lambda one: [prediction_row(one)]
+        self._columns, self._rows = result_table(segments=request.segments)
         self._waiting: list[Result] | None = None
         self._print: Callable[[Result], None] | None = None
         if as_json:
-            self._print = lambda result: click.echo(json.dumps(result.to_dict()))
+            self._print = lambda result: print_json(result.to_dict())
         elif request.output is None and on_terminal and few:
             self._waiting = []
         elif request.output is None:

@@ -1,13 +1,12 @@
 """The command that computes features."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from earmark.cli.options import DataSource, configured, data_argument, json_option, resumable
-from earmark.cli.printing import exit_if_skipped, read_data
+from earmark.cli.printing import exit_if_skipped, print_json, read_data
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -45,7 +44,7 @@ def prepare(
         read_data(data), config, store=store, verify=verify, reporter=reporter
     )
     if as_json:
-        click.echo(json.dumps(prepared.to_dict()))
+        print_json(prepared.to_dict())
     else:
         count = f"{len(prepared.keys)} clips stored, {prepared.num_computed} of them new"
         click.echo(f"{count}, in {prepared.store}")

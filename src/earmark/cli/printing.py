@@ -1,8 +1,9 @@
 """What commands print on standard output."""
 
+import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,11 @@ logger = logging.getLogger(__name__)
 PREDICTION_COLUMNS = ("file", "label", "probability", "seconds")
 SEGMENT_COLUMNS = ("file", "start", "end", "label", "probability")
 RATIOS = ("precision", "recall", "f1")
+
+
+def print_json(document: Any) -> None:
+    """Prints a document on one line; a number that is not finite is a bug, and no JSON."""
+    click.echo(json.dumps(document, allow_nan=False))
 
 
 def read_data(data: DataSource) -> "Manifest":
@@ -74,6 +80,15 @@ def segment_rows(result: "Prediction | FailedFile") -> list[tuple[str, ...]]:
         )
         for one in facts.get("segments", ())
     ] or [(facts["path"], "-", "-", "-", "-")]
+
+
+def result_table(
+    *, segments: bool
+) -> tuple[tuple[str, ...], Callable[["Prediction | FailedFile"], Sequence[tuple[str, ...]]]]:
+    """The columns of a table of results, and what makes the rows of a file."""
+    if segments:
+        return SEGMENT_COLUMNS, segment_rows
+    return PREDICTION_COLUMNS, lambda one: [prediction_row(one)]
 
 
 def print_class_scores(scores: "Scores") -> None:

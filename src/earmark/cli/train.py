@@ -1,7 +1,6 @@
 """The command that trains."""
 
 import functools
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
-from earmark.cli.printing import exit_if_skipped
+from earmark.cli.printing import exit_if_skipped, print_json
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -102,7 +101,7 @@ def train(  # noqa: PLR0913 - as many as the command has options
     if not runtime.is_main:
         return
     if as_json:
-        click.echo(json.dumps(result.to_dict()))
+        print_json(result.to_dict())
     else:
         for one in runs:
             click.echo(one.summary())

@@ -1,6 +1,5 @@
 """The command that searches settings."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
+from earmark.cli.printing import print_json
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -70,7 +70,7 @@ def tune(  # noqa: PLR0913 - as many as the command has options
         data.read(), study, config, device=runtime, store=store_root, num_workers=num_workers
     )
     if as_json:
-        click.echo(json.dumps(result.to_dict()))
+        print_json(result.to_dict())
         return
     print_table("", ("setting", "best"), result.best.rows())
     click.echo(result.summary())

@@ -14,7 +14,7 @@ from earmark.data.dataset import AudioDataset
 from earmark.data.loaders import OrderedLoader
 from earmark.data.manifest import Manifest
 from earmark.data.preparation import prepare_once
-from earmark.errors import ConfigError
+from earmark.errors import CheckpointError, ConfigError
 from earmark.evaluation.held_out import (
     check_labels,
     held_out_clips,
@@ -30,7 +30,7 @@ from earmark.features.levels import peak_level_db
 from earmark.features.store import FeatureStore, default_root
 from earmark.features.windows import ExcerptGrid, WindowGrid
 from earmark.models.checkpoint import Checkpoint, require_network
-from earmark.models.spec import ModelSpec
+from earmark.models.spec import ModelSpec, describe_not_finite
 from earmark.system.runtime import Runtime
 from earmark.system.shapes import Float64
 from earmark.tasks.task import Task
@@ -153,6 +153,7 @@ def evaluate_model(
 
     Raises:
         DataError: No clip is left to test on, or test clips were trained on.
+        CheckpointError: The logits of a clip are not finite.
         ConfigError: ``evaluate.excerpt_seconds`` is too short for the network.
     """
     spec, runtime = model.spec, model.runtime
@@ -173,6 +174,7 @@ def evaluate_model(
         num_labels=len(spec.labels),
     )
     predictions = predict_clips(model.network, OrderedLoader(windows, runtime), runtime, spec)
+    _require_finite(predictions, model)
     return Evaluation(
         uncalibrated=predictions,
         labels=spec.labels,
@@ -184,6 +186,13 @@ def evaluate_model(
         majority_labels=seen.majority_labels if seen else None,
         provenance=trace(model, clips),
     )
+
+
+def _require_finite(predictions: Predictions, model: LoadedModel) -> None:
+    for clip, logits in zip(predictions.clips, predictions.logits, strict=True):
+        if not np.isfinite(logits).all():
+            name = f"{model.checkpoint.path or 'the model'}, for {clip.name}"
+            raise CheckpointError(describe_not_finite(name))
 
 
 def require_excerpts(spec: ModelSpec) -> None:

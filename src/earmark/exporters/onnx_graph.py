@@ -193,6 +193,8 @@ def _metadata(spec: ModelSpec, licence: str) -> dict[str, str]:
         "sample_rate": str(spec.config.features.sample_rate),
         "thresholds": json.dumps(spec.thresholds),
         "temperature": json.dumps(spec.temperature),
+        "silence_db": json.dumps(spec.config.predict.silence_db),
+        "silence_label": json.dumps(spec.silence_label),
         "licence": licence,
     }
 

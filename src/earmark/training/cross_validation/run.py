@@ -145,7 +145,7 @@ def _divide(manifest: Manifest, config: Config, plan: Plan) -> tuple[Manifest, T
     spec = ModelSpec(config, manifest.labels, crop_frames(config), task)
     require_network(spec)
     require_excerpts(spec)
-    log_data(manifest, task)
+    log_data(manifest, task, config.features)
     return manifest, task
 
 
