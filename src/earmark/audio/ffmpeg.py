@@ -131,9 +131,10 @@ class _Reader:
             seconds = float(frame.pts or 0) * time_base if is_known else None
             if clock.zero is None and seconds is not None:
                 self._start(clock, seconds)
-            for block in converter.convert(frame, clock.position):
-                yield from clock.place(block, None if converter.is_resampling else seconds)
-                seconds = None
+            *delayed, block = converter.convert(frame, clock.position)
+            for earlier in delayed:
+                yield from clock.place(earlier, None)
+            yield from clock.place(block, None if converter.is_resampling else seconds)
         for block in converter.flush():
             yield from clock.place(block, None)
         yield from clock.finish()
