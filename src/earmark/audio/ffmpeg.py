@@ -156,9 +156,11 @@ class _Reader:
             return None
         start *= time_base
         container_start = (self.container.start_time or 0) / 1e6
-        if container_start > TOLERANCE_SECONDS:
-            return 0.0 if self._counts_from_zero(extent) else container_start
-        return 0.0 if start > container_start else None
+        if container_start > TOLERANCE_SECONDS and self._counts_from_zero(extent):
+            return 0.0
+        if start <= container_start:
+            return None
+        return container_start if container_start > TOLERANCE_SECONDS else 0.0
 
     def _counts_from_zero(self, extent: Extent) -> bool:
         """Whether the duration of the container includes the time before its first packet.

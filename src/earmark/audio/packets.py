@@ -26,6 +26,8 @@ MAX_FAILURES = 20
 """Failed reads in a row after which nothing more is expected of a file."""
 HOLE_BYTES = 512
 """More bytes between two packets than any header takes: packets were lost there."""
+HOLE_FRACTION = 0.25
+"""Of the bytes that a gap would hold; ASF also has padding between packets."""
 SEARCHED_RUNS = 50
 STEADY_SECONDS = 0.002
 STEADY_PACKETS = 8
@@ -185,12 +187,10 @@ class _Table(NamedTuple):
 
 def _read_table(path: Path, index: int) -> _Table:
     """Reads a file to its end, without decoding it."""
-    rows: list[tuple[float, float, int]] = []
+    rows: list[tuple[float, float, int, int]] = []
     hole, cursor = 0, 0
-    positions = set[int]()
     with open_container(path) as container:
         time_base = float(container.streams[index].time_base or 0)
-        is_asf = container.format.name == "asf"
         for packet in _read_packets(container, None):
             if not packet.size:
                 continue
@@ -198,18 +198,18 @@ def _read_table(path: Path, index: int) -> _Table:
             if cursor:
                 hole += max(position - cursor, 0)
             cursor = max(cursor, position) + packet.size
-            if is_asf:
-                positions.add(position)
             if packet.stream_index == index:
                 time = np.nan if packet.pts is None else packet.pts * time_base
-                rows.append((time, (packet.duration or 0) * time_base, hole))
+                rows.append((time, (packet.duration or 0) * time_base, packet.size, hole))
                 hole = 0
         # Other formats do not store packets in the order of their times.
-        has_order = is_asf or "matroska" in container.format.name
-    table = np.array(rows, np.float64).reshape(-1, 3)
-    # Positions in ASF are those of data packets of one size, which may be padded.
-    limit = np.diff(sorted(positions)).min(initial=1 << 20) if is_asf else HOLE_BYTES
-    return _Table(table[:, 0], table[:, 1], has_order & (table[:, 2] > limit))
+        has_order = container.format.name.startswith(("matroska", "asf"))
+    times, durations, sizes, holes = np.array(rows, np.float64).reshape(-1, 4).T
+    # A pause takes no bytes; lost packets take about as many as others do in that time.
+    steps = np.diff(times, prepend=times[:1]) - np.roll(durations, 1)
+    expected = np.nan_to_num(steps) * sizes.sum() / max(durations.sum(), time_base)
+    is_hole = (holes > HOLE_BYTES) & (expected > 0) & (holes > HOLE_FRACTION * expected)
+    return _Table(times, durations, has_order & is_hole)
 
 
 def distrusted(times: np.ndarray, durations: np.ndarray, end: float | None) -> np.ndarray:
