@@ -5,7 +5,6 @@ webm, mp4). Both ship their decoders in their wheels.
 """
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from earmark.audio.pieces import open_bytes
 from earmark.audio.recordings import examine, flac_source
 from earmark.audio.source import MAX_CHANNELS, SAMPLE_RATES, Source
 from earmark.errors import AudioError
+from earmark.system.missing import stat_file
 
 SOUNDFILE_EXTENSIONS = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc"}
@@ -75,20 +75,12 @@ def _num_bytes(path: Path) -> int:
     Raises:
         AudioError: It cannot be read, or is empty.
     """
-    try:
-        found = path.stat()
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the name.
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"{path}: cannot be read: {reason}", "missing") from None
-    if stat.S_ISDIR(found.st_mode):
-        raise AudioError(f"{path}: cannot be read: Is a directory", "missing")
-    if not stat.S_ISREG(found.st_mode):
-        raise AudioError(f"{path}: not a regular file; write its content to a file first")
-    if not found.st_size:
+    size = stat_file(path).st_size
+    if not size:
         raise AudioError(
             f"{path}: the file is empty (0 bytes); replace it or leave it out", "empty"
         )
-    return found.st_size
+    return size
 
 
 def _within_limits(path: Path, source: Source) -> Source:

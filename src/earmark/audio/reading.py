@@ -171,16 +171,14 @@ def from_arrays(
     """
     _check_rate(sample_rate)
     _check_rate(to_rate)
-    num_samples = 0
     downmix = downmix or Downmix()
     # A microphone has no end, so nothing is read for the sake of a message.
     channels = (_as_channels(block, downmix.channel or 1) for block in blocks)
-    native = downmix.read("samples", channels, sample_rate, read_on=False)
+    native = SampleCounter(downmix.read("samples", channels, sample_rate, read_on=False))
     for block in resample(native, sample_rate, to_rate):
-        num_samples += len(block)
         if len(block):
             yield block
-    _refuse_short("samples", num_samples, to_rate)
+    _refuse_short("samples", native.num_samples, sample_rate)
 
 
 def _check_rate(sample_rate: int | None) -> None:
@@ -239,7 +237,8 @@ def read_mono(
         cancel: As for `stream_audio`.
     """
     num_samples = 0
-    native = source.blocks(excerpt)
+    counted = SampleCounter(source.blocks(excerpt))
+    native = iter(counted)
     # The threads must end before the caller closes the file, also after an error.
     with ExitStack() as threads:
         if pipelined:
@@ -255,20 +254,27 @@ def read_mono(
                 raise AudioError(f"{path}: longer than {MAX_SECONDS / 3600:.0f} hours; split it")
             if len(block):
                 yield block
+    _refuse_short(f"{path}{excerpt}", counted.num_samples, source.sample_rate, excerpt)
+
+
+def _refuse_short(name: str, num_samples: int, rate: int, excerpt: Excerpt = WHOLE) -> None:
+    """Refuses sound shorter than its excerpt or the minimum, by its samples before resampling."""
     seconds = num_samples / rate
+    if excerpt.start and not num_samples:
+        raise AudioError(
+            f"{name}: the sound ends before {excerpt.start:g} s; correct the start of the excerpt",
+            "short",
+        )
     if excerpt.end is not None and seconds < excerpt.end - excerpt.start - MIN_SECONDS:
         raise AudioError(
-            f"{path}{excerpt}: the sound ends after {excerpt.start + seconds:.2f} s; "
+            f"{name}: the sound ends after {excerpt.start + seconds:.2f} s; "
             "correct the end of the excerpt",
             "short",
         )
-    _refuse_short(f"{path}{excerpt}", num_samples, rate)
-
-
-def _refuse_short(name: str, num_samples: int, rate: int) -> None:
-    if num_samples < round(MIN_SECONDS * rate):
+    # The small number makes up for products such as 0.1 * 30.
+    if num_samples < math.floor(MIN_SECONDS * rate + 1e-6):
         raise AudioError(
-            f"{name}: lasts {num_samples / rate:.3f} s, less than the minimum of {MIN_SECONDS} s; "
+            f"{name}: lasts {seconds:.6g} s, less than the minimum of {MIN_SECONDS} s; "
             "leave it out",
             "short",
         )

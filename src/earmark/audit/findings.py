@@ -34,6 +34,9 @@ FindingType = Literal[
     "out_of_phase",
     "unused_bits",
     "bandwidth",
+    "similar_names",
+    "missing_value",
+    "joined_labels",
 ]
 Severity = Literal["error", "warning", "note"]
 MAX_SHOWN = 20

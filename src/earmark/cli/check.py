@@ -42,7 +42,7 @@ def check(  # noqa: PLR0913 - one per option
 ) -> None:
     """Audit a data set: faulty files, duplicates, leaks between splits, balance, shortcuts."""
     from earmark.audit.audit import check as audit_data
-    from earmark.cli.terminal import printable
+    from earmark.cli.terminal import print_line
     from earmark.errors import ConfigError
     from earmark.report.audit import write_audit
 
@@ -56,7 +56,7 @@ def check(  # noqa: PLR0913 - one per option
         print_json(audit.to_dict())
     else:
         for finding in audit.by_severity:
-            click.echo(printable(str(finding)))
-        click.echo(f"{audit.headline} ({manifest.summary()})")
+            print_line(str(finding))
+        print_line(f"{audit.headline} ({manifest.summary()})")
     if audit.num_errors or (strict and audit.findings):
         sys.exit(1)

@@ -14,6 +14,7 @@ from earmark.cli.options import (
     store_option,
 )
 from earmark.cli.printing import PREDICTION_COLUMNS, prediction_row
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -47,5 +48,5 @@ def demo(
     if shown is None:
         return
     print_table("", PREDICTION_COLUMNS, map(prediction_row, shown.predictions))
-    click.echo(shown.evaluation.headline)
-    click.echo(f"Report: {shown.report.absolute()}")
+    print_line(shown.evaluation.headline)
+    print_line(f"Report: {shown.report.absolute()}")

@@ -22,6 +22,7 @@ from earmark.cli.printing import (
     print_json,
     read_test_data,
 )
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.system.runtime import Runtime
@@ -83,5 +84,5 @@ def evaluate(  # noqa: PLR0913 - one per option
         print_evaluation(found.evaluation)
         print_analysis(found.analysis)
         place = found.report.absolute() if found.report else None
-        click.echo(f"Report: {place}" if place else "No report: give -o FOLDER")
+        print_line(f"Report: {place}" if place else "No report: give -o FOLDER")
     exit_if_skipped(found.evaluation.skipped)

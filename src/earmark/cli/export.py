@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.options import guarded, json_option, model_argument
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.exporters.onnx_graph import GraphInput
@@ -50,4 +51,4 @@ def export(
     from earmark.exporters.onnx import export as export_model
 
     exported = export_model(model, output, takes=takes, licence=licence)
-    click.echo(json.dumps(exported.to_dict()) if as_json else exported)
+    print_line(json.dumps(exported.to_dict()) if as_json else str(exported))

@@ -15,6 +15,7 @@ import click
 
 from earmark.cli.explanations import Explanations
 from earmark.cli.printing import print_json, result_table
+from earmark.cli.terminal import print_line
 from earmark.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def predict_files(
             table.finish()
             num_files, num_failed = num_files + table.num_done, table.num_failed
             if not as_json:
-                click.echo(f"{num_files:,} files, {num_failed:,} of them failed: {table.path}")
+                print_line(f"{num_files:,} files, {num_failed:,} of them failed: {table.path}")
     if not num_files or num_failed:
         logger.warning(
             f"could not be predicted: {num_failed:,} of {num_files:,} files"
@@ -251,7 +252,7 @@ def _write_files(
     from earmark.errors import AudioError, FailedFile
     from earmark.inference.segmentation.cutting import split_audio
     from earmark.inference.segmentation.formats import FORMATS, Timeline
-    from earmark.system.files import atomic_write, place_below
+    from earmark.system.files import atomic_write, fit_name, place_below
 
     try:
         if request.segments_to is not None:
@@ -262,7 +263,7 @@ def _write_files(
                     suffix, content = FORMATS[name].suffix, FORMATS[name].render(timeline)
                 else:
                     suffix, content = f".{name}", _draw(classifier, result, name)
-                atomic_write(place.with_name(place.name + suffix), content)
+                atomic_write(place.with_name(fit_name(place.name) + suffix), content)
         if request.split_to is not None:
             split_audio(
                 *(result.path, result.segments or (), request.split_to),
@@ -273,11 +274,11 @@ def _write_files(
     except AudioError as error:
         return FailedFile(named.path, str(error))
     except OSError as error:
-        # A long name concerns one recording; a full disk would all the others, too.
+        # A long path concerns one recording; a full disk would all the others, too.
         if error.errno != errno.ENAMETOOLONG:
             raise
         return FailedFile(
-            named.path, f"{named.path}: the names of its files would be too long; rename it"
+            named.path, f"{named.path}: paths of its files too long; choose a shorter output folder"
         )
     return named if request.segments else dataclasses.replace(named, segments=None)
 

@@ -7,6 +7,7 @@ import click
 
 from earmark.cli.options import DataSource, configured, data_argument, json_option, resumable
 from earmark.cli.printing import exit_if_skipped, print_json, read_data
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -47,5 +48,5 @@ def prepare(
         print_json(prepared.to_dict())
     else:
         count = f"{len(prepared.keys)} clips stored, {prepared.num_computed} of them new"
-        click.echo(f"{count}, in {prepared.store}")
+        print_line(f"{count}, in {prepared.store}")
     exit_if_skipped(prepared.skipped)

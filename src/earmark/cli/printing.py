@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from earmark.cli.options import DataSource
+from earmark.cli.terminal import print_line
 from earmark.evaluation.metrics.formats import format_interval, format_ratio
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def print_class_scores(scores: "Scores") -> None:
 
 
 def _print_ranks(ranks: Mapping[str, float | None]) -> None:
-    click.echo(
+    print_line(
         f"Mean average precision {format_ratio(ranks['map'])}, lwlrap "
         f"{format_ratio(ranks['lwlrap'])}, micro F1 {format_ratio(ranks['micro_f1'])}"
     )
@@ -115,19 +114,19 @@ def _print_ranks(ranks: Mapping[str, float | None]) -> None:
 def print_evaluation(evaluation: "Evaluation") -> None:
     """Prints a test for people: its metrics and its baselines."""
     print_class_scores(evaluation.scores)
-    click.echo(evaluation.headline)
-    click.echo(evaluation.interval_line)
+    print_line(evaluation.headline)
+    print_line(evaluation.interval_line)
     print_excerpts(evaluation.excerpts)
     _print_calibration(evaluation)
     coverage = evaluation.coverage
     if coverage.num_abstained:
-        click.echo(
+        print_line(
             f"Coverage {coverage.num_decided / coverage.num_clips:.1%}: abstained on "
             f"{coverage.num_silent} silent and {coverage.num_unsure} unsure clips; "
             f"{coverage.num_correct} of the other {coverage.num_decided} are correct"
         )
     majority = evaluation.majority
-    click.echo(majority.headline)
+    print_line(majority.headline)
     print_difference(f"always {';'.join(majority.labels) or 'no label'}", majority.paired)
     if evaluation.baseline:
         print_difference(str(evaluation.baseline.path), evaluation.baseline.paired)
@@ -141,15 +140,13 @@ def _print_calibration(evaluation: "Evaluation") -> None:
             f" (temperature {evaluation.rule.temperature:.3g}; without it {before.ece:.3f} and "
             f"{before.brier:.3f})"
         )
-    click.echo(line)
+    print_line(line)
 
 
 def print_difference(baseline: str, paired: "PairedDifference") -> None:
     """Prints the difference of two accuracies, and whether it is significant."""
-    from earmark.cli.terminal import printable
-
-    click.echo(
-        f"Compared with {printable(baseline)}: {paired.num_correct[0]} of {paired.num_clips} "
+    print_line(
+        f"Compared with {baseline}: {paired.num_correct[0]} of {paired.num_clips} "
         f"correct against {paired.num_correct[1]}, difference {paired.difference:+.1%}, interval "
         f"{format_interval(paired.interval, '+.1%')}, McNemar p {paired.test.p_value:.2g}"
     )
@@ -157,7 +154,7 @@ def print_difference(baseline: str, paired: "PairedDifference") -> None:
 
 def print_comparison(found: "Comparison") -> None:
     """Prints the clips that two models predict differently, their metrics, and the difference."""
-    from earmark.cli.terminal import print_table, printable
+    from earmark.cli.terminal import print_table
 
     rows = [
         (one["path"], one["label"], one["first"] or "-", one["second"] or "-")
@@ -166,16 +163,16 @@ def print_comparison(found: "Comparison") -> None:
     if rows:
         print_table("Predicted differently", ("file", "label", *found.models), rows)
     for model, test in zip(found.models, (found.first, found.second), strict=True):
-        click.echo(printable(model))
-        click.echo(test.headline)
-        click.echo(test.interval_line)
+        print_line(model)
+        print_line(test.headline)
+        print_line(test.interval_line)
     print_difference("the other model", found.paired)
 
 
 def print_excerpts(excerpts: "ExcerptScores | None") -> None:
     """Prints the metrics over excerpts, if there are any."""
     if excerpts:
-        click.echo(
+        print_line(
             f"Accuracy on {excerpts.seconds:g} s excerpts {excerpts.accuracy:.1%} "
             f"({excerpts.num_correct} of {excerpts.num_excerpts}); log-loss {excerpts.loss:.4f}"
         )
@@ -183,7 +180,7 @@ def print_excerpts(excerpts: "ExcerptScores | None") -> None:
 
 def print_analysis(analysis: "Analysis") -> None:
     """Prints the metrics on degraded sound, and the worst slice."""
-    from earmark.cli.terminal import print_table, printable
+    from earmark.cli.terminal import print_table
 
     if analysis.robustness:
         rows = [
@@ -198,8 +195,8 @@ def print_analysis(analysis: "Analysis") -> None:
         print_table("Robustness", columns, rows)
     if analysis.slices:
         worst = analysis.slices[0]
-        click.echo(
-            f"Worst slice: {printable(f'{worst.column} {worst.value}')}, accuracy "
+        print_line(
+            f"Worst slice: {worst.column} {worst.value}, accuracy "
             f"{worst.accuracy:.1%} ({worst.num_correct} of {worst.num_clips}), interval "
             f"{format_interval(worst.accuracy_interval, '.1%')}"
         )
@@ -244,7 +241,7 @@ def _print_pooled(facts: Mapping[str, Any]) -> None:
             f"{facts['num_predictions']} predictions of {clips}, {len(facts['seeds'])} seeds with "
             f"a standard deviation of {facts['accuracy_std']:.1%}"
         )
-    click.echo(
+    print_line(
         f"Accuracy {facts['accuracy']:.1%} ({facts['num_correct']} of {clips}), interval "
         f"{format_interval(facts['accuracy_interval'], '.1%')}; log-loss {facts['loss']:.4f}; mean "
         f"of the folds {facts['mean_fold_accuracy']:.1%}"

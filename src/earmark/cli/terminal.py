@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode's controls, lone surrogates (bytes that are not UTF-8), line and paragraph separators."""
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""Characters that turn the direction of the text after them."""
 
 
 def printable(text: str) -> str:
@@ -26,10 +28,21 @@ def printable(text: str) -> str:
         >>> printable("a\nb")
         'a\\nb'
     """
+    if text.isprintable() and text.isascii():
+        return text
     return "".join(
-        one.encode("unicode_escape").decode() if unicodedata.category(one) in _UNPRINTABLE else one
-        for one in text
+        one.encode("unicode_escape").decode() if _is_unprintable(one) else one for one in text
     )
+
+
+def _is_unprintable(one: str) -> bool:
+    turns = unicodedata.bidirectional(one) in _TURNING
+    return turns or unicodedata.category(one) in _UNPRINTABLE
+
+
+def print_line(text: str) -> None:
+    """Prints a line for people on standard output, with names in it as `printable` shows them."""
+    click.echo(printable(text))
 
 
 class _BarTask:

@@ -19,6 +19,7 @@ from earmark.cli.options import (
     store_option,
 )
 from earmark.cli.printing import exit_if_skipped, print_json
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -104,8 +105,8 @@ def train(  # noqa: PLR0913 - as many as the command has options
         print_json(result.to_dict())
     else:
         for one in runs:
-            click.echo(one.summary())
+            print_line(one.summary())
         if len(runs) > 1:
-            click.echo(result.summary())
-        click.echo(f"Run folder: {run}. Test it: earmark evaluate {quote(str(runs[0].run))} {data}")
+            print_line(result.summary())
+        print_line(f"Run folder: {run}. Test it: earmark evaluate {quote(str(runs[0].run))} {data}")
     exit_if_skipped(runs[0].skipped)

@@ -16,6 +16,7 @@ from earmark.cli.options import (
     store_option,
 )
 from earmark.cli.printing import print_json
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -73,5 +74,5 @@ def tune(  # noqa: PLR0913 - as many as the command has options
         print_json(result.to_dict())
         return
     print_table("", ("setting", "best"), result.best.rows())
-    click.echo(result.summary())
-    click.echo(f"Train it: earmark train {data} -o RUN --from-study {quote(str(study))}")
+    print_line(result.summary())
+    print_line(f"Train it: earmark train {data} -o RUN --from-study {quote(str(study))}")

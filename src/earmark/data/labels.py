@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from earmark.config import FeatureConfig, TrainConfig
 from earmark.data.content import Clip
+from earmark.data.doubtful_names import doubtful_names
 from earmark.data.guesses import guess_naming
 from earmark.data.likely_groups import guess_groups
 from earmark.data.manifest import Manifest
@@ -161,7 +162,7 @@ def require_clips(manifest: Manifest, task: Task, clips: Mapping[str, Sequence[C
 
 
 def log_data(manifest: Manifest, task: Task, features: FeatureConfig) -> None:
-    """Logs the task, how many recordings of which label there are, and what was assumed.
+    """Logs the task, how many recordings of which label there are, what was assumed, and doubts.
 
     Args:
         manifest: The data.
@@ -175,3 +176,5 @@ def log_data(manifest: Manifest, task: Task, features: FeatureConfig) -> None:
         logger.info(f"note: {note}")
     if guess := guess_groups(manifest):
         logger.warning(str(guess))
+    for doubtful in doubtful_names(manifest):
+        logger.warning(doubtful.message)

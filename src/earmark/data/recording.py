@@ -1,6 +1,5 @@
 """A recording: a sound file, or an excerpt of one, with what is known about it."""
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,8 +40,3 @@ class Recording:
     fold: str | None = None
     excerpt: Excerpt = WHOLE
     extra: Mapping[str, str] = field(default_factory=dict)
-
-
-def normalize(text: str) -> str:
-    """A label or group in normal form C, so that equal names are equal texts."""
-    return unicodedata.normalize("NFC", text)

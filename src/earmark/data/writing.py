@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from earmark.data.columns import STORED_COLUMNS
 from earmark.data.recording import Recording
-from earmark.data.tables import STORED_COLUMNS
 from earmark.errors import DataError
 from earmark.features.store import ClipKey
 from earmark.system.files import csv_lines, path_from

@@ -16,8 +16,8 @@ from earmark.data.manifest import Manifest
 from earmark.data.preparation import prepare_once
 from earmark.errors import CheckpointError, ConfigError
 from earmark.evaluation.held_out import (
-    check_labels,
     held_out_clips,
+    match_labels,
     read_seen_data,
     select_test_recordings,
 )
@@ -157,7 +157,7 @@ def evaluate_model(
         ConfigError: ``evaluate.excerpt_seconds`` is too short for the network.
     """
     spec, runtime = model.spec, model.runtime
-    check_labels(manifest, spec)
+    manifest = match_labels(manifest, spec)
     require_excerpts(spec)
     seen = read_seen_data(run)
     tested = select_test_recordings(manifest, seen, spec.labels)

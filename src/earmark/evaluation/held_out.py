@@ -8,6 +8,7 @@ from pathlib import Path
 from earmark.data.content import Clip, ContentSet
 from earmark.data.labels import require_labels
 from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.names import normalize, similar_names
 from earmark.data.preparation import Prepared, usable_clips
 from earmark.errors import DataError
 from earmark.features.store import ClipKey
@@ -64,19 +65,34 @@ def read_seen_data(run: Path | None) -> SeenData | None:
     return SeenData(content, groups, labels)
 
 
-def check_labels(manifest: Manifest, spec: ModelSpec) -> None:
-    """Checks that the model can predict the labels of every recording.
+def match_labels(manifest: Manifest, spec: ModelSpec) -> Manifest:
+    """The data with the labels as the model spells them.
+
+    Args:
+        manifest: The data; their labels have one spelling, which those of a model need not have.
+        spec: The model.
 
     Raises:
         DataError: A recording's labels do not fit the task, or are not the model's.
     """
     require_labels(manifest, spec.task)
-    unknown = sorted(set(manifest.labels) - set(spec.labels))
+    # A label that the model has as it is goes first.
+    spelled = {normalize(label): label for label in spec.labels} | {one: one for one in spec.labels}
+    unknown = sorted(set(manifest.labels) - set(spelled))
     if unknown:
+        similar = [one for one in spec.labels if similar_names([one, unknown[0]])]
         raise DataError(
             f"{manifest.source}: {unknown[0]!r} is not one of the model's labels: "
-            f"{', '.join(spec.labels)}"
+            f"{', '.join(spec.labels)}{f' (did you mean {similar[0]!r}?)' if similar else ''}"
         )
+    if set(manifest.labels) <= set(spec.labels):
+        return manifest
+    recordings = tuple(
+        replace(one, labels=tuple(sorted(spelled[label] for label in one.labels)))
+        for one in manifest.recordings
+    )
+    labels = tuple(sorted(spelled[label] for label in manifest.labels))
+    return replace(manifest, recordings=recordings, labels=labels)
 
 
 def select_test_recordings(

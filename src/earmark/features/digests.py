@@ -8,6 +8,7 @@ from earmark.errors import AudioError
 from earmark.system.checksums import append_lines, checked_line, read_lines
 from earmark.system.file_state import FileState
 from earmark.system.hashing import content_hash
+from earmark.system.missing import stat_file
 
 
 class _Known(NamedTuple):
@@ -73,6 +74,7 @@ class ContentDigests(AbstractContextManager["ContentDigests"]):
 
 
 def _state(path: Path) -> FileState:
+    stat_file(path)
     try:
         return FileState.of(path)
     except OSError as error:
