@@ -1,5 +1,6 @@
 """Digests of the content of files, read again only where a file may have changed."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -65,6 +66,14 @@ class ContentDigests(AbstractContextManager["ContentDigests"]):
         """
         if self.digest(path) != digest:
             raise AudioError(f"{path}: changed while it was read; run the command again", "changed")
+
+    def files_of(self, digests: Collection[str]) -> dict[str, list[Path]]:
+        """The files that had some contents when they were last read, by digest."""
+        found: dict[str, list[Path]] = {}
+        for path, known in self._known.items():
+            if known.digest in digests:
+                found.setdefault(known.digest, []).append(Path(path))
+        return found
 
     def __exit__(self, *_: object) -> None:
         if self._new:
