@@ -4,6 +4,8 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import threadpoolctl
+
 from earmark.audio.reading import stream_audio
 from earmark.audio.source import Excerpt
 from earmark.errors import AudioError
@@ -40,7 +42,11 @@ def fingerprint_clips(
         return _compute(key, files[key], digests, cancel)
 
     if missing:
-        with reporter.track("fingerprints", len(missing)) as task:
+        # The clips are done in parallel; threads inside the matrix products would only wait.
+        with (
+            threadpoolctl.threadpool_limits(1, "blas"),
+            reporter.track("fingerprints", len(missing)) as task,
+        ):
             for key, future in map_in_order(compute, missing, cancel=cancel):
                 try:
                     cache.put_fingerprint(key, future.result())

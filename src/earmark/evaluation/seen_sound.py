@@ -4,7 +4,7 @@ Files are compared by their content first (`held_out`); here decoded sound is, b
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -14,8 +14,9 @@ from earmark.data.manifest import Manifest
 from earmark.evaluation.held_out import SeenData, require_left
 from earmark.features.digests import ContentDigests
 from earmark.features.fingerprint_cache import FingerprintCache, KeptFingerprints
-from earmark.features.matches import find_matches_between
+from earmark.features.matches import find_matches, find_matches_between
 from earmark.features.store import ClipKey
+from earmark.system.progress import Reporter
 from earmark.system.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -139,6 +140,34 @@ def report_copies(clips: Sequence[Clip], found: SeenSound, manifest: Manifest) -
     left = [one for one in clips if one.name not in found.copies]
     require_left(manifest, left)
     return left
+
+
+def report_shared_sound(
+    manifest: Manifest, keys: Mapping[str, ClipKey], root: Path, reporter: Reporter
+) -> None:
+    """Warns of recordings that share sound with others in another fold, though the files differ.
+
+    Args:
+        manifest: The data, divided into folds; every recording has a key.
+        keys: Name of each recording to its content.
+        root: Folder of the store.
+        reporter: Shows the computation of fingerprints.
+    """
+    recordings = manifest.recordings
+    files = {keys[one.name]: [one.path] for one in recordings}
+    with ContentDigests(root) as digests, FingerprintCache(root) as cache:
+        fingerprint_clips(files, cache, digests, reporter)
+        matches = find_matches(KeptFingerprints(cache, [keys[one.name] for one in recordings]))
+    pairs = {}
+    for match in matches:
+        one, other = recordings[match.first], recordings[match.second]
+        if one.fold != other.fold and keys[one.name].digest != keys[other.name].digest:
+            pairs[other.name] = one.name
+    if pairs:
+        logger.warning(
+            f"{len(pairs)} recordings share sound with others in another fold, though their files "
+            f"differ: {_list(pairs)}; give them one group, or the metrics are optimistic"
+        )
 
 
 def _report_namesakes(found: SeenSound) -> None:
