@@ -243,10 +243,27 @@ def test_copies_in_another_fold_are_reported(tmp_path, store, sound, caplog):
         assert caplog.text.count("same.flac") == number
 
 
-def test_a_damaged_record_is_an_error_of_the_data(data, write_run, add, tested, tmp_path):
+@pytest.mark.parametrize(
+    "change", [("take1", "take9"), ("train", "tests"), (",music,", ",speech,")]
+)
+def test_a_damaged_record_is_an_error_of_the_data(data, write_run, change):
     run = write_run(data)
     table = run / "recordings.csv"
-    lines = table.read_text().splitlines()
-    table.write_text("\n".join([*lines[:-1], lines[-1] + "@x-y"]))
+    content = table.read_bytes()
+    table.write_bytes(content.replace(b"\n", b"\r\n"))
+    assert len(read_seen_data(run).keys) == 8
+    table.write_text(content.decode().replace(*change))
     with pytest.raises(DataError, match=r"recordings\.csv"):
-        tested(run, add(tmp_path / "other"))
+        read_seen_data(run)
+
+
+def test_a_damaged_key_of_an_earlier_version_is_an_error_of_the_data(data, write_run):
+    run = write_run(data)
+    config = run / "config.toml"
+    config.write_text(
+        "\n".join(line for line in config.read_text().splitlines() if "checksum" not in line)
+    )
+    table = run / "recordings.csv"
+    table.write_text(table.read_text() + "b.wav,music,train,,b.wav,,,0123@x-y\n")
+    with pytest.raises(DataError, match=r"recordings\.csv"):
+        read_seen_data(run)

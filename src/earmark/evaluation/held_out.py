@@ -25,11 +25,13 @@ class SeenData:
 
     Args:
         keys: Name of each recording to its content.
+        files: Name of each recording to its file, where the run folder notes it.
         groups: Groups of the recordings.
         majority_labels: The most frequent labels among the training recordings.
     """
 
     keys: Mapping[str, ClipKey]
+    files: Mapping[str, Path]
     groups: frozenset[str]
     majority_labels: tuple[str, ...]
 
@@ -71,7 +73,8 @@ def read_seen_data(run: Path | None) -> SeenData | None:
     # Ties go to the first in the alphabet, so that the order of rows does not matter.
     majority = min(counts, key=lambda labels: (-counts[labels], labels), default="")
     labels = tuple(majority.split(";")) if majority else ()
-    return SeenData(_read_keys(RunFolder(run), rows), groups, labels)
+    files = {row["name"]: run / row["path"] for row in rows if row.get("path")}
+    return SeenData(_read_keys(RunFolder(run), rows), files, groups, labels)
 
 
 def _read_keys(run: RunFolder, rows: Iterable[Mapping[str, str]]) -> dict[str, ClipKey]:

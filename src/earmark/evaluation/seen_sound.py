@@ -87,7 +87,8 @@ def _files(
     kept = digests.files_of({key.digest for key in seen.keys.values()})
     files = {clip.key: [paths[clip.name]] for clip in clips}
     for name, key in seen.keys.items():
-        here = [paths[name]] if name in paths else []
+        places = (seen.files.get(name), paths.get(name))
+        here = [path for path in places if path is not None]
         files.setdefault(key, []).extend([*here, *kept.get(key.digest, [])])
     return files
 
