@@ -26,6 +26,7 @@ from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.evaluation.provenance import trace
 from earmark.evaluation.result import Evaluation
+from earmark.evaluation.seen_sound import compare_sound, report_copies
 from earmark.features.levels import peak_level_db
 from earmark.features.store import FeatureStore, default_root
 from earmark.features.windows import ExcerptGrid, WindowGrid
@@ -114,6 +115,7 @@ def evaluate_checkpoint(
     runtime: Runtime,
     store_root: Path | None = None,
     run: Path | None = None,
+    compares_sound: bool = True,
 ) -> Evaluation:
     """Tests a model; see `evaluate_model`.
 
@@ -123,6 +125,7 @@ def evaluate_checkpoint(
         runtime: Where to compute.
         store_root: Folder of the feature store; the shared one by default.
         run: The run folder of the model, which records what it was trained on.
+        compares_sound: Whether copies in other files are searched, by fingerprint.
 
     Raises:
         CheckpointError: The weights do not fit the settings.
@@ -130,7 +133,9 @@ def evaluate_checkpoint(
         ConfigError: As for `evaluate_model`.
     """
     model = LoadedModel.build(checkpoint, runtime)
-    return evaluate_model(model, manifest, store_root=store_root, run=run)
+    return evaluate_model(
+        model, manifest, store_root=store_root, run=run, compares_sound=compares_sound
+    )
 
 
 def evaluate_model(
@@ -139,17 +144,19 @@ def evaluate_model(
     *,
     store_root: Path | None = None,
     run: Path | None = None,
+    compares_sound: bool = True,
 ) -> Evaluation:
     """Tests a network on the test split, which takes no part in training or validation.
 
-    Data without splits are tested on held-out recordings: those whose content and group took no
-    part in training or validation.
+    Data without splits are tested on held-out recordings: those whose content, sound and group
+    took no part in training or validation. Clips of a test split that share sound are reported.
 
     Args:
         model: The network.
         manifest: The data.
         store_root: Folder of the feature store; the shared one by default.
         run: The run folder of the model, which records what it was trained on.
+        compares_sound: Whether copies in other files are searched, by fingerprint.
 
     Raises:
         DataError: No clip is left to test on, or test clips were trained on.
@@ -164,6 +171,14 @@ def evaluate_model(
     store = FeatureStore(store_root or default_root(), spec.config.features)
     prepared = prepare_once(tested.recordings, store, runtime)
     clips = held_out_clips(tested, prepared, seen, has_splits=manifest.has_splits)
+    if seen is None:
+        logger.info(
+            "note: there is no record of what the model was trained on: whether it has seen these "
+            "clips is unknown"
+        )
+    elif compares_sound:
+        found = compare_sound(clips, manifest, seen, store.root, runtime)
+        clips = report_copies(clips, found, manifest)
     num_left_out = len(manifest) - len(clips) - len(prepared.skipped)
     if num_left_out and not manifest.has_splits:
         logger.info(f"note: {num_left_out} recordings seen in training are left out")

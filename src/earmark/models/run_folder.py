@@ -1,7 +1,5 @@
 """The run folder: its files, and the checks before anything is written to it."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -146,10 +144,6 @@ class RunFolder(WorkFolder):
             return [json.loads(line) for line in text.splitlines()]
         except (OSError, ValueError):
             return []
-
-    def read_recordings(self) -> Sequence[Mapping[str, str]]:
-        """The rows of ``recordings.csv``."""
-        return list(csv.DictReader(io.StringIO(read_text(self.recordings), newline="")))
 
 
 def find_run(model: Path) -> RunFolder | None:
