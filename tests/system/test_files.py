@@ -13,6 +13,7 @@ from earmark.system.files import (
     atomic_open,
     atomic_write,
     csv_lines,
+    path_from,
     place_below,
     plain_path,
     read_text,
@@ -146,3 +147,15 @@ def test_a_path_is_plain_however_it_is_written_down(tmp_path, monkeypatch):
     assert plain_path(Path("gone/../a.wav")) == tmp_path / "a.wav"
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert plain_path(Path("loop/../a.wav")) == tmp_path / "a.wav"
+
+
+def test_a_path_is_written_from_the_real_folder_of_its_table(tmp_path, monkeypatch):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "er")
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "b.wav").symlink_to(tmp_path / "a.wav")
+    monkeypatch.chdir(tmp_path)
+    for file in ("a.wav", "b.wav"):
+        assert path_from(Path("link"), Path(file)) == f"../../{file}"
+        assert path_from(Path(), Path(file)) == file
+        assert (tmp_path / "link" / path_from(tmp_path / "link", Path(file))).samefile("a.wav")
