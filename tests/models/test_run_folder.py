@@ -170,12 +170,12 @@ def test_a_run_knows_how_the_names_of_its_own_data_were_read(tmp_path, monkeypat
 
 def test_a_new_run_without_patterns_forgets_those_of_another(tmp_path):
     run = RunFolder(tmp_path / "run")
-    run.write_naming(tmp_path, {"label_from": "{label}_*"})
+    run.write_naming(tmp_path, {"label_from": "{label}_*", "group_from": None})
     run.last.touch()
-    run.write_naming(tmp_path, {"label_from": None})
+    run.write_naming(tmp_path, {"label_from": None, "group_from": None})
     assert run.read_naming(tmp_path)
     run.last.unlink()
-    run.write_naming(tmp_path, {"label_from": None})
+    run.write_naming(tmp_path, {"label_from": None, "group_from": None})
     assert run.read_naming(tmp_path) == {}
 
 
