@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 
 import pytest
 
@@ -14,8 +15,8 @@ PATTERN = "{label}_{speaker}_*"
 
 @pytest.fixture
 def named(tmp_path, write_clip):
-    """NAMED/{no,yes}_{anna,ben,carl,dora,emil,fritz}_{0,1}.wav: two labels, six speakers."""
-    for number, who in enumerate(("anna", "ben", "carl", "dora", "emil", "fritz")):
+    """NAMED/{no,yes}_{anna,ben,carl,dora}_{0,1}.wav: too few speakers to search for shortcuts."""
+    for number, who in enumerate(("anna", "ben", "carl", "dora")):
         for label, kind in {"no": "tone", "yes": "noise"}.items():
             for take in range(2):
                 path = tmp_path / "named" / f"{label}_{who}_{take}.wav"
@@ -51,8 +52,6 @@ def test_the_manifest_is_written_where_it_is_asked_for(earmark, named, tmp_path)
 
 @pytest.mark.parametrize("command", ["check", "prepare", "manifest"])
 def test_the_refusal_of_a_flat_folder_gives_the_command_that_works(earmark, named, command):
-    import shlex
-
     result = earmark(command, named, "--quiet")
     assert result.exit_code == 1
     *_, last = result.stderr.splitlines()
@@ -69,34 +68,27 @@ def test_check_warns_about_likely_groups(earmark, named):
         if one["kind"] == "likely_groups"
     )
     assert finding["severity"] == "warning"
-    assert len(finding["paths"]) == 24
+    assert len(finding["paths"]) == 16
     assert '--group-from "*_{speaker}_*"' in finding["message"]
     document = json.loads(earmark("check", named, *options, "--group-from", "*_{speaker}_*").stdout)
     assert "likely_groups" not in {one["kind"] for one in document["findings"]}
 
 
+@pytest.mark.usefixtures("quick_report")
 def test_a_run_is_tested_on_its_data_as_they_were_named(earmark, named, tmp_path, fast):
     run = tmp_path / "run"
     trained = earmark("train", named, "-o", run, "--label-from", PATTERN, *fast)
     assert trained.exit_code == 0, trained.output
     assert f'named --label-from "{PATTERN}"' in trained.stdout
-    assert json.loads((run / "naming.json").read_text())["label_from"] == PATTERN
-    tests = [
-        earmark("evaluate", run, data, "-o", tmp_path / name, "--device", "cpu", "--json")
-        for name, data in {"named": named, "listed": run / "recordings.csv"}.items()
-    ]
-    assert [one.exit_code for one in tests] == [0, 0]
-    accuracies = [json.loads(one.stdout)["accuracy"] for one in tests]
-    assert accuracies[0] == accuracies[1]
-    pages = [(tmp_path / name / "report.html").read_text() for name in ("named", "listed")]
-    assert [PATTERN in page for page in pages] == [True, False]
-    again = earmark("train", run / "recordings.csv", "-o", run, *fast)
-    assert again.exit_code == 0, again.output
-    assert (run / "naming.json").exists()
+    stored = (run / "naming.json").read_text()
+    test = earmark("evaluate", run, named, "--device", "cpu", "--json")
+    assert test.exit_code == 0, test.output
+    # The run goes on from its own table, and from no other naming.
+    resumed = earmark("train", run / "recordings.csv", "-o", run, *fast)
+    assert resumed.exit_code == 0, resumed.output
+    assert (run / "naming.json").read_text() == stored
     other = earmark("train", named, "-o", run, "--label-from", "{label}_*", *fast)
     assert other.exit_code == 1
-    compared = earmark("compare", run, run / "last.safetensors", named, "--device", "cpu")
-    assert compared.exit_code == 0, compared.output
 
 
 def test_every_command_that_reads_data_takes_the_patterns(earmark):

@@ -9,10 +9,12 @@ from earmark.errors import DataError
 from earmark.evaluation.held_out import (
     held_out_clips,
     match_labels,
+    read_as_trained,
     read_seen_data,
     select_test_recordings,
 )
 from earmark.models.checkpoint import load_checkpoint
+from earmark.models.run_folder import RunFolder
 
 LABELS = ("music", "speech")
 
@@ -141,3 +143,16 @@ def test_a_recording_with_two_labels_does_not_fit_a_binary_task(tested, sound_fo
     table.write_text("path,label,split\ntesting/music/music_0.wav,noise;tone,test\n")
     with pytest.raises(DataError, match=r"music_0\.wav"):
         match_labels(read_manifest(table), tested.model.spec)
+
+
+def test_data_of_a_run_are_read_with_its_patterns(tmp_path):
+    data, run = tmp_path / "data", RunFolder(tmp_path / "run")
+    data.mkdir()
+    for name in ("a_1.wav", "b_1.wav"):
+        (data / name).touch()
+    run.write_naming(data, {"label_from": "{label}_*", "group_from": None})
+    manifest = read_as_trained(str(data), None, run)
+    assert manifest.labels == ("a", "b")
+    assert read_as_trained(manifest, run) is manifest
+    with pytest.raises(DataError):
+        read_as_trained(data)

@@ -14,6 +14,7 @@ from earmark.system.files import (
     atomic_write,
     csv_lines,
     fit_name,
+    path_from,
     place_below,
     plain_path,
     read_text,
@@ -165,3 +166,15 @@ def test_a_name_is_made_to_fit(name, max_bytes):
 def test_names_that_are_shortened_stay_different():
     assert fit_name("a" * 300) != fit_name("a" * 301)
     assert fit_name("a" * 300 + ".wav").endswith("aaa.wav")
+
+
+def test_a_path_is_written_from_the_real_folder_of_its_table(tmp_path, monkeypatch):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "er")
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "b.wav").symlink_to(tmp_path / "a.wav")
+    monkeypatch.chdir(tmp_path)
+    for file in ("a.wav", "b.wav"):
+        assert path_from(Path("link"), Path(file)) == f"../../{file}"
+        assert path_from(Path(), Path(file)) == file
+        assert (tmp_path / "link" / path_from(tmp_path / "link", Path(file))).samefile("a.wav")

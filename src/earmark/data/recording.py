@@ -40,3 +40,14 @@ class Recording:
     fold: str | None = None
     excerpt: Excerpt = WHOLE
     extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        """The path of its file below the data folder."""
+        excerpt = str(self.excerpt)
+        return self.name.removesuffix(f" {excerpt}") if excerpt else self.name
+
+    @property
+    def has_group(self) -> bool:
+        """Whether a group was given; otherwise it is the file."""
+        return self.group != self.file_name

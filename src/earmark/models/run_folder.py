@@ -126,12 +126,13 @@ class RunFolder(WorkFolder):
         """
         try:
             document = json.loads(read_text(self._naming))
-            stored = document.pop("data")
+            naming = {key: document[key] for key in ("label_from", "group_from")}
+            place = self.path / document["data"]
         except FileNotFoundError:
             return {}
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, TypeError):
             raise TrainingError(f"{self._naming}: damaged; train again") from None
-        return document if (self.path / stored).resolve() == data.resolve() else {}
+        return naming if place.resolve() == data.resolve() else {}
 
     def write_log(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Writes ``log.jsonl``."""
