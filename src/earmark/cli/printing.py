@@ -32,7 +32,7 @@ RATIOS = ("precision", "recall", "f1")
 
 def print_json(document: Any) -> None:
     """Prints a document on one line; a number that is not finite is a bug, and no JSON."""
-    click.echo(json.dumps(document, allow_nan=False))
+    print_line(json.dumps(document, allow_nan=False))
 
 
 def read_data(data: DataSource) -> "Manifest":

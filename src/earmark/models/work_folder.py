@@ -117,10 +117,10 @@ class WorkFolder:
         expected = next(lines, "").removeprefix(_CHECKSUM_LINE)
         try:
             rows = list(csv.DictReader(io.StringIO(table, newline="")))
-            is_damaged = expected and expected != _checksum_rows(table)
+            is_whole = expected in ("", _checksum_rows(table))
         except (ValueError, csv.Error):
-            is_damaged = True
-        if is_damaged or not rows:
+            rows, is_whole = [], False
+        if not rows or not is_whole:
             raise DataError(f"{self.recordings}: damaged or edited; restore it, or train again")
         return rows
 
