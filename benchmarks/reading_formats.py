@@ -92,6 +92,7 @@ def _rows() -> Iterator[Format]:
     yield from _compressed()
     yield from _mpeg()
     yield from _sox()
+    yield from _containers()
     yield Format("flac", "PyAV", ".flac", "flac")
     yield Format("ogg Vorbis", "PyAV", ".ogg", "libvorbis")
     yield Format("mp3", "PyAV", ".mp3", "libmp3lame")
@@ -140,6 +141,42 @@ def _mpeg() -> Iterator[Format]:
     for name, suffix, codec in options:
         recipe = f"{_FFMPEG}{codec} {{out}}"
         yield Format(name, "ffmpeg", suffix, recipe, max_channels=2)
+
+
+def _containers() -> Iterator[Format]:
+    options = (
+        ("m4a AAC", ".m4a", "-c:a aac", 8),
+        ("m4a AAC, fast start", ".m4a", "-c:a aac -movflags faststart", 2),
+        ("m4a ALAC", ".m4a", "-c:a alac", 8),
+        ("mp4 AAC, fragments", ".mp4", "-c:a aac -movflags frag_keyframe+empty_moov", 2),
+        ("mp4 AAC, DASH", ".mp4", "-c:a aac -movflags dash -frag_duration 500000", 2),
+        ("mp4 mp3", ".mp4", "-c:a libmp3lame", 2),
+        ("mov 16-bit", ".mov", "-c:a pcm_s16le", 8),
+        ("mov AAC", ".mov", "-c:a aac", 8),
+        ("aac", ".aac", "-c:a aac", 8),
+        ("webm Opus", ".webm", "-c:a libopus", 8),
+        ("webm Vorbis", ".webm", "-c:a libvorbis", 8),
+        ("mka AAC", ".mka", "-c:a aac", 8),
+        ("mka FLAC", ".mka", "-c:a flac", 8),
+        ("mka 24-bit", ".mka", "-c:a pcm_s24le", 8),
+        ("mka mp3", ".mka", "-c:a libmp3lame", 2),
+        ("mka AC-3", ".mka", "-c:a ac3", 6),
+        ("wma", ".wma", "-c:a wmav2", 2),
+        ("wma 1", ".wma", "-c:a wmav1", 2),
+    )
+    for name, suffix, codec, limit in options:
+        recipe = f"{_FFMPEG}{codec} {{out}}"
+        yield Format(name, "ffmpeg", suffix, recipe, max_channels=limit)
+    for name, suffix, recipe in (
+        ("webm Opus, piped", ".webm", "-c:a libopus -f webm -"),
+        ("mka FLAC, piped", ".mka", "-c:a flac -f matroska -"),
+        ("mp4 AAC, piped", ".mp4", "-c:a aac -f mp4 -movflags frag_keyframe+empty_moov -"),
+        ("wma, piped", ".wma", "-c:a wmav2 -f asf -"),
+        ("aac, piped", ".aac", "-c:a aac -f adts -"),
+    ):
+        yield Format(name, "ffmpeg", suffix, _FFMPEG + recipe, max_channels=2)
+    for suffix, encoder in ((".m4a", "aac"), (".webm", "libopus"), (".mka", "flac")):
+        yield Format(f"{suffix[1:]} {encoder}", "PyAV", suffix, encoder)
 
 
 def _sox() -> Iterator[Format]:

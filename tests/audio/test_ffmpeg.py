@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from earmark.audio.decoding import open_source
-from earmark.audio.reading import load_audio, read_mono
-from earmark.audio.source import WHOLE
+from earmark.audio.downmix import Downmix
+from earmark.audio.reading import load_audio, stream_audio
 from earmark.errors import AudioError
 
 RATE = 48_000
@@ -23,9 +23,9 @@ FORMATS = [
 
 def read(path):
     """The samples of a file, and what was noticed in it."""
-    with open_source(path) as source:
-        blocks = list(read_mono(path, source, source.sample_rate, WHOLE))
-        return np.concatenate(blocks), {note.kind: note.text for note in source.notes}
+    downmix = Downmix()
+    samples = np.concatenate(list(stream_audio(path, downmix=downmix)))
+    return samples, {note.kind: note.text for note in downmix.notes}
 
 
 def silences(samples, least=0.05):

@@ -108,3 +108,22 @@ def test_a_chosen_channel_does_not_cancel_and_must_be_there(tmp_path, recording,
     assert [(one.kind, one.paths, one.cause) for one in found if one.paths] == [
         ("unreadable", ("b.wav",), "channel")
     ]
+
+
+def test_faults_of_containers_are_findings(
+    tmp_path, rng, write, recording, audit, noise, encode, remux
+):
+    sounds = [encode(tmp_path / f"{n}.webm", noise(), "libopus", rate=16_000) for n in range(5)]
+    gap = remux([sounds[0]], tmp_path / "gap.webm", place=lambda at: at + 3 * (at > 0.5))
+    two = remux(sounds[1:3], tmp_path / "two.mkv")
+    lost, cut = tmp_path / "lost.webm", tmp_path / "cut.webm"
+    content = sounds[3].read_bytes()
+    lost.write_bytes(content[:4000] + bytes(600) + content[4600:])
+    cut.write_bytes(sounds[4].read_bytes()[:6000])
+    found = audit(*map(recording, (gap, two, lost, cut)))
+    assert {(one.kind, one.cause, one.severity, one.paths) for one in found.findings} == {
+        ("gap", None, "warning", ("gap.webm",)),
+        ("lost_sound", None, "warning", ("lost.webm",)),
+        ("unreadable", "truncated", "error", ("cut.webm",)),
+    }
+    assert ("other_tracks", ("two.mkv",)) in [(one.kind, one.paths) for one in found.notes]
