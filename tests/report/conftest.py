@@ -71,7 +71,8 @@ def parse():
 
 @pytest.fixture(scope="session")
 def origin():
-    return Origin(Path("runs/one/best.safetensors"), "the <data>")
+    model = Path("runs/one/best.safetensors")
+    return Origin(model, "the <data>", naming='--label-from "{label}_*"')
 
 
 @pytest.fixture(scope="session")

@@ -57,9 +57,10 @@ def test_the_page_shows_metrics_errors_and_skipped_files(page, evaluation, parse
 
 def test_the_page_names_the_model_and_the_data(page, parse, origin):
     parsed = parse(page.read_text())
-    assert parsed.data["fact"] == ["Model", "Data", "Date", "earmark"]
+    assert parsed.data["fact"] == ["Model", "Data", "File names", "Date", "earmark"]
     assert str(origin.model) in parsed.text
     assert origin.data in parsed.text
+    assert origin.naming in parsed.text
 
 
 def test_the_contents_link_to_every_section(full_page, parse):

@@ -16,7 +16,7 @@ from earmark.data.schemes import SCHEMES
 MAX_NAMES = 2000
 """Names that are looked at, spread over the data."""
 NAMING_HELP = (
-    "make a folder for each label, or give a pattern of the file names: "
+    "move them to DATA/LABEL/*.wav, or give a pattern of the file names: "
     '--label-from "{label}_*" reads the label dog from dog_1.wav'
 )
 """What to do where no pattern is plausible."""

@@ -212,7 +212,8 @@ def _nothing_found(manifest: Manifest) -> DataError:
     guess = guess_naming(names)
     advice = str(guess) if guess else NAMING_HELP
     options = str(guess.naming) if guess else ""
-    return DataError(f"{source}: {len(names)} sound files, but no label folders; {advice}", options)
+    found = f"{len(names)} sound file{'' if len(names) == 1 else 's'}"
+    return DataError(f"{source}: {found}, but no label folders; {advice}", options)
 
 
 def _find_table(data: Path) -> Path | None:
