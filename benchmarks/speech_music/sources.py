@@ -54,7 +54,7 @@ def find_voices(packages: Path, librispeech: Path) -> list[Voice]:
         DataError: A package is missing or has none of the files that it should.
     """
     voices = [voice for source in read_sources() for voice in _of_package(packages, source)]
-    return [*voices, *_readers(librispeech)]
+    return [*voices, *find_readers(librispeech)]
 
 
 def _of_package(packages: Path, source: Mapping[str, Any]) -> Iterator[Voice]:
@@ -82,7 +82,15 @@ def _group(source: Mapping[str, Any], path: Path, found: re.Match[str]) -> str:
     return f"{source['package']}/{kind}/{names[source['group']]}"
 
 
-def _readers(folder: Path) -> Iterator[Voice]:
+def find_readers(folder: Path) -> Iterator[Voice]:
+    """The readers of LibriSpeech, each in its split.
+
+    Args:
+        folder: As for `find_voices`.
+
+    Raises:
+        DataError: There is none.
+    """
     readers: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*.flac")):
         readers.setdefault(path.stem.split("-", 1)[0], []).append(path)
