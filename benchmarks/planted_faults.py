@@ -95,7 +95,7 @@ def _check(folder: Path, rows: list[dict[str, str]]) -> Audit:
 def _found(audit: Audit) -> dict[str, set[frozenset[str]]]:
     """By kind or cause, the files that a finding names; copies as pairs."""
     found = defaultdict(set)
-    for one in audit.findings:
+    for one in (*audit.findings, *audit.notes):
         kind = one.cause or one.kind
         if kind in {"duplicate", "near_duplicate", "excerpt"}:
             pairs = {frozenset(pair) for pair in combinations(one.paths, 2)}
@@ -267,9 +267,48 @@ def _silent(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator
 
 
 def _truncated(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
-    soundfile.write(path, _unlike(samples, rng), rate)
+    path = path.with_suffix(f".{rng.choice(['wav', 'w64', 'rf64', 'aiff', 'au', 'caf', 'flac'])}")
+    soundfile.write(path, _unlike(samples, rng), rate, "PCM_16")
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * rng.uniform(0.2, 0.9))])
+
+
+def _unclosed(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    """A wav without its sizes, or an Ogg file without its last page."""
+    if rng.random() < 0.5:
+        path = path.with_suffix(".ogg")
+        soundfile.write(path, _unlike(samples, rng), rate)
+        content = path.read_bytes()
+        path.write_bytes(content[: int(len(content) * rng.uniform(0.7, 0.99))])
+        return
+    soundfile.write(path, _unlike(samples, rng), rate)
+    content = bytearray(path.read_bytes())
+    content[40:44] = struct.pack("<I", rng.choice([0, 0x8000_0000, 0xFFFF_FFFF]))
+    path.write_bytes(content)
+
+
+def _joined(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    _join(path, [(_unlike(samples, rng), rate), (_unlike(samples, rng), rate)], rng)
+
+
+def _other_rate(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    _join(path, [(_unlike(samples, rng), rate), (_unlike(samples, rng), rate // 2)], rng)
+
+
+def _other_channels(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    pair = np.stack([_unlike(samples, rng), _unlike(samples, rng)], axis=1)
+    parts = [(_unlike(samples, rng), rate), (pair, rate)]
+    _join(path, parts[:: rng.choice([-1, 1])], rng)
+
+
+def _join(path: Path, parts: list[tuple[np.ndarray, int]], rng: np.random.Generator) -> None:
+    """Recordings one after another in one file."""
+    path = path.with_suffix(f".{rng.choice(['wav', 'flac', 'ogg', 'mp3', 'aiff'])}")
+    content = b""
+    for samples, rate in parts:
+        soundfile.write(path, samples, rate)
+        content += path.read_bytes()
+    path.write_bytes(content)
 
 
 def _lying(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
@@ -334,6 +373,10 @@ FAULTS: dict[str, Plant] = {
     "silent": _silent,
     "truncated": _truncated,
     "header": _lying,
+    "unclosed": _unclosed,
+    "joined": _joined,
+    "rate_change": _other_rate,
+    "channel_change": _other_channels,
     "short": _short,
     "empty": _empty,
     "undecodable": _undecodable,

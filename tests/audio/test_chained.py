@@ -1,39 +1,67 @@
-"""Chained files are recognised, and read to their end."""
+"""Recordings in one file are one sound, at the rate and with the channels of the first."""
 
+import numpy as np
 import pytest
-import soundfile
+import soxr
 
-from earmark.audio.chained import is_chained
-from earmark.audio.reading import load_audio
-
-
-@pytest.mark.parametrize("suffix", [".mp3", ".ogg", ".opus"])
-def test_a_chained_file_is_read_to_its_last_recording(tmp_path, rng, suffix):
-    parts = []
-    for seconds in (2, 3):
-        noise = rng.uniform(-0.3, 0.3, (48_000 * seconds, 2))
-        options = {"format": "OGG", "subtype": "OPUS"} if suffix == ".opus" else {}
-        path = tmp_path / f"{seconds}{suffix}"
-        soundfile.write(path, noise, 48_000, **options)
-        assert not is_chained(path)
-        parts.append(path.read_bytes())
-    chained = tmp_path / f"chained{suffix}"
-    chained.write_bytes(b"".join(parts))
-    assert is_chained(chained)
-    assert load_audio(chained).duration_seconds == pytest.approx(5, abs=0.1)
+from earmark.audio.chained import Part, chained_source
+from earmark.audio.source import Excerpt
 
 
-def test_other_files_are_not_chained(tmp_path, write_clip, rng):
-    assert not is_chained(write_clip(tmp_path / "a.wav"))
-    (tmp_path / "noise.mp3").write_bytes(rng.bytes(5000))
-    assert not is_chained(tmp_path / "noise.mp3")
+def part(sound, sample_rate, *, is_length_known=True):
+    def read(first, last):
+        for start in range(first, len(sound) if last is None else min(last, len(sound)), 1000):
+            stop = min(start + 1000, len(sound) if last is None else last)
+            yield sound[start:stop]
+
+    length = len(sound) if is_length_known else None
+    return Part(sample_rate, sound.shape[1], length, read, "TEST")
 
 
-def test_an_mp3_with_a_tag_in_front_is_measured_from_the_first_frame(tmp_path, rng):
-    soundfile.write(tmp_path / "a.mp3", rng.uniform(-0.3, 0.3, 48_000), 48_000)
-    content = (tmp_path / "a.mp3").read_bytes()
-    tag = b"ID3\x04\0\0" + bytes([0, 0, 1, 72]) + bytes(200)
-    (tmp_path / "tagged.mp3").write_bytes(tag + content)
-    assert not is_chained(tmp_path / "tagged.mp3")
-    (tmp_path / "twice.mp3").write_bytes(tag + content + tag + content)
-    assert is_chained(tmp_path / "twice.mp3")
+def read(parts, start=0.0, end=None):
+    blocks = list(chained_source(parts).blocks(Excerpt(start, end)))
+    return np.concatenate(blocks)
+
+
+@pytest.mark.parametrize("known", [(True, True), (False, True), (True, False), (False, False)])
+@pytest.mark.parametrize(
+    ("start", "end"), [(0.0, None), (0.2, 0.4), (0.9, 1.7), (1.0, None), (1.3, 1.4), (1.9, 9.0)]
+)
+def test_excerpts_lie_anywhere_in_the_chain(tones, known, start, end):
+    sounds = [tones(1, 8000), tones(1, 8000, seed=1)]
+    parts = [
+        part(sound, 8000, is_length_known=is_known)
+        for sound, is_known in zip(sounds, known, strict=True)
+    ]
+    expected = np.concatenate(sounds)[
+        round(8000 * start) : None if end is None else round(8000 * end)
+    ]
+    np.testing.assert_array_equal(read(parts, start, end), expected)
+
+
+def test_another_rate_is_converted(tones):
+    first, second = tones(1, 16_000), tones(2, 44_100, seed=1)
+    parts = [part(first, 16_000), part(second, 44_100), part(first, 16_000)]
+    expected = np.concatenate([first, soxr.resample(second, 44_100, 16_000), first])
+    np.testing.assert_allclose(read(parts), expected, atol=1e-5)
+    np.testing.assert_allclose(read(parts, 1.4, 3.2), expected[22_400:51_200], atol=1e-5)
+    (note,) = chained_source(parts).notes
+    assert note.kind == "rate_change"
+    assert "1.00 s" in note.text
+
+
+def test_other_channels_are_averaged(tones):
+    mono, stereo = tones(1, 8000), tones(1, 8000, channels=2)
+    (note,) = chained_source([part(stereo, 8000), part(mono, 8000)]).notes
+    assert note.kind == "channel_change"
+    np.testing.assert_array_equal(
+        read([part(stereo, 8000), part(mono, 8000)])[8000:], np.repeat(mono, 2, axis=1)
+    )
+    np.testing.assert_allclose(
+        read([part(mono, 8000), part(stereo, 8000)])[8000:], stereo.mean(axis=1, keepdims=True)
+    )
+
+
+def test_equal_recordings_need_no_note(tones):
+    one = part(tones(1, 8000), 8000)
+    assert chained_source([one, one]).notes == []

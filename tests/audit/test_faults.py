@@ -127,3 +127,34 @@ def test_faults_of_containers_are_findings(
         ("unreadable", "truncated", "error", ("cut.webm",)),
     }
     assert ("other_tracks", ("two.mkv",)) in [(one.kind, one.paths) for one in found.notes]
+def test_a_file_that_was_not_closed_and_joined_recordings_are_noted(
+    tmp_path, write, recording, audit, noise
+    one = write(tmp_path / "a.wav", noise())
+    content = one.read_bytes()
+    (tmp_path / "b.wav").write_bytes(content[:40] + b"\xff" * 4 + content[44:] + bytes(2))
+    two = write(tmp_path / "c.wav", noise()).read_bytes()
+    (tmp_path / "d.wav").write_bytes(content + two)
+    stream = tmp_path / "e.ogg"
+    soundfile.write(stream, noise(), 16_000)
+    stream.write_bytes(stream.read_bytes()[:-50])
+    found = audit(*(recording(tmp_path / name) for name in ("b.wav", "d.wav", "e.ogg")))
+    kinds = {(one.kind, one.paths) for one in found.notes}
+    assert kinds >= {
+        ("unclosed", ("b.wav",)),
+        ("joined", ("d.wav",)),
+        ("unclosed", ("e.ogg",)),
+    assert not {"unclosed", "joined"} & {one.kind for one in found.findings}
+
+
+def test_a_change_of_rate_or_channels_is_a_warning_that_names_the_second(
+    tmp_path, recording, audit, noise
+    content = b""
+    for rate, channels in ((16_000, 1), (22_050, 2)):
+        soundfile.write(tmp_path / "part.wav", noise(channels), rate)
+        content += (tmp_path / "part.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(content)
+    found = audit(recording(tmp_path / "a.wav"))
+    changes = {one.kind: one.message for one in found.findings}
+    seconds = len(noise()) / 16_000
+    for kind in ("rate_change", "channel_change"):
+        assert f"{seconds:.2f} s" in changes[kind]

@@ -36,8 +36,8 @@ from earmark.system.checksums import Line, append_lines, checked_line, checksum,
 from earmark.system.files import atomic_write
 from earmark.system.shapes import Float16
 
-FRONT_END_VERSION = 3
-"""Increased whenever the same settings give other values, so that old stores are not read."""
+FRONT_END_VERSION = 5
+"""Increased when the same file and settings give other values, so that old stores are not read."""
 COMMIT_SECONDS = 2.0
 
 Frames = Float16[np.ndarray, "frames mels"]
@@ -268,13 +268,11 @@ class StoreWriter:
 
 
 def _settings_digest(config: FeatureConfig) -> str:
-    # Transforms of other lengths were SciPy's before: a value in 5,000 was rounded differently.
-    is_power_of_two = config.n_fft & (config.n_fft - 1) == 0
-    version = FRONT_END_VERSION + (not is_power_of_two)
-    settings = {**config.model_dump(), "f_max": config.top_frequency, "version": version}
-    if config.channel is None:
-        # Stores are older than this setting.
-        del settings["channel"]
+    settings = {
+        **config.model_dump(),
+        "f_max": config.top_frequency,
+        "version": FRONT_END_VERSION,
+    }
     text = json.dumps(settings, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
