@@ -127,8 +127,11 @@ def test_faults_of_containers_are_findings(
         ("unreadable", "truncated", "error", ("cut.webm",)),
     }
     assert ("other_tracks", ("two.mkv",)) in [(one.kind, one.paths) for one in found.notes]
+
+
 def test_a_file_that_was_not_closed_and_joined_recordings_are_noted(
     tmp_path, write, recording, audit, noise
+):
     one = write(tmp_path / "a.wav", noise())
     content = one.read_bytes()
     (tmp_path / "b.wav").write_bytes(content[:40] + b"\xff" * 4 + content[44:] + bytes(2))
@@ -143,11 +146,13 @@ def test_a_file_that_was_not_closed_and_joined_recordings_are_noted(
         ("unclosed", ("b.wav",)),
         ("joined", ("d.wav",)),
         ("unclosed", ("e.ogg",)),
+    }
     assert not {"unclosed", "joined"} & {one.kind for one in found.findings}
 
 
 def test_a_change_of_rate_or_channels_is_a_warning_that_names_the_second(
     tmp_path, recording, audit, noise
+):
     content = b""
     for rate, channels in ((16_000, 1), (22_050, 2)):
         soundfile.write(tmp_path / "part.wav", noise(channels), rate)
