@@ -1,7 +1,6 @@
 """Labels, groups, splits and folds come from names as the patterns say, and no file gets lost."""
 
 import logging
-from pathlib import Path
 
 import pytest
 
@@ -44,12 +43,11 @@ def test_other_fields_of_the_label_pattern_are_the_group(tmp_path):
 def test_a_group_has_several_label_folders(tmp_path):
     touch(tmp_path, "bed/9a_nohash_0.wav", "cat/9a_nohash_0.wav", "cat/below/5c_nohash_1.wav")
     manifest = read_manifest(tmp_path, group_from="{speaker}_nohash_*")
-    assert [(one.labels, one.group) for one in manifest.recordings] == [
-        (("bed",), "9a"),
-        (("cat",), "9a"),
-        (("cat",), "5c"),
-    ] or facts(manifest)["cat/below/5c_nohash_1.wav"] == ("cat", "5c")
-    assert facts(manifest)["cat/9a_nohash_0.wav"] == ("cat", "9a")
+    assert facts(manifest) == {
+        "bed/9a_nohash_0.wav": ("bed", "9a"),
+        "cat/9a_nohash_0.wav": ("cat", "9a"),
+        "cat/below/5c_nohash_1.wav": ("cat", "5c"),
+    }
 
 
 def test_both_patterns_together(tmp_path):
@@ -173,4 +171,3 @@ def test_what_was_understood_is_shown_on_files_from_all_over_the_data(tmp_path, 
 def test_the_options_read_as_they_are_typed():
     assert str(Naming("{label}_*", "*_{s}")) == '--label-from "{label}_*" --group-from "*_{s}"'
     assert not Naming()
-    assert str(Path()) == "."
