@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from earmark.config import TrainConfig
+from earmark.config import FeatureConfig, TrainConfig
 from earmark.data.content import Clip
 from earmark.data.labels import (
     choose_task,
@@ -130,7 +130,7 @@ def test_every_label_needs_a_usable_clip(task, train, validation, key):
 
 def test_the_data_the_task_and_the_notes_are_logged(caplog):
     caplog.set_level("INFO", "earmark")
-    log_data(complete("ab"), BINARY)
+    log_data(complete("ab"), BINARY, FeatureConfig())
     text = caplog.text
     assert "task: binary" in text
     assert "train 1 a + 1 b" in text
@@ -138,6 +138,6 @@ def test_the_data_the_task_and_the_notes_are_logged(caplog):
 
 
 def test_doubtful_names_are_warnings(caplog):
-    log_data(complete("dD"), BINARY)
+    log_data(complete("dD"), BINARY, FeatureConfig())
     (warning,) = [one for one in caplog.records if one.levelname == "WARNING"]
     assert "'D'" in warning.getMessage()
