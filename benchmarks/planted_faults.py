@@ -102,7 +102,7 @@ def _found(audit: Audit) -> dict[str, set[frozenset[str]]]:
             found["copy"] |= pairs
             if "different labels" in one.message:
                 found["swapped label"] |= pairs
-        elif kind == "bandwidth":
+        elif kind in {"bandwidth", "similar_names", "missing_value"}:
             found[kind] |= {frozenset([path]) for path in one.paths}
         else:
             found[kind] |= {frozenset(one.paths)}
@@ -159,12 +159,22 @@ def _plant_all(
             FAULTS[kind](path, samples, rate, rng)
             path = next(folder.glob(f"{path.stem}.*"))
             others = [one for one in labels if one != row["label"]]
-            swapped = kind == "swapped label"
-            label = others[int(rng.integers(len(others)))] if swapped else row["label"]
+            label = _label(kind, row["label"], others, rng)
             rows.append({"path": path.name, "label": label, "group": row["group"]})
             pair = {path.name, row["path"]} if _is_pair(kind) else {path.name}
             planted[kind].add(frozenset(pair))
     return planted
+
+
+def _label(kind: str, label: str, others: Sequence[str], rng: np.random.Generator) -> str:
+    """The label of a planted file."""
+    spellings = {label.upper(), label.title(), label.swapcase()} - {label}
+    choices = {
+        "swapped label": others,
+        "similar_names": sorted(spellings),
+        "missing_value": ("nan", "NA", "None", "null"),
+    }.get(kind)
+    return choices[int(rng.integers(len(choices)))] if choices else label
 
 
 def _draw(
@@ -277,6 +287,11 @@ def _short(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator)
     soundfile.write(path, _unlike(samples, rng)[: int(rng.uniform(1, 0.09 * rate))], rate)
 
 
+def _sound(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    """Nothing is wrong with the file; its label is."""
+    soundfile.write(path, _unlike(samples, rng), rate)
+
+
 def _empty(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
     path.write_bytes(b"")
 
@@ -326,6 +341,8 @@ FAULTS: dict[str, Plant] = {
     "scale": _wrong_scale,
     "unused_bits": _low_bits,
     "bandwidth": _ultrasonic,
+    "similar_names": _sound,
+    "missing_value": _sound,
     "low-rate copy": _low_rate,
 }
 
