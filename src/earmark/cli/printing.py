@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from earmark.cli.options import DataSource
 from earmark.cli.terminal import print_line
 from earmark.evaluation.metrics.formats import format_interval, format_ratio
