@@ -230,7 +230,7 @@ class PredictConfig(Section):
     smoothing: Literal["viterbi", "median", "none"] = "viterbi"
     """How the windows of a time line become segments: `viterbi` finds the most likely segments of
     a minimum duration, `median` filters the windows, `none` uses each window alone."""
-    min_segment_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    min_segment_seconds: Annotated[float, Field(ge=0, le=3600)] = 2.0
     """Minimum duration of the segments of `viterbi`, and filter length of `median`, in seconds."""
     boundary_fraction: FractionBelowOne = 0.35
     """Fraction of each window, at its middle, that refines the boundaries of segments; 0 and
