@@ -31,6 +31,7 @@ from earmark.audit.audit import check
 from earmark.audit.findings import Audit
 from earmark.data.manifest import read_manifest
 from machine import describe_machine
+from planted_containers import RATE, plant_damage, plant_gap
 
 SAME = 0.7
 """Normalised correlation of samples at 8 kHz from which two files are of one source."""
@@ -361,6 +362,14 @@ def _ultrasonic(path: Path, samples: np.ndarray, rate: int, rng: np.random.Gener
     soundfile.write(path, 0.5 * wave * rng.uniform(0.5, 1.0, len(wave)), 8 * rate)
 
 
+def _paused(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    plant_gap(path, soxr.resample(_unlike(samples, rng), rate, RATE), rng)
+
+
+def _overwritten(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    plant_damage(path, soxr.resample(_unlike(samples, rng), rate, RATE), rng)
+
+
 FAULTS: dict[str, Plant] = {
     "exact copy": _exact,
     "near copy": _near,
@@ -386,6 +395,8 @@ FAULTS: dict[str, Plant] = {
     "bandwidth": _ultrasonic,
     "similar_names": _sound,
     "missing_value": _sound,
+    "gap": _paused,
+    "lost_sound": _overwritten,
     "low-rate copy": _low_rate,
 }
 
