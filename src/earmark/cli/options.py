@@ -54,13 +54,20 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
     """Wraps a command; `hint` tells from its parameters how to resume it."""
 
     @click.option("--quiet", is_flag=True, help="Show warnings only.")
-    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    @click.option(
+        "--debug",
+        is_flag=True,
+        help="Show the traceback of an error, and what decoders print about damaged files.",
+    )
     @functools.wraps(function)
     def run(*args: object, quiet: bool, debug: bool, **options: object) -> None:
+        from earmark.cli.native_output import hide_native_output
         from earmark.cli.terminal import TerminalReporter
         from earmark.system.memory import keep_freed_memory
 
         _open_streams()
+        if not debug:
+            hide_native_output()
         reporter = TerminalReporter(quiet=quiet)
         verb = click.get_current_context().command_path.partition(" ")[2]
         try:
