@@ -156,7 +156,7 @@ class TrainConfig(Section):
     """Whether the validation split is held out. If not, it is used for training: all epochs are
     run, the last weights are kept, and thresholds stay at their defaults."""
     patience: Positive = 30
-    """Number of epochs without an improvement of the validation loss before training stops early."""
+    """Number of epochs without a better validation loss before training stops early."""
     min_delta: Annotated[float, Field(ge=0)] = 0.005
     """Minimum decrease of the validation loss that counts as an improvement, as a fraction of the
     loss of a network that gives all labels the same probability. The weights kept are those of the
