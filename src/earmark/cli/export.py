@@ -33,21 +33,21 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--licence",
-    default="not stated",
-    show_default=True,
     help="Licence of the weights, for the metadata.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace the file, whatever it is.")
 @json_option
 def export(
     model: Path,
     output: Path,
     takes: "GraphInput",
-    licence: str,
+    licence: str | None,
+    overwrite: bool,
     as_json: bool,
     reporter: "Reporter",
 ) -> None:
-    """Export a model to ONNX, after comparing its outputs with those of PyTorch."""
+    """Export a model to ONNX, after comparing its outputs with those of the original."""
     from earmark.exporters.onnx import export as export_model
 
-    exported = export_model(model, output, takes=takes, licence=licence)
+    exported = export_model(model, output, takes=takes, licence=licence, overwrite=overwrite)
     click.echo(json.dumps(exported.to_dict()) if as_json else exported)
