@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--overwrite", is_flag=True, help="Replace the file, whatever it is.")
 @json_option
-def export(
+def export(  # noqa: PLR0913 - one per option
     model: Path,
     output: Path,
     takes: "GraphInput",

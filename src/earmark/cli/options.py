@@ -24,6 +24,7 @@ COMMAND_LINE = "earmark.command_line"
 """Where a Click context keeps the words of the command line."""
 INTERRUPTED = 130
 READER_GONE = 141
+SAME_COMMAND = "the same command"
 
 Function = Callable[..., None]
 
@@ -34,7 +35,7 @@ def guarded(function: Function) -> Function:
 
 
 def resumable(
-    how: str = "the same command", *, kept_in: str = ""
+    how: str = SAME_COMMAND, *, kept_in: str = ""
 ) -> Callable[[Function], Function]:
     """`guarded` for a command that continues where it was interrupted.
 
@@ -44,7 +45,8 @@ def resumable(
     """
 
     def hint(options: Mapping[str, object]) -> str:
-        is_lost = options.get("overwrite") or (kept_in and options[kept_in] is None)
+        starts_again = options.get("overwrite") and how == SAME_COMMAND
+        is_lost = starts_again or (kept_in and options[kept_in] is None)
         return "" if is_lost else f"; resume with {how}"
 
     return lambda function: _guard(function, hint)

@@ -48,6 +48,7 @@ class Request:
         split_to: Folder for the sound of the segments.
         output: Table of the results.
         resume: Whether to resume this table.
+        overwrite: Whether to replace what is there.
         folders: Names of the recordings' folders below ``split_to``.
     """
 
@@ -58,6 +59,7 @@ class Request:
     split_to: Path | None = None
     output: Path | None = None
     resume: bool = False
+    overwrite: bool = False
     folders: "RecordingFolders | None" = None
 
     @property
@@ -73,6 +75,11 @@ class Request:
         """
         if self.resume and self.output is None:
             raise ConfigError("--resume: needs --output, the table to resume")
+        if self.overwrite and (self.resume or self.output is None):
+            raise ConfigError(
+                "--overwrite: replaces the table of --output, which --resume adds to; give "
+                "--output, and one of the two"
+            )
         if self.formats and self.segments_to is None:
             raise ConfigError("--segments-format: needs --segments-to, the folder for time lines")
         if {"png", "svg"} & set(self.formats):
@@ -301,7 +308,11 @@ def _open_table(classifier: "Classifier", request: Request) -> "ResultTable | nu
         "predict": classifier.spec.config.predict.model_dump(mode="json"),
         "segments": request.segments,
     }
-    return ResultTable(request.output, classifier.labels, facts, resume=request.resume)
+    return ResultTable(
+        *(request.output, classifier.labels, facts),
+        resume=request.resume,
+        overwrite=request.overwrite,
+    )
 
 
 class _Shown:

@@ -69,7 +69,7 @@ class Exported:
 
     Example:
         >>> Exported(Path("a.onnx"), "waveform", 18, 70_000, Parity(17, 2e-6, 1e-4))
-        a.onnx: 70,000 bytes, takes waveform, opset 18; differs from the original by up to 2.0e-06
+        a.onnx: 70,000 bytes, takes waveform, opset 18; differs by up to 2.0e-06
     """
 
     path: Path
@@ -91,7 +91,7 @@ class Exported:
     def __repr__(self) -> str:
         return (
             f"{self.path}: {self.num_bytes:,} bytes, takes {self.takes}, opset {self.opset}; "
-            f"differs from the original by up to {self.parity.largest_difference:.1e}"
+            f"differs by up to {self.parity.largest_difference:.1e}"
         )
 
 
@@ -127,7 +127,7 @@ def export(
 
     Example:
         >>> export("run", "model.onnx")  # doctest: +SKIP
-        model.onnx: 70,274 bytes, takes waveform, opset 18; differs from the original by up to 1.9e-06
+        model.onnx: 70,274 bytes, takes waveform, opset 18; differs by up to 1.9e-06
         >>> export("run", "model.pt")
         Traceback (most recent call last):
         earmark.errors.ConfigError: model.pt: the name of an exported model must end in .onnx
