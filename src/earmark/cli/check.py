@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.options import DataSource, data_argument, json_option, resumable, store_option
-from earmark.cli.printing import read_data
+from earmark.cli.printing import print_audit, read_data
 
 if TYPE_CHECKING:
     from earmark.system.progress import Reporter
@@ -33,12 +33,12 @@ def check(
 ) -> None:
     """Audit a data set: faulty files, duplicates, leaks between splits, balance, shortcuts."""
     from earmark.audit.audit import check as audit_data
-    from earmark.cli.terminal import printable
     from earmark.errors import ConfigError
     from earmark.report.audit import write_audit
 
-    if page and page.is_dir():
-        raise ConfigError(f"{page} is a folder; give a file for the page, such as check.html")
+    if page and (page.is_dir() or page.suffix.lower() not in (".html", ".htm")):
+        what = "a folder" if page.is_dir() else "no name of an HTML page"
+        raise ConfigError(f"{page}: {what}; give a file for the page, such as check.html")
     manifest = read_data(data)
     audit = audit_data(manifest, store=store_root, reporter=reporter)
     if page:
@@ -46,8 +46,6 @@ def check(
     if as_json:
         click.echo(json.dumps(audit.to_dict()))
     else:
-        for finding in audit.by_severity:
-            click.echo(printable(str(finding)))
-        click.echo(f"{audit.headline} ({manifest.summary()})")
+        print_audit(audit, manifest.summary())
     if audit.num_errors or (strict and audit.findings):
         sys.exit(1)

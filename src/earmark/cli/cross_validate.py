@@ -75,6 +75,7 @@ def cross_validate(
     **plan: Any,
 ) -> None:
     """Test every recording with networks trained without its fold."""
+    from earmark.system.numbers import counted
     from earmark.training.cross_validation.run import Plan
     from earmark.training.cross_validation.run import cross_validate as cross_validate_data
 
@@ -84,7 +85,7 @@ def cross_validate(
     else:
         print_cross_validation(found)
     if found.failures:
-        logger.warning(f"{len(found.failures)} folds failed; they are named above")
+        logger.warning(f"failed: {counted(len(found.failures), 'fold')}, named above")
     exit_if_skipped(found.skipped)
     if found.failures:
         sys.exit(1)

@@ -40,12 +40,12 @@ def demo(
     run: Path, config: "Config", runtime: "Runtime", store_root: Path | None, overwrite: bool
 ) -> None:
     """Run the whole workflow on the small data set inside the package."""
-    from earmark.cli.terminal import print_table
+    from earmark.cli.terminal import print_line, print_table
     from earmark.demo import demonstrate
 
     shown = demonstrate(run, config, runtime=runtime, store=store_root, overwrite=overwrite)
     if shown is None:
         return
     print_table("", PREDICTION_COLUMNS, map(prediction_row, shown.predictions))
-    click.echo(shown.evaluation.headline)
-    click.echo(f"Report: {shown.report.absolute()}")
+    print_line(shown.evaluation.headline)
+    print_line(f"Report: {shown.report.absolute()}")

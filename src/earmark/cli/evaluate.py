@@ -58,6 +58,7 @@ def evaluate(  # noqa: PLR0913 - one per option
     settings: tuple[str, ...],
 ) -> None:
     """Test a model on the test split and write the report."""
+    from earmark.cli.terminal import print_line, printable
     from earmark.report.evaluate import Extras
     from earmark.report.evaluate import evaluate as evaluate_model
 
@@ -78,5 +79,5 @@ def evaluate(  # noqa: PLR0913 - one per option
         print_evaluation(found.evaluation)
         print_analysis(found.analysis)
         place = found.report.absolute() if found.report else None
-        click.echo(f"Report: {place}" if place else "No report: give -o FOLDER")
+        print_line(printable(f"Report: {place}") if place else "No report: give -o FOLDER")
     exit_if_skipped(found.evaluation.skipped)

@@ -47,7 +47,11 @@ def export(  # noqa: PLR0913 - one per option
     reporter: "Reporter",
 ) -> None:
     """Export a model to ONNX, after comparing its outputs with those of the original."""
+    from earmark.cli.terminal import print_line, printable
     from earmark.exporters.onnx import export as export_model
 
     exported = export_model(model, output, takes=takes, licence=licence, overwrite=overwrite)
-    click.echo(json.dumps(exported.to_dict()) if as_json else exported)
+    if as_json:
+        click.echo(json.dumps(exported.to_dict()))
+    else:
+        print_line(printable(str(exported)))

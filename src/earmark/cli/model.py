@@ -50,7 +50,7 @@ def list_architectures(as_json: bool, reporter: "Reporter") -> None:
 @configured
 def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
     """Print the layers of MODEL, or of the settings: output sizes, parameters, multiply-adds."""
-    from earmark.cli.terminal import print_table
+    from earmark.cli.terminal import print_line, print_table
     from earmark.errors import ConfigError
     from earmark.features.windows import crop_frames
     from earmark.models.architectures.registry import InputShape
@@ -82,4 +82,4 @@ def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
     print_table(title, ("layer", "type", "output", "parameters", "multiply-adds"), rows)
     parameters = sum(one.num_parameters for one in layers)
     multiply_adds = sum(one.num_multiply_adds for one in layers)
-    click.echo(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds per window")
+    print_line(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds per window")

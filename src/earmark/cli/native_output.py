@@ -8,7 +8,6 @@ import faulthandler
 import io
 import os
 import sys
-from typing import TextIO
 
 STDOUT, STDERR = 1, 2
 
@@ -44,7 +43,7 @@ def _is_on(stream: object, descriptor: int) -> bool:
         return False
 
 
-def _on_a_copy(stream: io.TextIOWrapper, descriptor: int) -> TextIO:
+def _on_a_copy(stream: io.TextIOWrapper, descriptor: int) -> io.TextIOWrapper:
     """The same stream on a copy of its descriptor, which stays open to the end of the process."""
     stream.flush()
     buffering = 0 if stream.write_through else -1

@@ -34,9 +34,7 @@ def guarded(function: Function) -> Function:
     return _guard(function, lambda _: "")
 
 
-def resumable(
-    how: str = SAME_COMMAND, *, kept_in: str = ""
-) -> Callable[[Function], Function]:
+def resumable(how: str = SAME_COMMAND, *, kept_in: str = "") -> Callable[[Function], Function]:
     """`guarded` for a command that continues where it was interrupted.
 
     Args:
@@ -64,7 +62,7 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
     @functools.wraps(function)
     def run(*args: object, quiet: bool, debug: bool, **options: object) -> None:
         from earmark.cli.native_output import hide_native_output
-        from earmark.cli.terminal import TerminalReporter
+        from earmark.cli.terminal import TerminalReporter, print_line, printable
         from earmark.system.memory import keep_freed_memory
 
         _open_streams()
@@ -77,7 +75,7 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
                 keep_freed_memory()
                 function(*args, reporter=reporter, **options)
         except KeyboardInterrupt:
-            click.echo(f"earmark: interrupted{hint(options)}", err=True)
+            print_line(f"earmark: interrupted{hint(options)}", err=True)
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
             _drop_output()
@@ -87,8 +85,9 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
         except Exception as error:  # noqa: BLE001 - a bug, too, is one line; --debug shows it
             if debug:
                 traceback.print_exc()
-            click.echo(f"earmark: {_describe(error)}", err=True)
+            print_line(printable(f"earmark: {_describe(error)}"), err=True)
             if options_that_work := getattr(error, "options", ""):
+                # On one line, so that it can be copied.
                 click.echo(f"earmark: try: {_command_line()} {options_that_work}", err=True)
             sys.exit(error.exit_status if isinstance(error, EarmarkError) else 1)
 

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.printing import PREDICTION_COLUMNS, SEGMENT_COLUMNS, prediction_row, segment_rows
+from earmark.cli.terminal import print_line, printable
 from earmark.errors import ConfigError
+from earmark.system.numbers import counted
 
 if TYPE_CHECKING:
     from earmark.errors import FailedFile
@@ -152,11 +154,11 @@ def predict_files(
         request = dataclasses.replace(request, folders=RecordingFolders())
     with _open_table(classifier, request) as table:
         if table is not None and table.num_done:
-            logger.info(f"resuming: {table.num_done:,} files are done already")
+            logger.info(f"resuming after {counted(table.num_done, 'file')}")
         if table is not None and table.num_unknown:
             logger.warning(
-                f"{table.path}: {table.num_unknown:,} rows have no record of their files; whether "
-                "these have changed since is unknown"
+                f"{table.path}: {counted(table.num_unknown, 'row')} without a record of the file; "
+                "whether it has changed since is unknown"
             )
         remaining = files if table is None else _remaining(files, table, request.folders)
         num_files, num_failed = _predict_and_show(
@@ -166,10 +168,11 @@ def predict_files(
             table.finish()
             num_files, num_failed = num_files + table.num_done, table.num_failed
             if not as_json:
-                click.echo(f"{num_files:,} files, {num_failed:,} of them failed: {table.path}")
+                failed = f", {num_failed:,} of them failed" if num_failed else ""
+                print_line(printable(f"{counted(num_files, 'file')}{failed}: {table.path}"))
     if not num_files or num_failed:
         logger.warning(
-            f"could not be predicted: {num_failed:,} of {num_files:,} files"
+            f"could not be predicted: {num_failed:,} of {counted(num_files, 'file')}"
             if num_files
             else "no sound files found"
         )
@@ -359,6 +362,4 @@ class _Shown:
             self._print_cells(row)
 
     def _print_cells(self, cells: Iterable[str]) -> None:
-        from earmark.cli.terminal import printable
-
         click.echo("\t".join(map(printable, cells)))

@@ -40,6 +40,8 @@ def prepare(
 ) -> None:
     """Compute the log-mel features of a data set into a store on disk."""
     import earmark.data.preparation
+    from earmark.cli.terminal import print_line, printable
+    from earmark.system.numbers import counted
 
     prepared = earmark.data.preparation.prepare(
         read_data(data), config, store=store, verify=verify, reporter=reporter
@@ -47,6 +49,6 @@ def prepare(
     if as_json:
         click.echo(json.dumps(prepared.to_dict()))
     else:
-        count = f"{len(prepared.keys)} clips stored, {prepared.num_computed} of them new"
-        click.echo(f"{count}, in {prepared.store}")
+        count = f"{counted(len(prepared.keys), 'clip')} stored, {prepared.num_computed:,} new"
+        print_line(printable(f"{count}, in {prepared.store}"))
     exit_if_skipped(prepared.skipped)

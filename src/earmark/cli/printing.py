@@ -3,15 +3,17 @@
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from earmark.cli.options import DataSource
+from earmark.cli.terminal import print_line, print_table, printable
 from earmark.evaluation.metrics.formats import format_interval, format_ratio
+from earmark.system.numbers import counted
 
 if TYPE_CHECKING:
+    from earmark.audit.findings import Audit
     from earmark.data.manifest import Manifest
     from earmark.errors import FailedFile
     from earmark.evaluation.analysis.analyze import Analysis
@@ -27,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 PREDICTION_COLUMNS = ("file", "label", "probability", "seconds")
 SEGMENT_COLUMNS = ("file", "start", "end", "label", "probability")
+FAILED, NOTHING = "(failed)", "(none)"
+"""In place of a label: the file could not be read; no label applies."""
+MAX_LISTED = 20
+"""Findings of each severity, or clips with errors, that are printed."""
 RATIOS = ("precision", "recall", "f1")
 
 
@@ -55,13 +61,13 @@ def prediction_row(result: "Prediction | FailedFile") -> tuple[str, ...]:
     """The cells of a file in the order of `PREDICTION_COLUMNS`."""
     facts = result.to_dict()
     if "error" in facts:
-        return facts["path"], "-", "-", "-"
+        return facts["path"], FAILED, "-", "-"
     seconds = f"{facts['duration_seconds']:.1f}"
     if "abstained" in facts:
-        return facts["path"], f"- ({facts['abstained']})", "-", seconds
+        return facts["path"], f"({facts['abstained']})", "-", seconds
     chosen = facts.get("labels", [facts.get("label")])
     probabilities = ";".join(f"{facts['probabilities'][label]:.3f}" for label in chosen)
-    return facts["path"], ";".join(chosen) or "-", probabilities or "-", seconds
+    return facts["path"], ";".join(chosen) or NOTHING, probabilities or "-", seconds
 
 
 def segment_rows(result: "Prediction | FailedFile") -> list[tuple[str, ...]]:
@@ -73,13 +79,28 @@ def segment_rows(result: "Prediction | FailedFile") -> list[tuple[str, ...]]:
             *(one["label"], f"{one['probability']:.3f}"),
         )
         for one in facts.get("segments", ())
-    ] or [(facts["path"], "-", "-", "-", "-")]
+    ] or [(facts["path"], "-", "-", FAILED if "error" in facts else NOTHING, "-")]
+
+
+def print_audit(audit: "Audit", summary: str) -> None:
+    """Prints errors, then warnings, then notes, some of each, and the headline at the end.
+
+    Args:
+        audit: What was found.
+        summary: Of the data.
+    """
+    for severity, findings in groupby(audit.by_severity, key=lambda one: one.severity):
+        found = list(findings)
+        for finding in found[:MAX_LISTED]:
+            print_line(printable(str(finding)))
+        if len(found) > MAX_LISTED:
+            more = counted(len(found) - MAX_LISTED, f"more {severity}")
+            print_line(f"and {more}; --json and the page of -o list all")
+    print_line(printable(f"{audit.headline} ({summary})"))
 
 
 def print_class_scores(scores: "Scores") -> None:
     """Prints the metrics of each label, and the ranking metrics of a multi-label task."""
-    from earmark.cli.terminal import print_table
-
     columns = (*RATIOS, "average_precision") if scores.ranks else RATIOS
     rows = [
         (label, *(format_ratio(one[key]) for key in columns), one["num_clips"])
@@ -91,7 +112,7 @@ def print_class_scores(scores: "Scores") -> None:
 
 
 def _print_ranks(ranks: Mapping[str, float | None]) -> None:
-    click.echo(
+    print_line(
         f"Mean average precision {format_ratio(ranks['map'])}, lwlrap "
         f"{format_ratio(ranks['lwlrap'])}, micro F1 {format_ratio(ranks['micro_f1'])}"
     )
@@ -100,19 +121,19 @@ def _print_ranks(ranks: Mapping[str, float | None]) -> None:
 def print_evaluation(evaluation: "Evaluation") -> None:
     """Prints a test for people: its metrics and its baselines."""
     print_class_scores(evaluation.scores)
-    click.echo(evaluation.headline)
-    click.echo(evaluation.interval_line)
+    print_line(evaluation.headline)
+    print_line(evaluation.interval_line)
     print_excerpts(evaluation.excerpts)
     _print_calibration(evaluation)
     coverage = evaluation.coverage
     if coverage.num_abstained:
-        click.echo(
+        print_line(
             f"Coverage {coverage.num_decided / coverage.num_clips:.1%}: abstained on "
             f"{coverage.num_silent} silent and {coverage.num_unsure} unsure clips; "
             f"{coverage.num_correct} of the other {coverage.num_decided} are correct"
         )
     majority = evaluation.majority
-    click.echo(majority.headline)
+    print_line(majority.headline)
     print_difference(f"always {';'.join(majority.labels) or 'no label'}", majority.paired)
     if evaluation.baseline:
         print_difference(str(evaluation.baseline.path), evaluation.baseline.paired)
@@ -126,14 +147,12 @@ def _print_calibration(evaluation: "Evaluation") -> None:
             f" (temperature {evaluation.rule.temperature:.3g}; without it {before.ece:.3f} and "
             f"{before.brier:.3f})"
         )
-    click.echo(line)
+    print_line(line)
 
 
 def print_difference(baseline: str, paired: "PairedDifference") -> None:
     """Prints the difference of two accuracies, and whether it is significant."""
-    from earmark.cli.terminal import printable
-
-    click.echo(
+    print_line(
         f"Compared with {printable(baseline)}: {paired.num_correct[0]} of {paired.num_clips} "
         f"correct against {paired.num_correct[1]}, difference {paired.difference:+.1%}, interval "
         f"{format_interval(paired.interval, '+.1%')}, McNemar p {paired.test.p_value:.2g}"
@@ -142,25 +161,23 @@ def print_difference(baseline: str, paired: "PairedDifference") -> None:
 
 def print_comparison(found: "Comparison") -> None:
     """Prints the clips that two models predict differently, their metrics, and the difference."""
-    from earmark.cli.terminal import print_table, printable
-
     rows = [
-        (one["path"], one["label"], one["first"] or "-", one["second"] or "-")
+        (one["path"], one["label"], one["first"] or NOTHING, one["second"] or NOTHING)
         for one in found.differing
     ]
     if rows:
         print_table("Predicted differently", ("file", "label", *found.models), rows)
     for model, test in zip(found.models, (found.first, found.second), strict=True):
-        click.echo(printable(model))
-        click.echo(test.headline)
-        click.echo(test.interval_line)
+        print_line(printable(model))
+        print_line(test.headline)
+        print_line(test.interval_line)
     print_difference("the other model", found.paired)
 
 
 def print_excerpts(excerpts: "ExcerptScores | None") -> None:
     """Prints the metrics over excerpts, if there are any."""
     if excerpts:
-        click.echo(
+        print_line(
             f"Accuracy on {excerpts.seconds:g} s excerpts {excerpts.accuracy:.1%} "
             f"({excerpts.num_correct} of {excerpts.num_excerpts}); log-loss {excerpts.loss:.4f}"
         )
@@ -168,8 +185,6 @@ def print_excerpts(excerpts: "ExcerptScores | None") -> None:
 
 def print_analysis(analysis: "Analysis") -> None:
     """Prints the metrics on degraded sound, and the worst slice."""
-    from earmark.cli.terminal import print_table, printable
-
     if analysis.robustness:
         rows = [
             (
@@ -183,7 +198,7 @@ def print_analysis(analysis: "Analysis") -> None:
         print_table("Robustness", columns, rows)
     if analysis.slices:
         worst = analysis.slices[0]
-        click.echo(
+        print_line(
             f"Worst slice: {printable(f'{worst.column} {worst.value}')}, accuracy "
             f"{worst.accuracy:.1%} ({worst.num_correct} of {worst.num_clips}), interval "
             f"{format_interval(worst.accuracy_interval, '.1%')}"
@@ -192,8 +207,6 @@ def print_analysis(analysis: "Analysis") -> None:
 
 def print_cross_validation(found: "CrossValidation") -> None:
     """Prints one row per fold, every clip that was predicted wrongly, and the overall metrics."""
-    from earmark.cli.terminal import print_table
-
     facts = found.to_dict()
     columns = ("seed", "fold", "clips", "correct", "accuracy", "loss", "epochs", "seconds")
     rows = [
@@ -209,13 +222,15 @@ def print_cross_validation(found: "CrossValidation") -> None:
         columns = ("file", "label", "predicted", "probability", "seeds")
         rows = [
             (
-                *(one["path"], one["label"], one["predicted"] or "-"),
+                *(one["path"], one["label"], one["predicted"] or NOTHING),
                 format_ratio(one["probability"]),
                 f"{one['num_wrong']} of {one['num_seeds']}",
             )
-            for one in facts["errors"]
+            for one in facts["errors"][:MAX_LISTED]
         ]
         print_table("Predicted wrongly", columns, rows)
+        if len(facts["errors"]) > MAX_LISTED:
+            print_line(f"and {len(facts['errors']) - MAX_LISTED:,} more; --json lists all")
     _print_pooled(facts)
     print_excerpts(found.excerpts)
 
@@ -223,13 +238,15 @@ def print_cross_validation(found: "CrossValidation") -> None:
 def _print_pooled(facts: Mapping[str, Any]) -> None:
     if "map" in facts:
         _print_ranks(facts)
-    clips = f"{facts['num_clips']} clips from {facts['num_groups']} groups"
+    clips = counted(facts["num_clips"], "clip")
+    if facts["num_groups"] != facts["num_clips"]:
+        clips += f" from {counted(facts['num_groups'], 'group')}"
     if facts["accuracy_std"] is not None:
         clips = (
             f"{facts['num_predictions']} predictions of {clips}, {len(facts['seeds'])} seeds with "
             f"a standard deviation of {facts['accuracy_std']:.1%}"
         )
-    click.echo(
+    print_line(
         f"Accuracy {facts['accuracy']:.1%} ({facts['num_correct']} of {clips}), interval "
         f"{format_interval(facts['accuracy_interval'], '.1%')}; log-loss {facts['loss']:.4f}; mean "
         f"of the folds {facts['mean_fold_accuracy']:.1%}"
@@ -239,5 +256,5 @@ def _print_pooled(facts: Mapping[str, Any]) -> None:
 def exit_if_skipped(skipped: "Sequence[FailedFile]") -> None:
     """Exits with status 1 if files were skipped, and logs how many."""
     if skipped:
-        logger.warning(f"{len(skipped)} files were skipped; see the messages above")
+        logger.warning(f"skipped {counted(len(skipped), 'file')}; see the messages above")
         sys.exit(1)

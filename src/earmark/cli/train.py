@@ -84,6 +84,7 @@ def train(  # noqa: PLR0913 - as many as the command has options
     runtime: "Runtime",
 ) -> None:
     """Train a network, with validation after every epoch and early stopping."""
+    from earmark.cli.terminal import print_line, printable
     from earmark.data.patterns import quote
     from earmark.training.seeds import train_seeds
     from earmark.training.train import train as train_network
@@ -105,8 +106,10 @@ def train(  # noqa: PLR0913 - as many as the command has options
         click.echo(json.dumps(result.to_dict()))
     else:
         for one in runs:
-            click.echo(one.summary())
+            print_line(one.summary())
         if len(runs) > 1:
-            click.echo(result.summary())
-        click.echo(f"Run folder: {run}. Test it: earmark evaluate {quote(str(runs[0].run))} {data}")
+            print_line(result.summary())
+        print_line(printable(f"Run folder: {run}"))
+        # On one line, so that it can be copied.
+        click.echo(printable(f"Test it: earmark evaluate {quote(str(runs[0].run))} {data}"))
     exit_if_skipped(runs[0].skipped)

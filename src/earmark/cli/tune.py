@@ -59,7 +59,7 @@ def tune(  # noqa: PLR0913 - as many as the command has options
 
     More trials make the best validation score more optimistic; trust the test score.
     """
-    from earmark.cli.terminal import print_table
+    from earmark.cli.terminal import print_line, print_table, printable
     from earmark.config import override
     from earmark.data.patterns import quote
     from earmark.training.tuning.search import tune as search
@@ -73,5 +73,6 @@ def tune(  # noqa: PLR0913 - as many as the command has options
         click.echo(json.dumps(result.to_dict()))
         return
     print_table("", ("setting", "best"), result.best.rows())
-    click.echo(result.summary())
-    click.echo(f"Train it: earmark train {data} -o RUN --from-study {quote(str(study))}")
+    print_line(result.summary())
+    # On one line, so that it can be copied.
+    click.echo(printable(f"Train it: earmark train {data} -o RUN --from-study {quote(str(study))}"))

@@ -142,7 +142,7 @@ def export(
         _refuse_other_file(path, original, takes)
     logger.info("exporting, and comparing the outputs with those of the original")
     origin = {LICENCE: licence or original.licence, WEIGHTS_DIGEST: original.weights_digest}
-    graph = build_graph(original.network, original.reference.spec, takes, origin)
+    graph = build_graph(original.network(), original.reference.spec, takes, origin)
     content = graph.SerializeToString()
     exported = Classifier(*read_onnx(content, str(path)))
     session = start_session(content, str(path)) if takes == "waveform" else None

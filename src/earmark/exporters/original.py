@@ -1,6 +1,6 @@
 """The model that is exported, from weights in PyTorch or from an exported file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +28,13 @@ class Original:
     """A model to export.
 
     Args:
-        network: From windows of log-mel frames to logits.
+        network: Builds the graph from windows of log-mel frames to logits, which takes seconds.
         reference: Predicts with the original.
         weights_digest: Of the file that first held the weights.
         licence: Of the weights.
     """
 
-    network: onnx.GraphProto
+    network: Callable[[], onnx.GraphProto]
     reference: Classifier
     weights_digest: str
     licence: str = NOT_STATED
@@ -58,7 +58,7 @@ def open_original(model: Path | str) -> Original:
     network = checkpoint.build()
     reference = Classifier(checkpoint.spec, TorchBackend(network, pick_device("cpu")))
     digest = content_hash(RunFolder(path).best if path.is_dir() else path)
-    return Original(network_graph(network, checkpoint.spec), reference, digest)
+    return Original(lambda: network_graph(network, checkpoint.spec), reference, digest)
 
 
 def _open_exported(path: Path) -> Original:
@@ -78,7 +78,7 @@ def _open_exported(path: Path) -> Original:
     network.name = "earmark"
     metadata = read_metadata(file)
     return Original(
-        network,
+        lambda: network,
         reference,
         metadata.get(WEIGHTS_DIGEST) or content_hash(path),
         metadata.get(LICENCE, NOT_STATED),
