@@ -26,7 +26,7 @@ from onnx import helper, numpy_helper, parser
 from torch import nn
 
 from earmark._version import __version__
-from earmark.audio.decoding import MIN_SECONDS
+from earmark.audio.source import MIN_SECONDS
 from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
 from earmark.features.windows import window_step
 from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM
