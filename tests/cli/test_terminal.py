@@ -138,6 +138,14 @@ def test_a_bar_may_not_know_its_total(open_screen):
     assert "3/?" in screen.getvalue()
 
 
+def test_a_bar_moves_within_a_long_file(open_screen):
+    screen = open_screen()
+    with TerminalReporter().track("predict", 1) as task:
+        task.add_sound(3600.0)
+        task.add_sound(75.5)
+    assert "1:01:15 of sound" in screen.getvalue()
+
+
 def test_logs_and_quiet_terminals_get_no_bar(open_screen, monkeypatch):
     screen = open_screen()
     with TerminalReporter(quiet=True).track("work", 1) as task:

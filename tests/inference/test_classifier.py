@@ -291,3 +291,14 @@ def test_a_model_is_loaded_by_name_with_other_settings(tmp_path):
         load_model("speech-music", settings=["train.epochs=1"])
     with pytest.raises(CheckpointError, match="gone"):
         load_model(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("num_files", [1, 3])
+def test_who_watches_learns_how_much_sound_is_read(write_clip, tmp_path, num_files):
+    paths = [write_clip(tmp_path / f"{number}.wav", 9.0) for number in range(num_files)]
+    seconds = []
+    predictions = Classifier.load("speech-music").predict_many(paths, watch=seconds.append)
+    assert len(list(predictions)) == num_files
+    assert sum(seconds) == pytest.approx(9.0 * num_files)
+    # Within a file, too.
+    assert len(seconds) > num_files

@@ -209,7 +209,8 @@ def _predict_and_show(
     bars = SILENT if shown.are_lines_on_terminal else reporter
     num_files = num_failed = 0
     with bars.track("predict", total) as task:
-        for result in _predict(classifier, itertools.chain(counted, files), request):
+        found = _predict(classifier, itertools.chain(counted, files), request, task.add_sound)
+        for result in found:
             num_files += 1
             task.advance(note=Path(result.path).name)
             facts = result.to_dict()
@@ -224,7 +225,10 @@ def _predict_and_show(
 
 
 def _predict(
-    classifier: "Classifier", files: Iterable[tuple[Path, Path]], request: Request
+    classifier: "Classifier",
+    files: Iterable[tuple[Path, Path]],
+    request: Request,
+    watch: Callable[[float], None],
 ) -> "Iterator[Result]":
     """Results under the names of `find_files`, each after its own files are written."""
     from earmark.errors import FailedFile
@@ -237,7 +241,8 @@ def _predict(
                 names[path] = name
             yield path
 
-    for result in classifier.predict_many(paths(), segments=request.needs_segments):
+    results = classifier.predict_many(paths(), segments=request.needs_segments, watch=watch)
+    for result in results:
         name = names.get(Path(result.path), Path(result.path))
         if isinstance(result, FailedFile):
             yield FailedFile(name, result.error.replace(str(result.path), str(name)))

@@ -4,9 +4,11 @@ import logging
 import os
 import sys
 import textwrap
+import threading
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import click
@@ -84,6 +86,14 @@ class _BarTask:
     def __init__(self, progress: "Progress", task_id: "TaskID") -> None:
         self._progress = progress
         self._task_id = task_id
+        self._sound_seconds = 0.0
+        self._lock = threading.Lock()
+
+    def add_sound(self, seconds: float) -> None:
+        with self._lock:
+            self._sound_seconds += seconds
+            shown = timedelta(seconds=int(self._sound_seconds))
+            self._progress.update(self._task_id, sound=f"{shown} of sound")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self._progress.update(self._task_id, advance=steps, note=printable(note))
@@ -136,7 +146,7 @@ class TerminalReporter:
         with _make_bar() as bar:
             self._handler.bar = bar
             try:
-                yield _BarTask(bar, bar.add_task(title, total=total, note=""))
+                yield _BarTask(bar, bar.add_task(title, total=total, note="", sound=""))
             finally:
                 self._handler.bar = None
 
@@ -156,6 +166,7 @@ def _make_bar() -> "Progress":
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[sound]}", markup=False),
         TextColumn("{task.fields[note]}", markup=False),
     )
     console = Console(

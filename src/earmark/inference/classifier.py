@@ -3,7 +3,7 @@
 import functools
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,9 @@ from earmark.models.spec import ModelSpec
 from earmark.system.parallel import map_in_order
 from earmark.system.shapes import Float16
 from earmark.tasks.decision_rule import Decisions
+
+
+Watch = Callable[[float], None]
 
 
 class Classifier:
@@ -104,13 +107,19 @@ class Classifier:
         return self._predict_file(Path(sound), segments=segments, pipelined=True)
 
     def predict_many(
-        self, paths: Iterable[Path | str], *, segments: bool = False
+        self,
+        paths: Iterable[Path | str],
+        *,
+        segments: bool = False,
+        watch: Watch | None = None,
     ) -> Iterator[Prediction | FailedFile]:
         """Predicts files in threads; a file that fails is reported and the others go on.
 
         Args:
             paths: Sound files; they are asked for as the work goes on.
             segments: As for `predict`.
+            watch: Called with the seconds of each block of sound that has been read, from several
+                threads.
 
         Yields:
             A prediction or a failure for each file, in order.
@@ -120,7 +129,11 @@ class Classifier:
         # Threads within a file help a single one; among several files they would compete.
         pipelined, cancel = len(first) == 1, threading.Event()
         work = functools.partial(
-            self._predict_file, segments=segments, pipelined=pipelined, cancel=cancel
+            self._predict_file,
+            segments=segments,
+            pipelined=pipelined,
+            cancel=cancel,
+            watch=watch,
         )
         files = itertools.chain(first, remaining)
         for path, prediction in map_in_order(work, files, cancel=cancel):
@@ -199,8 +212,11 @@ class Classifier:
         segments: bool,
         pipelined: bool,
         cancel: threading.Event | None = None,
+        watch: Watch | None = None,
     ) -> Prediction:
         blocks = stream_audio(path, self.sample_rate, pipelined=pipelined, cancel=cancel)
+        if watch is not None:
+            blocks = _watched(blocks, self.sample_rate, watch)
         return self._predict_blocks(path, blocks, segments=segments)
 
     def _predict_blocks(
@@ -244,6 +260,12 @@ class Classifier:
                 start, end = span[0] * frame_seconds, span[-1] * frame_seconds
                 labels = tuple(self.labels[index] for index in chosen)
                 yield WindowPrediction(start, end, probabilities, labels, abstained)
+
+
+def _watched(blocks: Iterable[Samples], sample_rate: int, watch: Watch) -> Iterator[Samples]:
+    for block in blocks:
+        yield block
+        watch(len(block) / sample_rate)
 
 
 def load_model(
