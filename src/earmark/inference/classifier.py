@@ -22,7 +22,6 @@ from earmark.system.parallel import map_in_order
 from earmark.system.shapes import Float16
 from earmark.tasks.decision_rule import Decisions
 
-
 Watch = Callable[[float], None]
 
 
