@@ -202,7 +202,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     width = terminal_width(sys.stdout) if sys.stdout.isatty() else PIPE_WIDTH
     widths = _fit_columns([columns, *cells], width)
     for index, heading in enumerate(columns):
-        numeric = all(_is_number(row[index]) for row in cells)
+        shown = [row[index] for row in cells if row[index] != "-"]
+        numeric = bool(shown) and all(map(_is_number, shown))
         justify: Literal["right", "left"] = "right" if numeric else "left"
         table.add_column(heading, justify=justify, overflow="fold", width=widths[index])
     for row in cells:
