@@ -312,6 +312,6 @@ def test_a_terminal_gets_a_table_unless_there_are_many_files(model, sounds, monk
     command = ["predict", str(model), str(sounds), "--device", "cpu"]
     cli.main(command, standalone_mode=False)
     assert "┃" in capsys.readouterr().out
-    monkeypatch.setattr("earmark.cli.predict_files.TABLE_ROWS", 3)
+    monkeypatch.setattr("earmark.cli.shown_results.TABLE_ROWS", 3)
     cli.main(command, standalone_mode=False)
     assert capsys.readouterr().out.count("\t") == 5 * 3

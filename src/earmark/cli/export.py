@@ -9,7 +9,7 @@ import click
 from earmark.cli.options import guarded, json_option, model_argument
 
 if TYPE_CHECKING:
-    from earmark.exporters.onnx_graph import GraphInput
+    from earmark.exporters.description import GraphInput
     from earmark.system.progress import Reporter
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import errno
 import itertools
-import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -12,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from earmark.cli.printing import PREDICTION_COLUMNS, SEGMENT_COLUMNS, prediction_row, segment_rows
+from earmark.cli.shown_results import ShownResults
 from earmark.cli.terminal import print_line, printable
 from earmark.errors import ConfigError
 from earmark.system.numbers import counted
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TABLE_ROWS = 100
-"""Most files that are printed as one table; the results of more are printed one by one."""
 COUNTED_FILES = 10_000
 """Most files that are counted before work starts, so that the bar can show the time left."""
 STANDARD_INPUT = Path("-")
@@ -204,7 +199,7 @@ def _predict_and_show(
 
     counted = list(itertools.islice(files, COUNTED_FILES))
     total = len(counted) if len(counted) < COUNTED_FILES else None
-    shown = _Shown(request, as_json=as_json, num_files=total)
+    shown = ShownResults(request, as_json=as_json, num_files=total)
     # Lines on a terminal would mix with the bar, and show progress themselves.
     bars = SILENT if shown.are_lines_on_terminal else reporter
     num_files = num_failed = 0
@@ -321,50 +316,3 @@ def _open_table(classifier: "Classifier", request: Request) -> "ResultTable | nu
         resume=request.resume,
         overwrite=request.overwrite,
     )
-
-
-class _Shown:
-    """Results on standard output: a table at the end, or lines at once; nothing if -o is given.
-
-    Args:
-        request: What is output.
-        as_json: Whether lines are JSON.
-        num_files: How many there will be, if known.
-    """
-
-    def __init__(self, request: Request, *, as_json: bool, num_files: int | None) -> None:
-        on_terminal, few = sys.stdout.isatty(), num_files is not None and num_files <= TABLE_ROWS
-        self._columns = SEGMENT_COLUMNS if request.segments else PREDICTION_COLUMNS
-        self._rows = segment_rows if request.segments else lambda one: [prediction_row(one)]
-        self._waiting: list[Result] | None = None
-        self._print: Callable[[Result], None] | None = None
-        if as_json:
-            self._print = lambda result: click.echo(json.dumps(result.to_dict()))
-        elif request.output is None and on_terminal and few:
-            self._waiting = []
-        elif request.output is None:
-            self._print_cells(self._columns)
-            self._print = self._print_rows
-        self.are_lines_on_terminal = on_terminal and self._print is not None
-
-    def add(self, result: "Result") -> None:
-        """Prints a result, now or at the end."""
-        if self._waiting is not None:
-            self._waiting.append(result)
-        elif self._print is not None:
-            self._print(result)
-
-    def end(self) -> None:
-        """Prints the table, if there is to be one."""
-        from earmark.cli.terminal import print_table
-
-        if self._waiting is not None:
-            rows = [row for result in self._waiting for row in self._rows(result)]
-            print_table("", self._columns, rows)
-
-    def _print_rows(self, result: "Result") -> None:
-        for row in self._rows(result):
-            self._print_cells(row)
-
-    def _print_cells(self, cells: Iterable[str]) -> None:
-        click.echo("\t".join(map(printable, cells)))

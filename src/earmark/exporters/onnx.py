@@ -12,7 +12,8 @@ import onnx
 from earmark.audio.reading import load_audio
 from earmark.data.demo import demo_data
 from earmark.errors import ConfigError, ExportError
-from earmark.exporters.onnx_graph import OPSET, GraphInput, build_graph
+from earmark.exporters.description import GraphInput
+from earmark.exporters.onnx_graph import OPSET, build_graph
 from earmark.exporters.original import (
     LICENCE,
     WEIGHTS_DIGEST,

@@ -9,13 +9,11 @@ per line. The values equal those of `earmark.features.log_mel`,
 `earmark.features.windows` and `earmark.tasks.decision_rule`.
 """
 
-import json
 import logging
 import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
 
 import numpy as np
 import onnx
@@ -26,18 +24,22 @@ from onnx import helper, numpy_helper, parser
 from torch import nn
 
 from earmark._version import __version__
-from earmark.audio.source import MIN_SECONDS
+from earmark.exporters.description import (
+    GraphInput,
+    describe_graph,
+    describe_model,
+    least_samples,
+)
 from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
 from earmark.features.windows import window_step
 from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM
-from earmark.models.spec import METADATA_KEY, ModelSpec
+from earmark.models.spec import ModelSpec
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
 OPSET = 18
 IR_VERSION = 10
 INTERFACE_VERSION = 1
 """The ``model_version`` in the file: of the names, types and shapes of inputs and outputs."""
-GraphInput = Literal["waveform", "log-mel"]
 
 _TYPES = {
     "float16": onnx.TensorProto.FLOAT16,
@@ -190,47 +192,11 @@ def build_graph(
         producer_name="earmark",
         producer_version=__version__,
         model_version=INTERFACE_VERSION,
-        doc_string=_describe(spec, takes),
+        doc_string=describe_graph(spec, takes),
     )
-    helper.set_model_props(model, {**_metadata(spec), **origin})
+    helper.set_model_props(model, {**describe_model(spec), **origin})
     onnx.checker.check_model(model, full_check=True)
     return model
-
-
-def least_samples(spec: ModelSpec) -> int:
-    """The fewest samples that a model takes, as in a prediction."""
-    return round(MIN_SECONDS * spec.config.features.sample_rate)
-
-
-def _describe(spec: ModelSpec, takes: GraphInput) -> str:
-    features = spec.config.features
-    if takes == "waveform":
-        signature = (
-            f"{WAVEFORM}: float32 (batch, samples) in [-1, 1], mono at {features.sample_rate} Hz, "
-            f"{least_samples(spec)} samples or more; probabilities: float32 (batch, labels), "
-            "calibrated."
-        )
-    else:
-        signature = (
-            f"{LOG_MEL}: float32 (windows, 1, {features.n_mels} mels, {spec.window_frames} "
-            f"frames) in decibels; {LOGITS}: float32 (windows, {spec.num_outputs})."
-        )
-    return (
-        f"Audio classifier by earmark, {spec.task.title}: {', '.join(spec.labels)}. {signature} "
-        f"Labels, thresholds and all settings are in the metadata."
-    )
-
-
-def _metadata(spec: ModelSpec) -> dict[str, str]:
-    """What other programs may want to read, and the whole specification for earmark itself."""
-    return {
-        METADATA_KEY: spec.to_text(),
-        "task": spec.task.name,
-        "labels": json.dumps(spec.labels),
-        "sample_rate": str(spec.config.features.sample_rate),
-        "thresholds": json.dumps(spec.thresholds),
-        "temperature": json.dumps(spec.temperature),
-    }
 
 
 def network_graph(network: nn.Module, spec: ModelSpec) -> onnx.GraphProto:
