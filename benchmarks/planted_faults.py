@@ -102,6 +102,8 @@ def _found(audit: Audit) -> dict[str, set[frozenset[str]]]:
             found["copy"] |= pairs
             if "different labels" in one.message:
                 found["swapped label"] |= pairs
+        elif kind == "bandwidth":
+            found[kind] |= {frozenset([path]) for path in one.paths}
         else:
             found[kind] |= {frozenset(one.paths)}
     return found
@@ -283,6 +285,28 @@ def _undecodable(path: Path, samples: np.ndarray, rate: int, rng: np.random.Gene
     path.write_bytes(rng.bytes(5000))
 
 
+def _out_of_phase(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    left = _unlike(samples, rng)
+    soundfile.write(path, np.stack([left, -rng.uniform(0.9, 1.0) * left], axis=1), rate)
+
+
+def _wrong_scale(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    scale = 2.0 ** (rng.choice([8, 16, 24, 32]) - 1)
+    soundfile.write(path, scale * _unlike(samples, rng), rate, subtype="FLOAT")
+
+
+def _low_bits(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    integers = (2.0**23 * _unlike(samples, rng)).astype(np.int32)
+    soundfile.write(path, integers, rate, subtype="PCM_32")
+
+
+def _ultrasonic(path: Path, samples: np.ndarray, rate: int, rng: np.random.Generator) -> None:
+    """A chirp above what people can hear, at eight times the rate."""
+    instants = np.arange(8 * len(samples)) / (8 * rate)
+    wave = np.sin(2 * np.pi * (2 * rate * instants + 0.1 * rate * instants**2))
+    soundfile.write(path, 0.5 * wave * rng.uniform(0.5, 1.0, len(wave)), 8 * rate)
+
+
 FAULTS: dict[str, Plant] = {
     "exact copy": _exact,
     "near copy": _near,
@@ -298,6 +322,10 @@ FAULTS: dict[str, Plant] = {
     "short": _short,
     "empty": _empty,
     "undecodable": _undecodable,
+    "out_of_phase": _out_of_phase,
+    "scale": _wrong_scale,
+    "unused_bits": _low_bits,
+    "bandwidth": _ultrasonic,
     "low-rate copy": _low_rate,
 }
 

@@ -79,7 +79,7 @@ def print_table(files: Path, scores: Mapping[str, str]) -> None:
     print(f"\n| peer | {' | '.join(SINGLE)} | times real time | both at {DIFFERENCES_DB} dB |")
     print("|---|" + "---|" * (len(SINGLE) + 2))
     for name, path in scores.items():
-        with Path(path).open() as file:
+        with Path(path).open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         cells = [_accuracy(rows, kind) for kind in SINGLE]
         whole = [row for row in rows if row["path"].startswith("whole/")]

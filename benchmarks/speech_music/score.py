@@ -66,7 +66,7 @@ def main() -> None:
 def read_events(path: Path) -> Events:
     """The events of each recording; one that is silent throughout has none."""
     events: dict[str, list[Event]] = defaultdict(list)
-    with path.open(newline="") as file:
+    with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             own = events[row["path"]]
             if row["label"]:

@@ -128,7 +128,7 @@ class DataError(EarmarkError):
 
 AudioFault = Literal[
     "missing", "empty", "undecodable", "damaged", "truncated", "short", "not_finite", "header",
-    "changed",
+    "changed", "scale", "channel",
 ]  # fmt: skip
 """What is wrong with a file, for programs."""
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from earmark.audit.audit import check
 from earmark.audit.signal import SILENT_PEAK
+from earmark.config import Config
 
 
 @pytest.mark.parametrize(("peak", "level"), [(0.0, "zero"), (0.5 * SILENT_PEAK, "-66 dBFS")])
@@ -52,3 +54,57 @@ def test_an_inconsistent_header_is_a_warning(tmp_path, rng, write, recording, au
     assert [one.kind for one in found.findings] == ["header", "header"]
     for finding, cause in zip(found.findings, ("32000", "FLAC"), strict=True):
         assert cause in finding.message
+
+
+def test_channels_that_cancel_are_named_instead_of_silence(tmp_path, recording, audit, noise):
+    left = noise()
+    soundfile.write(tmp_path / "a.wav", np.hstack([left, -left]), 16_000)
+    found = audit(recording(tmp_path / "a.wav"))
+    assert [(one.kind, one.severity) for one in found.findings] == [("out_of_phase", "warning")]
+
+
+def test_small_integers_in_32_bits_are_named_instead_of_silence(tmp_path, recording, audit, noise):
+    samples = (noise() * 2**15).clip(-(2**15), 2**15 - 1).astype(np.int32)
+    soundfile.write(tmp_path / "a.wav", samples, 16_000, subtype="PCM_32")
+    found = audit(recording(tmp_path / "a.wav"))
+    assert [(one.kind, one.severity) for one in found.findings] == [("unused_bits", "warning")]
+
+
+def test_samples_on_the_scale_of_integers_are_unreadable(tmp_path, recording, audit, noise):
+    soundfile.write(tmp_path / "a.wav", 32_767 * noise(), 16_000, subtype="FLOAT")
+    found = audit(recording(tmp_path / "a.wav"))
+    assert [(one.kind, one.cause) for one in found.findings] == [("unreadable", "scale")]
+
+
+def test_recordings_far_above_the_band_are_one_note(tmp_path, recording, audit, rng):
+    for name in "ab":
+        wave = 0.3 * np.sin(np.arange(96_000) * 0.01 * (1 + ord(name))) + rng.normal(
+            0, 1e-3, 96_000
+        )
+        soundfile.write(tmp_path / f"{name}.wav", wave, 384_000)
+    found = audit(recording(tmp_path / "a.wav"), recording(tmp_path / "b.wav"))
+    [note] = [one for one in found.notes if one.kind == "bandwidth"]
+    assert note.paths == ("a.wav", "b.wav")
+    assert "192 kHz" in note.message
+    [warning] = [one for one in found.findings if one.kind == "bandwidth"]
+    assert warning.paths == ("a.wav", "b.wav")
+
+
+def test_an_offset_or_low_sound_in_a_wide_band_is_no_warning(tmp_path, recording, audit):
+    wave = 0.3 * np.sin(np.arange(96_000) * 0.005) + 0.01
+    soundfile.write(tmp_path / "a.wav", wave, 384_000)
+    found = audit(recording(tmp_path / "a.wav"))
+    assert found.findings == ()
+    assert "bandwidth" in [one.kind for one in found.notes]
+
+
+def test_a_chosen_channel_does_not_cancel_and_must_be_there(tmp_path, recording, data, noise):
+    left = noise()
+    soundfile.write(tmp_path / "a.wav", np.hstack([left, -left]), 16_000)
+    soundfile.write(tmp_path / "b.wav", noise(), 16_000)
+    manifest = data([recording(tmp_path / "a.wav"), recording(tmp_path / "b.wav")])
+    config = Config(features={"channel": 2})
+    found = check(manifest, config, store=tmp_path / "store").findings
+    assert [(one.kind, one.paths, one.cause) for one in found if one.paths] == [
+        ("unreadable", ("b.wav",), "channel")
+    ]

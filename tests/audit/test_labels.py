@@ -52,3 +52,23 @@ def test_unbalanced_labels_are_noted(tmp_path, write_clip, recording, data):
     found = check(data([recording(path, "xy"[path.stem in {"0", "1", "2"}]) for path in paths]))
     (note,) = [one for one in found.notes if one.kind == "unbalanced"]
     assert "12 recordings of x, 3 of y" in note.message
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        (("dog", "dog", "Dog"), "similar_names"),
+        (("dog_1", "dog_1", "dog 1"), "similar_names"),
+        (("dog", "cat", "nan"), "missing_value"),
+        (("dog", "cat", "dog,cat"), "joined_labels"),
+    ],
+)
+def test_a_planted_mistake_in_a_label_is_a_warning(
+    tmp_path, write_clip, recording, data, labels, kind
+):
+    recordings = [
+        recording(write_clip(tmp_path / f"{seed}.wav", seed=seed), label)
+        for seed, label in enumerate(labels)
+    ]
+    (found,) = [one for one in check(data(recordings)).findings if one.kind != "few_groups"]
+    assert (found.kind, found.severity, found.paths) == (kind, "warning", ("2.wav",))

@@ -38,3 +38,28 @@ def test_the_exit_status_is_one_for_errors_and_for_warnings_if_strict(
 def test_the_page_is_written_where_it_is_asked_for(earmark, few_sounds, tmp_path):
     assert earmark("check", few_sounds, "-o", tmp_path / "check.html").exit_code == 0
     assert "</html>" in (tmp_path / "check.html").read_text()
+
+
+@pytest.mark.parametrize("label", ["\\x1b[31mred", "b\\x1b]0;P\\x07"])
+@pytest.mark.parametrize("column", ["label", "path", "group", "other"])
+def test_control_characters_of_names_never_reach_the_terminal(
+    earmark, few_sounds, tmp_path, label, column
+):
+    name = label.encode().decode("unicode_escape")
+    cells = {"path": "music/0.wav", "label": "x", "group": "a", "other": "b"} | {column: name}
+    table = few_sounds / "table.csv"
+    table.write_text(",".join(cells) + "\n" + ",".join(cells.values()) + "\n", newline="")
+    result = earmark("check", table)
+    assert "\x1b" not in result.output
+    assert "\x07" not in result.output
+    if column != "other":
+        assert result.exit_code == 1
+        assert "\\x1b" in result.output
+
+
+def test_a_device_in_a_manifest_is_one_bad_file(earmark, few_sounds):
+    table = few_sounds / "table.csv"
+    table.write_text("path,label\nmusic/0.wav,a\nspeech/2.wav,b\n/dev/zero,a\n")
+    result = earmark("check", table)
+    assert result.exit_code == 1
+    assert "/dev/zero: not a regular file" in result.output

@@ -1,5 +1,6 @@
 """The group of commands: its help, and the errors of every command."""
 
+import os
 import subprocess
 import sys
 
@@ -91,3 +92,18 @@ def test_debug_shows_the_traceback_and_keeps_the_exit_status(earmark):
     result = earmark("model", "summary", "--debug", "--set", "model.name=x")
     assert result.exit_code == 2
     assert "Traceback" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of files are always Unicode there")
+def test_a_python_that_would_garble_names_is_refused_in_one_line(tmp_path):
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    result = subprocess.run(
+        [sys.executable, "-m", "earmark", "check", "."],
+        capture_output=True,
+        cwd=tmp_path,
+        env=os.environ | plain,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert result.stderr.count(b"\n") == 1
+    assert b"PYTHONUTF8=1" in result.stderr

@@ -42,6 +42,8 @@ def open_screen(monkeypatch):
         ("a\nb\tc", "a\\nb\\tc"),
         ("caf\udce9", "caf\\udce9"),
         ("a\u2028", "a\\u2028"),
+        ("a\x1b[31m", "a\\x1b[31m"),
+        ("a\u202egpj", "a\\u202egpj"),
     ],
 )
 def test_control_and_undecodable_characters_are_escaped(text, shown):

@@ -137,3 +137,13 @@ def test_a_file_that_is_not_toml_is_named(tmp_path, content, message):
 def test_a_single_setting_that_is_no_list_is_refused():
     with pytest.raises(ConfigError, match=r"train\.epochs=3"):
         load_config(settings="train.epochs=3")
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "0x" + "f" * 5000, "[" * 5000])
+def test_a_number_of_thousands_of_digits_is_one_error(tmp_path, digits):
+    path = tmp_path / "a.toml"
+    path.write_text(f"[train]\nepochs = {digits}\n")
+    with pytest.raises(ConfigError, match=r"a\.toml"):
+        load_config(path)
+    with pytest.raises(ConfigError):
+        load_config(settings=[f"train.epochs={digits}"])

@@ -185,5 +185,70 @@ def test_two_folders_for_one_split_are_refused(tmp_path):
 
 @pytest.mark.parametrize("names", [(), ("a/readme.txt",), ("loose.wav",), (".hidden/1.wav",)])
 def test_a_folder_without_labelled_sound_is_refused_with_what_is_expected(tmp_path, names):
-    with pytest.raises(DataError, match=r"DATA/LABEL/\*\.wav"):
+    with pytest.raises(DataError, match=r"DATA/LABEL/\*\.wav|label folders"):
         read_manifest(touch(tmp_path / "data", "keep.txt", *names))
+
+
+def test_a_label_has_one_spelling_in_folders_as_in_tables(tmp_path):
+    touch(tmp_path, "dog/1.wav", "dog\u200b/2.wav", "dog\xa0/3.wav", "cat/4.wav")
+    touch(tmp_path, "caf\u00e9/5.wav", "cafe\u0301/6.wav", "a  b/7.wav")
+    manifest = read_manifest(tmp_path)
+    assert manifest.labels == ("a b", "café", "cat", "dog")
+    assert sum("'dog'" in note or "caf" in note for note in manifest.notes) == 2
+
+
+def test_groups_have_one_spelling_in_folders_too(tmp_path):
+    touch(tmp_path, "x/anna/1.wav", "y/anna\u200b/2.wav")
+    assert {one.group for one in read_manifest(tmp_path).recordings} == {"anna"}
+
+
+@pytest.mark.parametrize("label", ["a;b", "a\u037eb", "a\x1b[31m", "\u200b"])
+def test_a_folder_whose_name_cannot_be_a_label_is_refused(tmp_path, label):
+    with pytest.raises(DataError, match=str(tmp_path)) as caught:
+        read_manifest(touch(tmp_path, f"{label}/1.wav", "b/2.wav"))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("folders", [("a", "b"), ("train/a", "train/b", "test/a", "test/b")])
+def test_folders_of_labels_without_sound_are_named(tmp_path, folders):
+    touch(tmp_path, *(f"{folder}/1.wav" for folder in folders))
+    parents = sorted({Path(folder).parent for folder in folders})
+    for parent in parents:
+        (tmp_path / parent / "empty" / "deep").mkdir(parents=True)
+        (tmp_path / parent / ".hidden").mkdir()
+    (note,) = read_manifest(tmp_path).notes
+    assert all((parent / "empty").as_posix() in note for parent in parents)
+    assert "hidden" not in note
+
+
+def test_an_empty_split_is_named(tmp_path):
+    touch(tmp_path, "train/a/1.wav", "test/a/2.wav")
+    (tmp_path / "validation").mkdir()
+    (note,) = read_manifest(tmp_path).notes
+    assert "validation" in note
+
+
+def test_many_links_to_each_folder_are_read_once(tmp_path):
+    """Two links in each of 40 folders make 2 ** 40 paths."""
+    for depth in range(40):
+        (tmp_path / f"{depth}").mkdir()
+        if depth:
+            for link in "xy":
+                (tmp_path / f"{depth - 1}" / link).symlink_to(tmp_path / f"{depth}")
+    touch(tmp_path, "39/1.wav")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "a").symlink_to(tmp_path / "0")
+    manifest = read_manifest(data)
+    assert [one.labels for one in manifest.recordings] == [("a",)]
+    assert any("39 links" in note for note in manifest.notes)
+
+
+@pytest.mark.parametrize("links", [("a", "b"), ("train/a", "test/a"), ("train/a", "train/b")])
+def test_one_folder_under_two_labels_or_splits_is_refused(tmp_path, links):
+    pool = touch(tmp_path / "pool", "1.wav")
+    data = touch(tmp_path / "data", *(f"{Path(link).parent}/other/2.wav" for link in links))
+    for link in links:
+        (data / link).symlink_to(pool)
+    with pytest.raises(DataError, match=f"{links[0]}.* {links[1]}|{links[1]}.* {links[0]}"):
+        read_manifest(data)

@@ -135,3 +135,9 @@ def test_the_data_the_task_and_the_notes_are_logged(caplog):
     assert "task: binary" in text
     assert "train 1 a + 1 b" in text
     assert "note: as read" in text
+
+
+def test_doubtful_names_are_warnings(caplog):
+    log_data(complete("dD"), BINARY)
+    (warning,) = [one for one in caplog.records if one.levelname == "WARNING"]
+    assert "'D'" in warning.getMessage()

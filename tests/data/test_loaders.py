@@ -45,7 +45,7 @@ def test_processes_share_the_training_windows_evenly(store, clips, world_size):
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_every_window_is_evaluated_once_in_the_same_batches(store, clips, world_size, monkeypatch):
-    monkeypatch.setattr("earmark.data.loaders.EVALUATION_BATCH", 4)
+    monkeypatch.setattr("earmark.features.windows.EVALUATION_BATCH", 4)
     dataset = AudioDataset(store, clips, GRID)
     batches = []
     for rank in range(world_size):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +111,9 @@ def test_a_table_gives_every_column(tmp_path, kind):
     assert second.excerpt == Excerpt(0.5, 2.25)
     assert (first.extra, second.extra) == ({"licence": ""}, {"licence": "CC0"})
     assert manifest.labels == ("music", "speech")
-    assert manifest.notes == (f"taken from table.{kind}",)
+    assert [note for note in manifest.notes if "licence" not in note] == [
+        f"taken from table.{kind}"
+    ]
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -153,9 +156,12 @@ def test_excerpts_of_one_file_are_recordings_of_one_group(tmp_path):
 def test_the_table_as_csv_reads_as_it_was(tmp_path):
     manifest = read_manifest(write_table(tmp_path / "table.csv", *ROWS))
     key = ClipKey("k", 0.5, 2.25)
-    lines = list(csv.DictReader(manifest.to_csv({"clips/b.wav [0.5-2.25 s]": key}).splitlines()))
+    lines = list(
+        csv.DictReader(manifest.to_csv({"clips/b.wav [0.5-2.25 s]": key}, tmp_path).splitlines())
+    )
     assert [line["name"] for line in lines] == [one.name for one in manifest.recordings]
     assert lines[1] == {
+        "path": "clips/b.wav",
         "name": "clips/b.wav [0.5-2.25 s]",
         "label": "music;speech",
         "split": "train",
@@ -255,6 +261,14 @@ def test_a_file_is_found_in_the_other_normal_form(tmp_path, on_disk):
         (one,) = read_manifest(write_table(path, {"path": name, "label": "x"})).recordings
         assert one.path.is_file()
         assert one.name == one.group == name
+
+
+@pytest.mark.skipif(os.sep != "/", reason="backslashes separate folders")
+def test_a_path_as_windows_writes_it_is_found(tmp_path):
+    path = touch(tmp_path, "a/b.wav", "c\\d.wav", "c/d.wav") / "table.csv"
+    rows = [{"path": name, "label": "x"} for name in ("a\\b.wav", "c\\d.wav")]
+    files = [one.path.name for one in read_manifest(write_table(path, *rows)).recordings]
+    assert files == ["b.wav", "c\\d.wav"]
 
 
 def test_excerpts_that_overlap_in_two_splits_are_refused_whatever_their_groups(spelt):

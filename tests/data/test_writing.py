@@ -13,7 +13,7 @@ from earmark.config import TrainConfig
 from earmark.data.manifest import read_manifest
 from earmark.data.splits import with_splits
 from earmark.data.tables import STORED_COLUMNS
-from earmark.data.writing import have_groups, manifest_table
+from earmark.data.writing import manifest_table
 from earmark.errors import DataError
 from earmark.features.store import ClipKey
 from earmark.system.files import atomic_write
@@ -171,16 +171,11 @@ def test_a_column_of_the_users_may_have_the_name_of_one_of_ours(tmp_path):
     assert {"name", "key"} <= set(STORED_COLUMNS)
 
 
-def test_groups_are_those_of_several_files_or_of_parts_of_one(tmp_path):
-    assert not have_groups(in_label_folders(tmp_path / "none").recordings)
-    assert have_groups(in_groups(tmp_path / "some").recordings)
-    rows = [
-        {"path": "a.wav", "label": "x", "start": 0, "end": 1},
-        {"path": "a.wav", "label": "x", "start": 1, "end": 2, "group": "other"},
-    ]
-    assert have_groups(read_manifest(table(tmp_path / "data.csv", rows)).recordings)
-    rows[1]["group"] = ""
-    assert not have_groups(read_manifest(table(tmp_path / "data.csv", rows)).recordings)
+def test_groups_that_were_given_are_written_though_each_has_one_file(tmp_path):
+    rows = [{"path": f"{name}.wav", "label": "x", "group": f"z{name}"} for name in "ab"]
+    manifest = read_manifest(table(tmp_path / "data.csv", rows))
+    text = manifest_table(manifest.recordings, tmp_path)
+    assert text.splitlines() == ["path,label,group", "a.wav,x,za", "b.wav,x,zb"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

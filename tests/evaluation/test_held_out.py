@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -6,12 +7,14 @@ from earmark.data.manifest import read_manifest
 from earmark.data.preparation import prepare
 from earmark.errors import DataError
 from earmark.evaluation.held_out import (
-    check_labels,
     held_out_clips,
+    match_labels,
+    read_as_trained,
     read_seen_data,
     select_test_recordings,
 )
 from earmark.models.checkpoint import load_checkpoint
+from earmark.models.run_folder import RunFolder
 
 LABELS = ("music", "speech")
 
@@ -119,11 +122,37 @@ def test_data_without_splits_need_a_record_of_what_was_trained_on(flat_folder):
 
 def test_an_unknown_label_is_refused(tested, sound_folder):
     with pytest.raises(DataError, match="'music'"):
-        check_labels(read_manifest(sound_folder), tested.model.spec)
+        match_labels(read_manifest(sound_folder), tested.model.spec)
+
+
+def test_labels_are_spelled_as_the_model_spells_them(tested, sound_folder):
+    spec = replace(tested.model.spec, labels=("mu\u00adsic", "speech"))
+    matched = match_labels(read_manifest(sound_folder), spec)
+    assert matched.labels == spec.labels
+    assert {one.labels for one in matched.recordings} == {("mu\u00adsic",), ("speech",)}
+
+
+def test_an_unknown_label_in_other_case_is_recognized(tested, sound_folder):
+    spec = replace(tested.model.spec, labels=("Music", "speech"))
+    with pytest.raises(DataError, match="did you mean 'Music'"):
+        match_labels(read_manifest(sound_folder), spec)
 
 
 def test_a_recording_with_two_labels_does_not_fit_a_binary_task(tested, sound_folder):
     table = sound_folder / "table.csv"
     table.write_text("path,label,split\ntesting/music/music_0.wav,noise;tone,test\n")
     with pytest.raises(DataError, match=r"music_0\.wav"):
-        check_labels(read_manifest(table), tested.model.spec)
+        match_labels(read_manifest(table), tested.model.spec)
+
+
+def test_data_of_a_run_are_read_with_its_patterns(tmp_path):
+    data, run = tmp_path / "data", RunFolder(tmp_path / "run")
+    data.mkdir()
+    for name in ("a_1.wav", "b_1.wav"):
+        (data / name).touch()
+    run.write_naming(data, {"label_from": "{label}_*", "group_from": None})
+    manifest = read_as_trained(str(data), None, run)
+    assert manifest.labels == ("a", "b")
+    assert read_as_trained(manifest, run) is manifest
+    with pytest.raises(DataError):
+        read_as_trained(data)

@@ -95,7 +95,7 @@ def test_a_file_that_was_just_changed_is_read_each_time(tmp_path, digest):
         before = digests.digest(path)
         path.write_bytes(b"new")
         assert digests.digest(path) == content_hash(path) != before
-    assert not (tmp_path / "store").exists()
+    path.write_bytes(b"now")
     assert digest(path) == content_hash(path)
 
 
@@ -110,6 +110,14 @@ def test_on_request_every_file_is_read_again(tmp_path, settled, digest):
     with ContentDigests(tmp_path / "store", verify=True) as digests:
         assert digests.digest(path) == true
     assert digest(path) == true
+
+
+def test_files_are_known_by_their_content(tmp_path, digest):
+    for name, content in (("a.wav", b"one"), ("b.wav", b"two"), ("c.wav", b"one")):
+        (tmp_path / name).write_bytes(content)
+        found = digest(tmp_path / name)
+    files = ContentDigests(tmp_path / "store").files_of({found})
+    assert files == {found: [tmp_path / "a.wav", tmp_path / "c.wav"]}
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):

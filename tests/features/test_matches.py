@@ -5,8 +5,14 @@ import pytest
 import soxr
 from scipy.signal import lfilter
 
-from earmark.features.fingerprints import HOP_LENGTH, SAMPLE_RATE, fingerprint
-from earmark.features.matches import _correlate, _count_both_loud, find_matches
+from earmark.features import matches
+from earmark.features.fingerprints import HOP_LENGTH, SAMPLE_RATE, Fingerprint, fingerprint
+from earmark.features.matches import (
+    _correlate,
+    _count_both_loud,
+    find_matches,
+    find_matches_between,
+)
 
 
 def match(*sounds):
@@ -105,3 +111,25 @@ def test_the_count_of_loud_samples_is_the_correlation_of_the_masks(num_first, nu
     ]
     # Every other lag is of whole samples; interpolated ones ring at the edges of the masks.
     assert np.allclose(_count_both_loud(*masks)[::2], _correlate(*masks)[::2], atol=0.1)
+
+
+def test_known_and_new_sounds_are_compared_with_one_another_alone(sound):
+    one, other = sound(1), sound(2)
+    known = [fingerprint([each]) for each in (one, one, sound(3), other)]
+    new = [fingerprint([each]) for each in (sound(4), other[8000:], other[8000:])]
+    found = find_matches_between(known, new)
+    assert [(match.first, match.second) for match in found] == [(3, 1), (3, 2)]
+    assert found[0].offset_seconds == pytest.approx(1.0, abs=0.001)
+    assert find_matches_between([], new) == find_matches_between(known, []) == []
+
+
+def test_an_empty_fingerprint_matches_nothing(sound):
+    assert find_matches([Fingerprint.empty(), Fingerprint.empty(), fingerprint([sound(1)])]) == []
+
+
+def test_many_sounds_are_looked_up_in_chunks(sound, monkeypatch):
+    prints = [fingerprint([sound(seed)]) for seed in (1, 2, 3, 1, 2)]
+    found = find_matches(prints)
+    assert [(one.first, one.second) for one in found] == [(0, 3), (1, 4)]
+    monkeypatch.setattr(matches, "CHUNK_QUERIES", 1)
+    assert find_matches(prints) == found

@@ -256,3 +256,11 @@ def test_the_shared_store_is_the_default(cache_folder):
     store = FeatureStore(None, CONFIG)
     assert store.root == default_root() == Path(cache_folder) / "earmark" / "features"
     assert FeatureStore("elsewhere", CONFIG).root == Path("elsewhere")
+
+
+def test_stores_from_before_channels_could_be_chosen_are_still_read(tmp_path):
+    def folder(**settings):
+        return FeatureStore(tmp_path, FeatureConfig(**settings)).folder.name
+
+    assert folder() == "e4a97e845a0e5eb1"
+    assert len({folder(), folder(channel=1), folder(channel=2)}) == 3

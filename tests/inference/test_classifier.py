@@ -293,6 +293,72 @@ def test_a_model_is_loaded_by_name_with_other_settings(tmp_path):
         load_model(tmp_path / "gone")
 
 
+def test_a_file_whose_logits_are_not_finite_fails_alone_and_names_the_model(tmp_path):
+    def breaks_when_loud(windows):
+        logits = backend(windows)
+        logits[windows.max(axis=(1, 2)) > -10] = np.nan
+        return logits
+
+    soft = tmp_path / "soft.wav"
+    soundfile.write(soft, SOUND / 1000, 16_000, subtype="FLOAT")
+    soundfile.write(tmp_path / "loud.wav", SOUND, 16_000, subtype="FLOAT")
+    fragile = Classifier(SPEC, breaks_when_loud, "fragile.onnx")
+    first, second = fragile.predict_many([tmp_path / "loud.wav", soft])
+    assert isinstance(first, FailedFile)
+    assert "loud.wav" in first.error
+    assert "fragile.onnx" in first.error
+    assert not isinstance(second, FailedFile)
+    with pytest.raises(CheckpointError, match="fragile"):
+        fragile.predict(SOUND)
+
+
+def test_one_channel_of_a_file_or_an_array_is_predicted(tmp_path):
+    config = load_config(settings=["features.channel=2"])
+    second = Classifier(replace(SPEC, config=config), backend)
+    both = np.stack([0 * SOUND, SOUND], axis=1)
+    soundfile.write(tmp_path / "a.wav", both, 16_000, subtype="FLOAT")
+    expected = SHARED.predict(SOUND).probabilities
+    assert second.predict(tmp_path / "a.wav").probabilities == expected
+    assert second.predict(both).probabilities == expected
+    assert second.predict(SOUND).probabilities == expected
+
+
+def test_channels_that_cancel_are_noted(tmp_path, classifier):
+    opposite = np.stack([SOUND, -SOUND], axis=1)
+    soundfile.write(tmp_path / "a.wav", opposite, 16_000, subtype="FLOAT")
+    for sound in (tmp_path / "a.wav", opposite):
+        found = classifier.predict(sound)
+        assert found.abstained == "silence"
+        assert [one["kind"] for one in found.to_dict()["notes"]] == ["out_of_phase"]
+
+
+def test_the_band_is_noted_once(tmp_path, caplog):
+    classifier = Classifier(SPEC, backend)
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", SOUND, 384_000)
+    with caplog.at_level("INFO", logger="earmark"):
+        list(classifier.predict_many([tmp_path / "a.wav", tmp_path / "b.wav"]))
+        classifier.predict(SOUND, sample_rate=384_000)
+    assert len([one for one in caplog.records if "192 kHz" in one.getMessage()]) == 1
+
+
+@pytest.mark.parametrize("labels", [("silence", "speech"), ("music", "silence")])
+def test_silence_with_a_label_is_predicted_in_whole_sounds_streams_and_segments(labels):
+    spec = ModelSpec(load_config(), labels, 51, BINARY, silence_label="silence")
+    classifier = Classifier(
+        spec, lambda windows: np.full((len(windows), 1), 3.0 - 6 * (labels[1] == "silence"))
+    )
+    other = next(one for one in labels if one != "silence")
+    silence = np.zeros(5 * 16_000, np.float32)
+    assert classifier.predict(silence).label == "silence"
+    assert classifier.predict(silence).probabilities["silence"] == 1.0
+    assert {one.labels for one in classifier.stream([silence])} == {("silence",)}
+    found = classifier.predict(np.concatenate([SOUND, silence, SOUND]), segments=True)
+    assert found.label == other
+    assert [one.label for one in found.segments] == [other, "silence", other]
+    assert found.seconds_by_label["silence"] == pytest.approx(5.0, abs=0.7)
+
+
 @pytest.mark.parametrize("num_files", [1, 3])
 def test_who_watches_learns_how_much_sound_is_read(write_clip, tmp_path, num_files):
     paths = [write_clip(tmp_path / f"{number}.wav", 9.0) for number in range(num_files)]

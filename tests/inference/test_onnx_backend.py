@@ -114,3 +114,25 @@ def test_weights_in_another_file_are_refused(tmp_path):
     (tmp_path / "secret.bin").write_bytes(bytes(4))
     with pytest.raises(CheckpointError, match=r"leak\.onnx"):
         read_onnx(model.SerializeToString(), "leak.onnx")
+
+
+def test_a_graph_without_inputs_is_refused():
+    text = f"""
+    network () => (float[windows, 1] {LOGITS})
+    {{
+        shape = Constant <value_ints = [1, 1]> ()
+        {LOGITS} = ConstantOfShape (shape)
+    }}
+    """
+    with pytest.raises(CheckpointError, match="here"):
+        read_onnx(log_mel_model(text=text).SerializeToString(), "here")
+
+
+def test_a_graph_whose_logits_are_not_finite_is_refused():
+    text = NETWORK.replace(
+        f"{LOGITS} = ReduceMean <keepdims = 0> ({LOG_MEL}, axes)",
+        f"""means = ReduceMean <keepdims = 0> ({LOG_MEL}, axes)
+        {LOGITS} = Sqrt (means)""",
+    )
+    with pytest.raises(CheckpointError, match="here"):
+        read_onnx(log_mel_model(text=text).SerializeToString(), "here")

@@ -7,14 +7,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from earmark.config import Config, load_config
-from earmark.errors import CheckpointError
+from earmark.config import MAX_WINDOW_VALUES, Config, load_config
+from earmark.errors import CheckpointError, ConfigError
 from earmark.models.architectures.registry import build_model
 from earmark.models.checkpoint import (
     Checkpoint,
     flatten_optimizer,
     load_checkpoint,
     new_network,
+    require_network,
     restore_optimizer,
 )
 from earmark.models.spec import ModelSpec
@@ -248,3 +249,29 @@ def test_weights_that_are_not_finite_are_refused(saved):
 def test_a_model_inside_the_package_is_for_prediction():
     with pytest.raises(CheckpointError, match=r"speech-music\.onnx"):
         load_checkpoint(Path("speech-music"))
+
+
+def test_finite_weights_whose_logits_are_not_finite_are_refused(saved):
+    path, _ = saved
+    checkpoint = load_checkpoint(path)
+    weights = {
+        name: -torch.ones_like(one) if name.endswith("running_var") else one
+        for name, one in checkpoint.model.items()
+    }
+    replace(checkpoint, model=weights).save(path)
+    with pytest.raises(CheckpointError, match=str(path)):
+        load_checkpoint(path).build()
+
+
+def test_layers_that_need_too_much_memory_are_refused(saved, monkeypatch):
+    path, _ = saved
+    monkeypatch.setattr("earmark.models.checkpoint.MAX_LAYER_VALUES", 5000)
+    with pytest.raises(CheckpointError, match=str(path)):
+        load_checkpoint(path).build()
+    with pytest.raises(ConfigError):
+        require_network(SPEC)
+
+
+def test_a_new_network_of_too_large_windows_is_refused():
+    with pytest.raises(ConfigError):
+        require_network(replace(SPEC, window_frames=1 + MAX_WINDOW_VALUES // 40))

@@ -1,5 +1,7 @@
 """A run folder belongs to one run: its settings, its recordings and nothing of others."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -147,3 +149,38 @@ def test_a_model_beside_a_foreign_table_is_not_in_a_run(tmp_path):
     (tmp_path / "recordings.csv").write_text("path,label\n")
     (tmp_path / "manifest.csv").write_text("path,label\n")
     assert find_run(tmp_path / "model.safetensors") is None
+
+
+def test_a_run_knows_how_the_names_of_its_own_data_were_read(tmp_path, monkeypatch):
+    run, data = RunFolder(tmp_path / "runs" / "one"), tmp_path / "data"
+    data.mkdir()
+    naming = {"label_from": "{label}_*", "group_from": None}
+    run.write_naming(data, naming)
+    assert run.read_naming(data) == naming
+    assert run.read_naming(tmp_path / "other") == {}
+    monkeypatch.chdir(data)
+    assert run.read_naming(Path("../data")) == naming
+    # Folder and data may move together.
+    (tmp_path / "moved").mkdir()
+    for name in ("runs", "data"):
+        (tmp_path / name).rename(tmp_path / "moved" / name)
+    moved = RunFolder(tmp_path / "moved" / "runs" / "one")
+    assert moved.read_naming(tmp_path / "moved" / "data") == naming
+
+
+def test_a_new_run_without_patterns_forgets_those_of_another(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.write_naming(tmp_path, {"label_from": "{label}_*", "group_from": None})
+    run.last.touch()
+    run.write_naming(tmp_path, {"label_from": None, "group_from": None})
+    assert run.read_naming(tmp_path)
+    run.last.unlink()
+    run.write_naming(tmp_path, {"label_from": None, "group_from": None})
+    assert run.read_naming(tmp_path) == {}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '"x"'])
+def test_a_damaged_record_of_names_is_an_error(tmp_path, text):
+    (tmp_path / "naming.json").write_text(text)
+    with pytest.raises(TrainingError, match=r"naming\.json"):
+        RunFolder(tmp_path).read_naming(tmp_path)

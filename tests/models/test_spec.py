@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -196,3 +197,26 @@ def test_an_old_setting_of_a_trained_model_is_refused_with_its_new_name():
             spec.adjust([setting])
     with pytest.raises(ConfigError, match="overlap"):
         spec.adjust("predict.overlap=0.5")
+
+
+@pytest.mark.parametrize(("n_mels", "frames"), [(40, 1_000_000), (40, 209_716), (1024, 8193)])
+def test_windows_of_too_many_values_are_refused_with_the_name_of_the_model(n_mels, frames):
+    spec = ModelSpec(load_config(), ("a", "b"), window_frames=51)
+    table = json.loads(spec.to_text()) | {"window_frames": frames}
+    table["config"]["features"] |= {"n_mels": n_mels, "n_fft": 16_384}
+    with pytest.raises(CheckpointError, match=r"model\.onnx"):
+        read_spec({METADATA_KEY: json.dumps(table)}, "model.onnx")
+
+
+def test_the_label_of_silence_is_kept_and_sets_the_rule():
+    spec = replace(SPEC, silence_label="speech")
+    found, _ = read(spec.to_text())
+    assert found.silence_label == "speech"
+    assert found.rule.silence_label == 1
+    assert "silence_label" not in SPEC.to_text()
+
+
+def test_a_label_of_silence_that_is_no_label_is_refused():
+    text = SPEC.to_text(silence_label="noise")
+    with pytest.raises(CheckpointError, match="silence_label"):
+        read(text)

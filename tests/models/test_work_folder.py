@@ -38,6 +38,15 @@ def test_the_same_recordings_are_the_same_work_however_files_are_named(run, tabl
     run.refuse_other_data(table + "b.wav\n", (), overwrite=True)
 
 
+def test_recordings_are_the_same_wherever_their_files_lie(run):
+    table = "path,name,label\n../in/a.wav,a.wav,x\n"
+    begin(run, table)
+    run.refuse_other_data("path,name,label\n/far/a.wav,a.wav,x\n", (), overwrite=False)
+    run.refuse_other_data(TABLE, (), overwrite=False)
+    with pytest.raises(TrainingError):
+        run.refuse_other_data(table.replace(",x", ",y"), (), overwrite=False)
+
+
 def test_other_weights_of_a_teacher_are_other_work(run, tmp_path):
     teacher = tmp_path / "teacher"
     teacher.mkdir()

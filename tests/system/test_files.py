@@ -13,6 +13,8 @@ from earmark.system.files import (
     atomic_open,
     atomic_write,
     csv_lines,
+    fit_name,
+    path_from,
     place_below,
     plain_path,
     read_text,
@@ -146,3 +148,33 @@ def test_a_path_is_plain_however_it_is_written_down(tmp_path, monkeypatch):
     assert plain_path(Path("gone/../a.wav")) == tmp_path / "a.wav"
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert plain_path(Path("loop/../a.wav")) == tmp_path / "a.wav"
+
+
+@pytest.mark.parametrize("name", ["a" * 250 + ".wav", "é" * 120 + ".wav", "歌" * 80 + ".csv"])
+def test_a_name_as_long_as_file_systems_allow_is_written(tmp_path, name):
+    atomic_write(tmp_path / name, "text")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300), st.integers(20, 255))
+def test_a_name_is_made_to_fit(name, max_bytes):
+    fitted = fit_name(name, max_bytes)
+    assert len(os.fsencode(fitted)) <= max_bytes
+    assert fitted == name or len(os.fsencode(name)) > max_bytes
+
+
+def test_names_that_are_shortened_stay_different():
+    assert fit_name("a" * 300) != fit_name("a" * 301)
+    assert fit_name("a" * 300 + ".wav").endswith("aaa.wav")
+
+
+def test_a_path_is_written_from_the_real_folder_of_its_table(tmp_path, monkeypatch):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "er")
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "b.wav").symlink_to(tmp_path / "a.wav")
+    monkeypatch.chdir(tmp_path)
+    for file in ("a.wav", "b.wav"):
+        assert path_from(Path("link"), Path(file)) == f"../../{file}"
+        assert path_from(Path(), Path(file)) == file
+        assert (tmp_path / "link" / path_from(tmp_path / "link", Path(file))).samefile("a.wav")

@@ -106,3 +106,29 @@ def test_silence_has_no_label_however_confident_the_network_is(task):
 def test_at_the_lowest_level_digital_silence_has_a_label():
     rule = DecisionRule(BINARY, (0.5,), silence_db=-200.0)
     assert rule.decide(np.array([[3.0]]), np.array([-200.0])).abstained == (None,)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_silence_with_a_label_gets_it_for_certain(task, rng):
+    num_labels = 2 if task is BINARY else 3
+    rule = DecisionRule(
+        task, TASKS[task], min_probability=0.99, silence_db=-80.0, silence_label=num_labels - 1
+    )
+    logits = rng.normal(0, 1, (4, task.num_outputs(num_labels)))
+    levels_db = np.array([-100.0, -20.0, -80.0, -200.0])
+    decided, plain = rule.decide(logits, levels_db), rule.decide(logits)
+    for row in (0, 3):
+        assert decided.probabilities[row].tolist() == [0.0] * (num_labels - 1) + [1.0]
+        assert np.flatnonzero(decided.chosen[row]).tolist() == [num_labels - 1]
+        assert decided.abstained[row] is None
+        assert decided.confidence[row] == 1.0
+    np.testing.assert_array_equal(decided.probabilities[1:3], plain.probabilities[1:3])
+    assert decided.abstained[1:3] == plain.abstained[1:3]
+
+
+def test_silence_keeps_its_label_without_abstention():
+    rule = DecisionRule(MULTI_CLASS, (), silence_db=-80.0, silence_label=0, min_probability=0.9)
+    decided = rule.without_abstention.decide(
+        np.array([[0.0, 9.0], [0.0, 0.1]]), np.array([-99.0, 0.0])
+    )
+    assert list(decided.indices()) == [(0,), (1,)]

@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+import soundfile
 import torch
 
 from earmark.config import load_config
@@ -14,6 +15,7 @@ from earmark.data.dataset import Batch
 from earmark.data.manifest import read_manifest
 from earmark.errors import ConfigError, DataError, TrainingError
 from earmark.evaluation.evaluate import evaluate_checkpoint
+from earmark.inference.classifier import load_model
 from earmark.models.architectures.audio_cnn import AudioCNN
 from earmark.models.architectures.registry import InputShape
 from earmark.models.checkpoint import load_checkpoint
@@ -373,3 +375,28 @@ def test_abstention_does_not_change_training(run_training, tmp_path):
 def test_a_head_of_fixed_length_takes_no_shortened_windows():
     with pytest.raises(ConfigError, match=r"augment\.shortest = 0\.5: model\.head = flatten"):
         small("model.head=flatten", "augment.shortest=0.5")
+
+
+def test_a_label_of_silent_clips_is_predicted_for_silence(
+    run_training, tmp_path, sound_folder, rng
+):
+    for split, count in {"training": 4, "validation": 2, "testing": 2}.items():
+        for index in range(count):
+            path = sound_folder / split / "silence" / f"{index}.wav"
+            path.parent.mkdir(exist_ok=True)
+            soundfile.write(path, rng.normal(0, 1e-5, 16_000), 16_000, subtype="PCM_24")
+    run_training("run", "train.epochs=2")
+    classifier = load_model(tmp_path / "run", device="cpu")
+    assert classifier.spec.silence_label == "silence"
+    run = tmp_path / "run"
+    tested = evaluate_checkpoint(
+        load_checkpoint(run),
+        read_manifest(sound_folder),
+        runtime=CPU,
+        store_root=tmp_path / "store",
+        run=run,
+    )
+    assert tested.coverage.num_silent == 0
+    assert tested.to_dict()["per_class"]["silence"]["recall"] == 1.0
+    assert tested.to_dict()["decisions"]["silence_label"] == "silence"
+    assert classifier.predict(sound_folder / "testing" / "silence" / "0.wav").label == "silence"

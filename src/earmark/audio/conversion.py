@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import av
 
 MAX_LISTED = 3
+PLANAR_CHANNELS = 8
 
 
 @dataclass
@@ -30,31 +31,41 @@ class Converter:
     _resampler: Any = None
     _changes: dict[NoteKind, list[str]] = field(default_factory=dict)
 
-    def convert(self, frame: "av.AudioFrame", position: int) -> Iterator[np.ndarray]:
+    def convert(self, frame: "av.AudioFrame", position: int) -> list[np.ndarray]:
         """Blocks of samples in float32, (time, channels).
 
         Args:
             frame: The next frame of the decoder.
             position: Where it is, in samples, for `notes`.
         """
-        layout = frame.layout
-        found = (frame.sample_rate, layout.nb_channels, frame.format.name)
+        num_channels = frame.layout.nb_channels
+        found = (frame.sample_rate, num_channels, frame.format.name)
+        blocks = []
         if found != self._format:
-            yield from self.flush()
+            blocks = self.flush()
             self._start(found, position)
-        frame.pts = None  # Without time stamps, gaps between them are no error.
-        for packed in self._packer.resample(frame):
-            block = packed.to_ndarray().reshape(-1, found[1])
-            if found[1] != self.channels:
+        for block in self._arrays(frame, num_channels):
+            if num_channels != self.channels:
                 block = np.repeat(block.mean(axis=1, keepdims=True), self.channels, axis=1)
-            yield block if self._resampler is None else self._resampler.resample_chunk(block)
+            if self._resampler is not None:
+                block = self._resampler.resample_chunk(block)
+            blocks.append(block)
+        return blocks
 
-    def flush(self) -> Iterator[np.ndarray]:
+    def _arrays(self, frame: "av.AudioFrame", num_channels: int) -> list[np.ndarray]:
+        """The samples of a frame in float32, (time, channels)."""
+        if self._packer is None:
+            return [frame.to_ndarray().T]
+        frame.pts = None  # Without time stamps, gaps between them are no error.
+        return [one.to_ndarray().reshape(-1, num_channels) for one in self._packer.resample(frame)]
+
+    def flush(self) -> list[np.ndarray]:
         """What is left of the frames so far."""
-        if self._resampler is not None:
-            rest = np.zeros((0, self.channels), np.float32)
-            yield self._resampler.resample_chunk(rest, last=True)
-            self._resampler = None
+        if self._resampler is None:
+            return []
+        rest = self._resampler.resample_chunk(np.zeros((0, self.channels), np.float32), last=True)
+        self._resampler = None
+        return [rest]
 
     @property
     def is_resampling(self) -> bool:
@@ -80,8 +91,9 @@ class Converter:
             change = f"from {channels or self.channels} to {found[1]} {at}"
             self._changes.setdefault("channel_change", []).append(change)
         self._format = found
-        # Packed: PyAV reads past the end of its table of planes with more than 8 channels.
-        self._packer = av.AudioResampler(format="flt")
+        # Packed: PyAV reads past the end of its table of planes with 8 channels or more.
+        is_planar = found[2] == "fltp" and found[1] < PLANAR_CHANNELS
+        self._packer = None if is_planar else av.AudioResampler(format="flt")
         if found[0] != self.sample_rate:
             self._resampler = soxr.ResampleStream(
                 found[0], self.sample_rate, self.channels, dtype="float32"

@@ -20,6 +20,7 @@ from earmark.audio.pieces import open_bytes
 from earmark.audio.recordings import examine, flac_source
 from earmark.audio.source import MAX_CHANNELS, SAMPLE_RATES, Source
 from earmark.errors import AudioError
+from earmark.system.missing import stat_file
 
 SOUNDFILE_EXTENSIONS = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc"}
@@ -74,15 +75,7 @@ def _num_bytes(path: Path) -> int:
     Raises:
         AudioError: It cannot be read, or is empty.
     """
-    try:
-        size = path.stat().st_size
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the name.
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"{path}: cannot be read: {reason}", "missing") from None
-    if path.is_dir():
-        raise AudioError(f"{path}: cannot be read: Is a directory", "missing")
-    if not path.is_file():
-        raise AudioError(f"{path}: not a regular file; write its content to a file first")
+    size = stat_file(path).st_size
     if not size:
         raise AudioError(
             f"{path}: the file is empty (0 bytes); replace it or leave it out", "empty"

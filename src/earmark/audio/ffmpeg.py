@@ -131,9 +131,10 @@ class _Reader:
             seconds = float(frame.pts or 0) * time_base if is_known else None
             if clock.zero is None and seconds is not None:
                 self._start(clock, seconds)
-            for block in converter.convert(frame, clock.position):
-                yield from clock.place(block, None if converter.is_resampling else seconds)
-                seconds = None
+            *delayed, block = converter.convert(frame, clock.position)
+            for earlier in delayed:
+                yield from clock.place(earlier, None)
+            yield from clock.place(block, None if converter.is_resampling else seconds)
         for block in converter.flush():
             yield from clock.place(block, None)
         yield from clock.finish()
@@ -155,9 +156,11 @@ class _Reader:
             return None
         start *= time_base
         container_start = (self.container.start_time or 0) / 1e6
-        if container_start > TOLERANCE_SECONDS:
-            return 0.0 if self._counts_from_zero(extent) else container_start
-        return 0.0 if start > container_start else None
+        if container_start > TOLERANCE_SECONDS and self._counts_from_zero(extent):
+            return 0.0
+        if start <= container_start:
+            return None
+        return container_start if container_start > TOLERANCE_SECONDS else 0.0
 
     def _counts_from_zero(self, extent: Extent) -> bool:
         """Whether the duration of the container includes the time before its first packet.

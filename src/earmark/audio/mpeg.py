@@ -81,6 +81,7 @@ class Recording:
         gaps: Positions between frames that hold something else.
         end: Position after the last frame.
         num_frames: Number of frames.
+        is_cut: Whether the file ends inside of the next one.
     """
 
     format: Format
@@ -89,6 +90,7 @@ class Recording:
     gaps: list[range] = field(default_factory=list)
     end: int = 0
     num_frames: int = 0
+    is_cut: bool = False
 
     @property
     def is_complete(self) -> bool:
@@ -149,7 +151,13 @@ def recordings(file: BinaryIO, extent: range) -> list[Recording]:
             found.append(current)
         if info is None:
             current.add(position, frame.size)
-    return [one for one in found if one.num_frames or one.info]
+    if current is not None and current.num_frames:
+        file.seek(current.end)
+        rest = file.read(min(4, extent.stop - current.end))
+        frame = parse(rest)
+        current.is_cut = frame is not None and frame.format == current.format
+        current.is_cut |= 0 < len(rest) < 4 and rest.startswith(b"\xff")
+    return found
 
 
 def is_complete(file: BinaryIO, extent: range) -> bool:

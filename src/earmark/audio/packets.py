@@ -12,21 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from earmark.audio.stamps import LONGEST_PACKET_SECONDS, find_shifts
 from earmark.audio.timestamps import LOSS_TOLERANCE_SECONDS, TOLERANCE_SECONDS
 
 if TYPE_CHECKING:
     import av
 
-MAX_OVERLAP_SECONDS = 1.0
-"""A clock that goes back further starts anew, as in containers that were joined."""
-MAX_GAP_SECONDS = 3600.0
-"""A longer gap is a damaged stamp, unless the declared duration contains it."""
-LONGEST_PACKET_SECONDS = 1.0
 MAX_FAILURES = 20
 """Failed reads in a row after which nothing more is expected of a file."""
 HOLE_BYTES = 512
 """More bytes between two packets than any header takes: packets were lost there."""
-SEARCHED_RUNS = 50
+HOLE_FRACTION = 0.25
+"""Of the bytes that a gap would hold; ASF also has padding between packets."""
 STEADY_SECONDS = 0.002
 STEADY_PACKETS = 8
 """After so many packets in a row whose stamps deviate by less, a missing one shows."""
@@ -92,7 +89,7 @@ class Packets:
             jump = jitter.jump(packet)
             if jump and table is None:
                 table = _read_table(self.path, self.stream.index)
-                shifts = distrusted(table.times, table.durations, self.end)
+                shifts = find_shifts(table.times, table.durations, self.end)
             is_lost = jump is not None
             if table is not None and packet.size and number < len(table.times):
                 # Where another file was appended, its header lies between.
@@ -185,12 +182,10 @@ class _Table(NamedTuple):
 
 def _read_table(path: Path, index: int) -> _Table:
     """Reads a file to its end, without decoding it."""
-    rows: list[tuple[float, float, int]] = []
+    rows: list[tuple[float, float, int, int]] = []
     hole, cursor = 0, 0
-    positions = set[int]()
     with open_container(path) as container:
         time_base = float(container.streams[index].time_base or 0)
-        is_asf = container.format.name == "asf"
         for packet in _read_packets(container, None):
             if not packet.size:
                 continue
@@ -198,92 +193,15 @@ def _read_table(path: Path, index: int) -> _Table:
             if cursor:
                 hole += max(position - cursor, 0)
             cursor = max(cursor, position) + packet.size
-            if is_asf:
-                positions.add(position)
             if packet.stream_index == index:
                 time = np.nan if packet.pts is None else packet.pts * time_base
-                rows.append((time, (packet.duration or 0) * time_base, hole))
+                rows.append((time, (packet.duration or 0) * time_base, packet.size, hole))
                 hole = 0
         # Other formats do not store packets in the order of their times.
-        has_order = is_asf or "matroska" in container.format.name
-    table = np.array(rows, np.float64).reshape(-1, 3)
-    # Positions in ASF are those of data packets of one size, which may be padded.
-    limit = np.diff(sorted(positions)).min(initial=1 << 20) if is_asf else HOLE_BYTES
-    return _Table(table[:, 0], table[:, 1], has_order & (table[:, 2] > limit))
-
-
-def distrusted(times: np.ndarray, durations: np.ndarray, end: float | None) -> np.ndarray:
-    """Seconds to add to each time stamp of a stream; NaN for one that is not believed.
-
-    Stamps that leave the clock and come back to it are not believed. A clock that goes far back, or
-    forward beyond the end of the file or any likely gap, continues without one.
-
-    Args:
-        times: Time stamps in seconds, (packets,); NaN where there is none.
-        durations: Durations in seconds, (packets,).
-        end: Where the stream declares to end, in seconds.
-
-    Example:
-        >>> times = np.array([0.0, 0.5, 1.0, 77.0, 2.0, 2.5, 9.0, 9.5])
-        >>> distrusted(times, np.full(8, 0.5), 12.0)
-        array([ 0.,  0.,  0., nan,  0.,  0.,  0.,  0.])
-    """
-    durations = _plausible(durations, times)
-    elapsed = np.concatenate([[0.0], np.cumsum(durations)])
-    times = _without_holes(times, durations)
-    steps = np.diff(times) - durations[:-1]
-    firsts = np.flatnonzero(np.concatenate([[True], np.abs(steps) > TOLERANCE_SECONDS]))
-    lasts = np.append(firsts[1:], len(times)) - 1
-    shifts = np.zeros(len(times))
-    offset, clock, run = 0.0, None, 0
-    while run < len(firsts):
-        first, last = firsts[run], lasts[run]
-        if clock is not None:
-            back = _returns(times, elapsed, firsts, run, clock - offset)
-            if back is not None:
-                shifts[first : firsts[back]] = np.nan
-                clock += elapsed[firsts[back]] - elapsed[first]
-                run = back
-                continue
-            step = times[first] + offset - clock
-            limit = clock + MAX_GAP_SECONDS if end is None else end + MAX_OVERLAP_SECONDS
-            if step < -MAX_OVERLAP_SECONDS or times[first] + offset > max(limit, clock):
-                offset -= step
-        shifts[first : last + 1] = offset
-        clock = times[last] + durations[last] + offset
-        run += 1
-    return shifts
-
-
-def _returns(
-    times: np.ndarray, elapsed: np.ndarray, firsts: np.ndarray, run: int, clock: float
-) -> int | None:
-    """The run at which the clock is again what it was before a run; None if it never is."""
-    jump = times[firsts[run]] - clock
-    for later in range(run + 1, min(run + 1 + SEARCHED_RUNS, len(firsts))):
-        expected = clock + elapsed[firsts[later]] - elapsed[firsts[run]]
-        before = times[firsts[later] - 1] + elapsed[firsts[later]] - elapsed[firsts[later] - 1]
-        back = times[firsts[later]] - before
-        is_opposite = back * jump < 0 and abs(back) > abs(jump) / 2
-        if is_opposite and times[firsts[later]] >= expected - TOLERANCE_SECONDS:
-            return later
-    return None
-
-
-def _plausible(durations: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Durations without those that stand for a gap, or are not known."""
-    known = durations[durations > 0]
-    if not len(known):
-        steps = np.diff(times)
-        known = steps[steps > 0]
-    usual = float(np.median(known)) if len(known) else 0.0
-    is_usual = (durations > 0) & (durations <= max(4 * usual, LONGEST_PACKET_SECONDS))
-    return np.where(is_usual, durations, usual)
-
-
-def _without_holes(times: np.ndarray, durations: np.ndarray) -> np.ndarray:
-    """Times where each packet without one follows the packet before it."""
-    times = times.copy()
-    for missing in np.flatnonzero(np.isnan(times)):
-        times[missing] = times[missing - 1] + durations[missing - 1] if missing else 0.0
-    return times
+        has_order = container.format.name.startswith(("matroska", "asf"))
+    times, durations, sizes, holes = np.array(rows, np.float64).reshape(-1, 4).T
+    # A pause takes no bytes; lost packets take about as many as others do in that time.
+    steps = np.diff(times, prepend=times[:1]) - np.roll(durations, 1)
+    expected = np.nan_to_num(steps) * sizes.sum() / max(durations.sum(), time_base)
+    is_hole = (holes > HOLE_BYTES) & (expected > 0) & (holes > HOLE_FRACTION * expected)
+    return _Table(times, durations, has_order & is_hole)

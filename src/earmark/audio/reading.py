@@ -1,6 +1,5 @@
 """Any sound file to mono samples at one rate, in blocks, so that memory use stays constant."""
 
-import functools
 import math
 import threading
 from collections.abc import Iterable, Iterator
@@ -12,12 +11,8 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from earmark.audio.decoding import (
-    AV_EXTENSIONS,
-    SOUNDFILE_EXTENSIONS,
-    name_damage,
-    open_source,
-)
+from earmark.audio.decoding import AV_EXTENSIONS, SOUNDFILE_EXTENSIONS, open_source
+from earmark.audio.downmix import Block, Downmix, Samples
 from earmark.audio.source import (
     MAX_CHANNELS,
     MIN_SECONDS,
@@ -28,15 +23,8 @@ from earmark.audio.source import (
 )
 from earmark.errors import AudioError, ConfigError
 from earmark.system.parallel import read_ahead
-from earmark.system.shapes import Float32
 
 MAX_SECONDS = 100 * 3600.0
-MAX_SAMPLE = 1e10
-"""Far above unscaled 32-bit integers, and far below the square root of what float32 can hold."""
-
-Samples = Float32[np.ndarray, " time"]
-Block = Float32[np.ndarray, " _"]
-"""Samples of one of several blocks, which may differ in length."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +68,7 @@ def load_audio(
     *,
     start: float = 0.0,
     end: float | None = None,
+    channel: int | None = None,
 ) -> Audio:
     """Decodes a sound file, or an excerpt of it, into mono samples in memory.
 
@@ -88,6 +77,7 @@ def load_audio(
         sample_rate: Rate to resample to, in Hz; by default the file's own.
         start: Where the excerpt starts, in seconds.
         end: Where it ends, in seconds; by default at the end of the file.
+        channel: Number of the channel that is read, from 1; by default the mean of all.
 
     Raises:
         AudioError: As `stream_audio`.
@@ -110,7 +100,8 @@ def load_audio(
         )
     with open_source(Path(path)) as source:
         rate = sample_rate or source.sample_rate
-        blocks = list(read_mono(Path(path), source, rate, Excerpt(start, end)))
+        mono = Downmix(channel).mono(Path(path), source)
+        blocks = list(read_mono(Path(path), mono, rate, Excerpt(start, end)))
     return Audio(np.concatenate(blocks), rate)
 
 
@@ -119,17 +110,19 @@ def stream_audio(
     sample_rate: int | None = None,
     excerpt: Excerpt = WHOLE,
     *,
+    downmix: Downmix | None = None,
     pipelined: bool = False,
     cancel: threading.Event | None = None,
 ) -> Iterator[Samples]:
     """Decodes a sound file into mono samples, block by block.
 
-    Channels are averaged. The concatenated blocks equal what `load_audio` returns, bit for bit.
+    The concatenated blocks equal what `load_audio` returns, bit for bit.
 
     Args:
         path: The file.
         sample_rate: Rate to resample to, in Hz; by default the file's own.
         excerpt: Which part.
+        downmix: How channels become one, and what was noticed on the way; by default their mean.
         pipelined: Decode and resample ahead of the caller, in a thread each. Faster for a single
             long file; slower when several files are read in parallel.
         cancel: When it is set, decoding stops at the next block; see
@@ -140,41 +133,52 @@ def stream_audio(
 
     Raises:
         AudioError: The file is missing, empty, not decodable, truncated, shorter than
-            `MIN_SECONDS`, or holds values that are not finite. The message names the file.
+            `MIN_SECONDS`, or lacks the channel, or holds values that are not finite or on the scale
+            of integers. The message names the file.
         CancelledError: ``cancel`` was set.
         ConfigError: The rate is outside `SAMPLE_RATES`.
     """
     _check_rate(sample_rate)
     with open_source(Path(path)) as source:
         rate = sample_rate or source.sample_rate
-        yield from read_mono(Path(path), source, rate, excerpt, pipelined=pipelined, cancel=cancel)
+        mono = (downmix or Downmix()).mono(Path(path), source)
+        yield from read_mono(Path(path), mono, rate, excerpt, pipelined=pipelined, cancel=cancel)
 
 
-def from_arrays(blocks: Iterable[np.ndarray], sample_rate: int, to_rate: int) -> Iterator[Samples]:
-    """Averages, checks and resamples sound in arrays, as `stream_audio` does for files.
+def from_arrays(
+    blocks: Iterable[np.ndarray],
+    sample_rate: int,
+    to_rate: int,
+    *,
+    downmix: Downmix | None = None,
+) -> Iterator[Samples]:
+    """Mixes, checks and resamples sound in arrays, as `stream_audio` does for files.
 
     Args:
         blocks: Samples in [-1, 1], of any lengths: (time,), or (time, channels).
         sample_rate: Their rate, in Hz.
         to_rate: Rate to resample to, in Hz.
+        downmix: As for `stream_audio`.
 
     Yields:
         Mono samples.
 
     Raises:
-        AudioError: The samples are not floating-point numbers, or not finite; there are more
-            channels than `MAX_CHANNELS`; or the sound is shorter than `MIN_SECONDS`.
+        AudioError: The samples are not floating-point numbers, not finite, or on the scale of
+            integers; there are more channels than `MAX_CHANNELS`, or the one that is read is
+            missing; or the sound is shorter than `MIN_SECONDS`.
         ConfigError: A rate is outside `SAMPLE_RATES`.
     """
     _check_rate(sample_rate)
     _check_rate(to_rate)
-    num_samples = 0
-    native = _mono("samples", map(_as_channels, blocks), sample_rate)
+    downmix = downmix or Downmix()
+    # A microphone has no end, so nothing is read for the sake of a message.
+    channels = (_as_channels(block, downmix.channel or 1) for block in blocks)
+    native = SampleCounter(downmix.read("samples", channels, sample_rate, read_on=False))
     for block in resample(native, sample_rate, to_rate):
-        num_samples += len(block)
         if len(block):
             yield block
-    _refuse_short("samples", num_samples, to_rate)
+    _refuse_short("samples", native.num_samples, sample_rate)
 
 
 def _check_rate(sample_rate: int | None) -> None:
@@ -185,14 +189,16 @@ def _check_rate(sample_rate: int | None) -> None:
         )
 
 
-def _as_channels(block: np.ndarray) -> np.ndarray:
-    """A block as (time, channels) in float32."""
+def _as_channels(block: np.ndarray, num_channels: int) -> np.ndarray:
+    """A block as (time, channels) in float32; one without channels is that of each."""
     if block.dtype.kind != "f":
         raise AudioError(
             f"samples: {block.dtype} instead of floating-point numbers in [-1, 1]; divide by the "
             "largest value of the type"
         )
-    channels = block[:, None] if block.ndim == 1 else block
+    channels = block
+    if block.ndim == 1:
+        channels = np.broadcast_to(block[:, None], (len(block), num_channels))
     if channels.ndim != 2 or not 1 <= channels.shape[1] <= MAX_CHANNELS:
         raise AudioError(
             f"samples: an array of shape {block.shape}; give (time,), or (time, channels) with at "
@@ -220,9 +226,19 @@ def read_mono(
     pipelined: bool = False,
     cancel: threading.Event | None = None,
 ) -> Iterator[Samples]:
-    """Reads an open file as `stream_audio` does."""
+    """Reads an open file as `stream_audio` does.
+
+    Args:
+        path: The file, for messages.
+        source: The open file, after `Downmix.mono`.
+        rate: Rate to resample to, in Hz.
+        excerpt: Which part.
+        pipelined: As for `stream_audio`.
+        cancel: As for `stream_audio`.
+    """
     num_samples = 0
-    native = _mono(path, name_damage(path, source.blocks(excerpt)), source.sample_rate)
+    counted = SampleCounter(source.blocks(excerpt))
+    native = iter(counted)
     # The threads must end before the caller closes the file, also after an error.
     with ExitStack() as threads:
         if pipelined:
@@ -238,50 +254,30 @@ def read_mono(
                 raise AudioError(f"{path}: longer than {MAX_SECONDS / 3600:.0f} hours; split it")
             if len(block):
                 yield block
+    _refuse_short(f"{path}{excerpt}", counted.num_samples, source.sample_rate, excerpt)
+
+
+def _refuse_short(name: str, num_samples: int, rate: int, excerpt: Excerpt = WHOLE) -> None:
+    """Refuses sound shorter than its excerpt or the minimum, by its samples before resampling."""
     seconds = num_samples / rate
+    if excerpt.start and not num_samples:
+        raise AudioError(
+            f"{name}: the sound ends before {excerpt.start:g} s; correct the start of the excerpt",
+            "short",
+        )
     if excerpt.end is not None and seconds < excerpt.end - excerpt.start - MIN_SECONDS:
         raise AudioError(
-            f"{path}{excerpt}: the sound ends after {excerpt.start + seconds:.2f} s; "
+            f"{name}: the sound ends after {excerpt.start + seconds:.2f} s; "
             "correct the end of the excerpt",
             "short",
         )
-    _refuse_short(f"{path}{excerpt}", num_samples, rate)
-
-
-def _refuse_short(name: str, num_samples: int, rate: int) -> None:
-    if num_samples < round(MIN_SECONDS * rate):
+    # The small number makes up for products such as 0.1 * 30.
+    if num_samples < math.floor(MIN_SECONDS * rate + 1e-6):
         raise AudioError(
-            f"{name}: lasts {num_samples / rate:.3f} s, less than the minimum of {MIN_SECONDS} s; "
+            f"{name}: lasts {seconds:.6g} s, less than the minimum of {MIN_SECONDS} s; "
             "leave it out",
             "short",
         )
-
-
-def _mono(name: Path | str, blocks: Iterable[np.ndarray], sample_rate: int) -> Iterator[Samples]:
-    num_samples = 0
-    for block in blocks:
-        # A sum of columns: `mean(axis=1)` is many times slower for a few channels.
-        mono = functools.reduce(np.add, block.T)
-        if block.shape[1] > 1:
-            mono /= np.float32(block.shape[1])
-        # Not ">", which is false for NaN.
-        if not max(mono.max(initial=0.0), -mono.min(initial=0.0)) <= MAX_SAMPLE:
-            raise _unusable_sample(name, mono, num_samples, sample_rate)
-        num_samples += len(mono)
-        yield np.ascontiguousarray(mono)
-
-
-def _unusable_sample(
-    name: Path | str, mono: Samples, num_before: int, sample_rate: int
-) -> AudioError:
-    first = int(np.argmin(np.abs(mono) <= MAX_SAMPLE))
-    where = f"{name}: the sample at {(num_before + first) / sample_rate:.3f} s"
-    if np.isfinite(mono[first]):
-        return AudioError(
-            f"{where} is {mono[first]:.0e}, far outside [-1, 1]; replace the file",
-            "damaged",
-        )
-    return AudioError(f"{where} is not a finite number; replace the file", "not_finite")
 
 
 def resample(blocks: Iterable[Block], in_rate: int, out_rate: int) -> Iterator[Samples]:

@@ -24,8 +24,10 @@ _WAV_MPEG_TAGS = (0x50, 0x55)
 _SEARCHED_BYTES = 1 << 16
 """How far a file with the extension of an mp3 may start with something else."""
 _STRAY_BYTES = 4096
+_TOLERATED_BYTES = 4096
+_UNDECLARED = Note("unclosed", "its header does not declare how much sound there is")
 _TAG_HEAD_BYTES = 32
-_SCANNED_BYTES = 1 << 20
+_SCANNED_BYTES = 1 << 16
 _FLAC_START = b"fLaC\0\0\0\x22"
 
 
@@ -90,13 +92,12 @@ def _refuse_cut_flac(path: Path, link: ogg.Link) -> None:
 def _chunked(path: Path, file: BinaryIO, found: list[Layout]) -> Examined:
     notes = list(_joined(len(found)))
     if any(layout.declared is None for layout in found):
-        notes.append(Note("unclosed", "its header does not declare how much sound there is"))
+        notes.append(_UNDECLARED)
     stray = max(layout.num_stray for layout in found)
     if stray > _STRAY_BYTES:
         notes.append(Note("header", f"{stray} bytes after the sound that it declares"))
     if len(found) == 1 and _wav_tag(file, found[0]) in _WAV_MPEG_TAGS:
-        sound = range(found[0].sound, found[0].sound + found[0].held)
-        return Examined(_mpeg_parts(path, file, sound), tuple(notes))
+        return _mpeg_in_wav(path, file, found[0], notes)
     is_short = [layout.declared is not None and layout.held < layout.declared for layout in found]
     if len(found) == 1 and found[0].declared is not None and not any(is_short):
         return Examined(None, tuple(notes))
@@ -104,6 +105,24 @@ def _chunked(path: Path, file: BinaryIO, found: list[Layout]) -> Examined:
     if None in parts:
         return Examined(None, tuple(notes))
     return Examined([part for part in parts if part], tuple(notes))
+
+
+def _mpeg_in_wav(path: Path, file: BinaryIO, layout: Layout, notes: list[Note]) -> Examined:
+    if layout.declared is not None and layout.held < layout.declared - min(
+        _TOLERATED_BYTES, layout.declared // 10
+    ):
+        raise _holds_only(path, layout.held / layout.declared)
+    sound = range(layout.sound, layout.sound + layout.held)
+    mpeg_ = _mpeg_examined(path, file, sound)
+    return mpeg_._replace(notes=(*notes, *mpeg_.notes))
+
+
+def _holds_only(path: Path, fraction: float) -> AudioError:
+    return AudioError(
+        f"{path}: holds only {fraction:.0%} of the sound that it declares; "
+        "the file is damaged or truncated, replace it",
+        "truncated",
+    )
 
 
 def _wav_tag(file: BinaryIO, layout: Layout) -> int:
@@ -132,11 +151,7 @@ def _layout_part(path: Path, file: BinaryIO, layout: Layout) -> Part | None:
     if declared is None or is_whole:
         return part
     if part is None or not part.num_samples or not held:
-        raise AudioError(
-            f"{path}: holds only {held / declared:.0%} of the sound that it declares; "
-            "the file is damaged or truncated, replace it",
-            "truncated",
-        )
+        raise _holds_only(path, held / declared)
     seconds = part.num_samples / part.sample_rate
     if seconds * (declared / held - 1) > MIN_SECONDS:
         raise truncated(path, seconds * declared / held, seconds)
@@ -148,13 +163,16 @@ def _mpeg(path: Path, file: BinaryIO, size: int) -> Examined:
     if mpeg.is_complete(file, range(starts[0], size)):
         return Examined()
     start = starts[-1]
+    file.seek(start)
+    head = file.read(4)
+    is_named = path.suffix.lower() in MPEG_EXTENSIONS and head != _FLAC_START[:4]
+    if not is_named and mpeg.parse(head) is None:
+        return Examined()
     searched = range(start, min(start + _SEARCHED_BYTES, size))
     first = next((position for position, *_ in mpeg.frames(file, searched)), None)
-    is_named = path.suffix.lower() in MPEG_EXTENSIONS
     if first is None or (first > start and not is_named):
         return Examined()
-    parts = _mpeg_parts(path, file, range(first, size))
-    return Examined(parts, tuple(_joined(len(parts or []))))
+    return _mpeg_examined(path, file, range(first, size))
 
 
 def _tag_ends(file: BinaryIO) -> Iterator[int]:
@@ -169,8 +187,8 @@ def _tag_ends(file: BinaryIO) -> Iterator[int]:
             return
 
 
-def _mpeg_parts(path: Path, file: BinaryIO, extent: range) -> list[Part] | None:
-    """The recordings in MPEG frames; None if there are none.
+def _mpeg_examined(path: Path, file: BinaryIO, extent: range) -> Examined:
+    """The recordings in MPEG frames, if there are any.
 
     Raises:
         AudioError: There are fewer frames than an Info frame declares.
@@ -180,7 +198,11 @@ def _mpeg_parts(path: Path, file: BinaryIO, extent: range) -> list[Part] | None:
         if held < declared - _TOLERATED_FRAMES:
             seconds = found[0].format.frame_samples / found[0].format.sample_rate
             raise truncated(path, declared * seconds, held * seconds)
-    return [mpeg_part(path, file, one) for one in found if one.num_samples] or None
+    notes = list(_joined(len(found)))
+    if found and found[-1].is_cut and not found[-1].is_complete:
+        notes.append(Note("unclosed", "its last frame is cut"))
+    parts = [mpeg_part(path, file, one) for one in found if one.num_samples]
+    return Examined(parts or None, tuple(notes))
 
 
 def flac_source(path: Path, stream: BinaryIO, size: int, first: Part) -> Source:
@@ -195,6 +217,8 @@ def flac_source(path: Path, stream: BinaryIO, size: int, first: Part) -> Source:
         first: What a decoder reads of it.
     """
     source = chained_source([first])
+    if first.num_samples is None:
+        source.notes.append(_UNDECLARED)
 
     def blocks(excerpt: Excerpt) -> Iterator[np.ndarray]:
         length, end = first.num_samples, excerpt.end

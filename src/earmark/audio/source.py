@@ -34,9 +34,12 @@ WHOLE = Excerpt()
 
 NoteKind = Literal[
     "header", "unclosed", "joined", "rate_change", "channel_change", "gap", "overlap", "lost_sound",
-    "time_stamps", "other_tracks",
+    "time_stamps", "other_tracks", "out_of_phase", "unused_bits",
 ]  # fmt: skip
 """Types of what can be noticed in a file that is read all the same."""
+
+HARMFUL_NOTES: frozenset[NoteKind] = frozenset({"out_of_phase", "unused_bits"})
+"""Those for which features and labels are likely to be wrong."""
 
 
 class Note(NamedTuple):

@@ -80,18 +80,20 @@ class Clock:
             seconds: Its time stamp; None if it has none.
         """
         if seconds is None:
-            yield from self._silence(round(self._pending_loss * self.sample_rate), self.losses)
+            missing, places = round(self._pending_loss * self.sample_rate), self.losses
         else:
-            yield from self._follow(seconds)
+            missing, places = self._missing(seconds)
+        if missing:
+            yield from self._silence(missing, places)
         self._pending_loss = 0.0
         self._blocks_since_loss += 1
-        num_dropped = min(self._num_to_drop, len(block))
-        self._num_to_drop -= num_dropped
-        kept = block[num_dropped:]
-        self.position += len(kept)
+        if self._num_to_drop:
+            block, num_dropped = block[self._num_to_drop :], len(block)
+            self._num_to_drop = max(self._num_to_drop - num_dropped, 0)
+        self.position += len(block)
         self.sound_end = self.position
-        if len(kept):
-            yield kept
+        if len(block):
+            yield block
 
     def lose(self, seconds: float) -> None:
         """Notes that sound is missing here; the next time stamp decides how much.
@@ -115,24 +117,28 @@ class Clock:
         if self.overlaps.number:
             yield Note("overlap", str(self.overlaps))
 
-    def _follow(self, seconds: float) -> Iterator[np.ndarray]:
+    def _missing(self, seconds: float) -> tuple[int, Places]:
+        """How much silence a time stamp asks for, in samples, and what stands for."""
         is_first, self._has_started = not self._has_started, True
         if self.zero is None:
             self.zero = seconds
         ahead = round((seconds - self.zero) * self.sample_rate) - self.position
         coarse = TOLERANCE_SECONDS * self.sample_rate
-        if self._num_to_drop:
-            return
-        if self._blocks_since_loss < LOSS_BLOCKS:
-            if ahead > LOSS_TOLERANCE_SECONDS * self.sample_rate:
-                self._blocks_since_loss = LOSS_BLOCKS
-                yield from self._silence(ahead, self.losses)
-        elif ahead > (0 if is_first else coarse):
-            # A start that is a little late is not worth a note.
-            yield from self._silence(ahead, self.gaps if ahead > coarse else Places())
-        if -ahead > coarse:
+        if -coarse <= ahead <= 0 or self._num_to_drop:
+            return 0, self.gaps
+        if ahead < 0:
             self._num_to_drop = -ahead
             self.overlaps.add(self.position / self.sample_rate, -ahead / self.sample_rate)
+            return 0, self.gaps
+        if self._blocks_since_loss < LOSS_BLOCKS:
+            if ahead <= LOSS_TOLERANCE_SECONDS * self.sample_rate:
+                return 0, self.losses
+            self._blocks_since_loss = LOSS_BLOCKS
+            return ahead, self.losses
+        if ahead > coarse:
+            return ahead, self.gaps
+        # A start that is a little late is not worth a note.
+        return (ahead if is_first else 0), Places()
 
     def _silence(self, num_samples: int, places: Places) -> Iterator[np.ndarray]:
         if num_samples > 0:

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from earmark.audit.duplicates import duplicate_findings
-from earmark.audit.faults import rate_notes, signal_findings
+from earmark.audit.faults import band_findings, rate_notes, signal_findings
 from earmark.audit.findings import Audit, Finding
 from earmark.audit.labels import label_findings, label_rows
 from earmark.audit.measure import Measured, measure_recordings
 from earmark.audit.names import name_findings
 from earmark.audit.shortcuts import shortcut_findings
 from earmark.audit.signal import Measurement
+from earmark.config import Config, as_config
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.recording import Recording
 from earmark.errors import AudioError
@@ -19,7 +20,11 @@ from earmark.system.progress import SILENT, Reporter
 
 
 def check(
-    data: Path | str | Manifest, *, store: Path | str | None = None, reporter: Reporter = SILENT
+    data: Path | str | Manifest,
+    config: Config | Path | str | None = None,
+    *,
+    store: Path | str | None = None,
+    reporter: Reporter = SILENT,
 ) -> Audit:
     """Audits a data set: faulty files, duplicates, leaks between splits, balance, shortcuts.
 
@@ -30,6 +35,8 @@ def check(
 
     Args:
         data: A folder, a manifest file, or a `Manifest`.
+        config: All settings, or a TOML file of them; the channel and the band of the features
+            count. The defaults when not given.
         store: Folder of the feature store; the shared one by default.
         reporter: Shows progress.
 
@@ -50,6 +57,7 @@ def check(
     """
     manifest = read_manifest(data)
     root = default_root() if store is None else Path(store)
+    features = as_config(config).features
     measured = measure_recordings(manifest, root, reporter)
     known: list[tuple[Recording, Measurement]] = [
         (one, result)
@@ -58,11 +66,12 @@ def check(
     ]
     with_stats = [(one, measurement.stats) for one, measurement in known]
     found = [
-        *_file_findings(manifest, measured),
+        *_file_findings(manifest, measured, features.channel),
         *duplicate_findings(manifest, known),
         *label_findings(manifest),
         *name_findings(manifest),
         *rate_notes(with_stats),
+        *band_findings(with_stats, features),
         *shortcut_findings(with_stats),
     ]
     return Audit(
@@ -73,7 +82,9 @@ def check(
     )
 
 
-def _file_findings(manifest: Manifest, measured: dict[str, Measured]) -> Iterator[Finding]:
+def _file_findings(
+    manifest: Manifest, measured: dict[str, Measured], channel: int | None
+) -> Iterator[Finding]:
     """Faults of single files, in the order of the data."""
     for recording in manifest.recordings:
         result = measured[recording.name]
@@ -81,4 +92,4 @@ def _file_findings(manifest: Manifest, measured: dict[str, Measured]) -> Iterato
             message = str(result)
             yield Finding("unreadable", "error", (recording.name,), message, cause=result.fault)
         else:
-            yield from signal_findings(recording, result.stats)
+            yield from signal_findings(recording, result.stats, channel)

@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from earmark.audio.source import NoteKind
+from earmark.audio.downmix import missing_channel
+from earmark.audio.source import HARMFUL_NOTES, NoteKind
 from earmark.audit.findings import Finding, Severity
 from earmark.audit.signal import SILENT_PEAK, SignalStats
+from earmark.config import FeatureConfig
 from earmark.data.recording import Recording
+from earmark.features.band import describe_band
 from earmark.features.levels import power_db
 
 DC_OFFSET = 0.02
@@ -22,14 +25,26 @@ _NOTES: dict[NoteKind, tuple[Severity, str]] = {
     "lost_sound": ("warning", "damaged: {} cannot be decoded; replace it"),
     "time_stamps": ("warning", "damaged time stamps are not used ({}); re-save the file"),
     "other_tracks": ("note", "several audio tracks; {} is read"),
+    "out_of_phase": ("warning", "{}"),
+    "unused_bits": ("warning", "{}"),
 }
-"""How findings report what decoding noticed."""
+"""How findings report what reading noticed."""
 
 
-def signal_findings(recording: Recording, stats: SignalStats) -> Iterator[Finding]:
-    """Faults in the signal of one recording, or in its header."""
+def signal_findings(
+    recording: Recording, stats: SignalStats, channel: int | None = None
+) -> Iterator[Finding]:
+    """Faults in the signal of one recording, or in its header.
+
+    Args:
+        recording: The recording.
+        stats: What was measured of the mean of its channels.
+        channel: The one that features use; None for the mean.
+    """
     names, path = (recording.name,), recording.path
-    if stats.peak < SILENT_PEAK:
+    # They are also causes of silence, and come with a better fix.
+    has_cause = any(note.kind in HARMFUL_NOTES for note in stats.notes)
+    if stats.peak < SILENT_PEAK and not has_cause:
         level = f"peak {power_db(stats.peak**2):.0f} dBFS" if stats.peak else "all samples are zero"
         message = f"{path}: silent ({level}); remove it or record it again"
         yield Finding("silent", "warning", names, message)
@@ -48,7 +63,12 @@ def signal_findings(recording: Recording, stats: SignalStats) -> Iterator[Findin
             "channel"
         )
         yield Finding("dead_channel", "warning", names, message)
+    if channel is not None and channel > stats.channels:
+        message = str(missing_channel(recording.path, channel, stats.channels))
+        yield Finding("unreadable", "error", names, message, cause="channel")
     for note in stats.notes:
+        if note.kind == "out_of_phase" and channel is not None:
+            continue
         severity, form = _NOTES[note.kind]
         yield Finding(note.kind, severity, names, f"{path}: {form.format(note.text)}")
 
@@ -69,3 +89,28 @@ def rate_notes(measured: Sequence[tuple[Recording, SignalStats]]) -> Iterator[Fi
             "the label"
         )
         yield Finding("sample_rates", "note", names, message)
+
+
+def band_findings(
+    measured: Sequence[tuple[Recording, SignalStats]], config: FeatureConfig
+) -> Iterator[Finding]:
+    """A note on recordings far above the band of the features, and a warning if it lacks power.
+
+    Args:
+        measured: The recordings that could be read.
+        config: The front end.
+    """
+    far = [(one, stats) for one, stats in measured if describe_band(stats.sample_rate, config)]
+    if far:
+        text = describe_band(max(stats.sample_rate for _, stats in far), config)
+        message = f"{len(far)} of {len(measured)} {text}; features.sample_rate sets how much"
+        yield Finding("bandwidth", "note", tuple(one.name for one, _ in far), message)
+    top = config.top_frequency
+    above = [one for one, stats in measured if (stats.median_hz or 0.0) > top]
+    if above:
+        message = (
+            f"{len(above)} of {len(measured)} recordings have most of their power above {top:g} "
+            f"Hz, which features leave out (the first is {above[0].path}); raise "
+            "features.sample_rate, and features.f_max if it is set"
+        )
+        yield Finding("bandwidth", "warning", tuple(one.name for one in above), message)

@@ -32,6 +32,12 @@ FindingType = Literal[
     "lost_sound",
     "time_stamps",
     "other_tracks",
+    "out_of_phase",
+    "unused_bits",
+    "bandwidth",
+    "similar_names",
+    "missing_value",
+    "joined_labels",
 ]
 Severity = Literal["error", "warning", "note"]
 MAX_SHOWN = 20

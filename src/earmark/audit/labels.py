@@ -6,6 +6,7 @@ from typing import Any
 
 from earmark.audit.findings import Finding
 from earmark.audit.signal import SignalStats
+from earmark.data.doubtful_names import doubtful_names
 from earmark.data.guesses import guess_naming
 from earmark.data.labels import labels_short_of_groups
 from earmark.data.manifest import Manifest
@@ -47,11 +48,13 @@ def label_rows(manifest: Manifest, stats: Mapping[str, SignalStats]) -> list[dic
 
 
 def label_findings(manifest: Manifest) -> Iterator[Finding]:
-    """Labels that cannot be trained or tested with these data, and unbalanced labels.
+    """Doubtful names, labels that these data cannot train or test, and unbalanced labels.
 
     Args:
         manifest: The data.
     """
+    for one in doubtful_names(manifest):
+        yield Finding(one.kind, "warning", one.recordings, one.message)
     if len(manifest.labels) == 1:
         message = f"{manifest.labels[0]} is the only label; a classifier needs at least two"
         guess = guess_naming([one.name for one in manifest.recordings])

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from earmark.audio.decoding import open_source
-from earmark.audio.reading import Block, Samples, read_mono, resample
+from earmark.audio.downmix import Block, Downmix, Samples
+from earmark.audio.reading import read_mono, resample
 from earmark.audio.source import Note
 from earmark.data.recording import Recording
 from earmark.features.fingerprints import SAMPLE_RATE, Fingerprint, fingerprint
@@ -48,6 +49,8 @@ class SignalStats:
         noise_floor_db: The 10th percentile of the levels of short frames, in dB of full scale.
         bandwidth_hz: Frequency below which 99% of the power lies; None for fewer than
             `SPECTRUM_SAMPLES` samples, too few for a spectrum.
+        median_hz: Frequency below which half of the power lies, without an offset; as
+            ``bandwidth_hz``.
         leading_seconds: Silence before the first sample above -60 dB of full scale.
         trailing_seconds: Silence after the last one.
         dc_offset: Largest absolute mean of a channel.
@@ -65,6 +68,7 @@ class SignalStats:
     level_db: float
     noise_floor_db: float
     bandwidth_hz: float | None
+    median_hz: float | None
     leading_seconds: float
     trailing_seconds: float
     dc_offset: float
@@ -93,8 +97,9 @@ def analyze_signal(recording: Recording, cancel: threading.Event | None = None) 
         channels = _ChannelMeter(source.channels)
         watched = replace(source, blocks=lambda excerpt: channels.watch(source.blocks(excerpt)))
         mono = _MonoMeter(source.sample_rate)
+        mixed = Downmix().mono(recording.path, watched)
         native = read_mono(
-            recording.path, watched, source.sample_rate, recording.excerpt, cancel=cancel
+            recording.path, mixed, source.sample_rate, recording.excerpt, cancel=cancel
         )
         blocks = resample(mono.watch(native), source.sample_rate, SAMPLE_RATE)
         print_ = fingerprint(block for block in blocks if len(block))
@@ -109,6 +114,7 @@ def analyze_signal(recording: Recording, cancel: threading.Event | None = None) 
         level_db=float(power_db(mono.power / mono.num_samples, float(LOWEST_DB))),
         noise_floor_db=mono.noise_floor_db,
         bandwidth_hz=mono.bandwidth_hz,
+        median_hz=mono.median_hz,
         leading_seconds=mono.leading / source.sample_rate,
         trailing_seconds=(mono.num_samples - mono.last_loud) / source.sample_rate,
         dc_offset=float(np.abs(channels.sums / mono.num_samples).max()),
@@ -218,10 +224,19 @@ class _MonoMeter:
 
     @property
     def bandwidth_hz(self) -> float | None:
+        return self._roll_off(self._spectrum, ROLL_OFF)
+
+    @property
+    def median_hz(self) -> float | None:
+        # An offset is in the first two bins of a windowed spectrum.
+        without_offset = np.where(np.arange(len(self._spectrum)) < 2, 0.0, self._spectrum)
+        return self._roll_off(without_offset, 0.5)
+
+    def _roll_off(self, spectrum: np.ndarray, fraction: float) -> float | None:
         if not self._num_spectra:
             return None
-        power = np.cumsum(self._spectrum)
-        num_bins = int(np.argmax(power >= ROLL_OFF * power[-1]))
+        power = np.cumsum(spectrum)
+        num_bins = int(np.argmax(power >= fraction * power[-1]))
         return num_bins * self._rate / SPECTRUM_SAMPLES
 
 

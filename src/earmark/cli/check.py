@@ -1,16 +1,23 @@
 """``earmark check``."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import DataSource, data_argument, json_option, resumable, store_option
-from earmark.cli.printing import print_audit, read_data
+from earmark.cli.options import (
+    DataSource,
+    configured,
+    data_argument,
+    json_option,
+    resumable,
+    store_option,
+)
+from earmark.cli.printing import print_audit, print_json, read_data
 
 if TYPE_CHECKING:
+    from earmark.config import Config
     from earmark.system.progress import Reporter
 
 
@@ -23,8 +30,10 @@ if TYPE_CHECKING:
 )
 @store_option
 @json_option
-def check(
+@configured
+def check(  # noqa: PLR0913 - one per option
     data: DataSource,
+    config: "Config",
     strict: bool,
     as_json: bool,
     page: Path | None,
@@ -40,11 +49,11 @@ def check(
         what = "a folder" if page.is_dir() else "no name of an HTML page"
         raise ConfigError(f"{page}: {what}; give a file for the page, such as check.html")
     manifest = read_data(data)
-    audit = audit_data(manifest, store=store_root, reporter=reporter)
+    audit = audit_data(manifest, config, store=store_root, reporter=reporter)
     if page:
         write_audit(page, audit, str(data.path))
     if as_json:
-        click.echo(json.dumps(audit.to_dict()))
+        print_json(audit.to_dict())
     else:
         print_audit(audit, manifest.summary())
     if audit.num_errors or (strict and audit.findings):

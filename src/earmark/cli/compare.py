@@ -1,6 +1,5 @@
 """``earmark compare``: tests two models on the same data."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from earmark.cli.options import (
     json_option,
     store_option,
 )
-from earmark.cli.printing import exit_if_skipped, print_comparison, read_test_data
+from earmark.cli.printing import exit_if_skipped, print_comparison, print_json, read_test_data
 
 if TYPE_CHECKING:
     from earmark.system.runtime import Runtime
@@ -53,7 +52,7 @@ def compare(  # noqa: PLR0913 - one per option
     if not runtime.is_main:
         return
     if as_json:
-        click.echo(json.dumps(found.to_dict()))
+        print_json(found.to_dict())
     else:
         print_comparison(found)
     exit_if_skipped(found.skipped)

@@ -1,6 +1,5 @@
 """The command that cross-validates."""
 
-import json
 import logging
 import sys
 from pathlib import Path
@@ -19,7 +18,7 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
-from earmark.cli.printing import exit_if_skipped, print_cross_validation
+from earmark.cli.printing import exit_if_skipped, print_cross_validation, print_json
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -81,7 +80,7 @@ def cross_validate(
 
     found = cross_validate_data(data.read(), Plan(**plan), config, device=runtime, store=store_root)
     if as_json:
-        click.echo(json.dumps(found.to_dict()))
+        print_json(found.to_dict())
     else:
         print_cross_validation(found)
     if found.failures:

@@ -14,6 +14,7 @@ from earmark.cli.options import (
     store_option,
 )
 from earmark.cli.printing import PREDICTION_COLUMNS, prediction_row
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -40,7 +41,7 @@ def demo(
     run: Path, config: "Config", runtime: "Runtime", store_root: Path | None, overwrite: bool
 ) -> None:
     """Run the whole workflow on the small data set inside the package."""
-    from earmark.cli.terminal import print_line, print_table
+    from earmark.cli.terminal import print_table
     from earmark.demo import demonstrate
 
     shown = demonstrate(run, config, runtime=runtime, store=store_root, overwrite=overwrite)

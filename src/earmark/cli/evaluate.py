@@ -1,6 +1,5 @@
 """``earmark evaluate``: tests a model."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,14 @@ from earmark.cli.options import (
     model_argument,
     store_option,
 )
-from earmark.cli.printing import exit_if_skipped, print_analysis, print_evaluation, read_test_data
+from earmark.cli.printing import (
+    exit_if_skipped,
+    print_analysis,
+    print_evaluation,
+    print_json,
+    read_test_data,
+)
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.system.runtime import Runtime
@@ -58,7 +64,6 @@ def evaluate(  # noqa: PLR0913 - one per option
     settings: tuple[str, ...],
 ) -> None:
     """Test a model on the test split and write the report."""
-    from earmark.cli.terminal import print_line, printable
     from earmark.report.evaluate import Extras
     from earmark.report.evaluate import evaluate as evaluate_model
 
@@ -74,10 +79,10 @@ def evaluate(  # noqa: PLR0913 - one per option
     if found.analysis is None:
         return
     if as_json:
-        click.echo(json.dumps(found.to_dict()))
+        print_json(found.to_dict())
     else:
         print_evaluation(found.evaluation)
         print_analysis(found.analysis)
         place = found.report.absolute() if found.report else None
-        print_line(printable(f"Report: {place}") if place else "No report: give -o FOLDER")
+        print_line(f"Report: {place}" if place else "No report: give -o FOLDER")
     exit_if_skipped(found.evaluation.skipped)

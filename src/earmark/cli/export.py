@@ -1,12 +1,12 @@
 """The command that exports a model."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from earmark.cli.options import guarded, json_option, model_argument
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.exporters.description import GraphInput
@@ -47,11 +47,10 @@ def export(  # noqa: PLR0913 - one per option
     reporter: "Reporter",
 ) -> None:
     """Export a model to ONNX, after comparing its outputs with those of the original."""
-    from earmark.cli.terminal import print_line, printable
     from earmark.exporters.onnx import export as export_model
 
     exported = export_model(model, output, takes=takes, licence=licence, overwrite=overwrite)
     if as_json:
-        click.echo(json.dumps(exported.to_dict()))
+        print_json(exported.to_dict())
     else:
-        print_line(printable(str(exported)))
+        print_line(str(exported))

@@ -7,6 +7,7 @@ import click
 
 from earmark.cli.options import DataSource, data_argument, guarded
 from earmark.cli.printing import read_data
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.system.progress import Reporter
@@ -38,4 +39,4 @@ def manifest(data: DataSource, output: Path | None, reporter: "Reporter") -> Non
     if output.exists() and (output.is_dir() or read_text(output) != table):
         raise ConfigError(f"{output}: exists; choose another name, or delete it first")
     found.write(output)
-    click.echo(f"{output}: {len(found)} recordings ({found.summary()})")
+    print_line(f"{output}: {len(found)} recordings ({found.summary()})")

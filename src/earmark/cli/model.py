@@ -1,6 +1,5 @@
 """Commands that list and inspect networks."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.options import configured, given, guarded, json_option
+from earmark.cli.printing import print_json
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -34,7 +34,7 @@ def list_architectures(as_json: bool, reporter: "Reporter") -> None:
     shape = InputShape(config.features.n_mels, crop_frames(config))
     architectures = describe_models(shape)
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in architectures]))
+        print_json([asdict(one) for one in architectures])
         return
     rows = [
         (one.name, f"{one.num_parameters:,}", f"{one.num_multiply_adds:,}", one.source)

@@ -63,6 +63,7 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
     def run(*args: object, quiet: bool, debug: bool, **options: object) -> None:
         from earmark.cli.native_output import hide_native_output
         from earmark.cli.terminal import TerminalReporter, print_line, printable
+        from earmark.system.files import require_utf8_names
         from earmark.system.memory import keep_freed_memory
 
         _open_streams()
@@ -72,6 +73,7 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
         verb = click.get_current_context().command_path.partition(" ")[2]
         try:
             with reporter.show_messages(), needs_extra(verb):
+                require_utf8_names()
                 keep_freed_memory()
                 function(*args, reporter=reporter, **options)
         except KeyboardInterrupt:
@@ -85,10 +87,12 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
         except Exception as error:  # noqa: BLE001 - a bug, too, is one line; --debug shows it
             if debug:
                 traceback.print_exc()
-            print_line(printable(f"earmark: {_describe(error)}"), err=True)
+            print_line(f"earmark: {_describe(error)}", err=True)
             if options_that_work := getattr(error, "options", ""):
                 # On one line, so that it can be copied.
-                click.echo(f"earmark: try: {_command_line()} {options_that_work}", err=True)
+                click.echo(
+                    f"earmark: try: {printable(_command_line())} {options_that_work}", err=True
+                )
             sys.exit(error.exit_status if isinstance(error, EarmarkError) else 1)
 
     return run
@@ -111,19 +115,21 @@ def _open_streams() -> None:
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             mode = "r" if name == "stdin" else "w"
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - open to the end
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:
     """Discards what is still buffered, so that the interpreter exits without an error."""
-    with contextlib.suppress(OSError), Path(os.devnull).open("w") as nowhere:
+    with contextlib.suppress(OSError), Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _describe(error: Exception) -> str:
     """One line that says what failed."""
+    from earmark.cli.terminal import printable
+
     text = str(error)
     if isinstance(error, EarmarkError):
         severity = "error"
@@ -137,7 +143,8 @@ def _describe(error: Exception) -> str:
     else:
         severity = "internal error"
         text = f"{type(error).__name__}: {text}; run again with --debug and report it"
-    return f"{severity}: {' '.join(text.split())}"
+    # Files and models may bring control characters into a message.
+    return f"{severity}: {printable(' '.join(text.split()))}"
 
 
 _set = click.option(

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from earmark.cli.explanations import Explanations
 from earmark.cli.shown_results import ShownResults
-from earmark.cli.terminal import print_line, printable
+from earmark.cli.terminal import print_line
 from earmark.errors import ConfigError
 from earmark.system.numbers import counted
 
@@ -164,7 +165,7 @@ def predict_files(
             num_files, num_failed = num_files + table.num_done, table.num_failed
             if not as_json:
                 failed = f", {num_failed:,} of them failed" if num_failed else ""
-                print_line(printable(f"{counted(num_files, 'file')}{failed}: {table.path}"))
+                print_line(f"{counted(num_files, 'file')}{failed}: {table.path}")
     if not num_files or num_failed:
         logger.warning(
             f"could not be predicted: {num_failed:,} of {counted(num_files, 'file')}"
@@ -200,6 +201,7 @@ def _predict_and_show(
     counted = list(itertools.islice(files, COUNTED_FILES))
     total = len(counted) if len(counted) < COUNTED_FILES else None
     shown = ShownResults(request, as_json=as_json, num_files=total)
+    explain = Explanations(classifier.spec.config.predict.pooling, request, as_json=as_json)
     # Lines on a terminal would mix with the bar, and show progress themselves.
     bars = SILENT if shown.are_lines_on_terminal else reporter
     num_files = num_failed = 0
@@ -212,6 +214,7 @@ def _predict_and_show(
             if "error" in facts:
                 num_failed += 1
                 logger.warning(f"skipped: {facts['error']}")
+            explain(facts)
             if table is not None:
                 table.add(facts)
             shown.add(result)
@@ -259,7 +262,7 @@ def _write_files(
     from earmark.errors import AudioError, FailedFile
     from earmark.inference.segmentation.cutting import split_audio
     from earmark.inference.segmentation.formats import FORMATS, Timeline
-    from earmark.system.files import atomic_write, place_below
+    from earmark.system.files import atomic_write, fit_name, place_below
 
     try:
         if request.segments_to is not None:
@@ -270,7 +273,7 @@ def _write_files(
                     suffix, content = FORMATS[name].suffix, FORMATS[name].render(timeline)
                 else:
                     suffix, content = f".{name}", _draw(classifier, result, name)
-                atomic_write(place.with_name(place.name + suffix), content)
+                atomic_write(place.with_name(fit_name(place.name) + suffix), content)
         if request.split_to is not None:
             split_audio(
                 *(result.path, result.segments or (), request.split_to),
@@ -281,11 +284,11 @@ def _write_files(
     except AudioError as error:
         return FailedFile(named.path, str(error))
     except OSError as error:
-        # A long name concerns one recording; a full disk would all the others, too.
+        # A long path concerns one recording; a full disk would all the others, too.
         if error.errno != errno.ENAMETOOLONG:
             raise
         return FailedFile(
-            named.path, f"{named.path}: the names of its files would be too long; rename it"
+            named.path, f"{named.path}: paths of its files too long; choose a shorter output folder"
         )
     return named if request.segments else dataclasses.replace(named, segments=None)
 

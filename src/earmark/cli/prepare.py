@@ -1,13 +1,13 @@
 """The command that computes features."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from earmark.cli.options import DataSource, configured, data_argument, json_option, resumable
-from earmark.cli.printing import exit_if_skipped, read_data
+from earmark.cli.printing import exit_if_skipped, print_json, read_data
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -40,15 +40,14 @@ def prepare(
 ) -> None:
     """Compute the log-mel features of a data set into a store on disk."""
     import earmark.data.preparation
-    from earmark.cli.terminal import print_line, printable
     from earmark.system.numbers import counted
 
     prepared = earmark.data.preparation.prepare(
         read_data(data), config, store=store, verify=verify, reporter=reporter
     )
     if as_json:
-        click.echo(json.dumps(prepared.to_dict()))
+        print_json(prepared.to_dict())
     else:
         count = f"{counted(len(prepared.keys), 'clip')} stored, {prepared.num_computed:,} new"
-        print_line(printable(f"{count}, in {prepared.store}"))
+        print_line(f"{count}, in {prepared.store}")
     exit_if_skipped(prepared.skipped)

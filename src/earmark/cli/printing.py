@@ -1,11 +1,14 @@
 """What commands print on standard output."""
 
+import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from earmark.cli.options import DataSource
 from earmark.cli.terminal import print_line, print_table, printable
@@ -34,6 +37,11 @@ FAILED, NOTHING = "(failed)", "(none)"
 MAX_LISTED = 20
 """Findings of each severity, or clips with errors, that are printed."""
 RATIOS = ("precision", "recall", "f1")
+
+
+def print_json(document: Any) -> None:
+    """Prints a document on one line; a number that is not finite is a bug, and no JSON."""
+    click.echo(printable(json.dumps(document, allow_nan=False)))
 
 
 def read_data(data: DataSource) -> "Manifest":
@@ -92,11 +100,20 @@ def print_audit(audit: "Audit", summary: str) -> None:
     for severity, findings in groupby(audit.by_severity, key=lambda one: one.severity):
         found = list(findings)
         for finding in found[:MAX_LISTED]:
-            print_line(printable(str(finding)))
+            print_line(str(finding))
         if len(found) > MAX_LISTED:
             more = counted(len(found) - MAX_LISTED, f"more {severity}")
             print_line(f"and {more}; --json and the page of -o list all")
-    print_line(printable(f"{audit.headline} ({summary})"))
+    print_line(f"{audit.headline} ({summary})")
+
+
+def result_table(
+    *, segments: bool
+) -> tuple[tuple[str, ...], Callable[["Prediction | FailedFile"], Sequence[tuple[str, ...]]]]:
+    """The columns of a table of results, and what makes the rows of a file."""
+    if segments:
+        return SEGMENT_COLUMNS, segment_rows
+    return PREDICTION_COLUMNS, lambda one: [prediction_row(one)]
 
 
 def print_class_scores(scores: "Scores") -> None:
@@ -153,7 +170,7 @@ def _print_calibration(evaluation: "Evaluation") -> None:
 def print_difference(baseline: str, paired: "PairedDifference") -> None:
     """Prints the difference of two accuracies, and whether it is significant."""
     print_line(
-        f"Compared with {printable(baseline)}: {paired.num_correct[0]} of {paired.num_clips} "
+        f"Compared with {baseline}: {paired.num_correct[0]} of {paired.num_clips} "
         f"correct against {paired.num_correct[1]}, difference {paired.difference:+.1%}, interval "
         f"{format_interval(paired.interval, '+.1%')}, McNemar p {paired.test.p_value:.2g}"
     )
@@ -168,7 +185,7 @@ def print_comparison(found: "Comparison") -> None:
     if rows:
         print_table("Predicted differently", ("file", "label", *found.models), rows)
     for model, test in zip(found.models, (found.first, found.second), strict=True):
-        print_line(printable(model))
+        print_line(model)
         print_line(test.headline)
         print_line(test.interval_line)
     print_difference("the other model", found.paired)
@@ -199,7 +216,7 @@ def print_analysis(analysis: "Analysis") -> None:
     if analysis.slices:
         worst = analysis.slices[0]
         print_line(
-            f"Worst slice: {printable(f'{worst.column} {worst.value}')}, accuracy "
+            f"Worst slice: {worst.column} {worst.value}, accuracy "
             f"{worst.accuracy:.1%} ({worst.num_correct} of {worst.num_clips}), interval "
             f"{format_interval(worst.accuracy_interval, '.1%')}"
         )

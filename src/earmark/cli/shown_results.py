@@ -1,13 +1,12 @@
 """Results of `earmark predict` on standard output."""
 
-import json
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.printing import PREDICTION_COLUMNS, SEGMENT_COLUMNS, prediction_row, segment_rows
+from earmark.cli.printing import print_json, result_table
 from earmark.cli.terminal import print_table, printable
 
 if TYPE_CHECKING:
@@ -32,12 +31,11 @@ class ShownResults:
 
     def __init__(self, request: "Request", *, as_json: bool, num_files: int | None) -> None:
         on_terminal, few = sys.stdout.isatty(), num_files is not None and num_files <= TABLE_ROWS
-        self._columns = SEGMENT_COLUMNS if request.segments else PREDICTION_COLUMNS
-        self._rows = segment_rows if request.segments else lambda one: [prediction_row(one)]
+        self._columns, self._rows = result_table(segments=request.segments)
         self._waiting: list[Result] | None = None
         self._print: Callable[[Result], None] | None = None
         if as_json:
-            self._print = lambda result: click.echo(json.dumps(result.to_dict()))
+            self._print = lambda result: print_json(result.to_dict())
         elif request.output is None and on_terminal and few:
             self._waiting = []
         elif request.output is None:

@@ -1,6 +1,5 @@
 """Live sound, predicted and shown window by window."""
 
-import json
 import logging
 import sys
 from collections.abc import Iterable
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earmark.cli.options import Function
-from earmark.cli.printing import NOTHING
+from earmark.cli.printing import NOTHING, print_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +84,7 @@ def show_windows(
     shown: tuple[str, ...] | None = None
     for window in classifier.stream(blocks, sample_rate=rate, hop_seconds=hop_seconds):
         if as_json:
-            click.echo(json.dumps(_document(classifier, window)))
+            print_json(_document(classifier, window))
         elif on_terminal:
             # A new label starts a new line; the old one stays.
             click.echo("\n" if shown not in (None, window.labels) else "\r", nl=False)

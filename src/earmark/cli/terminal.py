@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 USUAL_WIDTH = 80
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode's controls, lone surrogates (bytes that are not UTF-8), line and paragraph separators."""
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""Characters that turn the direction of the text after them."""
 
 
 def printable(text: str) -> str:
@@ -31,10 +33,16 @@ def printable(text: str) -> str:
         >>> printable("a\nb")
         'a\\nb'
     """
+    if text.isprintable() and text.isascii():
+        return text
     return "".join(
-        one.encode("unicode_escape").decode() if unicodedata.category(one) in _UNPRINTABLE else one
-        for one in text
+        one.encode("unicode_escape").decode() if _is_unprintable(one) else one for one in text
     )
+
+
+def _is_unprintable(one: str) -> bool:
+    turns = unicodedata.bidirectional(one) in _TURNING
+    return turns or unicodedata.category(one) in _UNPRINTABLE
 
 
 @runtime_checkable
@@ -77,9 +85,14 @@ def wrap(text: str, stream: Stream) -> str:
     return "\n".join(wrapper.fill(line) for line in text.split("\n"))
 
 
-def print_line(text: object, *, err: bool = False) -> None:
-    """Prints a line for people on standard output or error, broken between words."""
-    click.echo(wrap(str(text), sys.stderr if err else sys.stdout), err=err)
+def print_line(text: str, *, err: bool = False) -> None:
+    """Prints a line for people, with names in it as `printable` shows them, broken between words.
+
+    Args:
+        text: The line.
+        err: Print on standard error.
+    """
+    click.echo(wrap(printable(text), sys.stderr if err else sys.stdout), err=err)
 
 
 class _BarTask:

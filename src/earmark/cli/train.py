@@ -1,7 +1,6 @@
 """The command that trains."""
 
 import functools
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,8 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
-from earmark.cli.printing import exit_if_skipped
+from earmark.cli.printing import exit_if_skipped, print_json
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -84,7 +84,7 @@ def train(  # noqa: PLR0913 - as many as the command has options
     runtime: "Runtime",
 ) -> None:
     """Train a network, with validation after every epoch and early stopping."""
-    from earmark.cli.terminal import print_line, printable
+    from earmark.cli.terminal import printable
     from earmark.data.patterns import quote
     from earmark.training.seeds import train_seeds
     from earmark.training.train import train as train_network
@@ -103,13 +103,13 @@ def train(  # noqa: PLR0913 - as many as the command has options
     if not runtime.is_main:
         return
     if as_json:
-        click.echo(json.dumps(result.to_dict()))
+        print_json(result.to_dict())
     else:
         for one in runs:
             print_line(one.summary())
         if len(runs) > 1:
             print_line(result.summary())
-        print_line(printable(f"Run folder: {run}"))
+        print_line(f"Run folder: {run}")
         # On one line, so that it can be copied.
         click.echo(printable(f"Test it: earmark evaluate {quote(str(runs[0].run))} {data}"))
     exit_if_skipped(runs[0].skipped)

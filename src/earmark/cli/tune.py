@@ -1,6 +1,5 @@
 """The command that searches settings."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
+from earmark.cli.printing import print_json
+from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -59,7 +60,7 @@ def tune(  # noqa: PLR0913 - as many as the command has options
 
     More trials make the best validation score more optimistic; trust the test score.
     """
-    from earmark.cli.terminal import print_line, print_table, printable
+    from earmark.cli.terminal import print_table, printable
     from earmark.config import override
     from earmark.data.patterns import quote
     from earmark.training.tuning.search import tune as search
@@ -70,7 +71,7 @@ def tune(  # noqa: PLR0913 - as many as the command has options
         data.read(), study, config, device=runtime, store=store_root, num_workers=num_workers
     )
     if as_json:
-        click.echo(json.dumps(result.to_dict()))
+        print_json(result.to_dict())
         return
     print_table("", ("setting", "best"), result.best.rows())
     print_line(result.summary())

@@ -5,7 +5,7 @@ errors of a file are reported at once.
 """
 
 from earmark.config.augment import AugmentConfig
-from earmark.config.base import MAX_WINDOW_FRAMES, Section
+from earmark.config.base import MAX_WINDOW_FRAMES, MAX_WINDOW_VALUES, Section
 from earmark.config.loading import as_config, config_from_dict, load_config, override
 from earmark.config.renamed import rename_settings
 from earmark.config.search import SearchConfig, TuneConfig
@@ -22,6 +22,7 @@ from earmark.config.sections import (
 
 __all__ = [
     "MAX_WINDOW_FRAMES",
+    "MAX_WINDOW_VALUES",
     "AugmentConfig",
     "Config",
     "ConvBlockConfig",

@@ -12,6 +12,8 @@ Length = Annotated[int, Field(ge=1, le=65_536)]
 Size = Annotated[int, Field(ge=1, le=1024)]
 
 MAX_WINDOW_FRAMES = 1_000_000
+MAX_WINDOW_VALUES = 1 << 23
+"""Values of a window, bands times frames: 1.2 hours at the default settings."""
 
 
 def _as_pair(value: Any) -> Any:

@@ -15,6 +15,8 @@ from earmark.config.search import SearchConfig
 from earmark.config.sections import Config, ConvBlockConfig
 from earmark.errors import ConfigError
 
+_TOO_LARGE = "a number has thousands of digits, or tables are nested too deeply"
+
 
 def config_from_dict(table: dict[str, Any], *, source: str = "configuration") -> Config:
     """A validated, frozen configuration from nested dictionaries.
@@ -33,6 +35,8 @@ def config_from_dict(table: dict[str, Any], *, source: str = "configuration") ->
     except ValidationError as error:
         errors = "; ".join(_describe(item) for item in error.errors())
         raise ConfigError(f"{source}: {errors}") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{source}: {_TOO_LARGE}") from None
 
 
 def as_config(config: Config | Path | str | None) -> Config:
@@ -79,6 +83,8 @@ def load_config(path: Path | str | None = None, settings: Sequence[str] = ()) ->
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: not a TOML file: {error}") from None
+        except (ValueError, RecursionError):
+            raise ConfigError(f"{path}: {_TOO_LARGE}") from None
     return override(config_from_dict(table, source=str(path or "configuration")), settings)
 
 
@@ -98,7 +104,7 @@ def override(config: Config, settings: Iterable[str]) -> Config:
 def _parse_value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

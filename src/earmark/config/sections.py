@@ -45,6 +45,8 @@ class FeatureConfig(Section):
     """Norm of the mel filters: `slaney` gives them equal areas, `none` equal peaks."""
     power: Annotated[float, Field(gt=0)] = 2.0
     """Exponent of the magnitude spectrogram: 2 for energy, 1 for magnitude."""
+    channel: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Number of the channel that is used, from 1; the mean of all channels if not given."""
 
     @property
     def top_frequency(self) -> float:

@@ -1,12 +1,13 @@
 """Data folders: splits, labels and groups by folder, and what is left out."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from earmark.audio.reading import is_audio
+from earmark.data.names import Spellings
 from earmark.data.naming import NO_NAMING, Naming, read_names
-from earmark.data.recording import SPLIT_NAMES, Recording, normalize
+from earmark.data.recording import SPLIT_NAMES, Recording
 from earmark.errors import DataError
 
 
@@ -28,63 +29,110 @@ def read_folder(data: Path, naming: Naming = NO_NAMING) -> tuple[list[Recording]
         DataError: The folder cannot be read, two folders mean the same split, the name of one
             cannot be a label, or file names do not fit their pattern.
     """
-    files = {path: path.relative_to(data).parts for path in walk(data)}
+    again: list[tuple[Path, Path]] = []
+    files = {path: path.relative_to(data).parts for path in walk(data, again)}
     sounds = {path: parts for path, parts in files.items() if is_audio(path)}
     splits = {} if "split" in naming.columns else _split_folders(data, sounds.values(), naming)
-    notes = []
+    notes, others = [], []
     if splits:
         others = sorted({parts[0] for parts in files.values() if len(parts) > 1} - set(splits))
         notes = [f"{other}: not a split folder, left out" for other in others]
         files = {path: parts for path, parts in files.items() if parts[0] not in others}
     # A file loose in DATA has its own name for the first part of its path.
-    folders = {
-        path: parts[1 if parts[0] in splits else 0 : -1]
+    places = {
+        path: (splits.get(parts[0], ""), parts[1 if parts[0] in splits else 0 : -1])
         for path, parts in files.items()
         if path in sounds
     }
-    taken = [path for path in folders if folders[path] or naming.label_from]
+    spellings = Spellings()
+    found = _recordings(data, places, naming, spellings)
+    links = [path for path, _ in again]
+    loose = [path for path in places if not places[path][1] and not naming.label_from]
+    unknown = [path for path in files if path not in sounds]
+    notes += [*_assumed(found, splits, naming), *spellings.notes()]
+    if not naming.label_from:
+        _refuse_twice(data, again, len(splits) > 0)
+        named = {*unknown, *links, *(data / other for other in others)}
+        notes += _without_sound(data, list(splits), found, named)
+    return found, [*notes, *_left_out(data, loose, unknown, links)]
+
+
+_Place = tuple[str, Sequence[str]]
+"""The split folder's name of a file, and the folders from its label downwards."""
+
+
+def _recordings(
+    data: Path, places: Mapping[Path, _Place], naming: Naming, spellings: Spellings
+) -> list[Recording]:
+    """The files that have a label."""
+    taken = [path for path, (_, folders) in places.items() if folders or naming.label_from]
     cells = read_names(data, [path.relative_to(data).as_posix() for path in taken], naming)
-    found = [
-        _recording(data, path, folders[path], {"split": splits.get(files[path][0], ""), **names})
+    return [
+        _recording((data, path), places[path], names, spellings)
         for path, names in zip(taken, cells, strict=True)
     ]
-    loose = [path for path in folders if not folders[path] and not naming.label_from]
-    unknown = [path for path in files if path not in sounds]
-    assumed = _assumed(found, splits, naming)
-    return found, [*notes, *assumed, *_left_out(data, loose, unknown)]
 
 
 def _recording(
-    data: Path, path: Path, folders: Sequence[str], cells: Mapping[str, str]
+    file: tuple[Path, Path], place: _Place, cells: Mapping[str, str], spellings: Spellings
 ) -> Recording:
     """The recording that a file is.
 
     Args:
-        data: The data folder.
-        path: The file.
-        folders: Those from its label downwards.
-        cells: Its split, and what its name gives; the folders give what is missing.
+        file: The data folder, and the file.
+        place: Its split and its folders.
+        cells: What its name gives; the folders give what is missing.
+        spellings: Reads the names.
     """
-    name = path.relative_to(data).as_posix()
-    group = cells.get("group", name)
+    split, folders = place
+    data, path = file
+    name, where = path.relative_to(data).as_posix(), str(data)
+    group = cells.get("group", "")
     if "label" in cells:
-        labels = {part.strip() for part in normalize(cells["label"]).split(";")} - {""}
+        labels = spellings.read_labels(cells["label"], where)
     else:
         label, *below = folders
-        if ";" in label:
-            raise DataError(
-                f"{data}: ';' separates labels, so {label!r} cannot be one; rename the folder"
-            )
-        labels = {normalize(label)}
-        group = cells.get("group", normalize(below[0]) if below else name)
+        labels = spellings.read_labels(label, where)
+        if len(labels) != 1:
+            reason = "';' separates labels" if labels else "it holds invisible characters only"
+            raise DataError(f"{data}: {label!a} cannot be a label, as {reason}; rename the folder")
+        group = cells.get("group", below[0] if below else "")
     return Recording(
         path=path,
         name=name,
         labels=tuple(sorted(labels)),
-        group=group,
-        split=SPLIT_NAMES.get(cells["split"].lower()),
-        fold=cells.get("fold"),
+        group=spellings.read(group, "group", where) or name,
+        split=SPLIT_NAMES.get(cells.get("split", split).lower()),
+        fold=spellings.read(cells.get("fold", ""), "fold", where) or None,
     )
+
+
+def _refuse_twice(data: Path, again: Sequence[tuple[Path, Path]], has_splits: bool) -> None:
+    """Checks that no folder is linked into two labels or two splits."""
+    depth = 2 if has_splits else 1
+    for path, first in again:
+        parts = [one.relative_to(data).parts[:depth] for one in (path, first)]
+        if parts[0] != parts[1]:
+            raise DataError(
+                f"{data}: {first.relative_to(data)} and {path.relative_to(data)} are the same "
+                "folder, under different labels or splits; remove one of the links"
+            )
+
+
+def _without_sound(
+    data: Path, splits: Sequence[str], found: Sequence[Recording], named: Container[Path]
+) -> list[str]:
+    """A note on folders where a label would be, but no sound is."""
+    used = {folder for one in found for folder in one.path.parents}
+    parents = [data, *(data / split for split in splits)]
+    empty = [
+        folder.relative_to(data).as_posix()
+        for parent in parents
+        for folder in sorted(parent.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".")
+        if folder not in used and folder not in named
+    ]
+    return [f"no sound files in {', '.join(empty[:6])}{', ...' if empty[6:] else ''}"] * bool(empty)
 
 
 def _assumed(found: Sequence[Recording], splits: Mapping[str, str], naming: Naming) -> list[str]:
@@ -105,37 +153,52 @@ def _assumed(found: Sequence[Recording], splits: Mapping[str, str], naming: Nami
     return notes
 
 
-def walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path, again: list[tuple[Path, Path]] | None = None) -> Iterator[Path]:
     """Visible files below a folder, and what cannot be opened, in the order of their paths.
 
-    Links are followed, never back up. Only the folders on the way to a file are held in memory.
+    Links are followed, never back up, and each real folder is read once.
+
+    Args:
+        folder: Where to start.
+        again: Takes the links to folders that were read before, each with its first path.
 
     Raises:
         DataError: The folder itself cannot be read.
     """
-    return _walk(folder, folder, frozenset())
+    return _Walk(folder, [] if again is None else again).below(folder, frozenset())
 
 
-def _walk(folder: Path, data: Path, above: frozenset[Path]) -> Iterator[Path]:
-    real = folder.resolve()
-    if real in above:
-        return
-    try:
-        entries = [
-            (path, path.is_dir())
-            for path in sorted(folder.iterdir())
-            if not path.name.startswith(".")
-        ]
-    except OSError as error:
-        if folder == data:
-            raise DataError(f"{data}: cannot be read: {error.strerror}") from None
-        yield folder
-        return
-    for path, is_folder in entries:
-        if is_folder:
-            yield from _walk(path, data, above | {real, *real.parents})
-        else:
-            yield path
+class _Walk:
+    """Remembers the folders that were read, as two links each can make a million paths."""
+
+    def __init__(self, data: Path, again: list[tuple[Path, Path]]) -> None:
+        self._data = data
+        self._again = again
+        self._read: dict[Path, Path] = {}
+
+    def below(self, folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+        real = folder.resolve()
+        if real in above:
+            return
+        if self._read.setdefault(real, folder) != folder:
+            self._again.append((folder, self._read[real]))
+            return
+        try:
+            entries = [
+                (path, path.is_dir())
+                for path in sorted(folder.iterdir())
+                if not path.name.startswith(".")
+            ]
+        except OSError as error:
+            if folder == self._data:
+                raise DataError(f"{folder}: cannot be read: {error.strerror}") from None
+            yield folder
+            return
+        for path, is_folder in entries:
+            if is_folder:
+                yield from self.below(path, above | {real, *real.parents})
+            else:
+                yield path
 
 
 def _split_folders(data: Path, sounds: Iterable[tuple[str, ...]], naming: Naming) -> dict[str, str]:
@@ -153,7 +216,9 @@ def _split_folders(data: Path, sounds: Iterable[tuple[str, ...]], naming: Naming
     return splits
 
 
-def _left_out(data: Path, loose: Sequence[Path], others: Sequence[Path]) -> list[str]:
+def _left_out(
+    data: Path, loose: Sequence[Path], others: Sequence[Path], again: Sequence[Path]
+) -> list[str]:
     notes = []
     if loose:
         first = loose[0].relative_to(data).as_posix()
@@ -169,6 +234,10 @@ def _left_out(data: Path, loose: Sequence[Path], others: Sequence[Path]) -> list
         first = closed[0].relative_to(data).as_posix()
         counted = _count(len(closed), "link or folder", "links or folders")
         notes.append(f"{counted} that cannot be opened, left out (first: {first})")
+    if again:
+        first = again[0].relative_to(data).as_posix()
+        counted = _count(len(again), "link")
+        notes.append(f"{counted} to folders that were read already, left out (first: {first})")
     return notes
 
 

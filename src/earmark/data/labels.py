@@ -4,13 +4,15 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from earmark.config import TrainConfig
+from earmark.config import FeatureConfig, TrainConfig
 from earmark.data.content import Clip
+from earmark.data.doubtful_names import doubtful_names
 from earmark.data.guesses import guess_naming
 from earmark.data.likely_groups import guess_groups
 from earmark.data.manifest import Manifest
 from earmark.data.recording import SPLIT_TITLES, SPLITS
 from earmark.errors import DataError
+from earmark.features.band import find_band
 from earmark.tasks.task import BINARY, MULTI_LABEL, TASKS, Task, find_task
 
 logger = logging.getLogger(__name__)
@@ -159,11 +161,20 @@ def require_clips(manifest: Manifest, task: Task, clips: Mapping[str, Sequence[C
             )
 
 
-def log_data(manifest: Manifest, task: Task) -> None:
-    """Logs the task, how many recordings of which label there are, and what was assumed."""
+def log_data(manifest: Manifest, task: Task, features: FeatureConfig) -> None:
+    """Logs the task, how many recordings of which label there are, what was assumed, and doubts.
+
+    Args:
+        manifest: The data.
+        task: What the labels mean.
+        features: The front end; a note says how much of a far wider band it keeps.
+    """
     logger.info(f"task: {task.title}, {len(manifest.labels)} labels")
     logger.info(f"data: {manifest.summary()}")
-    for note in manifest.notes:
+    band = find_band([one.path for one in manifest.recordings], features)
+    for note in (*manifest.notes, *([band] if band else [])):
         logger.info(f"note: {note}")
     if guess := guess_groups(manifest):
         logger.warning(str(guess))
+    for doubtful in doubtful_names(manifest):
+        logger.warning(doubtful.message)

@@ -12,7 +12,6 @@ from earmark.data.naming import Naming
 from earmark.data.patterns import NamePattern
 from earmark.data.recording import SPLIT_NAMES, Recording
 from earmark.data.schemes import SCHEMES
-from earmark.data.writing import have_groups
 
 _COVERED = 0.9
 """Fraction of the files that a pattern must fit."""
@@ -73,7 +72,7 @@ def guess_groups(manifest: Manifest) -> GroupGuess | None:
         The guess; None where groups are given, or names do not look like any.
     """
     recordings = manifest.recordings
-    if have_groups(recordings):
+    if any(one.has_group for one in recordings):
         return None
     for pattern in _candidates(_sample(recordings)):
         found = _guess(pattern, recordings)
@@ -87,7 +86,7 @@ def _guess(pattern: str, recordings: Sequence[Recording]) -> GroupGuess | None:
     members = defaultdict(list)
     num_found = 0
     for one in recordings:
-        if values := compiled.match(_file_name(one)):
+        if values := compiled.match(one.file_name):
             members["/".join(values.values())].append(one)
             num_found += 1
     shared = [found for found in members.values() if len(found) > 1]
@@ -114,15 +113,9 @@ def _sample(recordings: Sequence[Recording]) -> list[Recording]:
     return [one for block in blocks[:: -(-len(blocks) // _MOST_BLOCKS) or 1] for one in block]
 
 
-def _file_name(one: Recording) -> str:
-    """The path of a recording, without its excerpt."""
-    excerpt = str(one.excerpt)
-    return one.name.removesuffix(f" {excerpt}") if excerpt else one.name
-
-
 def _candidates(recordings: Sequence[Recording]) -> Iterator[str]:
     """Patterns that names suggest, the surest first."""
-    stems = [PurePosixPath(_file_name(one)).stem for one in recordings]
+    stems = [PurePosixPath(one.file_name).stem for one in recordings]
     labels = [";".join(one.labels) for one in recordings]
     yield from (
         one.group_from for one in SCHEMES if one.group_from and one.fits(stems, fraction=_COVERED)

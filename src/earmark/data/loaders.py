@@ -14,7 +14,7 @@ from earmark.data.manifest import Manifest
 from earmark.data.preparation import Prepared, prepare_once, training_clips
 from earmark.errors import TrainingError
 from earmark.features.store import FeatureStore
-from earmark.features.windows import EVALUATION_BATCH, WindowGrid, choose_window_frames
+from earmark.features.windows import WindowGrid, choose_window_frames, evaluation_batch
 from earmark.system.runtime import Runtime
 from earmark.tasks.task import Task, sampling_weights
 
@@ -67,8 +67,8 @@ class OrderedBatches(Sampler[list[int]]):
     """
 
     def __init__(self, dataset: AudioDataset, runtime: Runtime) -> None:
-        first = EVALUATION_BATCH * runtime.rank
-        step = EVALUATION_BATCH * runtime.world_size
+        self._size = evaluation_batch(dataset.store.config.n_mels, dataset.window_frames)
+        first, step = self._size * runtime.rank, self._size * runtime.world_size
         self._num_windows = len(dataset)
         self._firsts = range(first, len(dataset), step)
 
@@ -77,7 +77,7 @@ class OrderedBatches(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         for first in self._firsts:
-            yield list(range(first, min(first + EVALUATION_BATCH, self._num_windows)))
+            yield list(range(first, min(first + self._size, self._num_windows)))
 
 
 class TrainingLoader(DataLoader):

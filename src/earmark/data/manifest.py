@@ -15,7 +15,7 @@ from earmark.data.tables import read_table
 from earmark.data.writing import manifest_table, stored_table
 from earmark.errors import ConfigError, DataError
 from earmark.features.store import ClipKey
-from earmark.system.files import atomic_write
+from earmark.system.files import atomic_write, require_utf8_names
 from earmark.system.notebook import html_lines, html_table
 
 logger = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ def read_manifest(
             have several labels.
 
     Raises:
-        ConfigError: A pattern is wrong.
+        ConfigError: A pattern is wrong, or this Python does not read file names as UTF-8.
         DataError: Nothing usable is there, groups or sound overlap between splits, or file names
             do not fit ``label_from``.
 
@@ -177,6 +177,7 @@ def read_manifest(
         if naming:
             raise ConfigError(f"{data.source}: is read already; give {naming} where it is read")
         return data
+    require_utf8_names()
     data = Path(data)
     if not data.exists():
         raise DataError(f"{data}: no such file or folder")
@@ -184,8 +185,9 @@ def read_manifest(
     if table is None:
         recordings, notes = read_folder(data, naming)
     else:
-        recordings, rows = read_table(table, naming)
-        notes = [f"taken from {table.name}"]
+        found = read_table(table, naming)
+        recordings, rows = found.recordings, found.rows
+        notes = [f"taken from {table.name}", *found.notes]
     ordered = tuple(sorted(recordings, key=lambda one: (one.name, one.excerpt.start)))
     labels = tuple(sorted({label for one in ordered for label in one.labels}))
     folder = data if data.is_dir() else None

@@ -95,13 +95,19 @@ class Files:
         self._spellings: dict[Path, str] = {}
 
     def locate(self, folder: Path, text: str, where: str) -> Path:
-        """The file of a row, whichever Unicode normal form its name has on disk."""
+        """The file of a row, whichever Unicode normal form its name has on disk.
+
+        A backslash separates folders where no file has it in its name, as Windows writes paths.
+        """
         path = folder / text
         try:
             if "\0" in text:
                 raise ValueError("it holds a NUL character")
             if not path.exists():
-                others = (folder / unicodedata.normalize(form, text) for form in _FORMS)
+                texts = dict.fromkeys((text, text.replace("\\", "/")))
+                others = (
+                    folder / unicodedata.normalize(form, one) for one in texts for form in _FORMS
+                )
                 path = next((other for other in others if other.exists()), path)
             return self._resolved(path)
         except (OSError, ValueError, RuntimeError) as error:

@@ -2,11 +2,11 @@
 
 import os
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from earmark.data.recording import normalize
 from earmark.errors import ConfigError
 
 _TOKEN = re.compile(r"\{(?P<field>[^{}]*)\}|(?P<wildcard>\*\*/?|\*|\?|#)|(?P<text>[^{}*?#]+|[{}])")
@@ -60,7 +60,7 @@ class NamePattern:
 
     @cached_property
     def _tokens(self) -> tuple[tuple[str, str], ...]:
-        found = _TOKEN.finditer(normalize(self.text))
+        found = _TOKEN.finditer(unicodedata.normalize("NFC", self.text))
         return tuple((one.lastgroup or "", one[one.lastgroup or 0]) for one in found)
 
     @cached_property
@@ -73,7 +73,7 @@ class NamePattern:
         Args:
             name: A path below the data folder, with ``/`` between its parts.
         """
-        name = normalize(name)
+        name = unicodedata.normalize("NFC", name)
         whole = name if "/" in self.text else name.rpartition("/")[2]
         stem, suffix = os.path.splitext(whole)  # noqa: PTH122 - a path object takes ten times as long
         for text in dict.fromkeys((stem, whole, stem + suffix.lower())):

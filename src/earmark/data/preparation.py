@@ -14,11 +14,13 @@ import loky
 import threadpoolctl
 
 from earmark.audio.decoding import AV_EXTENSIONS
+from earmark.audio.source import HARMFUL_NOTES
 from earmark.config import Config, FeatureConfig, TrainConfig, as_config
 from earmark.data.content import Clip, ContentSet
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.recording import Recording
 from earmark.errors import AudioError, FailedFile
+from earmark.features.band import find_band
 from earmark.features.digests import ContentDigests
 from earmark.features.log_mel import Features, LogMel, extract
 from earmark.features.store import ClipKey, FeatureStore
@@ -98,7 +100,10 @@ def prepare(
         130
     """
     manifest = read_manifest(data)
-    opened = FeatureStore(store, as_config(config).features)
+    features = as_config(config).features
+    opened = FeatureStore(store, features)
+    if band := find_band([one.path for one in manifest.recordings], features):
+        logger.info(f"note: {band}")
     return prepare_recordings(
         manifest.recordings, opened, num_workers=num_workers, verify=verify, reporter=reporter
     )
@@ -147,6 +152,9 @@ def prepare_recordings(
             else:
                 keys[recording.name] = key
                 if computed is not None:
+                    for note in computed.notes:
+                        if note.kind in HARMFUL_NOTES:
+                            logger.warning(f"{recording.path}: {note.text}")
                     writer.append(key, computed.frames)
                     pace.add(computed.duration_seconds)
             task.advance(note=str(pace))

@@ -1,6 +1,5 @@
 """A recording: a sound file, or an excerpt of one, with what is known about it."""
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +41,13 @@ class Recording:
     excerpt: Excerpt = WHOLE
     extra: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def file_name(self) -> str:
+        """The path of its file below the data folder."""
+        excerpt = str(self.excerpt)
+        return self.name.removesuffix(f" {excerpt}") if excerpt else self.name
 
-def normalize(text: str) -> str:
-    """A label or group in normal form C, so that equal names are equal texts."""
-    return unicodedata.normalize("NFC", text)
+    @property
+    def has_group(self) -> bool:
+        """Whether a group was given; otherwise it is the file."""
+        return self.group != self.file_name

@@ -1,11 +1,10 @@
 """Recordings as tables that read back as the same recordings."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from earmark.data.columns import STORED_COLUMNS
 from earmark.data.recording import Recording
-from earmark.data.tables import STORED_COLUMNS
 from earmark.errors import DataError
 from earmark.features.store import ClipKey
 from earmark.system.files import csv_lines, path_from
@@ -53,7 +52,7 @@ def manifest_table(recordings: Sequence[Recording], folder: Path) -> str:
     for column in ("split", "fold", "start", "end"):
         if any(_CELLS[column](one) != "" for one in recordings):
             cells[column] = _CELLS[column]
-    if have_groups(recordings):
+    if any(one.has_group for one in recordings):
         cells["group"] = _CELLS["group"]
     extra = dict.fromkeys(column for one in recordings for column in one.extra)
     rows = [
@@ -74,20 +73,6 @@ def manifest_table(recordings: Sequence[Recording], folder: Path) -> str:
             f"{wrong!r}: the name is not UTF-8, so no table can hold it; rename the file"
         ) from None
     return text
-
-
-def have_groups(recordings: Sequence[Recording]) -> bool:
-    """Whether any recordings are grouped: otherwise each file is a group of its own.
-
-    Args:
-        recordings: All recordings of a data set.
-    """
-    files = defaultdict(set)
-    groups = defaultdict(set)
-    for one in recordings:
-        files[one.group].add(one.path)
-        groups[one.path].add(one.group)
-    return any(len(found) > 1 for found in (*files.values(), *groups.values()))
 
 
 def _path_cell(folder: Path, one: Recording) -> str:

@@ -14,10 +14,10 @@ from earmark.data.dataset import AudioDataset
 from earmark.data.loaders import OrderedLoader
 from earmark.data.manifest import Manifest
 from earmark.data.preparation import prepare_once
-from earmark.errors import ConfigError
+from earmark.errors import CheckpointError, ConfigError
 from earmark.evaluation.held_out import (
-    check_labels,
     held_out_clips,
+    match_labels,
     read_seen_data,
     select_test_recordings,
 )
@@ -26,11 +26,12 @@ from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.evaluation.provenance import trace
 from earmark.evaluation.result import Evaluation
+from earmark.evaluation.seen_sound import compare_sound, report_copies
 from earmark.features.levels import peak_level_db
 from earmark.features.store import FeatureStore, default_root
 from earmark.features.windows import ExcerptGrid, WindowGrid
 from earmark.models.checkpoint import Checkpoint, require_network
-from earmark.models.spec import ModelSpec
+from earmark.models.spec import ModelSpec, describe_not_finite
 from earmark.system.numbers import counted
 from earmark.system.runtime import Runtime
 from earmark.system.shapes import Float64
@@ -115,6 +116,7 @@ def evaluate_checkpoint(
     runtime: Runtime,
     store_root: Path | None = None,
     run: Path | None = None,
+    compares_sound: bool = True,
 ) -> Evaluation:
     """Tests a model; see `evaluate_model`.
 
@@ -124,6 +126,7 @@ def evaluate_checkpoint(
         runtime: Where to compute.
         store_root: Folder of the feature store; the shared one by default.
         run: The run folder of the model, which records what it was trained on.
+        compares_sound: Whether copies in other files are searched, by fingerprint.
 
     Raises:
         CheckpointError: The weights do not fit the settings.
@@ -131,7 +134,9 @@ def evaluate_checkpoint(
         ConfigError: As for `evaluate_model`.
     """
     model = LoadedModel.build(checkpoint, runtime)
-    return evaluate_model(model, manifest, store_root=store_root, run=run)
+    return evaluate_model(
+        model, manifest, store_root=store_root, run=run, compares_sound=compares_sound
+    )
 
 
 def evaluate_model(
@@ -140,30 +145,41 @@ def evaluate_model(
     *,
     store_root: Path | None = None,
     run: Path | None = None,
+    compares_sound: bool = True,
 ) -> Evaluation:
     """Tests a network on the test split, which takes no part in training or validation.
 
-    Data without splits are tested on held-out recordings: those whose content and group took no
-    part in training or validation.
+    Data without splits are tested on held-out recordings: those whose content, sound and group
+    took no part in training or validation. Clips of a test split that share sound are reported.
 
     Args:
         model: The network.
         manifest: The data.
         store_root: Folder of the feature store; the shared one by default.
         run: The run folder of the model, which records what it was trained on.
+        compares_sound: Whether copies in other files are searched, by fingerprint.
 
     Raises:
         DataError: No clip is left to test on, or test clips were trained on.
+        CheckpointError: The logits of a clip are not finite.
         ConfigError: ``evaluate.excerpt_seconds`` is too short for the network.
     """
     spec, runtime = model.spec, model.runtime
-    check_labels(manifest, spec)
+    manifest = match_labels(manifest, spec)
     require_excerpts(spec)
     seen = read_seen_data(run)
     tested = select_test_recordings(manifest, seen, spec.labels)
     store = FeatureStore(store_root or default_root(), spec.config.features)
     prepared = prepare_once(tested.recordings, store, runtime)
     clips = held_out_clips(tested, prepared, seen, has_splits=manifest.has_splits)
+    if seen is None:
+        logger.info(
+            "note: there is no record of what the model was trained on: whether it has seen these "
+            "clips is unknown"
+        )
+    elif compares_sound:
+        found = compare_sound(clips, manifest, seen, store.root, runtime)
+        clips = report_copies(clips, found, manifest)
     num_left_out = len(manifest) - len(clips) - len(prepared.skipped)
     if num_left_out and not manifest.has_splits:
         logger.info(f"note: left out {counted(num_left_out, 'recording')} seen in training")
@@ -174,6 +190,7 @@ def evaluate_model(
         num_labels=len(spec.labels),
     )
     predictions = predict_clips(model.network, OrderedLoader(windows, runtime), runtime, spec)
+    _require_finite(predictions, model)
     return Evaluation(
         uncalibrated=predictions,
         labels=spec.labels,
@@ -185,6 +202,13 @@ def evaluate_model(
         majority_labels=seen.majority_labels if seen else None,
         provenance=trace(model, clips),
     )
+
+
+def _require_finite(predictions: Predictions, model: LoadedModel) -> None:
+    for clip, logits in zip(predictions.clips, predictions.logits, strict=True):
+        if not np.isfinite(logits).all():
+            name = f"{model.checkpoint.path or 'the model'}, for {clip.name}"
+            raise CheckpointError(describe_not_finite(name))
 
 
 def require_excerpts(spec: ModelSpec) -> None:

@@ -2,12 +2,15 @@
 
 import logging
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from earmark.data.content import Clip, ContentSet
 from earmark.data.labels import require_labels
 from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.names import normalize, similar_names
 from earmark.data.preparation import Prepared, usable_clips
 from earmark.errors import DataError
 from earmark.features.store import ClipKey
@@ -22,14 +25,21 @@ class SeenData:
     """What a run was trained and validated on.
 
     Args:
-        content: Content of the recordings.
+        keys: Name of each recording to its content.
+        files: Name of each recording to its file, where the run folder notes it.
         groups: Groups of the recordings.
         majority_labels: The most frequent labels among the training recordings.
     """
 
-    content: ContentSet
+    keys: Mapping[str, ClipKey]
+    files: Mapping[str, Path]
     groups: frozenset[str]
     majority_labels: tuple[str, ...]
+
+    @cached_property
+    def content(self) -> ContentSet:
+        """Content of the recordings."""
+        return ContentSet(self.keys.values())
 
 
 def read_as_trained(data: Path | str | Manifest, *runs: RunFolder | None) -> Manifest:
@@ -50,7 +60,11 @@ def read_as_trained(data: Path | str | Manifest, *runs: RunFolder | None) -> Man
 
 
 def read_seen_data(run: Path | None) -> SeenData | None:
-    """What the run folder of a model records; None without a run folder."""
+    """What the run folder of a model records; None without a run folder.
+
+    Raises:
+        DataError: The record is damaged.
+    """
     if run is None:
         return None
     rows = [row for row in RunFolder(run).read_recordings() if row["split"] != "test"]
@@ -60,23 +74,45 @@ def read_seen_data(run: Path | None) -> SeenData | None:
     # Ties go to the first in the alphabet, so that the order of rows does not matter.
     majority = min(counts, key=lambda labels: (-counts[labels], labels), default="")
     labels = tuple(majority.split(";")) if majority else ()
-    content = ContentSet(ClipKey.parse(row["key"]) for row in rows if row["key"])
-    return SeenData(content, groups, labels)
+    files = {row["name"]: run / row["path"] for row in rows if row.get("path")}
+    return SeenData(_read_keys(RunFolder(run), rows), files, groups, labels)
 
 
-def check_labels(manifest: Manifest, spec: ModelSpec) -> None:
-    """Checks that the model can predict the labels of every recording.
+def _read_keys(run: RunFolder, rows: Iterable[Mapping[str, str]]) -> dict[str, ClipKey]:
+    try:
+        return {row["name"]: ClipKey.parse(row["key"]) for row in rows if row["key"]}
+    except ValueError:
+        raise DataError(f"{run.recordings}: damaged; restore it, or train again") from None
+
+
+def match_labels(manifest: Manifest, spec: ModelSpec) -> Manifest:
+    """The data with the labels as the model spells them.
+
+    Args:
+        manifest: The data; their labels have one spelling, which those of a model need not have.
+        spec: The model.
 
     Raises:
         DataError: A recording's labels do not fit the task, or are not the model's.
     """
     require_labels(manifest, spec.task)
-    unknown = sorted(set(manifest.labels) - set(spec.labels))
+    # A label that the model has as it is goes first.
+    spelled = {normalize(label): label for label in spec.labels} | {one: one for one in spec.labels}
+    unknown = sorted(set(manifest.labels) - set(spelled))
     if unknown:
+        similar = [one for one in spec.labels if similar_names([one, unknown[0]])]
         raise DataError(
             f"{manifest.source}: {unknown[0]!r} is not one of the model's labels: "
-            f"{', '.join(spec.labels)}"
+            f"{', '.join(spec.labels)}{f' (did you mean {similar[0]!r}?)' if similar else ''}"
         )
+    if set(manifest.labels) <= set(spec.labels):
+        return manifest
+    recordings = tuple(
+        replace(one, labels=tuple(sorted(spelled[label] for label in one.labels)))
+        for one in manifest.recordings
+    )
+    labels = tuple(sorted(spelled[label] for label in manifest.labels))
+    return replace(manifest, recordings=recordings, labels=labels)
 
 
 def select_test_recordings(
@@ -137,9 +173,18 @@ def held_out_clips(
             f"training or validation split: {listed}; remove them from one of the two"
         )
     left = [clip for clip in clips if clip not in known]
-    if not left:
+    require_left(manifest, left)
+    return left
+
+
+def require_left(manifest: Manifest, clips: Sequence[Clip]) -> None:
+    """Checks that there is something to test on.
+
+    Raises:
+        DataError: There is not.
+    """
+    if not clips:
         raise DataError(
             f"{manifest.source}: no clip is left to test on; add recordings of groups that took no "
             "part in training"
         )
-    return left

@@ -241,7 +241,7 @@ class Evaluation:
     @cached_property
     def coverage(self) -> Coverage:
         """How many clips get a decision, and how accurate these decisions are."""
-        decided = self.rule.without_abstention.decide(self.uncalibrated.logits)
+        decided = self.rule.without_abstention.decide(self.uncalibrated.logits, self.levels_db)
         correct = decided.correct(self.predictions.targets)
         reasons = Counter(self.decisions.abstained)
         return Coverage(
@@ -271,7 +271,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """The document that ``evaluate --json`` prints."""
-        before, after = self.calibrations
+        (before, after), silence = self.calibrations, self.rule.silence_label
         intervals = {f"{name}_bootstrap_interval": ends for name, ends in self.intervals.items()}
         return {
             **self.scores.to_dict(),
@@ -290,6 +290,7 @@ class Evaluation:
                 **self.coverage.to_dict(),
                 "min_probability": self.rule.min_probability,
                 "silence_db": self.rule.silence_db,
+                **({} if silence is None else {"silence_label": self.labels[silence]}),
             },
             "majority": self.majority.to_dict(),
             **({"baseline": self.baseline.to_dict()} if self.baseline else {}),

@@ -44,4 +44,6 @@ def describe_model(spec: ModelSpec) -> dict[str, str]:
         "sample_rate": str(spec.config.features.sample_rate),
         "thresholds": json.dumps(spec.thresholds),
         "temperature": json.dumps(spec.temperature),
+        "silence_db": json.dumps(spec.config.predict.silence_db),
+        "silence_label": json.dumps(spec.silence_label),
     }

@@ -1,5 +1,6 @@
 """Digests of the content of files, read again only where a file may have changed."""
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -8,10 +9,11 @@ from earmark.errors import AudioError
 from earmark.system.checksums import append_lines, checked_line, read_lines
 from earmark.system.file_state import FileState
 from earmark.system.hashing import content_hash
+from earmark.system.missing import stat_file
 
 
 class _Known(NamedTuple):
-    state: tuple[int, ...]
+    state: FileState
     digest: str
 
 
@@ -36,7 +38,8 @@ class ContentDigests(AbstractContextManager["ContentDigests"]):
         for content, has_checksum in () if verify else read_lines(self._path):
             # Earlier versions noted only the size and the time of modification.
             if has_checksum:
-                self._known[content["path"]] = _Known(tuple(content["state"]), content["digest"])
+                state = FileState(*content["state"])
+                self._known[content["path"]] = _Known(state, content["digest"])
 
     def digest(self, path: Path) -> str:
         """The digest of a file's content.
@@ -47,15 +50,14 @@ class ContentDigests(AbstractContextManager["ContentDigests"]):
         state = _state(path)
         absolute = str(path.absolute())
         known = self._known.get(absolute)
-        if known and known.state == state[:-1]:
+        if known and known.state.is_settled and known.state == state:
             return known.digest
-        digest = content_hash(path)
-        # Otherwise a change after the reading could go unnoticed.
-        if state.is_settled:
-            self._known[absolute] = _Known(state[:-1], digest)
-            line = {"path": absolute, "state": state[:-1], "digest": digest}
+        found = _Known(state, content_hash(path))
+        if found != known:
+            self._known[absolute] = found
+            line = {"path": absolute, "state": state, "digest": found.digest}
             self._new.append(checked_line(line))
-        return digest
+        return found.digest
 
     def confirm(self, path: Path, digest: str) -> None:
         """Checks, after a file was decoded, that this was the content with the digest.
@@ -66,6 +68,14 @@ class ContentDigests(AbstractContextManager["ContentDigests"]):
         if self.digest(path) != digest:
             raise AudioError(f"{path}: changed while it was read; run the command again", "changed")
 
+    def files_of(self, digests: Collection[str]) -> dict[str, list[Path]]:
+        """The files that had some contents when they were last read, by digest."""
+        found: dict[str, list[Path]] = {}
+        for path, known in self._known.items():
+            if known.digest in digests:
+                found.setdefault(known.digest, []).append(Path(path))
+        return found
+
     def __exit__(self, *_: object) -> None:
         if self._new:
             append_lines(self._path, self._new)
@@ -73,6 +83,7 @@ class ContentDigests(AbstractContextManager["ContentDigests"]):
 
 
 def _state(path: Path) -> FileState:
+    stat_file(path)
     try:
         return FileState.of(path)
     except OSError as error:

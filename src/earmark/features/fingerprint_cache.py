@@ -1,5 +1,6 @@
 """Fingerprints of clips, kept in the store."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from earmark.features.fingerprints import FINGERPRINT_VERSION, Fingerprint
@@ -28,6 +29,28 @@ class FingerprintCache(SqliteCache):
     def put_fingerprint(self, key: ClipKey, fingerprint: Fingerprint) -> None:
         """Keeps the fingerprint of a clip."""
         self.keep(_name(key), fingerprint.to_bytes())
+
+
+class KeptFingerprints:
+    """Fingerprints of clips, read one by one, so that memory does not grow with their number.
+
+    Args:
+        cache: Where they are kept.
+        keys: Which clips; a fingerprint that was lost since has no hashes.
+    """
+
+    def __init__(self, cache: FingerprintCache, keys: Sequence[ClipKey]) -> None:
+        self._cache = cache
+        self.keys = tuple(keys)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: int) -> Fingerprint:
+        return self._cache.get_fingerprint(self.keys[index]) or Fingerprint.empty()
+
+    def __iter__(self) -> Iterator[Fingerprint]:
+        return (self[index] for index in range(len(self)))
 
 
 def _name(key: ClipKey) -> str:

@@ -62,6 +62,12 @@ class Fingerprint:
         """Length in hops, rounded up to whole bytes."""
         return 8 * len(self.active)
 
+    @classmethod
+    def empty(cls) -> "Fingerprint":
+        """The fingerprint of no sound, which matches nothing."""
+        none = np.zeros(0, np.uint32)
+        return cls(none, none, none, np.zeros(0, np.uint8), np.zeros(0, np.uint8))
+
     def to_bytes(self) -> bytes:
         """The fingerprint as bytes, for `from_bytes`."""
         parts = (self.hashes, self.frames, self.weak, self.signs, self.active)

@@ -12,6 +12,7 @@ from earmark.system.shapes import Float, Float64
 LOWEST_DB = -200.0
 """The level of digital silence, instead of minus infinity."""
 _CHUNK_FRAMES = 1 << 16
+_FIRST_FRAMES = 64
 
 
 def frame_levels_db(
@@ -83,6 +84,28 @@ def _band_powers(
 def peak_level_db(frames: Float[np.ndarray, "frames mels"], config: FeatureConfig) -> float:
     """Level of a clip's loudest frame; see `frame_levels_db`."""
     return float(frame_levels_db(frames, config).max())
+
+
+def is_silent(
+    frames: Float[np.ndarray, "frames mels"], config: FeatureConfig, silence_db: float
+) -> bool:
+    """Whether the loudest frame of a clip is below a level; most clips are decided by a few frames.
+
+    Args:
+        frames: Log-mel frames of a whole clip.
+        config: The front end that made them.
+        silence_db: The level, in dB of full scale.
+
+    Example:
+        >>> is_silent(np.full((51, 40), -100, np.float16), FeatureConfig(), -80.0)
+        True
+    """
+    first, size = 0, _FIRST_FRAMES
+    while first < len(frames):
+        if peak_level_db(frames[first : first + size], config) >= silence_db:
+            return False
+        first, size = first + size, min(4 * size, _CHUNK_FRAMES)
+    return True
 
 
 def window_levels_db(

@@ -8,14 +8,15 @@ The groups do not depend on the blocks, so neither do the values, bit for bit.
 import math
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from earmark.audio.downmix import Downmix
 from earmark.audio.reading import SampleCounter, stream_audio
-from earmark.audio.source import WHOLE, Excerpt
+from earmark.audio.source import WHOLE, Excerpt, Note
 from earmark.config import FeatureConfig
 from earmark.errors import ConfigError
 from earmark.system.shapes import Float, Float16
@@ -259,10 +260,17 @@ def _make_tables(config: FeatureConfig, dtype: type[np.floating]) -> _Tables:
 
 @dataclass(frozen=True)
 class Features:
-    """Features of a file and the length of its sound."""
+    """Features of a file.
+
+    Args:
+        frames: Log-mel frames.
+        duration_seconds: Length of the sound.
+        notes: What was noticed in the file.
+    """
 
     frames: Float16[np.ndarray, "frames mels"]
     duration_seconds: float
+    notes: tuple[Note, ...] = ()
 
 
 def extract(
@@ -287,9 +295,12 @@ def extract(
     Raises:
         AudioError: As `earmark.audio.reading.stream_audio`.
     """
-    sample_rate = log_mel.config.sample_rate
-    blocks = stream_audio(path, sample_rate, excerpt, pipelined=pipelined, cancel=cancel)
-    return extract_blocks(blocks, log_mel)
+    config = log_mel.config
+    downmix = Downmix(config.channel)
+    blocks = stream_audio(
+        *(path, config.sample_rate, excerpt), downmix=downmix, pipelined=pipelined, cancel=cancel
+    )
+    return replace(extract_blocks(blocks, log_mel), notes=tuple(downmix.notes))
 
 
 def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -> Features:

@@ -1,8 +1,9 @@
 """Recordings that share sound: candidates from an inverted index, verified one by one."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
@@ -51,6 +52,23 @@ class Match:
     coverage: tuple[float, float]
 
 
+@runtime_checkable
+class Fingerprints(Protocol):
+    """A sequence of fingerprints, in memory or not."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Fingerprint:
+        """One of them."""
+        ...
+
+    def __iter__(self) -> Iterator[Fingerprint]:
+        """All of them."""
+        ...
+
+
 class HashIndex:
     """All hashes in sorted order, each with its recording and frame.
 
@@ -61,23 +79,35 @@ class HashIndex:
         prints: The fingerprints of the recordings; only their hashes are kept.
     """
 
-    def __init__(self, prints: Sequence[Fingerprint]) -> None:
-        counts = [len(one.hashes) for one in prints]
-        self._starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        hashes = _join([one.hashes for one in prints])
+    def __init__(self, prints: Fingerprints) -> None:
+        kept = [(one.hashes, one.frames) for one in prints]
+        self._counts = [len(hashes) for hashes, _ in kept]
+        hashes = _join([hashes for hashes, _ in kept])
         order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[order]
-        self._owners = np.repeat(np.arange(len(prints), dtype=np.uint32), counts)[order]
-        self._frames = _join([one.frames for one in prints])[order]
+        self._owners = np.repeat(np.arange(len(kept), dtype=np.uint32), self._counts)[order]
+        self._frames = _join([frames for _, frames in kept])[order]
 
-    def candidates(self, prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int, int, int]]:
-        """Pairs that may share sound: two indices, the offset in pairs of hops, and its votes."""
-        first = 0
-        while first < len(prints):
-            limit = self._starts[first] + CHUNK_QUERIES
-            last = max(first + 1, int(np.searchsorted(self._starts, limit, "right")) - 1)
-            yield from self._vote(first, prints[first:last])
-            first = last
+    def candidates(
+        self, prints: Fingerprints, first: int = 0
+    ) -> Iterator[tuple[int, int, int, int]]:
+        """Pairs that may share sound: two indices, the offset in pairs of hops, and its votes.
+
+        Args:
+            prints: What is looked up.
+            first: The index of the first of them; only pairs with an earlier recording of the
+                index are found.
+        """
+        chunk: list[Fingerprint] = []
+        num_hashes = 0
+        for one in prints:
+            chunk.append(one)
+            num_hashes += len(one.hashes)
+            if num_hashes >= CHUNK_QUERIES:
+                yield from self._vote(first, chunk)
+                first, chunk, num_hashes = first + len(chunk), [], 0
+        if chunk:
+            yield from self._vote(first, chunk)
 
     def _vote(
         self, first: int, prints: Sequence[Fingerprint]
@@ -98,7 +128,9 @@ class HashIndex:
         for (one, other, offset), count in zip(pairs.tolist(), counted.tolist(), strict=True):
             if count > best.get((one, other), (0, 0))[1]:
                 best[one, other] = offset, count
-        yield from ((one, other, *vote) for (one, other), vote in best.items())
+        for (one, other), (offset, num_votes) in best.items():
+            if num_votes > 1 or min(self._counts[one], counts[other - first]) < FEW_HASHES:
+                yield one, other, offset, num_votes
 
     def _look_up(
         self,
@@ -125,26 +157,48 @@ class HashIndex:
         return np.concatenate(hits)
 
 
-def find_matches(prints: Sequence[Fingerprint]) -> list[Match]:
+def find_matches(prints: Fingerprints) -> list[Match]:
     """All pairs of recordings that share sound.
 
     Args:
         prints: The fingerprints of the recordings, by index.
     """
+    candidates = HashIndex(prints).candidates(prints)
+    return _verify(candidates, prints, prints, 0)
+
+
+def find_matches_between(known: Fingerprints, new: Fingerprints) -> list[Match]:
+    """All pairs of a known and a new recording that share sound.
+
+    Args:
+        known: Fingerprints; the `Match.first` is an index of these.
+        new: Others; the `Match.second` is an index of these.
+    """
+    candidates = HashIndex(known).candidates(new, len(known))
+    return _verify(candidates, known, new, len(known))
+
+
+def _verify(
+    candidates: Iterable[tuple[int, int, int, int]],
+    firsts: Fingerprints,
+    seconds: Fingerprints,
+    first_second: int,
+) -> list[Match]:
+    """The candidates that share sound; the indices of the seconds begin with a number."""
     near: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    for one, other, offset, votes in HashIndex(prints).candidates(prints):
-        fewest = min(len(prints[one].hashes), len(prints[other].hashes))
-        if votes > 1 or fewest < FEW_HASHES:
-            near[other].append((votes, one, offset))
-            near[one].append((votes, other, -offset))
+    for one, other, offset, votes in candidates:
+        near[other].append((votes, one, offset))
+        near[one].append((votes, other, -offset))
     pairs = {
         (min(mine, one), max(mine, one)): offset if one < mine else -offset
         for mine, ranked in near.items()
         for _, one, offset in sorted(ranked, reverse=True)[:MAX_CANDIDATES]
     }
     found = (
-        _compare(pair, (prints[pair[0]], prints[pair[1]]), 2 * offset)
-        for pair, offset in sorted(pairs.items())
+        _compare(
+            (one, other - first_second), (firsts[one], seconds[other - first_second]), 2 * offset
+        )
+        for (one, other), offset in sorted(pairs.items())
     )
     return [match for match in found if match]
 

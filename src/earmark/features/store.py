@@ -272,6 +272,9 @@ def _settings_digest(config: FeatureConfig) -> str:
     is_power_of_two = config.n_fft & (config.n_fft - 1) == 0
     version = FRONT_END_VERSION + (not is_power_of_two)
     settings = {**config.model_dump(), "f_max": config.top_frequency, "version": version}
+    if config.channel is None:
+        # Stores are older than this setting.
+        del settings["channel"]
     text = json.dumps(settings, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

@@ -11,7 +11,9 @@ from earmark.system.shapes import Float, Float32
 
 SHORTEST_WINDOW_SECONDS = 1.0
 EVALUATION_BATCH = 64
-"""Windows in a batch of prediction."""
+"""Most windows in a batch of prediction."""
+EVALUATION_VALUES = 1 << 22
+"""Most values in such a batch, unless one window has more."""
 
 
 @runtime_checkable
@@ -115,6 +117,20 @@ def window_starts(num_frames: int, window_frames: int, overlap: float) -> list[i
     step = window_step(window_frames, overlap)
     starts = list(range(0, num_frames - window_frames, step))
     return [*starts, num_frames - window_frames]
+
+
+def evaluation_batch(n_mels: int, window_frames: int) -> int:
+    """Number of windows in a batch of prediction.
+
+    Args:
+        n_mels: Bands of a window.
+        window_frames: Length of a window.
+
+    Example:
+        >>> evaluation_batch(40, 51), evaluation_batch(40, 10_000)
+        (64, 10)
+    """
+    return max(1, min(EVALUATION_BATCH, EVALUATION_VALUES // (n_mels * window_frames)))
 
 
 def window_step(window_frames: int, overlap: float) -> int:

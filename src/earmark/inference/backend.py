@@ -4,7 +4,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from earmark.system.shapes import Float32
+from earmark.errors import CheckpointError
+from earmark.models.spec import describe_not_finite
+from earmark.system.shapes import Float, Float32
 
 
 @runtime_checkable
@@ -29,3 +31,33 @@ class Backend(Protocol):
             A row of logits for each window.
         """
         ...
+
+
+class FiniteBackend:
+    """A backend that refuses logits that are not finite, so that no prediction comes from them.
+
+    Args:
+        backend: What computes the logits.
+        name: The model, for messages.
+
+    Example:
+        >>> backend = FiniteBackend(lambda windows: windows.mean(axis=2)[:, :1], "run")
+        >>> backend(np.zeros((1, 40, 51), np.float32))
+        array([[0.]], dtype=float32)
+    """
+
+    def __init__(self, backend: Backend, name: str) -> None:
+        self._backend, self._name = backend, name
+
+    def __call__(
+        self, windows: Float32[np.ndarray, "windows mels frames"]
+    ) -> Float[np.ndarray, "windows outputs"]:
+        """Logits of windows.
+
+        Raises:
+            CheckpointError: One is not finite.
+        """
+        logits = self._backend(windows)
+        if not np.isfinite(logits).all():
+            raise CheckpointError(describe_not_finite(self._name))
+        return logits

@@ -2,17 +2,20 @@
 
 import functools
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from earmark.audio.reading import SampleCounter, Samples, from_arrays, stream_audio
-from earmark.errors import AudioError, ConfigError, FailedFile
+from earmark.audio.downmix import Downmix, Samples
+from earmark.audio.reading import SampleCounter, from_arrays, stream_audio
+from earmark.errors import AudioError, CheckpointError, ConfigError, FailedFile
+from earmark.features.band import describe_band
 from earmark.features.log_mel import LogMel, round_frames
 from earmark.features.windows import stream_windows
-from earmark.inference.backend import Backend
+from earmark.inference.backend import Backend, FiniteBackend
 from earmark.inference.clip import ClipPredictor, decide_windows
 from earmark.inference.predictions import NO_FILE, Prediction, WindowPrediction
 from earmark.inference.segmentation.timeline import TimelinePredictor
@@ -22,6 +25,7 @@ from earmark.system.parallel import map_in_order
 from earmark.system.shapes import Float16
 from earmark.tasks.decision_rule import Decisions
 
+logger = logging.getLogger(__name__)
 Watch = Callable[[float], None]
 
 
@@ -34,6 +38,7 @@ class Classifier:
     Args:
         spec: What the network needs besides its weights.
         backend: The network.
+        name: Of the model, for messages.
 
     Example:
         >>> import numpy as np
@@ -45,10 +50,11 @@ class Classifier:
         'speech'
     """
 
-    def __init__(self, spec: ModelSpec, backend: Backend) -> None:
+    def __init__(self, spec: ModelSpec, backend: Backend, name: str = "the model") -> None:
         self.spec = spec
-        self._backend = backend
+        self._backend = FiniteBackend(backend, name)
         self._log_mel = LogMel(spec.config.features)
+        self._has_noted_band = False
 
     @classmethod
     def load(
@@ -61,7 +67,7 @@ class Classifier:
         else:
             from earmark.inference.torch_backend import open_checkpoint as open_model
         spec, backend = open_model(path, device)
-        return cls(spec.adjust(settings), backend)
+        return cls(spec.adjust(settings), backend, str(path))
 
     def __repr__(self) -> str:
         name = type(self).__name__
@@ -99,8 +105,9 @@ class Classifier:
             ConfigError: ``sample_rate`` is given for a file.
         """
         if isinstance(sound, np.ndarray):
-            samples = self._from_arrays([sound], sample_rate)
-            return self._predict_blocks(NO_FILE, samples, segments=segments)
+            downmix = self._downmix()
+            samples = self._from_arrays([sound], sample_rate, downmix)
+            return self._predict_blocks(NO_FILE, samples, downmix, segments=segments)
         if sample_rate is not None:
             raise ConfigError(f"{sound}: a file has its own sample rate; leave sample_rate out")
         return self._predict_file(Path(sound), segments=segments, pipelined=True)
@@ -160,7 +167,7 @@ class Classifier:
                 have been yielded then.
             ConfigError: ``hop_seconds`` is not a positive number.
         """
-        blocks = stream_audio(Path(path), self.sample_rate, pipelined=True)
+        blocks = stream_audio(Path(path), self.sample_rate, downmix=self._downmix(), pipelined=True)
         return self._predict_windows(blocks, self.spec.step_frames(hop_seconds), eager=False)
 
     def stream(
@@ -184,7 +191,7 @@ class Classifier:
             AudioError: As `earmark.audio.reading.from_arrays`.
             ConfigError: ``hop_seconds`` is not a positive number.
         """
-        mono = self._from_arrays(blocks, sample_rate)
+        mono = self._from_arrays(blocks, sample_rate, self._downmix())
         return self._predict_windows(mono, self.spec.step_frames(hop_seconds), eager=True)
 
     def predict_frames(self, frames: Float16[np.ndarray, "frames mels"]) -> Decisions:
@@ -198,11 +205,14 @@ class Classifier:
         """
         return ClipPredictor(self.spec, self._backend).add(frames).finish()
 
+    def _downmix(self) -> Downmix:
+        return Downmix(self.spec.config.features.channel)
+
     def _from_arrays(
-        self, blocks: Iterable[np.ndarray], sample_rate: int | None
+        self, blocks: Iterable[np.ndarray], sample_rate: int | None, downmix: Downmix
     ) -> Iterator[Samples]:
         rate = self.sample_rate if sample_rate is None else sample_rate
-        return from_arrays(blocks, rate, self.sample_rate)
+        return from_arrays(blocks, rate, self.sample_rate, downmix=downmix)
 
     def _predict_file(
         self,
@@ -213,13 +223,20 @@ class Classifier:
         cancel: threading.Event | None = None,
         watch: Watch | None = None,
     ) -> Prediction:
-        blocks = stream_audio(path, self.sample_rate, pipelined=pipelined, cancel=cancel)
+        downmix = self._downmix()
+        blocks = stream_audio(
+            path, self.sample_rate, downmix=downmix, pipelined=pipelined, cancel=cancel
+        )
         if watch is not None:
             blocks = _watched(blocks, self.sample_rate, watch)
-        return self._predict_blocks(path, blocks, segments=segments)
+        try:
+            return self._predict_blocks(path, blocks, downmix, segments=segments)
+        except CheckpointError as error:
+            # The model was fine with other sound, so this file alone fails.
+            raise AudioError(f"{path}: {error}", "not_finite") from None
 
     def _predict_blocks(
-        self, path: Path, blocks: Iterable[Samples], *, segments: bool
+        self, path: Path, blocks: Iterable[Samples], downmix: Downmix, *, segments: bool
     ) -> Prediction:
         """Label and segments are predicted from windows of their own, on the same frames."""
         sound = SampleCounter(blocks)
@@ -230,6 +247,7 @@ class Classifier:
             if timeline:
                 timeline.add(frames)
         decisions, duration_seconds = clip.finish(), sound.num_samples / self.sample_rate
+        self._note_band(downmix)
         (chosen,), (abstained,) = decisions.indices(), decisions.abstained
         return Prediction(
             path,
@@ -241,7 +259,16 @@ class Classifier:
             task=self.spec.task,
             abstained=abstained,
             segments=timeline.finish(duration_seconds) if timeline else None,
+            notes=tuple(downmix.notes),
         )
+
+    def _note_band(self, downmix: Downmix) -> None:
+        """Logs once how much of the band of a sound the features keep."""
+        if self._has_noted_band or downmix.sample_rate is None:
+            return
+        if band := describe_band(downmix.sample_rate, self.spec.config.features):
+            self._has_noted_band = True
+            logger.info(f"note: {band}")
 
     def _predict_windows(
         self, blocks: Iterable[Samples], step_frames: int, *, eager: bool

@@ -3,7 +3,7 @@
 import numpy as np
 
 from earmark.features.levels import window_levels_db
-from earmark.features.windows import EVALUATION_BATCH, WindowCutter
+from earmark.features.windows import WindowCutter, evaluation_batch
 from earmark.inference.backend import Backend
 from earmark.models.spec import ModelSpec
 from earmark.system.shapes import Float, Float32
@@ -31,6 +31,7 @@ class ClipPredictor:
     def __init__(self, spec: ModelSpec, backend: Backend) -> None:
         self._spec, self._backend = spec, backend
         self._cutter = WindowCutter(spec.window_frames, spec.step_frames())
+        self._batch = evaluation_batch(spec.config.features.n_mels, spec.window_frames)
         self._pending: list[np.ndarray] = []
         self._logits: list[np.ndarray] = []
         self._peak_db = -np.inf
@@ -43,9 +44,9 @@ class ClipPredictor:
         """
         _, windows = self._cutter.add(frames)
         self._pending.extend(windows)
-        while len(self._pending) >= EVALUATION_BATCH:
-            self._run(self._pending[:EVALUATION_BATCH])
-            del self._pending[:EVALUATION_BATCH]
+        while len(self._pending) >= self._batch:
+            self._run(self._pending[: self._batch])
+            del self._pending[: self._batch]
         return self
 
     def finish(self) -> Decisions:

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 
 from earmark.errors import CheckpointError, ConfigError, needs_extra
-from earmark.models.spec import ModelSpec, read_spec
+from earmark.models.spec import TESTED_DB, ModelSpec, describe_not_finite, read_spec
 from earmark.system.parallel import default_num_workers
 from earmark.system.shapes import Float32
 
@@ -24,17 +24,26 @@ class OnnxBackend:
 
     Args:
         session: From `start_session`.
+        source: The file, for messages.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, source: str) -> None:
         # What it returns depends on the graph.
         self._session: Any = session
+        self._source = source
 
     def __call__(
         self, windows: Float32[np.ndarray, "windows mels frames"]
     ) -> Float32[np.ndarray, "windows outputs"]:
-        """Logits of windows."""
-        (logits,) = self._session.run([LOGITS], {LOG_MEL: windows[:, None]})
+        """Logits of windows.
+
+        Raises:
+            CheckpointError: ONNX Runtime cannot compute them.
+        """
+        try:
+            (logits,) = self._session.run([LOGITS], {LOG_MEL: windows[:, None]})
+        except Exception as error:  # noqa: BLE001 - its errors have no common base
+            raise CheckpointError(f"{self._source}: cannot be run: {_line(error)}") from None
         return logits
 
 
@@ -73,15 +82,19 @@ def read_onnx(
         num_threads: As for `start_session`.
 
     Raises:
-        CheckpointError: The file is damaged or not earmark's.
+        CheckpointError: The file is damaged or not earmark's, or gives logits that are not finite.
         MissingExtraError: The extra ``onnx`` is not installed.
     """
     session = start_session(content, source, num_threads)
     spec, _ = read_spec(session.get_modelmeta().custom_metadata_map, source)
-    if session.get_inputs()[0].name == WAVEFORM:
+    if WAVEFORM in [one.name for one in session.get_inputs()]:
         session = start_session(_inner_network(content, source), source, num_threads)
     _check_shapes(session, spec, source)
-    return spec, OnnxBackend(session)
+    backend = OnnxBackend(session, source)
+    window = np.full((1, spec.config.features.n_mels, spec.window_frames), TESTED_DB, np.float32)
+    if not np.isfinite(backend(window)).all():
+        raise CheckpointError(describe_not_finite(source))
+    return spec, backend
 
 
 def start_session(
@@ -105,8 +118,9 @@ def start_session(
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - its errors have no common base
-        reason = str(error).replace("\n", " ")
-        raise CheckpointError(f"{source}: not an ONNX model that runs here: {reason}") from None
+        raise CheckpointError(
+            f"{source}: not an ONNX model that runs here: {_line(error)}"
+        ) from None
 
 
 def _inner_network(content: bytes, source: str) -> bytes:
@@ -117,7 +131,13 @@ def _inner_network(content: bytes, source: str) -> bytes:
         extractor = onnx.utils.Extractor(onnx.load_from_string(content))
         return extractor.extract_model([LOG_MEL], [LOGITS]).SerializeToString()
     except Exception as error:  # noqa: BLE001 - the file is untrusted
-        raise CheckpointError(f"{source}: contains no network of earmark's: {error}") from None
+        raise CheckpointError(
+            f"{source}: contains no network of earmark's: {_line(error)}"
+        ) from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _check_shapes(session: onnxruntime.InferenceSession, spec: ModelSpec, source: str) -> None:

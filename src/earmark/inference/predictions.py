@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from earmark.inference.segmentation.segments import Segment
+from earmark.audio.source import Note
+from earmark.inference.segmentation.segments import DECIMALS, Segment
 from earmark.system.shapes import Float64
 from earmark.tasks.decision_rule import Reason
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task
@@ -28,6 +29,7 @@ class Prediction:
         task: What the labels mean.
         abstained: Why the model abstained; None where it decided.
         segments: When each label is heard; None where this was not requested.
+        notes: What was noticed in the file.
 
     Example:
         >>> Prediction(Path("a.wav"), ("speech",), {"music": 0.25, "speech": 0.75}, 30.0).label
@@ -41,6 +43,7 @@ class Prediction:
     task: Task = BINARY
     abstained: Reason | None = None
     segments: tuple[Segment, ...] | None = None
+    notes: tuple[Note, ...] = ()
 
     def __repr__(self) -> str:
         fields = [f"{str(self.path)!r}", f"label={self.label!r}"]
@@ -65,6 +68,24 @@ class Prediction:
         """
         return None if self.abstained else ";".join(self.labels)
 
+    @property
+    def seconds_by_label(self) -> dict[str, float] | None:
+        """Label to the seconds of its segments; None where segments were not requested.
+
+        Example:
+            >>> segments = (Segment(0.0, 12.5, "music", 0.98), Segment(14.0, 20.0, "music", 0.7))
+            >>> probabilities = {"music": 0.9, "speech": 0.1}
+            >>> one = Prediction(Path("a.wav"), ("music",), probabilities, 20.0, segments=segments)
+            >>> one.seconds_by_label
+            {'music': 18.5, 'speech': 0.0}
+        """
+        if self.segments is None:
+            return None
+        seconds = dict.fromkeys(self.probabilities, 0.0)
+        for one in self.segments:
+            seconds[one.label] += one.end - one.start
+        return {label: round(total, DECIMALS) for label, total in seconds.items()}
+
     def to_dict(self) -> dict[str, Any]:
         """What ``predict --json`` prints."""
         several = self.task is MULTI_LABEL
@@ -77,6 +98,9 @@ class Prediction:
         }
         if self.segments is not None:
             document["segments"] = [one.to_dict() for one in self.segments]
+            document["seconds_by_label"] = self.seconds_by_label
+        if self.notes:
+            document["notes"] = [one._asdict() for one in self.notes]
         return document
 
 

@@ -92,7 +92,7 @@ def _read_csv(path: Path, labels: Sequence[str]) -> Iterator[Row]:
 
 
 def _write_json_lines(file: BinaryIO, rows: Iterable[Row], labels: Sequence[str]) -> None:
-    file.writelines(json.dumps(row).encode() + b"\n" for row in rows)
+    file.writelines(json.dumps(row, allow_nan=False).encode() + b"\n" for row in rows)
 
 
 def read_json_lines(path: Path, labels: Sequence[str] = ()) -> Iterator[Row]:

@@ -168,7 +168,7 @@ class ResultTable:
         if self._waiting:
             atomic_write(
                 self._piece(self._num_pieces),
-                "".join(f"{json.dumps(one)}\n" for one in self._waiting),
+                "".join(f"{json.dumps(one, allow_nan=False)}\n" for one in self._waiting),
             )
             self._num_pieces += 1
             self._waiting = []

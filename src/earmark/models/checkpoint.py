@@ -16,14 +16,24 @@ from torch import Tensor
 
 from earmark.errors import CheckpointError, ConfigError
 from earmark.models.architectures.registry import AudioModel, InputShape, build_model, refuse_unused
+from earmark.models.architectures.summary import summarize
 from earmark.models.pretrained import find_model
 from earmark.models.run_folder import RunFolder
-from earmark.models.spec import METADATA_KEY, ModelSpec, read_spec
+from earmark.models.spec import (
+    METADATA_KEY,
+    TESTED_DB,
+    ModelSpec,
+    describe_not_finite,
+    read_spec,
+    require_small_windows,
+)
 from earmark.system.files import atomic_write
 
 _MODEL = "model."
 _OPTIMIZER = "optimizer."
 _AVERAGE = "average."
+MAX_LAYER_VALUES = 1 << 26
+"""Values of the output of a layer for one window: a quarter of a gigabyte."""
 
 
 def new_network(spec: ModelSpec) -> AudioModel:
@@ -43,7 +53,7 @@ def require_network(spec: ModelSpec) -> None:
         ConfigError: A setting does not fit it.
     """
     with torch.device("meta"):
-        new_network(spec)
+        _require_small_layers(new_network(spec), spec)
 
 
 def require_short_windows(spec: ModelSpec) -> None:
@@ -67,6 +77,28 @@ def _network(spec: ModelSpec) -> AudioModel:
     """The network of a specification, for weights that exist."""
     shape = InputShape(spec.config.features.n_mels, spec.window_frames)
     return build_model(spec.config.model, shape, spec.num_outputs)
+
+
+def _require_small_layers(network: AudioModel, spec: ModelSpec) -> None:
+    """Checks, on the device without memory, that one window fits in memory."""
+    require_small_windows(spec.config.features.n_mels, spec.window_frames)
+    shape = InputShape(spec.config.features.n_mels, spec.window_frames)
+    largest = max(math.prod(layer.output_size) for layer in summarize(network, shape))
+    if largest > MAX_LAYER_VALUES:
+        raise ConfigError(
+            f"a layer has {largest:,} values for a window of {spec.window_frames:,} frames, more "
+            f"than {MAX_LAYER_VALUES:,}; use shorter windows or fewer channels"
+        )
+
+
+def _require_finite(network: AudioModel, spec: ModelSpec, name: str) -> AudioModel:
+    """The network, if its logits of a constant window are finite."""
+    window = torch.full((1, 1, spec.config.features.n_mels, spec.window_frames), TESTED_DB)
+    with torch.inference_mode():
+        is_finite = bool(torch.isfinite(network(window)).all())
+    if not is_finite:
+        raise CheckpointError(describe_not_finite(name))
+    return network
 
 
 @dataclass(frozen=True)
@@ -93,13 +125,15 @@ class Checkpoint:
         """The network with its weights, in evaluation mode, on the CPU.
 
         Raises:
-            CheckpointError: The weights do not fit the settings.
+            CheckpointError: The weights do not fit the settings, or give logits that are not
+                finite.
         """
         weights = dict(self.model)
         try:
             # Sizes only, at first: a damaged file may ask for more memory than there is.
             with torch.device("meta"):
                 _network(self.spec).load_state_dict(weights, assign=True)
+                _require_small_layers(_network(self.spec), self.spec)
             model = _network(self.spec)
             model.load_state_dict(weights)
         except (RuntimeError, ConfigError) as error:
@@ -108,7 +142,7 @@ class Checkpoint:
                 f"{self.path or 'a new model'}: its weights do not fit its settings ({reason}); "
                 "copy the file again from where it was trained, or train again"
             ) from None
-        return model.eval()
+        return _require_finite(model.eval(), self.spec, f"{self.path or 'a new model'}")
 
     def adjust(self, settings: Sequence[str]) -> "Checkpoint":
         """The same weights with a specification that is adjusted as by `ModelSpec.adjust`."""

@@ -1,7 +1,5 @@
 """The run folder: its files, and the checks before anything is written to it."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -128,12 +126,13 @@ class RunFolder(WorkFolder):
         """
         try:
             document = json.loads(read_text(self._naming))
-            stored = document.pop("data")
+            naming = {key: document[key] for key in ("label_from", "group_from")}
+            place = self.path / document["data"]
         except FileNotFoundError:
             return {}
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, TypeError):
             raise TrainingError(f"{self._naming}: damaged; train again") from None
-        return document if (self.path / stored).resolve() == data.resolve() else {}
+        return naming if place.resolve() == data.resolve() else {}
 
     def write_log(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Writes ``log.jsonl``."""
@@ -146,10 +145,6 @@ class RunFolder(WorkFolder):
             return [json.loads(line) for line in text.splitlines()]
         except (OSError, ValueError):
             return []
-
-    def read_recordings(self) -> Sequence[Mapping[str, str]]:
-        """The rows of ``recordings.csv``."""
-        return list(csv.DictReader(io.StringIO(read_text(self.recordings), newline="")))
 
 
 def find_run(model: Path) -> RunFolder | None:

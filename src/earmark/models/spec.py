@@ -11,7 +11,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from earmark.config import MAX_WINDOW_FRAMES, Config, config_from_dict, override, rename_settings
+from earmark.config import (
+    MAX_WINDOW_FRAMES,
+    MAX_WINDOW_VALUES,
+    Config,
+    config_from_dict,
+    override,
+    rename_settings,
+)
 from earmark.errors import CheckpointError, ConfigError
 from earmark.features.windows import window_step
 from earmark.tasks.decision_rule import DecisionRule
@@ -24,6 +31,8 @@ RENAMED_FORMAT = 4
 """The first with the settings' names of today; those of older files are translated."""
 OLDEST_FORMAT = 2
 """Without a temperature, which is then 1."""
+TESTED_DB = -40.0
+"""Value of the window on which a model is tried when it is opened."""
 ADJUSTABLE = ("evaluate", "predict")
 
 
@@ -38,6 +47,8 @@ class ModelSpec:
         task: What the labels mean.
         chosen_thresholds: Probabilities from which labels are chosen; the task's own when empty.
         temperature: What the logits of clips are divided by to calibrate them; 1 leaves them.
+        silence_label: The label that silent clips had in training; None if they had no label of
+            their own.
     """
 
     config: Config
@@ -46,6 +57,7 @@ class ModelSpec:
     task: Task = BINARY
     chosen_thresholds: tuple[float, ...] = ()
     temperature: float = 1.0
+    silence_label: str | None = None
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -61,7 +73,7 @@ class ModelSpec:
     @property
     def rule(self) -> DecisionRule:
         """How the logits of clips become labels."""
-        predict = self.config.predict
+        predict, silence = self.config.predict, self.silence_label
         return DecisionRule(
             self.task,
             self.thresholds,
@@ -69,6 +81,7 @@ class ModelSpec:
             min_probability=predict.min_probability,
             silence_db=predict.silence_db,
             pooling=predict.pooling,
+            silence_label=None if silence is None else self.labels.index(silence),
         )
 
     @property
@@ -129,6 +142,8 @@ class ModelSpec:
             "thresholds": self.thresholds,
             "temperature": self.temperature,
         }
+        if self.silence_label is not None:
+            facts["silence_label"] = self.silence_label
         return json.dumps({**facts, **more}, sort_keys=True)
 
 
@@ -155,6 +170,7 @@ class _Metadata(_Format):
     task: Literal["binary", "multi_class", "multi_label"]
     thresholds: list[Annotated[float, Field(ge=0, le=1)]]
     temperature: Annotated[float, Field(ge=1e-3, le=1e3)] = 1.0
+    silence_label: str | None = None
     progress: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -164,6 +180,8 @@ class _Metadata(_Format):
         needed = len(TASKS[self.task].default_thresholds(len(self.labels)))
         if len(self.thresholds) != needed:
             raise ValueError(f"thresholds: {needed} are needed, not {len(self.thresholds)}")
+        if self.silence_label not in (None, *self.labels):
+            raise ValueError("silence_label is not one of the labels")
         return self
 
 
@@ -191,18 +209,46 @@ def read_spec(metadata: Mapping[str, str], source: str) -> tuple[ModelSpec, dict
         facts = _Metadata.model_validate(table)
         table = facts.config if version >= RENAMED_FORMAT else rename_settings(facts.config)
         config = config_from_dict(table, source=source)
+        require_small_windows(config.features.n_mels, facts.window_frames)
     except ValidationError as error:
         errors = "; ".join(_describe(item) for item in error.errors())
         raise CheckpointError(f"{source}: earmark's settings are damaged: {errors}") from None
     except ConfigError as error:
-        raise CheckpointError(str(error)) from None
+        raise CheckpointError(f"{source}: {str(error).removeprefix(f'{source}: ')}") from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{source}: earmark's settings are not JSON: {error}") from None
     labels, thresholds = tuple(facts.labels), tuple(facts.thresholds)
     spec = ModelSpec(
-        config, labels, facts.window_frames, TASKS[facts.task], thresholds, facts.temperature
+        *(config, labels, facts.window_frames, TASKS[facts.task], thresholds, facts.temperature),
+        silence_label=facts.silence_label,
     )
     return spec, facts.progress
+
+
+def require_small_windows(n_mels: int, window_frames: int) -> None:
+    """Checks, before any is made, that windows fit in memory.
+
+    Args:
+        n_mels: Bands of a window.
+        window_frames: Length of a window.
+
+    Raises:
+        ConfigError: They have too many values.
+    """
+    if n_mels * window_frames > MAX_WINDOW_VALUES:
+        raise ConfigError(
+            f"windows of {window_frames:,} frames and {n_mels} bands have more than "
+            f"{MAX_WINDOW_VALUES:,} values; use shorter ones"
+        )
+
+
+def describe_not_finite(name: str) -> str:
+    """What is wrong with a model whose logits are not finite.
+
+    Args:
+        name: The file of the model.
+    """
+    return f"{name}: its logits are not finite numbers; train again, or use another model"
 
 
 def _describe(error: Any) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from earmark.config import Config, rename_settings
-from earmark.errors import ConfigError, TrainingError
+from earmark.errors import ConfigError, DataError, TrainingError
+from earmark.system.checksums import checksum
 from earmark.system.files import atomic_write, csv_lines, read_text
 from earmark.system.hashing import content_hash
 
 WEIGHTS = "best.safetensors"
 """The file with the model of a run folder."""
+_CHECKSUM_LINE = "# recordings.csv has the checksum "
+"""Begin of the second line of ``config.toml``."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,26 @@ class WorkFolder:
         if self.recordings.exists() and _read(self.teachers) != _digest_teachers(teachers):
             raise self._another("the teachers have changed")
 
+    def read_recordings(self) -> list[dict[str, str]]:
+        """The rows of ``recordings.csv``.
+
+        Raises:
+            DataError: They are not those that were written; a folder of an earlier version is not
+                checked.
+        """
+        table = read_text(self.recordings)
+        settings = _read(self.config_file).splitlines()
+        lines = (line for line in settings if line.startswith(_CHECKSUM_LINE))
+        expected = next(lines, "").removeprefix(_CHECKSUM_LINE)
+        try:
+            rows = list(csv.DictReader(io.StringIO(table, newline="")))
+            is_whole = expected in ("", _checksum_rows(table))
+        except (ValueError, csv.Error):
+            rows, is_whole = [], False
+        if not rows or not is_whole:
+            raise DataError(f"{self.recordings}: damaged or edited; restore it, or train again")
+        return rows
+
     def _stored_settings(self) -> dict[str, Any]:
         """The tables of ``config.toml``, under the names of today."""
         return rename_settings(tomllib.loads(self.config_file.read_text(encoding="utf-8")))
@@ -127,7 +151,8 @@ class WorkFolder:
         The recordings come last: where they are missing, nothing is compared.
         """
         digests = _digest_teachers(teachers)
-        atomic_write(self.config_file, self.mark + config.to_toml())
+        line = f"{_CHECKSUM_LINE}{_checksum_rows(table)}\n"
+        atomic_write(self.config_file, self.mark + line + config.to_toml())
         if digests:
             atomic_write(self.teachers, digests)
         else:
@@ -172,6 +197,11 @@ def _without_paths(table: str) -> list[list[str]]:
         [cell for column, cell in zip(columns, row, strict=False) if column != "path"]
         for row in (columns, *rows)
     ]
+
+
+def _checksum_rows(table: str) -> str:
+    """The checksum of the cells of a table, whatever its line ends and wherever its files lie."""
+    return f"{checksum(json.dumps(_without_paths(table)).encode()):016x}"
 
 
 def _read(path: Path) -> str:

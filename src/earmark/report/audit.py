@@ -43,6 +43,9 @@ _TITLES: dict[FindingType, str] = {
     "likely_groups": "Likely groups",
     "unbalanced": "Unbalanced labels",
     "shortcut": "Shortcuts",
+    "similar_names": "Similar names",
+    "missing_value": "Missing values",
+    "joined_labels": "Joined labels",
 }
 
 

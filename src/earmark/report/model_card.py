@@ -117,10 +117,14 @@ def _describe_teachers(teachers: Sequence[str]) -> str:
 def _use(checkpoint: Checkpoint) -> str:
     rule = checkpoint.spec.rule
     number = "any number" if checkpoint.spec.task is MULTI_LABEL else "one"
-    unsure = f" or no label reaches {rule.min_probability:g}" if rule.min_probability else ""
+    unsure = f"abstains where no label reaches {rule.min_probability:g}"
+    silence = f"silence (below {rule.silence_db:g} dBFS)"
+    doing = [f"abstains on {silence}", *([unsure] if rule.min_probability else [])]
+    if checkpoint.spec.silence_label is not None:
+        doing[0] = f"labels {silence} {_plain(checkpoint.spec.silence_label)}"
     return (
         f"To assign {number} of these labels to recordings like those of the test. The model "
-        f"abstains on silence (below {rule.silence_db:g} dBFS){unsure}; it may still label other "
+        f"{' and '.join(doing)}; it may still label other "
         f"kinds of sound. Other uses, and uses to avoid: {UNKNOWN.lower()}\n"
     )
 

@@ -3,10 +3,18 @@
 import csv
 import io
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+import xxhash
+
+from earmark.errors import ConfigError
+
+MAX_NAME_BYTES = 200
+"""Leaves room for the suffixes of temporary files, and for numbers that make names differ."""
 
 
 @contextmanager
@@ -20,7 +28,7 @@ def atomic_open(path: Path) -> Iterator[BinaryIO]:
         OSError: The file cannot be written; the error names the path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{fit_name(path.name)}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as file:
             yield file
@@ -60,6 +68,39 @@ def read_text(path: Path) -> str:
         OSError: It cannot be read.
     """
     return path.read_bytes().decode("utf-8", "surrogateescape")
+
+
+def require_utf8_names() -> None:
+    """Checks that Python reads the names of files as UTF-8, so that labels are not garbled.
+
+    Raises:
+        ConfigError: It does not; neither its UTF-8 mode nor a UTF-8 locale is on.
+    """
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower().replace("-", "") != "utf8":
+        raise ConfigError(
+            f"Python reads file names as {encoding} here, which would garble labels; set "
+            "PYTHONUTF8=1, or a UTF-8 locale such as LC_ALL=C.UTF-8"
+        )
+
+
+def fit_name(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
+    """A name that file systems accept: itself, or the end of it after a hash of the whole.
+
+    Args:
+        name: The name of a file or folder, without slashes.
+        max_bytes: Its greatest length; most file systems allow 255 bytes.
+
+    Example:
+        >>> fit_name("a.wav"), fit_name("a" * 300 + ".wav", 20)
+        ('a.wav', '23968c08_aaaaaaa.wav')
+    """
+    data = os.fsencode(name)
+    if len(data) <= max_bytes:
+        return name
+    digest = xxhash.xxh3_64_hexdigest(data)[:8]
+    # The cut may lie inside a character.
+    return f"{digest}_{data[len(digest) + 1 - max_bytes :].decode('utf-8', 'ignore')}"
 
 
 def csv_lines(rows: Iterable[Sequence[object]]) -> Iterator[str]:

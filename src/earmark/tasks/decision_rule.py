@@ -65,7 +65,9 @@ class DecisionRule:
         temperature: What logits are divided by to calibrate probabilities.
         min_probability: A chosen label that is less probable is dropped, and a clip that is left
             without any is ``unsure``.
-        silence_db: A clip whose loudest frame lies below is ``silence``, in dB of full scale.
+        silence_db: A clip whose loudest frame lies below is silent, in dB of full scale.
+        silence_label: Index of the label of silent clips, which is then certain; None abstains on
+            them with the reason ``silence``.
         pooling: How the logits of windows become those of their clip.
 
     Source:
@@ -86,6 +88,7 @@ class DecisionRule:
     min_probability: float = 0.0
     silence_db: float = -math.inf
     pooling: Pooling = "mean"
+    silence_label: int | None = None
 
     def pool(
         self,
@@ -109,7 +112,8 @@ class DecisionRule:
     @property
     def without_abstention(self) -> "DecisionRule":
         """The same rule without abstention: it decides on every clip."""
-        return replace(self, min_probability=0.0, silence_db=-math.inf)
+        silence_db = -math.inf if self.silence_label is None else self.silence_db
+        return replace(self, min_probability=0.0, silence_db=silence_db)
 
     @property
     def lane_thresholds(self) -> tuple[float, ...]:
@@ -135,6 +139,12 @@ class DecisionRule:
                 by default no clip is silence.
         """
         probabilities = self.task.probabilities(self.calibrate(logits))
+        silent = np.zeros(len(probabilities), bool)
+        if levels_db is not None:
+            silent = levels_db < self.silence_db
+        if self.silence_label is not None:
+            probabilities[silent] = np.arange(probabilities.shape[1]) == self.silence_label
+            silent = np.zeros_like(silent)
         chosen = self.task.choose(probabilities, self.thresholds)
         if self.task is MULTI_LABEL:
             confidence = np.where(chosen, probabilities, 1.0 - probabilities).min(axis=1)
@@ -142,10 +152,7 @@ class DecisionRule:
             confidence = probabilities[chosen]
         kept = chosen & (probabilities >= self.min_probability)
         unsure = chosen.any(axis=1) & ~kept.any(axis=1)
-        silent = np.zeros(len(kept), bool)
-        if levels_db is not None:
-            silent = levels_db < self.silence_db
-            kept[silent] = False
+        kept[silent] = False
         reasons = np.select([silent, np.asarray(unsure)], ["silence", "unsure"], "").tolist()
         return Decisions(
             probabilities, kept, tuple(reason or None for reason in reasons), confidence

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from earmark.config import config_from_dict
 from earmark.data.dataset import Batch
+from earmark.data.names import normalize
 from earmark.data.recording import SPLIT_TITLES
 from earmark.errors import CheckpointError, ConfigError
 from earmark.models.checkpoint import load_checkpoint, require_short_windows
@@ -111,7 +112,7 @@ def load_teachers(spec: ModelSpec, table: str, runtime: Runtime) -> Teachers | N
 def _refuse_mismatch(name: str, teacher: ModelSpec, student: ModelSpec) -> None:
     pairs = {
         "front-end settings": (teacher.config.features, student.config.features),
-        "labels": (teacher.labels, student.labels),
+        "labels": tuple(tuple(map(normalize, one.labels)) for one in (teacher, student)),
         "task": (teacher.task, student.task),
         "length of windows": (teacher.window_frames, student.window_frames),
     }

@@ -14,6 +14,7 @@ from earmark.config import Config, as_config
 from earmark.data.labels import choose_task, log_data
 from earmark.data.loaders import Loaders, OrderedLoader, make_loaders
 from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.silence import find_silence_label
 from earmark.data.splits import with_splits
 from earmark.errors import FailedFile
 from earmark.evaluation.evaluate import predict_clips
@@ -154,13 +155,18 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     require_teachers(config.train.teachers)
     manifest = with_splits(manifest, config.train)
     task = choose_task(manifest, config.train)
-    log_data(manifest, task)
+    log_data(manifest, task, config.features)
     folder.refuse_misuse(config, manifest.folder, overwrite=overwrite)
     # Settings that make no network fail before the features are computed.
     require_network(ModelSpec(config, manifest.labels, crop_frames(config), task))
     features = FeatureStore(store, config.features)
     loaders = make_loaders(manifest, task, config, features, runtime)
-    spec = ModelSpec(config, manifest.labels, loaders.window_frames, task)
+    spec = ModelSpec(
+        *(config, manifest.labels, loaders.window_frames, task),
+        silence_label=find_silence_label(
+            loaders.train.dataset.clips, features, manifest.labels, config.predict.silence_db
+        ),
+    )
     require_short_windows(spec)
     table = manifest.to_csv(loaders.prepared.keys, run)
     teachers = load_teachers(spec, table, runtime)

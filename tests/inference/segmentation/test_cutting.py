@@ -268,3 +268,20 @@ def test_a_segment_after_the_end_of_the_recording_is_refused(tmp_path, rng, star
     with pytest.raises(AudioError, match=r"a\.wav: .*2\.000 s.*6\.000") as caught:
         split_audio(path, segments, tmp_path / "out", labels=LABELS)
     assert caught.value.fault == "short"
+
+
+def test_recordings_in_deep_folders_and_long_labels_are_split(tmp_path, rng, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    label = "音" * 90
+    folders = [Path(*(letter * 120 for letter in letters)) for letters in ("xyz", "wyz")]
+    recordings, files = RecordingFolders(), []
+    for folder in folders:
+        folder.mkdir(parents=True)
+        path = write(folder / ("f" * 240 + ".wav"), rng, "PCM_16")
+        segments = (Segment(0.0, 1.0, label, 0.9),)
+        files += split_audio(
+            path, segments, tmp_path / "out", labels=[label], recordings=recordings
+        )
+    assert len(set(files)) == 2
+    assert all(file.is_file() for file in files)
+    assert len({one.group for one in read_manifest(tmp_path / "out").recordings}) == 2

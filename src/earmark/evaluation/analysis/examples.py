@@ -248,11 +248,12 @@ class ExampleMaker:
 
     def _encode(self, clip: Clip, start: float, seconds: float) -> tuple[bytes | None, str]:
         """The excerpt at the sample rate of the model, as an MP3 file, or why there is none."""
-        recording, rate = self._recordings[clip.name], self._spec.config.features.sample_rate
+        recording, features = self._recordings[clip.name], self._spec.config.features
+        rate = features.sample_rate
         start += recording.excerpt.start
         end = start + max(min(seconds, MAX_SECONDS), MIN_SECONDS)
         try:
-            sound = load_audio(recording.path, rate, start=start, end=end)
+            sound = load_audio(recording.path, rate, start=start, end=end, channel=features.channel)
         except AudioError as error:
             return None, str(error)
         return encode(sound.samples, rate, "mp3", PLAYER_BIT_RATE), ""

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
+from earmark.audio.downmix import Downmix
 from earmark.audio.effects import AnySamples
 from earmark.audio.reading import stream_audio
+from earmark.config import FeatureConfig
 from earmark.data.content import Clip
 from earmark.data.dataset import AudioDataset, HeldFrames
 from earmark.data.loaders import OrderedLoader
@@ -88,7 +90,7 @@ def measure_robustness(
     """
     clips, evaluate = predictions.clips, model.spec.config.evaluate
     log_mel = LogMel(model.spec.config.features)
-    voices = _draw_voices(clips, recordings, log_mel.config.sample_rate, evaluate.seed)
+    voices = _draw_voices(clips, recordings, log_mel.config, evaluate.seed)
     degrade = functools.partial(_degrade, recordings, log_mel, voices, evaluate.seed)
     tally = _Tally(clips, model.spec)
     skipped = []
@@ -117,7 +119,7 @@ def _degrade(
     """Frames of a clip under each condition that applies to it."""
     sample_rate = log_mel.config.sample_rate
     recording = recordings[clip.name]
-    samples = _load_start(recording, sample_rate, MAX_SECONDS)
+    samples = _load_start(recording, log_mel.config, MAX_SECONDS)
     others = [voice for group, voice in voices if group != clip.group_or_name]
     digest = hashlib.sha256(clip.name.encode(errors="surrogateescape")).digest()
     sound = Sound(samples, sample_rate, (seed, int.from_bytes(digest[:8])), others)
@@ -125,11 +127,14 @@ def _degrade(
     return {name: extract_blocks([one], log_mel).frames for name, one in changed if one is not None}
 
 
-def _load_start(recording: Recording, sample_rate: int, seconds: float) -> AnySamples:
+def _load_start(recording: Recording, config: FeatureConfig, seconds: float) -> AnySamples:
     """The first seconds of a recording."""
-    num_samples = round(seconds * sample_rate)
+    num_samples = round(seconds * config.sample_rate)
     blocks: list[AnySamples] = []
-    for block in stream_audio(recording.path, sample_rate, recording.excerpt):
+    downmix = Downmix(config.channel)
+    for block in stream_audio(
+        recording.path, config.sample_rate, recording.excerpt, downmix=downmix
+    ):
         blocks.append(block)
         if sum(map(len, blocks)) >= num_samples:
             break
@@ -137,7 +142,7 @@ def _load_start(recording: Recording, sample_rate: int, seconds: float) -> AnySa
 
 
 def _draw_voices(
-    clips: Sequence[Clip], recordings: Mapping[str, Recording], sample_rate: int, seed: int
+    clips: Sequence[Clip], recordings: Mapping[str, Recording], config: FeatureConfig, seed: int
 ) -> list[tuple[str, AnySamples]]:
     """Clips to make babble of, one per group, with their groups."""
     by_group = {clip.group_or_name: clip for clip in clips}
@@ -146,7 +151,7 @@ def _draw_voices(
     for group in groups.tolist():
         with suppress(AudioError):
             recording = recordings[by_group[group].name]
-            voices.append((group, _load_start(recording, sample_rate, VOICE_SECONDS)))
+            voices.append((group, _load_start(recording, config, VOICE_SECONDS)))
     return voices
 
 

@@ -23,7 +23,7 @@ from earmark.audio.source import WHOLE
 from earmark.data.recording import SPLIT_NAMES
 from earmark.errors import AudioError
 from earmark.inference.segmentation.segments import Segment
-from earmark.system.files import atomic_open, place_below, plain_path
+from earmark.system.files import atomic_open, fit_name, place_below, plain_path
 
 BLOCK_SAMPLES = 1 << 16
 _EXACT_TYPES: dict[str, Literal["int16", "int32", "float64"]] = {
@@ -125,8 +125,9 @@ def label_folders(labels: Sequence[str]) -> dict[str, str]:
     """A folder name for each label, all different.
 
     It is the label itself, with slashes replaced and without leading dots, so that it stays inside
-    the folder. A number is appended to names that would be equal otherwise, also if they differ by
-    case only, as some file systems ignore case, and to ``train`` and the like, which name splits.
+    the folder, and shortened by `fit_name`. A number is appended to names that would be equal
+    otherwise, also if they differ by case only, as some file systems ignore case, and to ``train``
+    and the like, which name splits.
 
     Args:
         labels: The vocabulary; the same one always gives the same names.
@@ -135,7 +136,7 @@ def label_folders(labels: Sequence[str]) -> dict[str, str]:
         >>> label_folders(["rain", "rain/wind", "rain_wind"])
         {'rain': 'rain', 'rain_wind': 'rain_wind', 'rain/wind': 'rain_wind_2'}
     """
-    plain = {label: label.replace("/", "_").lstrip(".") or "_" for label in labels}
+    plain = {label: fit_name(label.replace("/", "_").lstrip(".") or "_") for label in labels}
     folders: dict[str, str] = {}
     # `read_manifest` would read a folder of such a name as a split.
     taken = set(SPLIT_NAMES)
@@ -150,8 +151,9 @@ def label_folders(labels: Sequence[str]) -> dict[str, str]:
 class RecordingFolders:
     """A folder name for each recording, all different.
 
-    It is the path, with ``__`` for slashes and without leading dots. A number is appended where an
-    earlier recording has the same name, also if they differ by case only.
+    It is the path, with ``__`` for slashes and without leading dots, shortened by `fit_name`. A
+    number is appended where an earlier recording has the same name, also if they differ by case
+    only.
 
     Example:
         >>> folders = RecordingFolders()
@@ -168,7 +170,7 @@ class RecordingFolders:
         recording = plain_path(path)
         return next(
             name
-            for name in _numbered("__".join(relative.parts).lstrip(".") or "_")
+            for name in _numbered(fit_name("__".join(relative.parts).lstrip(".") or "_"))
             if self._recordings.setdefault(name.casefold(), recording) == recording
         )
 

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from earmark.audio.reading import Samples, stream_audio
+from earmark.audio.downmix import Downmix, Samples
+from earmark.audio.reading import stream_audio
 from earmark.config import FeatureConfig
 from earmark.features.log_mel import LogMel
 from earmark.figures import BLUE, shown, to_png, to_svg
@@ -67,7 +68,7 @@ def make_overview(path: Path, log_mel: LogMel, duration_seconds: float) -> Overv
 
     def measured() -> Iterator[Samples]:
         position = 0
-        for block in stream_audio(path, config.sample_rate):
+        for block in stream_audio(path, config.sample_rate, downmix=Downmix(config.channel)):
             columns = _columns(position, len(block), num_samples, num_columns)
             np.minimum.at(lowest, columns, block)
             np.maximum.at(highest, columns, block)

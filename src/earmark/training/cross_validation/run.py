@@ -16,6 +16,7 @@ from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import Prepared, prepare_recordings, usable_clips
 from earmark.errors import ConfigError, DataError, TrainingError
 from earmark.evaluation.evaluate import require_excerpts
+from earmark.evaluation.seen_sound import report_shared_sound
 from earmark.features.store import ClipKey, FeatureStore
 from earmark.features.windows import crop_frames
 from earmark.models.checkpoint import require_network
@@ -99,6 +100,7 @@ def cross_validate(
         features = FeatureStore(store, config.features)
         prepared = prepare_recordings(manifest.recordings, features, reporter=runtime.reporter)
         manifest = _usable(manifest, task, prepared)
+        report_shared_sound(manifest, prepared.keys, features.root, runtime.reporter)
         table = manifest.to_csv(prepared.keys, folder.path)
         folder.open(config, table, teachers, overwrite=plan.overwrite)
         # The task of all recordings, whatever labels a fold holds.
@@ -146,7 +148,7 @@ def _divide(manifest: Manifest, config: Config, plan: Plan) -> tuple[Manifest, T
     spec = ModelSpec(config, manifest.labels, crop_frames(config), task)
     require_network(spec)
     require_excerpts(spec)
-    log_data(manifest, task)
+    log_data(manifest, task, config.features)
     return manifest, task
 
 

@@ -135,7 +135,7 @@ def _set_up(
             raise ConfigError(f"{name}: {error}") from None
     recordings = (*manifest.split("train"), *manifest.split("validation"))
     seen = replace(manifest, recordings=recordings)
-    log_data(seen, task)
+    log_data(seen, task, config.features)
     # Logged once, not in every trial.
     seen = replace(seen, notes=())
     keys: dict[str, ClipKey] = {}

@@ -1,0 +1,55 @@
+"""What `earmark predict` logs about results besides errors."""
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from earmark.cli.predict_files import Request
+
+logger = logging.getLogger(__name__)
+
+LONG_SECONDS = 60.0
+"""A longer recording probably has more than one thing in it."""
+
+
+class Explanations:
+    """Logs what makes results doubtful, and what the label of a long recording means.
+
+    Args:
+        pooling: How the windows of a recording are pooled to its label.
+        request: What is output.
+        as_json: Whether results are printed as JSON.
+    """
+
+    def __init__(self, pooling: str, request: "Request", *, as_json: bool) -> None:
+        self._pooling = pooling
+        self._has_explained_label = request.needs_segments
+        self._shows_seconds = request.segments and request.output is None and not as_json
+
+    def __call__(self, result: Mapping[str, Any]) -> None:
+        """Takes a result.
+
+        Args:
+            result: As ``predict --json`` prints it.
+        """
+        from earmark.audio.source import HARMFUL_NOTES
+
+        for note in result.get("notes", ()):
+            if note["kind"] in HARMFUL_NOTES:
+                logger.warning(f"{result['path']}: {note['text']}")
+        seconds = result.get("duration_seconds", 0.0)
+        if seconds > LONG_SECONDS and not self._has_explained_label:
+            self._has_explained_label = True
+            logger.info(
+                f"note: the label of a long recording is the {self._pooling} over all of its "
+                "windows; --segments shows when each label is heard, and for how long"
+            )
+        if self._shows_seconds and "seconds_by_label" in result:
+            logger.info(f"{result['path']}: {_describe(result['seconds_by_label'], seconds)}")
+
+
+def _describe(seconds_by_label: Mapping[str, float], seconds: float) -> str:
+    """Labels with their time, the longest first."""
+    ordered = sorted(seconds_by_label.items(), key=lambda one: -one[1])
+    return ", ".join(f"{label} {one:.1f} s ({one / seconds:.0%})" for label, one in ordered)
