@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from earmark.config import load_config
-from earmark.exporters.onnx_graph import build_graph
+from earmark.exporters.onnx_graph import build_graph, network_graph
 from earmark.features.windows import crop_frames
 from earmark.inference.classifier import Classifier
 from earmark.inference.onnx_backend import WAVEFORM, read_onnx, start_session
@@ -37,8 +37,9 @@ def main() -> None:
     config = load_config(settings=[f"model.name={arguments.model}"])
     spec = ModelSpec(config, ("music", "speech"), crop_frames(config))
     network = new_network(spec).eval()
-    whole = build_graph(network, spec, "waveform", "").SerializeToString()
-    inner = build_graph(network, spec, "log-mel", "").SerializeToString()
+    graph = network_graph(network, spec)
+    whole = build_graph(graph, spec, "waveform", {}).SerializeToString()
+    inner = build_graph(graph, spec, "log-mel", {}).SerializeToString()
     session = start_session(whole, "waveform", arguments.threads)
     in_onnx = Classifier(*read_onnx(inner, "log-mel", arguments.threads))
     in_torch = Classifier(spec, TorchBackend(network, torch.device("cpu")))

@@ -15,6 +15,7 @@ from earmark.evaluation.result import Evaluation
 from earmark.inference.predict import predict
 from earmark.inference.predictions import Prediction
 from earmark.report.evaluate import evaluate
+from earmark.system.numbers import counted
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
 
@@ -88,4 +89,6 @@ def _check(manifest: Manifest, runtime: Runtime, store: Path | None) -> Audit:
 def _prepare(manifest: Manifest, config: Config, runtime: Runtime, store: Path | None) -> None:
     logger.info("2. prepare: compute log-mel features")
     prepared = prepare(manifest, config, store=store, reporter=runtime.reporter)
-    logger.info(f"   {len(prepared.keys)} clips in the store, {prepared.num_computed} of them new")
+    logger.info(
+        f"   {counted(len(prepared.keys), 'clip')} in the store, {prepared.num_computed:,} new"
+    )

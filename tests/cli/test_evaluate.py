@@ -122,7 +122,7 @@ def test_a_file_name_need_not_be_unicode(earmark, evaluate, trained, tmp_path):
     bad.touch()
     rows = earmark("predict", trained, bad, "--device", "cpu")
     assert rows.exit_code == 1
-    assert f"{tmp_path}/caf\\udce9.wav\t-\t-\t-" in rows.stdout
+    assert f"{tmp_path}/caf\\udce9.wav\t(failed)\t-\t-" in rows.stdout
     assert f"{tmp_path}/caf\\udce9.wav" in rows.stderr
     tested = evaluate("-o", tmp_path / os.fsdecode(b"caf\xe9"))
     assert f"{tmp_path}/caf\\udce9/report.html" in tested.stdout

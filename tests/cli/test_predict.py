@@ -220,6 +220,17 @@ def test_segments_go_to_a_parquet_table(earmark, model, sounds, tmp_path):
     assert all(one["segments"][0]["start"] == 0.0 for one in rows)
 
 
+def test_a_table_is_replaced_only_if_that_is_said(earmark, model, sounds, tmp_path):
+    table = tmp_path / "out.csv"
+    table.write_text("my notes")
+    refused = earmark("predict", model, "in", "-o", "out.csv")
+    assert refused.exit_code == 2
+    assert "out.csv" in refused.stderr
+    assert table.read_text() == "my notes"
+    assert earmark("predict", model, "in", "-o", "out.csv", "--overwrite").exit_code == 0
+    assert len(table.read_text().splitlines()) == 5
+
+
 def test_results_of_another_model_are_not_mixed(
     earmark, model, save_model, sounds, tmp_path, monkeypatch
 ):
@@ -243,6 +254,8 @@ def test_results_of_another_model_are_not_mixed(
     [
         ((), "PATHS"),
         (("in", "--resume"), "--output"),
+        (("in", "--overwrite"), "--output"),
+        (("in", "-o", "out.csv", "--overwrite", "--resume"), "--resume"),
         (("in", "-o", "out.xlsx"), "out.xlsx"),
         (("in", "-o", "out.csv", "--segments"), "out.csv"),
         (("in", "--segments-format", "csv"), "--segments-to"),
@@ -300,6 +313,6 @@ def test_a_terminal_gets_a_table_unless_there_are_many_files(model, sounds, monk
     command = ["predict", str(model), str(sounds), "--device", "cpu"]
     cli.main(command, standalone_mode=False)
     assert "┃" in capsys.readouterr().out
-    monkeypatch.setattr("earmark.cli.predict_files.TABLE_ROWS", 3)
+    monkeypatch.setattr("earmark.cli.shown_results.TABLE_ROWS", 3)
     cli.main(command, standalone_mode=False)
     assert capsys.readouterr().out.count("\t") == 5 * 3

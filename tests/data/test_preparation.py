@@ -52,6 +52,9 @@ class Bars:
     def advance(self, steps=1, note=""):
         self.notes.append(note)
 
+    def add_sound(self, seconds):
+        pass
+
 
 @pytest.fixture
 def store(tmp_path):

@@ -8,13 +8,16 @@ import sys
 import numpy as np
 import onnx
 import pytest
+import soundfile
 import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
+from earmark.audio.reading import load_audio
 from earmark.config import load_config
 from earmark.data.demo import demo_data
-from earmark.errors import ConfigError, ExportError
+from earmark.errors import AudioError, CheckpointError, ConfigError, ExportError
 from earmark.exporters.onnx import export
-from earmark.exporters.onnx_graph import OPSET
+from earmark.exporters.onnx_graph import INTERFACE_VERSION, OPSET
 from earmark.features.log_mel import LogMel, extract
 from earmark.features.windows import cut_window
 from earmark.inference.classifier import Classifier
@@ -22,6 +25,7 @@ from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM, start_sess
 from earmark.models.architectures.registry import list_models
 from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.spec import ModelSpec
+from earmark.system.hashing import content_hash
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
 SECONDS = (0.1, 0.98, 1.0, 2.5, 4.0)
@@ -112,6 +116,10 @@ def check_graph(path, spec):
     assert json.loads(facts["thresholds"]) == list(spec.thresholds)
     assert (facts["sample_rate"], facts["temperature"]) == ("16000", "1.5")
     assert (facts["task"], facts["licence"]) == (spec.task.name, "CC0-1.0")
+    meta = start_session(path.read_bytes(), "test").get_modelmeta()
+    assert meta.version == INTERFACE_VERSION
+    for text in (*spec.labels, spec.task.title, "16000", WAVEFORM):
+        assert text in meta.description
     assert json.loads(facts["earmark"])["config"] == spec.config.to_dict()
     assert b"earmark/models" not in path.read_bytes()
 
@@ -137,6 +145,90 @@ def small(tmp_path_factory):
 def quick(monkeypatch):
     monkeypatch.setattr("earmark.exporters.onnx.PARITY_SECONDS", (1.0, 2.5))
     monkeypatch.setattr("earmark.exporters.onnx.LONG_SECONDS", 5.0)
+
+
+def test_a_waveform_shorter_than_predict_takes_is_an_error(quick, tmp_path):
+    path = export("speech-music", tmp_path / "model.onnx").path
+    session = start_session(path.read_bytes(), "test")
+    for num_samples in (0, 100, 1599):
+        with pytest.raises(InvalidArgument, match="1600 samples"):
+            session.run(None, {WAVEFORM: np.zeros((2, num_samples), np.float32)})
+        with pytest.raises(AudioError):
+            Classifier.load("speech-music").predict(np.zeros(num_samples))
+    assert session.run(None, {WAVEFORM: np.zeros((2, 1600), np.float32)})[0].shape == (2, 2)
+
+
+def test_the_model_of_the_package_is_exported_with_the_same_outputs(quick, tmp_path, rng):
+    path = export("speech-music", tmp_path / "model.onnx").path
+    original, session = Classifier.load("speech-music"), start_session(path.read_bytes(), "test")
+    with demo_data() as folder:
+        real = [load_audio(one, 16_000).samples for one in sorted(folder.rglob("*.flac"))[::20]]
+    clips = [*real, *sounds(rng, 2.5), *sounds(rng, 0.1)]
+    for clip in clips:
+        expected = list(original.predict(clip).probabilities.values())
+        (found,) = session.run(None, {WAVEFORM: clip[None]})
+        np.testing.assert_allclose(found[0], expected, atol=1e-3)
+    check_classifier(Classifier.load(path), original, _write(tmp_path / "a.wav", np.hstack(real)))
+
+
+def _write(path, samples):
+    soundfile.write(path, samples, 16_000)
+    return path
+
+
+def test_an_export_of_an_export_is_the_same_model(small, quick, tmp_path):
+    paths = [tmp_path / f"{number}.onnx" for number in range(3)]
+    export(small, paths[0], licence="MIT")
+    export(paths[0], paths[1], takes="log-mel")
+    assert export(paths[1], paths[2]).parity.largest_difference <= 1e-5
+    for path in paths[1:]:
+        assert Classifier.load(path).spec == Classifier.load(small).spec
+        facts = {one.key: one.value for one in onnx.load(path).metadata_props}
+        assert facts["licence"] == "MIT"
+        assert facts["weights_digest"] == content_hash(small)
+
+
+def test_an_earlier_export_of_the_same_model_is_replaced(quick, tmp_path):
+    path = tmp_path / "model.onnx"
+    before = export("speech-music", path, licence="MIT").num_bytes
+    assert export("speech-music", path, licence="CC-BY-4.0").num_bytes > before
+    assert export(path, path).num_bytes > before
+
+
+@pytest.mark.parametrize("there", ["text", "folder", "foreign", "other input", "other weights"])
+def test_another_file_is_replaced_only_if_that_is_said(small, quick, tmp_path, there):
+    path = tmp_path / "model.onnx"
+    if there == "text":
+        path.write_text("my notes")
+    elif there == "folder":
+        path.mkdir()
+    elif there == "foreign":
+        onnx.save(_foreign_model(), path)
+    elif there == "other input":
+        export("speech-music", path, takes="log-mel")
+    else:
+        export(small, path)
+    before = None if there == "folder" else path.read_bytes()
+    with pytest.raises(ConfigError, match=r"model\.onnx: .*--overwrite"):
+        export("speech-music", path)
+    if before is not None:
+        assert path.read_bytes() == before
+        export("speech-music", path, overwrite=True)
+        assert Classifier.load(path).spec == Classifier.load("speech-music").spec
+
+
+def _foreign_model():
+    text = "<ir_version: 10, opset_import: ['' : 18]> g (float[n] x) => (float[n] y) {y = Abs (x)}"
+    return onnx.parser.parse_model(text.replace("'", '"'))
+
+
+def test_operators_of_another_version_are_refused(quick, tmp_path):
+    path = export("speech-music", tmp_path / "old.onnx", takes="log-mel").path
+    model = onnx.load(path)
+    model.opset_import[0].version = 17
+    onnx.save(model, path)
+    with pytest.raises(CheckpointError, match=r"old\.onnx"):
+        export(path, tmp_path / "new.onnx")
 
 
 def test_the_log_mel_graph_is_the_network(small, quick, tmp_path):

@@ -403,3 +403,14 @@ def test_silence_with_a_label_is_predicted_in_whole_sounds_streams_and_segments(
     assert found.label == other
     assert [one.label for one in found.segments] == [other, "silence", other]
     assert found.seconds_by_label["silence"] == pytest.approx(5.0, abs=0.7)
+
+
+@pytest.mark.parametrize("num_files", [1, 3])
+def test_who_watches_learns_how_much_sound_is_read(write_clip, tmp_path, num_files):
+    paths = [write_clip(tmp_path / f"{number}.wav", 9.0) for number in range(num_files)]
+    seconds = []
+    predictions = Classifier.load("speech-music").predict_many(paths, watch=seconds.append)
+    assert len(list(predictions)) == num_files
+    assert sum(seconds) == pytest.approx(9.0 * num_files)
+    # Within a file, too.
+    assert len(seconds) > num_files

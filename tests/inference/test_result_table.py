@@ -31,8 +31,8 @@ def failed(number):
     return {"path": f"{number}.wav", "error": f"{number}.wav: the file is empty"}
 
 
-def write(path, rows, *, facts=FACTS, resume=False, stop=False):
-    with ResultTable(path, LABELS, facts, resume=resume) as table:
+def write(path, rows, *, stop=False, facts=FACTS, **mode):
+    with ResultTable(path, LABELS, facts, **mode) as table:
         for row in rows:
             if not table.is_done(Path(row["path"])):
                 table.add(row)
@@ -55,7 +55,7 @@ def look():
     """Opens a table; its lock is released at the end, as when a process dies."""
 
     def open_table(path, *, resume=True):
-        table = ResultTable(path, LABELS, FACTS, resume=resume)
+        table = ResultTable(path, LABELS, FACTS, resume=resume, overwrite=not resume)
         opened.append(table)
         return table
 
@@ -121,9 +121,30 @@ def test_a_finished_table_grows_with_its_list(path, tmp_path):
     assert read(path) == read(tmp_path / f"whole{path.suffix}")
 
 
-def test_without_resume_a_finished_table_is_replaced(path):
+def test_a_finished_table_is_replaced_only_if_that_is_said(path):
     write(path, [predicted(0)])
-    write(path, [predicted(1)])
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match=rf"{path.name}: .*--resume.*--overwrite"):
+        write(path, [predicted(1)])
+    assert path.read_bytes() == before
+    assert list(path.parent.glob("*.pieces*")) == []
+    write(path, [predicted(1)], overwrite=True)
+    assert [one["path"] for one in read(path)] == ["1.wav"]
+
+
+def test_a_file_that_is_no_table_is_replaced_only_if_that_is_said(path):
+    path.write_text("my notes")
+    with pytest.raises(ConfigError, match=path.name):
+        write(path, [predicted(1)])
+    assert path.read_text() == "my notes"
+    write(path, [predicted(1)], overwrite=True)
+    assert [one["path"] for one in read(path)] == ["1.wav"]
+
+
+def test_interrupted_work_can_be_started_again(path):
+    with pytest.raises(KeyboardInterrupt):
+        write(path, [predicted(0)], facts={"model": "2"}, stop=True)
+    assert write(path, [predicted(1)], overwrite=True).num_done == 0
     assert [one["path"] for one in read(path)] == ["1.wav"]
 
 
@@ -131,7 +152,7 @@ def test_work_that_replaces_a_table_replaces_it_when_it_goes_on(path):
     rows = [predicted(number) for number in range(3)]
     write(path, rows)
     with pytest.raises(KeyboardInterrupt):
-        write(path, rows[:1], stop=True)
+        write(path, rows[:1], stop=True, overwrite=True)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             write(path, [], resume=True, stop=True)
@@ -179,7 +200,7 @@ def test_work_that_replaces_a_table_does_so_even_if_it_dies_at_once(path, look):
     write(path, [predicted(0), predicted(1)])
     look(path, resume=False)._lock.release()
     with pytest.raises(KeyboardInterrupt):
-        write(path, [], stop=True)
+        write(path, [], stop=True, overwrite=True)
     assert write(path, [predicted(1)], resume=True).num_done == 0
     assert [one["path"] for one in read(path)] == ["1.wav"]
 
@@ -187,7 +208,7 @@ def test_work_that_replaces_a_table_does_so_even_if_it_dies_at_once(path, look):
 def test_work_of_others_that_died_at_once_costs_no_table(path, look):
     write(path, [predicted(0)])
     with pytest.raises(KeyboardInterrupt):
-        write(path, [], facts={"model": "2"}, stop=True)
+        write(path, [], facts={"model": "2"}, stop=True, overwrite=True)
     write(path, [predicted(1)], resume=True)
     assert [one["path"] for one in read(path)] == ["0.wav", "1.wav"]
 
@@ -237,7 +258,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one_and_the_pieces(path, 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    with ResultTable(path, LABELS, FACTS, resume=False) as table:
+    with ResultTable(path, LABELS, FACTS, overwrite=True) as table:
         table.add(predicted(1))
         with monkeypatch.context() as patch:
             patch.setattr("os.fsync", full)
@@ -370,6 +391,6 @@ def test_a_finished_table_of_another_model_is_not_resumed(tmp_path, suffix):
         write(path, [predicted(1)], facts={"model": "2"}, resume=True)
     write(path, [predicted(1)], resume=True)
     assert [one["path"] for one in read(path)] == ["0.wav", "1.wav"]
-    write(path, [predicted(2)], facts={"model": "2"})
+    write(path, [predicted(2)], facts={"model": "2"}, overwrite=True)
     write(path, [predicted(3)], facts={"model": "2"}, resume=True)
     assert [one["path"] for one in read(path)] == ["2.wav", "3.wav"]

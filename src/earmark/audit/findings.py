@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from earmark.errors import AudioFault
 from earmark.system.notebook import html_lines, html_table
+from earmark.system.numbers import counted
 
 FindingType = Literal[
     "unreadable",
@@ -109,9 +110,9 @@ class Audit:
     def headline(self) -> str:
         """One line with the number of recordings, errors and warnings."""
         counts = (
-            _count(self.num_files, "recording"),
-            _count(self.num_errors, "error"),
-            _count(self.num_warnings, "warning"),
+            counted(self.num_files, "recording"),
+            counted(self.num_errors, "error"),
+            counted(self.num_warnings, "warning"),
         )
         return "Audit of {}: {}, {}".format(*counts)
 
@@ -138,7 +139,3 @@ class Audit:
             "notes": [asdict(note) for note in self.notes],
             "labels": list(self.labels),
         }
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -15,7 +15,8 @@ from earmark.cli.options import (
     resumable,
     store_option,
 )
-from earmark.cli.printing import print_json, read_data
+from earmark.cli.printing import print_audit, read_data
+from earmark.cli.terminal import print_json
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -44,12 +45,12 @@ def check(  # noqa: PLR0913 - one per option
 ) -> None:
     """Audit a data set: faulty files, duplicates, leaks between splits, balance, shortcuts."""
     from earmark.audit.audit import check as audit_data
-    from earmark.cli.terminal import print_line
     from earmark.errors import ConfigError
     from earmark.report.audit import write_audit
 
-    if page and page.is_dir():
-        raise ConfigError(f"{page} is a folder; give a file for the page, such as check.html")
+    if page and (page.is_dir() or page.suffix.lower() not in (".html", ".htm")):
+        what = "a folder" if page.is_dir() else "no name of an HTML page"
+        raise ConfigError(f"{page}: {what}; give a file for the page, such as check.html")
     manifest = read_data(data)
     audit = audit_data(manifest, config, store=store_root, reporter=reporter)
     if page:
@@ -57,8 +58,6 @@ def check(  # noqa: PLR0913 - one per option
     if as_json:
         print_json(audit.to_dict())
     else:
-        for finding in audit.by_severity:
-            print_line(str(finding))
-        print_line(f"{audit.headline} ({manifest.summary()})")
+        print_audit(audit, manifest.summary())
     if audit.num_errors or (strict and audit.findings):
         sys.exit(1)

@@ -14,7 +14,8 @@ from earmark.cli.options import (
     json_option,
     store_option,
 )
-from earmark.cli.printing import exit_if_skipped, print_comparison, print_json, read_test_data
+from earmark.cli.printing import exit_if_skipped, print_comparison, read_test_data
+from earmark.cli.terminal import print_json
 
 if TYPE_CHECKING:
     from earmark.system.runtime import Runtime

@@ -18,7 +18,8 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
-from earmark.cli.printing import exit_if_skipped, print_cross_validation, print_json
+from earmark.cli.printing import exit_if_skipped, print_cross_validation
+from earmark.cli.terminal import print_json
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -74,6 +75,7 @@ def cross_validate(
     **plan: Any,
 ) -> None:
     """Test every recording with networks trained without its fold."""
+    from earmark.system.numbers import counted
     from earmark.training.cross_validation.run import Plan
     from earmark.training.cross_validation.run import cross_validate as cross_validate_data
 
@@ -83,7 +85,7 @@ def cross_validate(
     else:
         print_cross_validation(found)
     if found.failures:
-        logger.warning(f"{len(found.failures)} folds failed; they are named above")
+        logger.warning(f"failed: {counted(len(found.failures), 'fold')}, named above")
     exit_if_skipped(found.skipped)
     if found.failures:
         sys.exit(1)

@@ -19,10 +19,9 @@ from earmark.cli.printing import (
     exit_if_skipped,
     print_analysis,
     print_evaluation,
-    print_json,
     read_test_data,
 )
-from earmark.cli.terminal import print_line
+from earmark.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
     from earmark.system.runtime import Runtime

@@ -1,16 +1,15 @@
 """The command that exports a model."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from earmark.cli.options import guarded, json_option, model_argument
-from earmark.cli.terminal import print_line
+from earmark.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
-    from earmark.exporters.onnx_graph import GraphInput
+    from earmark.exporters.description import GraphInput
     from earmark.system.progress import Reporter
 
 
@@ -34,21 +33,24 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--licence",
-    default="not stated",
-    show_default=True,
     help="Licence of the weights, for the metadata.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace the file, whatever it is.")
 @json_option
-def export(
+def export(  # noqa: PLR0913 - one per option
     model: Path,
     output: Path,
     takes: "GraphInput",
-    licence: str,
+    licence: str | None,
+    overwrite: bool,
     as_json: bool,
     reporter: "Reporter",
 ) -> None:
-    """Export a model to ONNX, after comparing its outputs with those of PyTorch."""
+    """Export a model to ONNX, after comparing its outputs with those of the original."""
     from earmark.exporters.onnx import export as export_model
 
-    exported = export_model(model, output, takes=takes, licence=licence)
-    print_line(json.dumps(exported.to_dict()) if as_json else str(exported))
+    exported = export_model(model, output, takes=takes, licence=licence, overwrite=overwrite)
+    if as_json:
+        print_json(exported.to_dict())
+    else:
+        print_line(str(exported))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.options import configured, given, guarded, json_option
-from earmark.cli.printing import print_json
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -24,7 +23,7 @@ def model() -> None:
 @json_option
 def list_architectures(as_json: bool, reporter: "Reporter") -> None:
     """List the registered architectures and their cost at the default settings."""
-    from earmark.cli.terminal import print_table
+    from earmark.cli.terminal import print_json, print_table
     from earmark.config import Config
     from earmark.features.windows import crop_frames
     from earmark.models.architectures.registry import InputShape
@@ -50,7 +49,7 @@ def list_architectures(as_json: bool, reporter: "Reporter") -> None:
 @configured
 def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
     """Print the layers of MODEL, or of the settings: output sizes, parameters, multiply-adds."""
-    from earmark.cli.terminal import print_table
+    from earmark.cli.terminal import print_line, print_table
     from earmark.errors import ConfigError
     from earmark.features.windows import crop_frames
     from earmark.models.architectures.registry import InputShape
@@ -82,4 +81,4 @@ def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
     print_table(title, ("layer", "type", "output", "parameters", "multiply-adds"), rows)
     parameters = sum(one.num_parameters for one in layers)
     multiply_adds = sum(one.num_multiply_adds for one in layers)
-    click.echo(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds per window")
+    print_line(f"{parameters:,} parameters, {multiply_adds:,} multiply-adds per window")

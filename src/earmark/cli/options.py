@@ -24,6 +24,7 @@ COMMAND_LINE = "earmark.command_line"
 """Where a Click context keeps the words of the command line."""
 INTERRUPTED = 130
 READER_GONE = 141
+SAME_COMMAND = "the same command"
 
 Function = Callable[..., None]
 
@@ -33,9 +34,7 @@ def guarded(function: Function) -> Function:
     return _guard(function, lambda _: "")
 
 
-def resumable(
-    how: str = "the same command", *, kept_in: str = ""
-) -> Callable[[Function], Function]:
+def resumable(how: str = SAME_COMMAND, *, kept_in: str = "") -> Callable[[Function], Function]:
     """`guarded` for a command that continues where it was interrupted.
 
     Args:
@@ -44,7 +43,8 @@ def resumable(
     """
 
     def hint(options: Mapping[str, object]) -> str:
-        is_lost = options.get("overwrite") or (kept_in and options[kept_in] is None)
+        starts_again = options.get("overwrite") and how == SAME_COMMAND
+        is_lost = starts_again or (kept_in and options[kept_in] is None)
         return "" if is_lost else f"; resume with {how}"
 
     return lambda function: _guard(function, hint)
@@ -54,14 +54,21 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
     """Wraps a command; `hint` tells from its parameters how to resume it."""
 
     @click.option("--quiet", is_flag=True, help="Show warnings only.")
-    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    @click.option(
+        "--debug",
+        is_flag=True,
+        help="Show the traceback of an error, and what decoders print about damaged files.",
+    )
     @functools.wraps(function)
     def run(*args: object, quiet: bool, debug: bool, **options: object) -> None:
-        from earmark.cli.terminal import TerminalReporter, printable
+        from earmark.cli.native_output import hide_native_output
+        from earmark.cli.terminal import TerminalReporter, print_line, printable
         from earmark.system.files import require_utf8_names
         from earmark.system.memory import keep_freed_memory
 
         _open_streams()
+        if not debug:
+            hide_native_output()
         reporter = TerminalReporter(quiet=quiet)
         verb = click.get_current_context().command_path.partition(" ")[2]
         try:
@@ -70,7 +77,7 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
                 keep_freed_memory()
                 function(*args, reporter=reporter, **options)
         except KeyboardInterrupt:
-            click.echo(f"earmark: interrupted{hint(options)}", err=True)
+            print_line(f"earmark: interrupted{hint(options)}", err=True)
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
             _drop_output()
@@ -80,8 +87,9 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
         except Exception as error:  # noqa: BLE001 - a bug, too, is one line; --debug shows it
             if debug:
                 traceback.print_exc()
-            click.echo(f"earmark: {printable(_describe(error))}", err=True)
+            print_line(f"earmark: {_describe(error)}", err=True)
             if options_that_work := getattr(error, "options", ""):
+                # On one line, so that it can be copied.
                 click.echo(
                     f"earmark: try: {printable(_command_line())} {options_that_work}", err=True
                 )

@@ -38,6 +38,7 @@ _folder = click.Path(path_type=Path)
 )
 @click.option("-o", "--output", type=_folder, help="Table of results: .csv, .jsonl or .parquet.")
 @click.option("--resume", is_flag=True, help="Skip files that are in the table already.")
+@click.option("--overwrite", is_flag=True, help="Replace the table, whatever file it is.")
 @raw_options
 @device_option
 @json_option

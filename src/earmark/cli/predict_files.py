@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from earmark.cli.explanations import Explanations
-from earmark.cli.printing import print_json, result_table
+from earmark.cli.shown_results import ShownResults
 from earmark.cli.terminal import print_line
 from earmark.errors import ConfigError
+from earmark.system.numbers import counted
 
 if TYPE_CHECKING:
     from earmark.errors import FailedFile
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TABLE_ROWS = 100
-"""Most files that are printed as one table; the results of more are printed one by one."""
 COUNTED_FILES = 10_000
 """Most files that are counted before work starts, so that the bar can show the time left."""
 STANDARD_INPUT = Path("-")
@@ -49,6 +46,7 @@ class Request:
         split_to: Folder for the sound of the segments.
         output: Table of the results.
         resume: Whether to resume this table.
+        overwrite: Whether to replace what is there.
         folders: Names of the recordings' folders below ``split_to``.
     """
 
@@ -59,6 +57,7 @@ class Request:
     split_to: Path | None = None
     output: Path | None = None
     resume: bool = False
+    overwrite: bool = False
     folders: "RecordingFolders | None" = None
 
     @property
@@ -74,6 +73,11 @@ class Request:
         """
         if self.resume and self.output is None:
             raise ConfigError("--resume: needs --output, the table to resume")
+        if self.overwrite and (self.resume or self.output is None):
+            raise ConfigError(
+                "--overwrite: replaces the table of --output, which --resume adds to; give "
+                "--output, and one of the two"
+            )
         if self.formats and self.segments_to is None:
             raise ConfigError("--segments-format: needs --segments-to, the folder for time lines")
         if {"png", "svg"} & set(self.formats):
@@ -146,11 +150,11 @@ def predict_files(
         request = dataclasses.replace(request, folders=RecordingFolders())
     with _open_table(classifier, request) as table:
         if table is not None and table.num_done:
-            logger.info(f"resuming: {table.num_done:,} files are done already")
+            logger.info(f"resuming after {counted(table.num_done, 'file')}")
         if table is not None and table.num_unknown:
             logger.warning(
-                f"{table.path}: {table.num_unknown:,} rows have no record of their files; whether "
-                "these have changed since is unknown"
+                f"{table.path}: {counted(table.num_unknown, 'row')} without a record of the file; "
+                "whether it has changed since is unknown"
             )
         remaining = files if table is None else _remaining(files, table, request.folders)
         num_files, num_failed = _predict_and_show(
@@ -160,10 +164,11 @@ def predict_files(
             table.finish()
             num_files, num_failed = num_files + table.num_done, table.num_failed
             if not as_json:
-                print_line(f"{num_files:,} files, {num_failed:,} of them failed: {table.path}")
+                failed = f", {num_failed:,} of them failed" if num_failed else ""
+                print_line(f"{counted(num_files, 'file')}{failed}: {table.path}")
     if not num_files or num_failed:
         logger.warning(
-            f"could not be predicted: {num_failed:,} of {num_files:,} files"
+            f"could not be predicted: {num_failed:,} of {counted(num_files, 'file')}"
             if num_files
             else "no sound files found"
         )
@@ -195,13 +200,14 @@ def _predict_and_show(
 
     counted = list(itertools.islice(files, COUNTED_FILES))
     total = len(counted) if len(counted) < COUNTED_FILES else None
-    shown = _Shown(request, as_json=as_json, num_files=total)
+    shown = ShownResults(request, as_json=as_json, num_files=total)
     explain = Explanations(classifier.spec.config.predict.pooling, request, as_json=as_json)
     # Lines on a terminal would mix with the bar, and show progress themselves.
     bars = SILENT if shown.are_lines_on_terminal else reporter
     num_files = num_failed = 0
     with bars.track("predict", total) as task:
-        for result in _predict(classifier, itertools.chain(counted, files), request):
+        found = _predict(classifier, itertools.chain(counted, files), request, task.add_sound)
+        for result in found:
             num_files += 1
             task.advance(note=Path(result.path).name)
             facts = result.to_dict()
@@ -217,7 +223,10 @@ def _predict_and_show(
 
 
 def _predict(
-    classifier: "Classifier", files: Iterable[tuple[Path, Path]], request: Request
+    classifier: "Classifier",
+    files: Iterable[tuple[Path, Path]],
+    request: Request,
+    watch: Callable[[float], None],
 ) -> "Iterator[Result]":
     """Results under the names of `find_files`, each after its own files are written."""
     from earmark.errors import FailedFile
@@ -231,8 +240,9 @@ def _predict(
             yield path
 
     # In a table that is resumed, a single file that crashes here would never get its row.
+    is_isolated = request.output is not None
     results = classifier.predict_many(
-        paths(), segments=request.needs_segments, isolated=request.output is not None
+        paths(), segments=request.needs_segments, isolated=is_isolated, watch=watch
     )
     for result in results:
         name = names.get(Path(result.path), Path(result.path))
@@ -308,52 +318,8 @@ def _open_table(classifier: "Classifier", request: Request) -> "ResultTable | nu
         "predict": classifier.spec.config.predict.model_dump(mode="json"),
         "segments": request.segments,
     }
-    return ResultTable(request.output, classifier.labels, facts, resume=request.resume)
-
-
-class _Shown:
-    """Results on standard output: a table at the end, or lines at once; nothing if -o is given.
-
-    Args:
-        request: What is output.
-        as_json: Whether lines are JSON.
-        num_files: How many there will be, if known.
-    """
-
-    def __init__(self, request: Request, *, as_json: bool, num_files: int | None) -> None:
-        on_terminal, few = sys.stdout.isatty(), num_files is not None and num_files <= TABLE_ROWS
-        self._columns, self._rows = result_table(segments=request.segments)
-        self._waiting: list[Result] | None = None
-        self._print: Callable[[Result], None] | None = None
-        if as_json:
-            self._print = lambda result: print_json(result.to_dict())
-        elif request.output is None and on_terminal and few:
-            self._waiting = []
-        elif request.output is None:
-            self._print_cells(self._columns)
-            self._print = self._print_rows
-        self.are_lines_on_terminal = on_terminal and self._print is not None
-
-    def add(self, result: "Result") -> None:
-        """Prints a result, now or at the end."""
-        if self._waiting is not None:
-            self._waiting.append(result)
-        elif self._print is not None:
-            self._print(result)
-
-    def end(self) -> None:
-        """Prints the table, if there is to be one."""
-        from earmark.cli.terminal import print_table
-
-        if self._waiting is not None:
-            rows = [row for result in self._waiting for row in self._rows(result)]
-            print_table("", self._columns, rows)
-
-    def _print_rows(self, result: "Result") -> None:
-        for row in self._rows(result):
-            self._print_cells(row)
-
-    def _print_cells(self, cells: Iterable[str]) -> None:
-        from earmark.cli.terminal import printable
-
-        click.echo("\t".join(map(printable, cells)))
+    return ResultTable(
+        *(request.output, classifier.labels, facts),
+        resume=request.resume,
+        overwrite=request.overwrite,
+    )

@@ -13,8 +13,8 @@ from earmark.cli.options import (
     json_option,
     resumable,
 )
-from earmark.cli.printing import exit_if_skipped, print_json, read_data
-from earmark.cli.terminal import print_line
+from earmark.cli.printing import exit_if_skipped, read_data
+from earmark.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -48,6 +48,7 @@ def prepare(
 ) -> None:
     """Compute the log-mel features of a data set into a store on disk."""
     import earmark.data.preparation
+    from earmark.system.numbers import counted
 
     prepared = earmark.data.preparation.prepare(
         read_data(data), config, store=store, verify=verify, reporter=reporter
@@ -55,6 +56,6 @@ def prepare(
     if as_json:
         print_json(prepared.to_dict())
     else:
-        count = f"{len(prepared.keys)} clips stored, {prepared.num_computed} of them new"
+        count = f"{counted(len(prepared.keys), 'clip')} stored, {prepared.num_computed:,} new"
         print_line(f"{count}, in {prepared.store}")
     exit_if_skipped(prepared.skipped)

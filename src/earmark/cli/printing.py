@@ -1,17 +1,19 @@
 """What commands print on standard output."""
 
-import json
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark.cli.options import DataSource
-from earmark.cli.terminal import print_line
+from earmark.cli.terminal import print_line, print_table
 from earmark.evaluation.metrics.formats import format_interval, format_ratio
+from earmark.system.numbers import counted
 
 if TYPE_CHECKING:
+    from earmark.audit.findings import Audit
     from earmark.data.manifest import Manifest
     from earmark.errors import FailedFile
     from earmark.evaluation.analysis.analyze import Analysis
@@ -27,12 +29,11 @@ logger = logging.getLogger(__name__)
 
 PREDICTION_COLUMNS = ("file", "label", "probability", "seconds")
 SEGMENT_COLUMNS = ("file", "start", "end", "label", "probability")
+FAILED, NOTHING = "(failed)", "(none)"
+"""In place of a label: the file could not be read; no label applies."""
+MAX_LISTED = 20
+"""Findings of each severity, or clips with errors, that are printed."""
 RATIOS = ("precision", "recall", "f1")
-
-
-def print_json(document: Any) -> None:
-    """Prints a document on one line; a number that is not finite is a bug, and no JSON."""
-    print_line(json.dumps(document, allow_nan=False))
 
 
 def read_data(data: DataSource) -> "Manifest":
@@ -60,13 +61,13 @@ def prediction_row(result: "Prediction | FailedFile") -> tuple[str, ...]:
     """The cells of a file in the order of `PREDICTION_COLUMNS`."""
     facts = result.to_dict()
     if "error" in facts:
-        return facts["path"], "-", "-", "-"
+        return facts["path"], FAILED, "-", "-"
     seconds = f"{facts['duration_seconds']:.1f}"
     if "abstained" in facts:
-        return facts["path"], f"- ({facts['abstained']})", "-", seconds
+        return facts["path"], f"({facts['abstained']})", "-", seconds
     chosen = facts.get("labels", [facts.get("label")])
     probabilities = ";".join(f"{facts['probabilities'][label]:.3f}" for label in chosen)
-    return facts["path"], ";".join(chosen) or "-", probabilities or "-", seconds
+    return facts["path"], ";".join(chosen) or NOTHING, probabilities or "-", seconds
 
 
 def segment_rows(result: "Prediction | FailedFile") -> list[tuple[str, ...]]:
@@ -78,7 +79,24 @@ def segment_rows(result: "Prediction | FailedFile") -> list[tuple[str, ...]]:
             *(one["label"], f"{one['probability']:.3f}"),
         )
         for one in facts.get("segments", ())
-    ] or [(facts["path"], "-", "-", "-", "-")]
+    ] or [(facts["path"], "-", "-", FAILED if "error" in facts else NOTHING, "-")]
+
+
+def print_audit(audit: "Audit", summary: str) -> None:
+    """Prints errors, then warnings, then notes, some of each, and the headline at the end.
+
+    Args:
+        audit: What was found.
+        summary: Of the data.
+    """
+    for severity, findings in groupby(audit.by_severity, key=lambda one: one.severity):
+        found = list(findings)
+        for finding in found[:MAX_LISTED]:
+            print_line(str(finding))
+        if len(found) > MAX_LISTED:
+            more = counted(len(found) - MAX_LISTED, f"more {severity}")
+            print_line(f"and {more}; --json and the page of -o list all")
+    print_line(f"{audit.headline} ({summary})")
 
 
 def result_table(
@@ -92,8 +110,6 @@ def result_table(
 
 def print_class_scores(scores: "Scores") -> None:
     """Prints the metrics of each label, and the ranking metrics of a multi-label task."""
-    from earmark.cli.terminal import print_table
-
     columns = (*RATIOS, "average_precision") if scores.ranks else RATIOS
     rows = [
         (label, *(format_ratio(one[key]) for key in columns), one["num_clips"])
@@ -154,10 +170,8 @@ def print_difference(baseline: str, paired: "PairedDifference") -> None:
 
 def print_comparison(found: "Comparison") -> None:
     """Prints the clips that two models predict differently, their metrics, and the difference."""
-    from earmark.cli.terminal import print_table
-
     rows = [
-        (one["path"], one["label"], one["first"] or "-", one["second"] or "-")
+        (one["path"], one["label"], one["first"] or NOTHING, one["second"] or NOTHING)
         for one in found.differing
     ]
     if rows:
@@ -180,8 +194,6 @@ def print_excerpts(excerpts: "ExcerptScores | None") -> None:
 
 def print_analysis(analysis: "Analysis") -> None:
     """Prints the metrics on degraded sound, and the worst slice."""
-    from earmark.cli.terminal import print_table
-
     if analysis.robustness:
         rows = [
             (
@@ -204,8 +216,6 @@ def print_analysis(analysis: "Analysis") -> None:
 
 def print_cross_validation(found: "CrossValidation") -> None:
     """Prints one row per fold, every clip that was predicted wrongly, and the overall metrics."""
-    from earmark.cli.terminal import print_table
-
     facts = found.to_dict()
     columns = ("seed", "fold", "clips", "correct", "accuracy", "loss", "epochs", "seconds")
     rows = [
@@ -221,13 +231,15 @@ def print_cross_validation(found: "CrossValidation") -> None:
         columns = ("file", "label", "predicted", "probability", "seeds")
         rows = [
             (
-                *(one["path"], one["label"], one["predicted"] or "-"),
+                *(one["path"], one["label"], one["predicted"] or NOTHING),
                 format_ratio(one["probability"]),
                 f"{one['num_wrong']} of {one['num_seeds']}",
             )
-            for one in facts["errors"]
+            for one in facts["errors"][:MAX_LISTED]
         ]
         print_table("Predicted wrongly", columns, rows)
+        if len(facts["errors"]) > MAX_LISTED:
+            print_line(f"and {len(facts['errors']) - MAX_LISTED:,} more; --json lists all")
     _print_pooled(facts)
     print_excerpts(found.excerpts)
 
@@ -235,7 +247,9 @@ def print_cross_validation(found: "CrossValidation") -> None:
 def _print_pooled(facts: Mapping[str, Any]) -> None:
     if "map" in facts:
         _print_ranks(facts)
-    clips = f"{facts['num_clips']} clips from {facts['num_groups']} groups"
+    clips = counted(facts["num_clips"], "clip")
+    if facts["num_groups"] != facts["num_clips"]:
+        clips += f" from {counted(facts['num_groups'], 'group')}"
     if facts["accuracy_std"] is not None:
         clips = (
             f"{facts['num_predictions']} predictions of {clips}, {len(facts['seeds'])} seeds with "
@@ -251,5 +265,5 @@ def _print_pooled(facts: Mapping[str, Any]) -> None:
 def exit_if_skipped(skipped: "Sequence[FailedFile]") -> None:
     """Exits with status 1 if files were skipped, and logs how many."""
     if skipped:
-        logger.warning(f"{len(skipped)} files were skipped; see the messages above")
+        logger.warning(f"skipped {counted(len(skipped), 'file')}; see the messages above")
         sys.exit(1)

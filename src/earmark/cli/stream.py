@@ -1,7 +1,6 @@
 """Live sound, predicted and shown window by window."""
 
 import logging
-import shutil
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earmark.cli.options import Function
-from earmark.cli.printing import print_json
+from earmark.cli.printing import NOTHING
+from earmark.cli.terminal import print_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,7 +118,7 @@ def _document(classifier: "Classifier", window: "WindowPrediction") -> dict[str,
 
 
 def _label(window: "WindowPrediction") -> str:
-    return f"- ({window.abstained})" if window.abstained else ";".join(window.labels) or "-"
+    return f"({window.abstained})" if window.abstained else ";".join(window.labels) or NOTHING
 
 
 def _cells(classifier: "Classifier", window: "WindowPrediction") -> tuple[str, ...]:
@@ -134,8 +134,10 @@ def _cells(classifier: "Classifier", window: "WindowPrediction") -> tuple[str, .
 
 
 def _free_columns() -> int:
+    from earmark.cli.terminal import terminal_width
+
     # A line that fills the terminal would wrap and could not be overwritten.
-    return shutil.get_terminal_size().columns - 1
+    return terminal_width(sys.stdout) - 1
 
 
 def _bars(classifier: "Classifier", window: "WindowPrediction", columns: int) -> str:

@@ -1,11 +1,16 @@
 """The terminal: messages and bars on standard error, tables on standard output."""
 
+import json
 import logging
+import os
 import sys
+import textwrap
+import threading
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import click
 
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
     # Imported when a bar or a table is shown: it takes as long as all else of a command's start.
     from rich.progress import Progress, TaskID
 
+USUAL_WIDTH = 80
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode's controls, lone surrogates (bytes that are not UTF-8), line and paragraph separators."""
 _TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -40,15 +46,73 @@ def _is_unprintable(one: str) -> bool:
     return turns or unicodedata.category(one) in _UNPRINTABLE
 
 
-def print_line(text: str) -> None:
-    """Prints a line for people on standard output, with names in it as `printable` shows them."""
-    click.echo(printable(text))
+@runtime_checkable
+class Stream(Protocol):
+    """What may be a terminal."""
+
+    def isatty(self) -> bool:
+        """Whether it is."""
+        ...
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+        ...
+
+
+def terminal_width(stream: Stream) -> int:
+    """The columns of the terminal behind a stream, or `USUAL_WIDTH` if they are unknown.
+
+    Not from shutil or rich, which look at the descriptors 0 to 2 of the process.
+    """
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit():
+        return int(columns) or USUAL_WIDTH
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or USUAL_WIDTH
+    except (OSError, ValueError):
+        return USUAL_WIDTH
+
+
+def wrap(text: str, stream: Stream) -> str:
+    """Text broken between words for the terminal behind a stream; as it is for any other.
+
+    A word that is longer than a line, such as a path, stays whole.
+    """
+    if not stream.isatty():
+        return text
+    wrapper = textwrap.TextWrapper(
+        terminal_width(stream), break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(wrapper.fill(line) for line in text.split("\n"))
+
+
+def print_line(text: str, *, err: bool = False) -> None:
+    """Prints a line for people, with names in it as `printable` shows them, broken between words.
+
+    Args:
+        text: The line.
+        err: Print on standard error.
+    """
+    click.echo(wrap(printable(text), sys.stderr if err else sys.stdout), err=err)
+
+
+def print_json(document: Any) -> None:
+    """Prints a document on one line; a number that is not finite is a bug, and no JSON."""
+    click.echo(printable(json.dumps(document, allow_nan=False)))
 
 
 class _BarTask:
     def __init__(self, progress: "Progress", task_id: "TaskID") -> None:
         self._progress = progress
         self._task_id = task_id
+        self._sound_seconds = 0.0
+        self._lock = threading.Lock()
+
+    def add_sound(self, seconds: float) -> None:
+        with self._lock:
+            self._sound_seconds += seconds
+            shown = timedelta(seconds=int(self._sound_seconds))
+            self._progress.update(self._task_id, sound=f"{shown} of sound")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         self._progress.update(self._task_id, advance=steps, note=printable(note))
@@ -63,9 +127,9 @@ class _MessageHandler(logging.Handler):
         text = printable(record.getMessage())
         color = "yellow" if record.levelno >= logging.WARNING else None
         if self.bar:
-            self.bar.console.print(text, style=color, markup=False)
+            self.bar.console.print(wrap(text, sys.stderr), style=color, markup=False)
         else:
-            click.secho(text, fg=color, err=True)
+            click.secho(wrap(text, sys.stderr), fg=color, err=True)
 
 
 class TerminalReporter:
@@ -101,7 +165,7 @@ class TerminalReporter:
         with _make_bar() as bar:
             self._handler.bar = bar
             try:
-                yield _BarTask(bar, bar.add_task(title, total=total, note=""))
+                yield _BarTask(bar, bar.add_task(title, total=total, note="", sound=""))
             finally:
                 self._handler.bar = None
 
@@ -121,13 +185,22 @@ def _make_bar() -> "Progress":
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[sound]}", markup=False),
         TextColumn("{task.fields[note]}", markup=False),
     )
-    console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+    console = Console(
+        stderr=True,
+        highlight=False,
+        soft_wrap=True,
+        emoji=False,
+        width=terminal_width(sys.stderr),
+    )
     return Progress(*columns, console=console, transient=True)
 
 
 PIPE_WIDTH = 10_000
+FEWEST_COLUMNS = 3
+"""What a column of a table keeps on the narrowest terminal."""
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -144,18 +217,43 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
     cells = [[printable(str(cell)) for cell in row] for row in rows]
     table = Table(title=title or None, title_justify="left", show_edge=False)
+    # A pipe has no width: the program that reads it should find whole cells.
+    width = terminal_width(sys.stdout) if sys.stdout.isatty() else PIPE_WIDTH
+    widths = _fit_columns([columns, *cells], width)
     for index, heading in enumerate(columns):
-        numeric = all(_is_number(row[index]) for row in cells)
-        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+        shown = [row[index] for row in cells if row[index] != "-"]
+        numeric = bool(shown) and all(map(_is_number, shown))
+        justify: Literal["right", "left"] = "right" if numeric else "left"
+        table.add_column(heading, justify=justify, overflow="fold", width=widths[index])
     for row in cells:
         table.add_row(*map(Text, row))
-    # A pipe has no width: the program that reads it should find whole cells.
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
     console = Console(highlight=False, emoji=False, width=width)
     with console.capture() as text:
         console.print(table, markup=False)
     # Not by the console: it would exit with its own status when the reader has closed the pipe.
     click.echo(text.get(), nl=False)
+
+
+def _fit_columns(rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Widths of the columns of a table, in which words are broken only if there is no other way.
+
+    While the table is too wide, the widest column that can be broken between words gives way; then
+    the widest of all, which is that of the paths.
+    """
+    from rich.cells import cell_len
+
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(cell_len, column)) for column in columns]
+    words = [
+        max(cell_len(word) for cell in column for word in cell.split(" ")) for column in columns
+    ]
+    # A space on both sides of each column, and a line between two.
+    room = width - 3 * len(widths) + 1
+    while sum(widths) > room and max(widths) > FEWEST_COLUMNS:
+        breakable = [i for i, wide in enumerate(widths) if wide > max(words[i], FEWEST_COLUMNS)]
+        widest = max(breakable or range(len(widths)), key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
 
 
 def _is_number(cell: str) -> bool:

@@ -18,8 +18,8 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
-from earmark.cli.printing import exit_if_skipped, print_json
-from earmark.cli.terminal import print_line
+from earmark.cli.printing import exit_if_skipped
+from earmark.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -84,6 +84,7 @@ def train(  # noqa: PLR0913 - as many as the command has options
     runtime: "Runtime",
 ) -> None:
     """Train a network, with validation after every epoch and early stopping."""
+    from earmark.cli.terminal import printable
     from earmark.data.patterns import quote
     from earmark.training.seeds import train_seeds
     from earmark.training.train import train as train_network
@@ -108,5 +109,7 @@ def train(  # noqa: PLR0913 - as many as the command has options
             print_line(one.summary())
         if len(runs) > 1:
             print_line(result.summary())
-        print_line(f"Run folder: {run}. Test it: earmark evaluate {quote(str(runs[0].run))} {data}")
+        print_line(f"Run folder: {run}")
+        # On one line, so that it can be copied.
+        click.echo(printable(f"Test it: earmark evaluate {quote(str(runs[0].run))} {data}"))
     exit_if_skipped(runs[0].skipped)

@@ -15,8 +15,7 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
-from earmark.cli.printing import print_json
-from earmark.cli.terminal import print_line
+from earmark.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -60,7 +59,7 @@ def tune(  # noqa: PLR0913 - as many as the command has options
 
     More trials make the best validation score more optimistic; trust the test score.
     """
-    from earmark.cli.terminal import print_table
+    from earmark.cli.terminal import print_table, printable
     from earmark.config import override
     from earmark.data.patterns import quote
     from earmark.training.tuning.search import tune as search
@@ -75,4 +74,5 @@ def tune(  # noqa: PLR0913 - as many as the command has options
         return
     print_table("", ("setting", "best"), result.best.rows())
     print_line(result.summary())
-    print_line(f"Train it: earmark train {data} -o RUN --from-study {quote(str(study))}")
+    # On one line, so that it can be copied.
+    click.echo(printable(f"Train it: earmark train {data} -o RUN --from-study {quote(str(study))}"))

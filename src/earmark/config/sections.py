@@ -159,8 +159,10 @@ class TrainConfig(Section):
     run, the last weights are kept, and thresholds stay at their defaults."""
     patience: Positive = 30
     """Number of epochs without a better validation loss before training stops early."""
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
-    """Minimum decrease of the validation loss that counts as an improvement."""
+    min_delta: Annotated[float, Field(ge=0)] = 0.005
+    """Minimum decrease of the validation loss that counts as an improvement, as a fraction of the
+    loss of a network that gives all labels the same probability. The weights kept are those of the
+    lowest loss in any case."""
     task: Literal["auto", "binary", "multi_class", "multi_label"] = "auto"
     """Task of the labels. `auto` depends on the data: `multi_label` if a recording has several
     labels, else `binary` for two labels and `multi_class` for more."""

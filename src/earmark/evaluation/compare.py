@@ -17,6 +17,7 @@ from earmark.evaluation.result import Evaluation, join_labels
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.run_folder import find_run
 from earmark.system.notebook import html_lines, html_table
+from earmark.system.numbers import counted
 from earmark.system.runtime import Runtime, running
 
 logger = logging.getLogger(__name__)
@@ -162,6 +163,8 @@ def compare(
         )
     left_out = names[0] ^ names[1]
     if left_out:
-        logger.warning(f"{len(left_out)} clips are left out: only one model can be tested on them")
+        logger.warning(
+            f"left out: {counted(len(left_out), 'clip')} on which only one model can be tested"
+        )
     both = tests[0].only(shared), tests[1].only(shared)
     return Comparison((str(first), str(second)), *both, len(left_out))

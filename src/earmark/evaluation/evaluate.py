@@ -32,6 +32,7 @@ from earmark.features.store import FeatureStore, default_root
 from earmark.features.windows import ExcerptGrid, WindowGrid
 from earmark.models.checkpoint import Checkpoint, require_network
 from earmark.models.spec import ModelSpec, describe_not_finite
+from earmark.system.numbers import counted
 from earmark.system.runtime import Runtime
 from earmark.system.shapes import Float64
 from earmark.tasks.task import Task
@@ -181,7 +182,7 @@ def evaluate_model(
         clips = report_copies(clips, found, manifest)
     num_left_out = len(manifest) - len(clips) - len(prepared.skipped)
     if num_left_out and not manifest.has_splits:
-        logger.info(f"note: {num_left_out} recordings seen in training are left out")
+        logger.info(f"note: left out {counted(num_left_out, 'recording')} seen in training")
     windows = AudioDataset(
         store,
         clips,

@@ -33,6 +33,7 @@ from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.evaluation.provenance import Provenance, digest_clips
 from earmark.system.files import csv_lines
 from earmark.system.notebook import html_lines, html_table
+from earmark.system.numbers import counted
 from earmark.system.shapes import Bool, Float64
 from earmark.tasks.decision_rule import DecisionRule, Decisions
 from earmark.tasks.task import BINARY, multi_hot
@@ -82,12 +83,12 @@ class Evaluation:
 
     @property
     def headline(self) -> str:
-        """The accuracy in words, such as ``Test accuracy 93.8% (15 of 16 clips, 16 groups)``."""
+        """The accuracy in words, such as ``Test accuracy 93.8% (15 of 16 clips, 9 groups)``."""
         scores = self.scores
-        return (
-            f"Test accuracy {scores.accuracy:.1%} ({scores.num_correct} of {scores.num_clips} "
-            f"clips, {scores.num_groups} groups)"
-        )
+        clips = f"{scores.num_correct} of {counted(scores.num_clips, 'clip')}"
+        if scores.num_groups != scores.num_clips:
+            clips += f", {counted(scores.num_groups, 'group')}"
+        return f"Test accuracy {scores.accuracy:.1%} ({clips})"
 
     @property
     def interval_line(self) -> str:

@@ -1,4 +1,4 @@
-"""Export to ONNX: a graph is written only if its outputs match those of PyTorch."""
+"""Export to ONNX: a graph is written only if its outputs match those of the original."""
 
 import logging
 from collections.abc import Iterator
@@ -7,18 +7,24 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import onnx
 
 from earmark.audio.reading import load_audio
 from earmark.data.demo import demo_data
 from earmark.errors import ConfigError, ExportError
-from earmark.exporters.onnx_graph import OPSET, GraphInput, build_graph
+from earmark.exporters.description import GraphInput
+from earmark.exporters.onnx_graph import OPSET, build_graph
+from earmark.exporters.original import (
+    LICENCE,
+    WEIGHTS_DIGEST,
+    Original,
+    open_original,
+    read_metadata,
+)
 from earmark.features.log_mel import LogMel, extract_blocks
 from earmark.inference.classifier import Classifier
-from earmark.inference.onnx_backend import WAVEFORM, read_onnx, start_session
-from earmark.inference.torch_backend import TorchBackend
-from earmark.models.checkpoint import load_checkpoint
+from earmark.inference.onnx_backend import LOG_MEL, WAVEFORM, read_onnx, start_session
 from earmark.system.files import atomic_write
-from earmark.system.runtime import pick_device
 from earmark.system.shapes import Float32
 from earmark.tasks.task import Rows
 
@@ -28,13 +34,14 @@ TOLERANCE = 1e-4
 """Limit of the difference of any probability."""
 PARITY_SECONDS = (0.1, 0.35, 0.98, 1.0, 1.03, 2.5, 10.0, 61.7)
 LONG_SECONDS = 600.0
+INPUTS: dict[GraphInput, str] = {"waveform": WAVEFORM, "log-mel": LOG_MEL}
 
 Batch = Float32[np.ndarray, "batch samples"]
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How closely the outputs of a graph match those of PyTorch.
+    """How closely the outputs of a graph match those of the original.
 
     Args:
         num_sounds: Number of sounds that were compared.
@@ -59,11 +66,11 @@ class Exported:
         takes: Input of the graph, ``waveform`` or ``log-mel``.
         opset: Version of the ONNX operators.
         num_bytes: Size of the file.
-        parity: The comparison with PyTorch.
+        parity: The comparison with the original.
 
     Example:
         >>> Exported(Path("a.onnx"), "waveform", 18, 70_000, Parity(17, 2e-6, 1e-4))
-        a.onnx: 70,000 bytes, takes waveform, opset 18; differs from PyTorch by up to 2.0e-06
+        a.onnx: 70,000 bytes, takes waveform, opset 18; differs by up to 2.0e-06
     """
 
     path: Path
@@ -85,7 +92,7 @@ class Exported:
     def __repr__(self) -> str:
         return (
             f"{self.path}: {self.num_bytes:,} bytes, takes {self.takes}, opset {self.opset}; "
-            f"differs from PyTorch by up to {self.parity.largest_difference:.1e}"
+            f"differs by up to {self.parity.largest_difference:.1e}"
         )
 
 
@@ -94,28 +101,34 @@ def export(
     output: Path | str,
     *,
     takes: GraphInput = "waveform",
-    licence: str = "not stated",
+    licence: str | None = None,
+    overwrite: bool = False,
 ) -> Exported:
     """Exports a model to an ``.onnx`` file that needs neither PyTorch nor earmark.
 
-    Before it is written, the outputs are compared with those of PyTorch on noise and real
-    recordings from 0.1 s to 10 minutes.
+    Before it is written, the outputs are compared with those of the original on noise and real
+    recordings from 0.1 s to 10 minutes. An earlier export of the same weights with the same input
+    is replaced.
 
     Args:
-        model: A run folder or a ``.safetensors`` file.
+        model: A run folder, a ``.safetensors`` or ``.onnx`` file, or the name of a model inside
+            the package.
         output: The ``.onnx`` file to write.
         takes: Input of the graph: ``waveform``, with the front end inside; or ``log-mel``, the
             network alone. See `earmark.exporters.onnx_graph.build_graph`.
-        licence: Licence of the weights, for the metadata.
+        licence: Licence of the weights, for the metadata; by default what an exported model
+            states.
+        overwrite: Replace the output, whatever it is.
 
     Raises:
         CheckpointError: The model cannot be opened.
-        ConfigError: The name of the output does not end in ``.onnx``, or the input is unknown.
+        ConfigError: The name of the output does not end in ``.onnx``, or another file has it; or
+            the input is unknown.
         ExportError: A probability differs by more than `TOLERANCE`; nothing is written.
 
     Example:
         >>> export("run", "model.onnx")  # doctest: +SKIP
-        model.onnx: 70,274 bytes, takes waveform, opset 18; differs from PyTorch by up to 1.9e-06
+        model.onnx: 70,274 bytes, takes waveform, opset 18; differs by up to 1.9e-06
         >>> export("run", "model.pt")
         Traceback (most recent call last):
         earmark.errors.ConfigError: model.pt: the name of an exported model must end in .onnx
@@ -125,14 +138,16 @@ def export(
         raise ConfigError(f"{path}: the name of an exported model must end in .onnx")
     if takes not in get_args(GraphInput):
         raise ConfigError(f"input {takes}: unknown; choose {' or '.join(get_args(GraphInput))}")
-    checkpoint = load_checkpoint(Path(model))
-    spec, network = checkpoint.spec, checkpoint.build()
-    logger.info("exporting, and comparing the outputs with those of PyTorch")
-    content = build_graph(network, spec, takes, licence).SerializeToString()
-    reference = Classifier(spec, TorchBackend(network, pick_device("cpu")))
+    original = open_original(model)
+    if not overwrite:
+        _refuse_other_file(path, original, takes)
+    logger.info("exporting, and comparing the outputs with those of the original")
+    origin = {LICENCE: licence or original.licence, WEIGHTS_DIGEST: original.weights_digest}
+    graph = build_graph(original.network(), original.reference.spec, takes, origin)
+    content = graph.SerializeToString()
     exported = Classifier(*read_onnx(content, str(path)))
     session = start_session(content, str(path)) if takes == "waveform" else None
-    parity = _compare(reference, exported, session)
+    parity = _compare(original.reference, exported, session)
     # Not ">", which is false for NaN.
     if not parity.largest_difference <= TOLERANCE:
         raise ExportError(
@@ -141,6 +156,26 @@ def export(
         )
     atomic_write(path, content)
     return Exported(path, takes, OPSET, len(content), parity)
+
+
+def _refuse_other_file(path: Path, original: Original, takes: GraphInput) -> None:
+    """Refuses to replace anything but an export of the same weights with the same input."""
+    if not path.exists():
+        return
+    try:
+        file = onnx.load(path, load_external_data=False)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it stays
+        reason = getattr(error, "strerror", None) or "is not an ONNX file"
+        raise _other_file(path, f"exists and {reason}") from None
+    if read_metadata(file).get(WEIGHTS_DIGEST) != original.weights_digest:
+        raise _other_file(path, "exists and is not an export of this model")
+    (found,) = (one.name for one in file.graph.input)
+    if found != INPUTS[takes]:
+        raise _other_file(path, f"exists and takes another input, {found}")
+
+
+def _other_file(path: Path, why: str) -> ConfigError:
+    return ConfigError(f"{path}: {why}; choose another name, or replace it with --overwrite")
 
 
 def _compare(reference: Classifier, exported: Classifier, session: Any) -> Parity:

@@ -9,13 +9,11 @@ per line. The values equal those of `earmark.features.log_mel`,
 `earmark.features.windows` and `earmark.tasks.decision_rule`.
 """
 
-import json
 import logging
 import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
 
 import numpy as np
 import onnx
@@ -26,25 +24,41 @@ from onnx import helper, numpy_helper, parser
 from torch import nn
 
 from earmark._version import __version__
+from earmark.exporters.description import (
+    GraphInput,
+    describe_graph,
+    describe_model,
+    least_samples,
+)
 from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
 from earmark.features.windows import window_step
 from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM
-from earmark.models.spec import METADATA_KEY, ModelSpec
+from earmark.models.spec import ModelSpec
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
 OPSET = 18
 IR_VERSION = 10
-GraphInput = Literal["waveform", "log-mel"]
+INTERFACE_VERSION = 1
+"""The ``model_version`` in the file: of the names, types and shapes of inputs and outputs."""
 
 _TYPES = {
     "float16": onnx.TensorProto.FLOAT16,
     "float32": onnx.TensorProto.FLOAT,
     "float64": onnx.TensorProto.DOUBLE,
+    "int64": onnx.TensorProto.INT64,
 }
 _FRONT_END = """
 front_end (float[batch, samples] {waveform}) => (float[windows, 1, {mels}, {frames}] {log_mel})
 {{
-    pads = Constant <value_ints = [0, {half}, 0, {half}]> ()
+    num_samples = Shape <start = 1, end = 2> ({waveform})
+    least_samples = Constant <value_ints = [{least_samples}]> ()
+    is_short = Less (num_samples, least_samples)
+    row = Cast <to = {int64}> (is_short)
+    only_row = Constant <value_ints = [0, {half}, 0, {half}]> ()
+    first_axis = Constant <value_ints = [0]> ()
+    rows = Unsqueeze (only_row, first_axis)
+    row_of_pads = Gather (rows, row)
+    pads = Squeeze (row_of_pads, first_axis)
     samples = Cast <to = {float64}> ({waveform})
     padded = Pad (samples, pads)
     hop = Constant <value_int = {hop}> ()
@@ -156,50 +170,42 @@ _PROBABILITIES = {
 
 
 def build_graph(
-    network: nn.Module, spec: ModelSpec, takes: GraphInput, licence: str
+    network: onnx.GraphProto, spec: ModelSpec, takes: GraphInput, origin: Mapping[str, str]
 ) -> onnx.ModelProto:
     """Builds and checks the graph of a model, with the specification in its metadata.
 
     Args:
-        network: In evaluation mode, on the CPU.
+        network: From `network_graph`.
         spec: Everything that the model needs besides its weights.
         takes: ``log-mel``: the network alone, from windows ``(batch, 1, mels, frames)`` in decibels
             to logits ``(batch, outputs)``. ``waveform``: the whole model, from samples
-            ``(batch, samples)`` in [-1, 1] at the model's rate, of any length, to probabilities
-            ``(batch, labels)``, one row per clip.
-        licence: Licence of the weights.
+            ``(batch, samples)`` in [-1, 1] at the model's rate to probabilities
+            ``(batch, labels)``, one row per clip. Fewer samples than `least_samples` are an error
+            of the runtime, from an index out of bounds in the node of that name.
+        origin: More metadata, about the weights.
     """
-    graph = _network_graph(network, spec)
-    if takes == "waveform":
-        graph = _surround(graph, spec)
+    graph = network if takes == "log-mel" else _surround(network, spec)
     model = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="earmark",
         producer_version=__version__,
+        model_version=INTERFACE_VERSION,
+        doc_string=describe_graph(spec, takes),
     )
-    helper.set_model_props(model, _metadata(spec, licence))
+    helper.set_model_props(model, {**describe_model(spec), **origin})
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-def _metadata(spec: ModelSpec, licence: str) -> dict[str, str]:
-    """What other programs may want to read, and the whole specification for earmark itself."""
-    return {
-        METADATA_KEY: spec.to_text(),
-        "task": spec.task.name,
-        "labels": json.dumps(spec.labels),
-        "sample_rate": str(spec.config.features.sample_rate),
-        "thresholds": json.dumps(spec.thresholds),
-        "temperature": json.dumps(spec.temperature),
-        "silence_db": json.dumps(spec.config.predict.silence_db),
-        "silence_label": json.dumps(spec.silence_label),
-        "licence": licence,
-    }
+def network_graph(network: nn.Module, spec: ModelSpec) -> onnx.GraphProto:
+    """The graph of a network in PyTorch, from windows of log-mel frames to logits.
 
-
-def _network_graph(network: nn.Module, spec: ModelSpec) -> onnx.GraphProto:
+    Args:
+        network: In evaluation mode, on the CPU.
+        spec: Everything that the model needs besides its weights.
+    """
     example = torch.zeros(2, 1, spec.config.features.n_mels, spec.window_frames)
     with _without_warnings(), torch.no_grad():
         program = torch.onnx.export(
@@ -260,6 +266,7 @@ def front_end_graph(spec: ModelSpec) -> onnx.GraphProto:
     graph = _parse(
         _FRONT_END,
         {
+            "least_samples": least_samples(spec),
             "mels": features.n_mels,
             "frames": spec.window_frames,
             "half": features.n_fft // 2,
@@ -272,6 +279,10 @@ def front_end_graph(spec: ModelSpec) -> onnx.GraphProto:
         },
     )
     hann = hann_window(features.win_length, features.n_fft)
+    for node in graph.node:
+        if node.op_type == "Gather" and "row_of_pads" in node.output:
+            # The name is all that a runtime adds to its error message.
+            node.name = f"waveform needs {least_samples(spec)} samples or more"
     # In float64: the rounding errors of two transforms in float32 would add up, and are all that is
     # in quiet bands.
     for name, table in {"hann": hann, "filterbank": mel_filterbank(features).T}.items():

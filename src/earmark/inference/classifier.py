@@ -3,7 +3,7 @@
 import functools
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,11 @@ from earmark.system.shapes import Float16
 from earmark.tasks.decision_rule import Decisions
 
 logger = logging.getLogger(__name__)
+Watch = Callable[[float], None]
+
+
+def _ignore(_seconds: float) -> None:
+    """Watches nothing."""
 
 
 class Classifier:
@@ -112,7 +117,12 @@ class Classifier:
         return self._predict_file(Path(sound), segments=segments)
 
     def predict_many(
-        self, paths: Iterable[Path | str], *, segments: bool = False, isolated: bool = False
+        self,
+        paths: Iterable[Path | str],
+        *,
+        segments: bool = False,
+        isolated: bool = False,
+        watch: Watch = _ignore,
     ) -> Iterator[Prediction | FailedFile]:
         """Predicts files in parallel; a file that fails is reported and the others go on.
 
@@ -123,6 +133,8 @@ class Classifier:
             paths: Sound files; they are asked for as the work goes on.
             segments: As for `predict`.
             isolated: Decode a single file in a process of its own, too.
+            watch: Called with the seconds of each part of a file that is predicted, from several
+                threads.
 
         Yields:
             A prediction or a failure for each file, in order.
@@ -130,12 +142,12 @@ class Classifier:
         remaining = map(Path, paths)
         first = list(itertools.islice(remaining, 2))
         if len(first) == 1 and not isolated:
-            yield self._try_to_predict(first[0], segments=segments)
+            yield self._try_to_predict(first[0], segments=segments, watch=watch)
             return
         # Threads within a file help a single one; among several files they would compete.
         pipelined, files = len(first) == 1, itertools.chain(first, remaining)
         job = functools.partial(extraction_job, pipelined=pipelined)
-        predict = functools.partial(self._try_to_predict, segments=segments)
+        predict = functools.partial(self._try_to_predict, segments=segments, watch=watch)
         with extraction_pool(self.spec.config.features) as pool:
             for _, prediction in pool.map_in_order(predict, files, job):
                 yield prediction.result()
@@ -207,15 +219,25 @@ class Classifier:
         return from_arrays(blocks, rate, self.sample_rate, downmix=downmix)
 
     def _try_to_predict(
-        self, path: Path, parts: Iterable[Features] | None = None, *, segments: bool
+        self,
+        path: Path,
+        parts: Iterable[Features] | None = None,
+        *,
+        segments: bool,
+        watch: Watch,
     ) -> Prediction | FailedFile:
         try:
-            return self._predict_file(path, parts, segments=segments)
+            return self._predict_file(path, parts, segments=segments, watch=watch)
         except AudioError as error:
             return FailedFile(path, str(error))
 
     def _predict_file(
-        self, path: Path, parts: Iterable[Features] | None = None, *, segments: bool
+        self,
+        path: Path,
+        parts: Iterable[Features] | None = None,
+        *,
+        segments: bool,
+        watch: Watch = _ignore,
     ) -> Prediction:
         """Predicts a file from the parts that a worker sends, or decodes it here."""
         if parts is not None:
@@ -225,7 +247,7 @@ class Classifier:
             blocks = stream_audio(path, self.sample_rate, downmix=downmix, pipelined=True)
             features = stream_features(blocks, self._log_mel, downmix)
         try:
-            return self._predict_features(path, features, segments=segments)
+            return self._predict_features(path, _watched(features, watch), segments=segments)
         except CheckpointError as error:
             # The model was fine with other sound, so this file alone fails.
             raise AudioError(f"{path}: {error}", "not_finite") from None
@@ -282,6 +304,14 @@ class Classifier:
                 start, end = span[0] * frame_seconds, span[-1] * frame_seconds
                 labels = tuple(self.labels[index] for index in chosen)
                 yield WindowPrediction(start, end, probabilities, labels, abstained)
+
+
+def _watched(features: Iterable[Features], watch: Watch) -> Iterator[Features]:
+    seconds = 0.0
+    for part in features:
+        yield part
+        watch(part.duration_seconds - seconds)
+        seconds = part.duration_seconds
 
 
 def load_model(

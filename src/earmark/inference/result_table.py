@@ -2,8 +2,8 @@
 
 Until the last file is done, results go to a folder beside the table, in pieces that are written
 atomically: an interruption loses at most the last piece. At the end the pieces are merged into the
-table, which is written atomically as well, and the folder is removed. Without ``resume``, a
-finished table is replaced, even if that work is interrupted and resumed itself::
+table, which is written atomically as well, and the folder is removed. With ``overwrite``, a file
+in the place of the table is replaced, even if that work is interrupted and resumed itself::
 
     results.parquet.pieces/facts.json, 000000.jsonl, 000001.jsonl, ...  ──▶  results.parquet
 
@@ -49,16 +49,23 @@ class ResultTable:
         labels: The vocabulary, which sets the columns.
         facts: What the results depend on; results with other facts are not mixed with these.
         resume: Continue the pieces of interrupted work, and a finished table.
+        overwrite: Start again in place of these, or of any other file.
 
     Raises:
-        ConfigError: As `result_format`; or there are pieces, and ``resume`` is not set; or the
-            pieces or the finished table to resume have other facts.
+        ConfigError: As `result_format`; or there are pieces or a file, and neither ``resume`` nor
+            ``overwrite`` is set; or the pieces or the finished table to resume have other facts.
         DataError: Another process is writing this table; or what is to be resumed is damaged or
             has other columns.
     """
 
     def __init__(
-        self, path: Path, labels: Sequence[str], facts: Mapping[str, Any], *, resume: bool
+        self,
+        path: Path,
+        labels: Sequence[str],
+        facts: Mapping[str, Any],
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
     ) -> None:
         self.path = path
         self._format, self._labels = result_format(path), tuple(labels)
@@ -80,6 +87,10 @@ class ResultTable:
             ) from None
         self._num_pieces = len(list(self._pieces.glob("*.jsonl")))
         try:
+            if overwrite:
+                self._remove_pieces()
+            elif not resume:
+                self._refuse_results()
             if self._keeps_table(resume=resume):
                 self._old = path
             self._index = ResultIndex(self._entries())
@@ -163,13 +174,26 @@ class ResultTable:
             self._waiting = []
         self._flushed_at = time.monotonic()
 
+    def _refuse_results(self) -> None:
+        if self._num_pieces:
+            raise ConfigError(
+                f"{self._pieces}: results of interrupted work; continue with --resume, or start "
+                "again with --overwrite"
+            )
+        if self.path.exists():
+            raise ConfigError(
+                f"{self.path}: exists; add to it with --resume, replace it with --overwrite, or "
+                "choose another name"
+            )
+
+    def _remove_pieces(self) -> None:
+        """Removes the results of interrupted work, the last first, so that no gap is left."""
+        for number in reversed(range(self._num_pieces)):
+            self._piece(number).unlink()
+        self._num_pieces = 0
+
     def _keeps_table(self, *, resume: bool) -> bool:
         """Whether the rows of a finished table stay; resumed work continues as it started."""
-        if self._num_pieces and not resume:
-            raise ConfigError(
-                f"{self._pieces}: results of interrupted work; continue with --resume, or remove "
-                "the folder"
-            )
         keeps_table = resume
         if resume and (self._pieces / _FACTS).exists():
             started = _read_facts(self._pieces / _FACTS)

@@ -11,7 +11,7 @@ from earmark.errors import TrainingError
 from earmark.models.work_folder import WEIGHTS, WorkFolder
 from earmark.system.files import atomic_write, path_from, read_text
 
-_EXTENDABLE = ("epochs", "patience")
+_EXTENDABLE = ("epochs", "patience", "min_delta")
 """Settings of ``train`` that may change when a run goes on: they only set when it ends."""
 
 

@@ -1,4 +1,4 @@
-"""Numbers that people write in tables."""
+"""Numbers that people write and read."""
 
 import math
 import re
@@ -25,3 +25,17 @@ def parse_number(text: str) -> float | None:
         return None
     number = float(stripped)
     return number if math.isfinite(number) else None
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, in words.
+
+    Args:
+        number: How many.
+        noun: What one of them is called; an "s" makes the plural.
+
+    Example:
+        >>> counted(1, "file"), counted(0, "error"), counted(12_000, "clip")
+        ('1 file', '0 errors', '12,000 clips')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -13,6 +13,9 @@ class Task(Protocol):
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Counts steps as done; shows a note beside the bar."""
 
+    def add_sound(self, seconds: float) -> None:
+        """Counts sound as read, in seconds, so that the display moves within a long file."""
+
 
 @runtime_checkable
 class Reporter(Protocol):
@@ -27,6 +30,9 @@ class SilentTask:
     """A task without a bar."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
+        """Does nothing."""
+
+    def add_sound(self, seconds: float) -> None:
         """Does nothing."""
 
 

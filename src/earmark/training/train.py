@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from earmark.config import Config, as_config
@@ -189,17 +190,33 @@ def _start_or_resume(job: _Job) -> _State:
     model.input_norm.fit(*(one.float() for one in job.loaders.train.dataset.band_statistics()))
     place(model, runtime.device)
     optimizer = Optimizer(model, train)
-    state = _State(model, optimizer, EarlyStopping(train.patience, train.min_delta))
+    state = _State(model, optimizer, _early_stopping(job.spec))
     if run.last.exists():
         checkpoint = load_checkpoint(run.last)
         model.load_state_dict(dict(checkpoint.model))
         restore_optimizer(optimizer.adamw, checkpoint.optimizer)
         if optimizer.average is not None:
             optimizer.average.load_state_dict(dict(checkpoint.average))
-        state.stopping = EarlyStopping(train.patience, train.min_delta, **checkpoint.progress)
+        state.stopping = _early_stopping(job.spec, checkpoint.progress)
         state.log = run.read_log()[: state.stopping.epoch]
         logger.info(f"resuming after epoch {state.stopping.epoch} of {run.path}")
     return state
+
+
+def _early_stopping(spec: ModelSpec, progress: Mapping[str, Any] | None = None) -> EarlyStopping:
+    """Early stopping from the start, or from the progress in a file."""
+    # Every task gives a network that knows nothing, whose logits are zero, the same loss for any
+    # target.
+    nothing, target = np.zeros((1, spec.num_outputs)), np.eye(1, len(spec.labels))
+    chance_loss = float(spec.task.losses(nothing, target)[0])
+    train, progress = spec.config.train, progress or {}
+    # Files of earlier versions do not have these.
+    counted = {
+        f"counted_{name}": progress[f"best_{name}"]
+        for name in ("loss", "epoch")
+        if f"best_{name}" in progress
+    }
+    return EarlyStopping(train.patience, train.min_delta * chance_loss, **{**counted, **progress})
 
 
 def _run_epochs(job: _Job, state: _State) -> None:
@@ -291,7 +308,12 @@ def _save(
     progress = {
         "epoch": stopping.epoch,
         "best_epoch": stopping.best_epoch,
-        **({"best_loss": stopping.best_loss} if predictions is not None else {}),
+        "counted_epoch": stopping.counted_epoch,
+        **(
+            {"best_loss": stopping.best_loss, "counted_loss": stopping.counted_loss}
+            if predictions is not None
+            else {}
+        ),
     }
     average = state.optimizer.average
     Checkpoint(

@@ -22,6 +22,7 @@ from earmark.features.windows import crop_frames
 from earmark.models.checkpoint import require_network
 from earmark.models.spec import ModelSpec
 from earmark.system.files import atomic_write
+from earmark.system.numbers import counted
 from earmark.system.parallel import default_num_workers
 from earmark.system.runtime import Runtime, running
 from earmark.tasks.task import Task
@@ -265,7 +266,7 @@ def _log(outcome: FoldResult | FoldFailure) -> None:
     else:
         logger.info(
             f"{where}  {outcome.num_correct} of {len(outcome.clips)} correct  "
-            f"{len(outcome.log)} epochs  {outcome.elapsed_seconds:.1f} s"
+            f"{counted(len(outcome.log), 'epoch')}  {outcome.elapsed_seconds:.1f} s"
         )
 
 

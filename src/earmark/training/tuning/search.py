@@ -25,6 +25,7 @@ from earmark.figures import to_png
 from earmark.models.checkpoint import require_network
 from earmark.models.spec import ModelSpec
 from earmark.system.files import atomic_write
+from earmark.system.numbers import counted
 from earmark.system.parallel import default_num_workers
 from earmark.system.progress import SILENT, Task
 from earmark.system.runtime import Runtime, running
@@ -197,7 +198,7 @@ class _Progress:
         self._shown = {one.number for one in already}
         task.advance(len(already))
         if already:
-            logger.info(f"resuming after {len(already)} trials of {job.folder.path}")
+            logger.info(f"resuming after {counted(len(already), 'trial')} of {job.folder.path}")
 
     def show(self, study: optuna.Study) -> None:
         """Logs the trials that have ended since the last call."""

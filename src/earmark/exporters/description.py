@@ -1,0 +1,49 @@
+"""What an exported file says about itself."""
+
+import json
+from typing import Literal
+
+from earmark.audio.source import MIN_SECONDS
+from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM
+from earmark.models.spec import METADATA_KEY, ModelSpec
+
+GraphInput = Literal["waveform", "log-mel"]
+
+
+def least_samples(spec: ModelSpec) -> int:
+    """The fewest samples that a model takes, as in a prediction."""
+    return round(MIN_SECONDS * spec.config.features.sample_rate)
+
+
+def describe_graph(spec: ModelSpec, takes: GraphInput) -> str:
+    """Labels, input and output, for the people who open the file."""
+    features = spec.config.features
+    if takes == "waveform":
+        signature = (
+            f"{WAVEFORM}: float32 (batch, samples) in [-1, 1], mono at {features.sample_rate} Hz, "
+            f"{least_samples(spec)} samples or more; probabilities: float32 (batch, labels), "
+            "calibrated."
+        )
+    else:
+        signature = (
+            f"{LOG_MEL}: float32 (windows, 1, {features.n_mels} mels, {spec.window_frames} "
+            f"frames) in decibels; {LOGITS}: float32 (windows, {spec.num_outputs})."
+        )
+    return (
+        f"Audio classifier by earmark, {spec.task.title}: {', '.join(spec.labels)}. {signature} "
+        f"Labels, thresholds and all settings are in the metadata."
+    )
+
+
+def describe_model(spec: ModelSpec) -> dict[str, str]:
+    """What other programs may want to read, and the whole specification for earmark itself."""
+    return {
+        METADATA_KEY: spec.to_text(),
+        "task": spec.task.name,
+        "labels": json.dumps(spec.labels),
+        "sample_rate": str(spec.config.features.sample_rate),
+        "thresholds": json.dumps(spec.thresholds),
+        "temperature": json.dumps(spec.temperature),
+        "silence_db": json.dumps(spec.config.predict.silence_db),
+        "silence_label": json.dumps(spec.silence_label),
+    }

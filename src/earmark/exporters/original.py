@@ -1,0 +1,90 @@
+"""The model that is exported, from weights in PyTorch or from an exported file."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnx.utils
+
+from earmark.errors import CheckpointError
+from earmark.exporters.onnx_graph import OPSET, network_graph
+from earmark.inference.classifier import Classifier
+from earmark.inference.onnx_backend import LOG_MEL, LOGITS, read_onnx
+from earmark.inference.torch_backend import TorchBackend
+from earmark.models.checkpoint import load_checkpoint
+from earmark.models.pretrained import find_model
+from earmark.models.run_folder import RunFolder
+from earmark.system.hashing import content_hash
+from earmark.system.runtime import pick_device
+
+LICENCE, WEIGHTS_DIGEST = "licence", "weights_digest"
+"""Keys of the metadata of an exported file that concern its weights."""
+NOT_STATED = "not stated"
+
+
+@dataclass(frozen=True)
+class Original:
+    """A model to export.
+
+    Args:
+        network: Builds the graph from windows of log-mel frames to logits, which takes seconds.
+        reference: Predicts with the original.
+        weights_digest: Of the file that first held the weights.
+        licence: Of the weights.
+    """
+
+    network: Callable[[], onnx.GraphProto]
+    reference: Classifier
+    weights_digest: str
+    licence: str = NOT_STATED
+
+
+def open_original(model: Path | str) -> Original:
+    """Opens a model to export it.
+
+    Args:
+        model: A run folder, a ``.safetensors`` or ``.onnx`` file, or the name of a model inside
+            the package.
+
+    Raises:
+        CheckpointError: It cannot be opened, or was exported with another version of ONNX's
+            operators.
+    """
+    path = find_model(model)
+    if path.suffix.lower() == ".onnx" and path.is_file():
+        return _open_exported(path)
+    checkpoint = load_checkpoint(path)
+    network = checkpoint.build()
+    reference = Classifier(checkpoint.spec, TorchBackend(network, pick_device("cpu")))
+    digest = content_hash(RunFolder(path).best if path.is_dir() else path)
+    return Original(lambda: network_graph(network, checkpoint.spec), reference, digest)
+
+
+def _open_exported(path: Path) -> Original:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
+    reference = Classifier(*read_onnx(content, str(path)))
+    file = onnx.load_from_string(content)
+    if [one.version for one in file.opset_import if not one.domain] != [OPSET]:
+        raise CheckpointError(
+            f"{path}: its operators are not those of opset {OPSET}; export the run it came from"
+        )
+    network = onnx.utils.Extractor(file).extract_model([LOG_MEL], [LOGITS]).graph
+    # Inputs among the values would get another name inside a larger graph.
+    network.ClearField("value_info")
+    network.name = "earmark"
+    metadata = read_metadata(file)
+    return Original(
+        lambda: network,
+        reference,
+        metadata.get(WEIGHTS_DIGEST) or content_hash(path),
+        metadata.get(LICENCE, NOT_STATED),
+    )
+
+
+def read_metadata(file: onnx.ModelProto) -> Mapping[str, str]:
+    """The metadata of a file."""
+    return {one.key: one.value for one in file.metadata_props}
