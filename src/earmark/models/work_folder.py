@@ -115,6 +115,7 @@ class WorkFolder:
         settings = _read(self.config_file).splitlines()
         lines = (line for line in settings if line.startswith(_CHECKSUM_LINE))
         expected = next(lines, "").removeprefix(_CHECKSUM_LINE)
+        rows: list[dict[str, str]] = []
         try:
             rows = list(csv.DictReader(io.StringIO(table, newline="")))
             is_whole = expected in ("", _checksum_rows(table))
