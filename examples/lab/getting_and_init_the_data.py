@@ -32,6 +32,11 @@ class Loaders(NamedTuple):
     labels: tuple[str, ...]
 
 
+def changed_at(path: Path) -> float:
+    """When a file was last changed: tools can set the time of modification back, but not both."""
+    return max(path.stat().st_mtime, path.stat().st_ctime)
+
+
 def serialise(data: Path, features: Path, config: FeatureConfig) -> Manifest:
     """Writes the features of every clip of DATA that are not yet there; names and skips bad files.
 
@@ -51,7 +56,7 @@ def serialise(data: Path, features: Path, config: FeatureConfig) -> Manifest:
     for recording in manifest.recordings:
         file = feature_file(recording, features)
         try:
-            if not file.exists() or file.stat().st_mtime < recording.path.stat().st_mtime:
+            if not file.exists() or file.stat().st_mtime <= changed_at(recording.path):
                 buffer = io.BytesIO()
                 frames = extract(recording.path, log_mel, recording.excerpt).frames
                 np.save(buffer, frames, allow_pickle=False)
