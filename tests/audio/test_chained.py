@@ -62,6 +62,8 @@ def test_other_channels_are_averaged(tones):
     )
 
 
-def test_equal_recordings_need_no_note(tones):
+def test_equal_recordings_are_noted_as_joined(tones):
     one = part(tones(1, 8000), 8000)
-    assert chained_source([one, one]).notes == []
+    (note,) = chained_source([one, one]).notes
+    assert note.kind == "joined"
+    assert chained_source([one]).notes == []

@@ -47,7 +47,7 @@ def chained_source(parts: Sequence[Part]) -> Source:
         channels,
         lambda excerpt: _blocks([_converted(part, rate, channels) for part in parts], excerpt),
         parts[0].codec,
-        list(_changes(parts)),
+        list(_notes(parts)),
     )
 
 
@@ -127,8 +127,13 @@ def _with_channels(block: np.ndarray, channels: int) -> np.ndarray:
     return np.repeat(mean, channels, axis=1)
 
 
-def _changes(parts: Sequence[Part]) -> Iterator[Note]:
-    """The first change of rate, and the first of the number of channels."""
+def joined_note(num_recordings: int) -> Note:
+    """The note on recordings that are read one after another."""
+    return Note("joined", f"{num_recordings} recordings")
+
+
+def _notes(parts: Sequence[Part]) -> Iterator[Note]:
+    """The first change of the rate and of the channels; without any, that parts are joined."""
     seconds: float | None = 0.0
     found: dict[str, Note] = {}
     for before, after in pairwise(parts):
@@ -143,4 +148,6 @@ def _changes(parts: Sequence[Part]) -> Iterator[Note]:
         if before.channels != after.channels:
             text = f"from {before.channels} to {after.channels}{where}"
             found.setdefault("channels", Note("channel_change", text))
-    return iter(found.values())
+    if len(parts) > 1 and not found:
+        yield joined_note(len(parts))
+    yield from found.values()

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 
 from earmark.audio import mpeg, ogg
-from earmark.audio.chained import Part, chained_source
+from earmark.audio.chained import Part, chained_source, joined_note
 from earmark.audio.declared import Layout, layouts
 from earmark.audio.libsndfile import mpeg_part, pieced_part, truncated
 from earmark.audio.source import MIN_SECONDS, Excerpt, Note, Source
@@ -69,17 +69,19 @@ def _ogg(path: Path, file: BinaryIO, size: int) -> Examined:
     links = ogg.links(file, size)
     for link in links:
         _refuse_cut_flac(path, link)
-    notes = list(_joined(len(links)))
+    notes = []
     if any(link.open_serials for link in links):
         notes.append(Note("unclosed", "its last page is missing"))
-    if any(len(link.serials) > 1 for link in links):
-        return Examined(None, tuple(notes), is_for_ffmpeg=True)
+    has_others = any(len(link.serials) > 1 for link in links)
     if len(links) < 2:
-        return Examined(None, tuple(notes))
+        return Examined(None, tuple(notes), is_for_ffmpeg=has_others)
+    by_ffmpeg = Examined(None, (*notes, joined_note(len(links))), is_for_ffmpeg=True)
+    if has_others:
+        return by_ffmpeg
     try:
         parts = [pieced_part(path, file, [range(link.start, link.end)]) for link in links]
     except soundfile.LibsndfileError:
-        return Examined(None, tuple(notes), is_for_ffmpeg=True)
+        return by_ffmpeg
     return Examined(parts, tuple(notes))
 
 
@@ -90,7 +92,7 @@ def _refuse_cut_flac(path: Path, link: ogg.Link) -> None:
 
 
 def _chunked(path: Path, file: BinaryIO, found: list[Layout]) -> Examined:
-    notes = list(_joined(len(found)))
+    notes = []
     if any(layout.declared is None for layout in found):
         notes.append(_UNDECLARED)
     stray = max(layout.num_stray for layout in found)
@@ -198,7 +200,7 @@ def _mpeg_examined(path: Path, file: BinaryIO, extent: range) -> Examined:
         if held < declared - _TOLERATED_FRAMES:
             seconds = found[0].format.frame_samples / found[0].format.sample_rate
             raise truncated(path, declared * seconds, held * seconds)
-    notes = list(_joined(len(found)))
+    notes = []
     if found and found[-1].is_cut and not found[-1].is_complete:
         notes.append(Note("unclosed", "its last frame is cut"))
     parts = [mpeg_part(path, file, one) for one in found if one.num_samples]
@@ -232,7 +234,7 @@ def flac_source(path: Path, stream: BinaryIO, size: int, first: Part) -> Source:
         bounds = pairwise((0, *starts[1:], size))
         parts = [pieced_part(path, stream, [range(*ends)]) for ends in bounds]
         whole = chained_source(parts)
-        source.notes.extend((*_joined(len(parts)), *whole.notes))
+        source.notes.extend(whole.notes)
         yield from whole.blocks(excerpt)
 
     return replace(source, blocks=blocks)
@@ -252,8 +254,3 @@ def _flac_starts(stream: BinaryIO) -> Iterator[int]:
             yield position - len(kept) + at
             at = block.find(_FLAC_START, at + 1)
         position += len(more)
-
-
-def _joined(num_recordings: int) -> Iterator[Note]:
-    if num_recordings > 1:
-        yield Note("joined", f"{num_recordings} recordings")
