@@ -1,5 +1,6 @@
 """Fixtures that every test file may use: random numbers, clips and small data sets on disk."""
 
+import importlib
 import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -142,6 +143,46 @@ def sound():
 def sound_folder(tmp_path: Path, write_sounds: Callable[[Path], Path]) -> Path:
     """The folder of `write_sounds`, for the test alone."""
     return write_sounds(tmp_path / "sounds")
+
+
+HOSTILE_DECODER = """
+import os, time
+from earmark.audit import measure
+from earmark.features import extraction
+
+def extract(log_mel, order, send):
+    fail(order.path, send)
+    return extraction._extract(log_mel, order, send)
+
+def analyze(recording, send):
+    fail(recording.path, send)
+    return measure._analyze(recording, send)
+
+def fail(path, send):
+    if path.stem.startswith("crash"):
+        os.abort()
+    if path.stem.startswith("hang"):
+        time.sleep(600)
+    if path.stem.startswith("memory"):
+        bytearray(1 << 30)
+"""
+
+
+@pytest.fixture
+def hostile_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files called crash, hang or memory do so to the worker process that decodes them."""
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    name = f"hostile_{folder.stat().st_ino}"
+    (folder / f"{name}.py").write_text(HOSTILE_DECODER)
+    monkeypatch.syspath_prepend(folder)
+    hostile = importlib.import_module(name)
+    monkeypatch.setattr("earmark.features.extraction._extract", hostile.extract)
+    monkeypatch.setattr("earmark.audit.measure._analyze", hostile.analyze)
+    monkeypatch.setattr("earmark.system.worker_pool.PATIENCE_SECONDS", 1.5)
+    monkeypatch.setattr("earmark.system.worker_pool.BATCH_PATIENCE_SECONDS", 1.5)
+    monkeypatch.setattr("earmark.system.worker_pool.WATCH_SECONDS", 0.25)
+    monkeypatch.setattr("earmark.system.worker_pool.MAX_MEMORY_BYTES", 1 << 29)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import re
 import threading
 import time
 import tracemalloc
-from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -476,15 +475,6 @@ def test_a_path_may_be_text(tmp_path, write_clip):
     expected = load_audio(path).samples
     np.testing.assert_array_equal(load_audio(str(path)).samples, expected)
     np.testing.assert_array_equal(np.concatenate(list(stream_audio(str(path)))), expected)
-
-
-def test_decoding_stops_at_the_next_block_when_it_is_cancelled(tmp_path, write_clip):
-    cancel = threading.Event()
-    blocks = stream_audio(write_clip(tmp_path / "a.wav", 20.0), cancel=cancel)
-    next(blocks)
-    cancel.set()
-    with pytest.raises(CancelledError):
-        next(blocks)
 
 
 def test_an_excerpt_that_ends_beyond_the_sound_is_refused(tmp_path, write_clip):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from earmark.audio.isolation import Job
 from earmark.audit.audit import check
 from earmark.audit.measure import measure_recordings
 from earmark.audit.signal import analyze_signal
@@ -17,7 +18,7 @@ def test_measured_recordings_are_not_decoded_again(
     monkeypatch.setattr("earmark.system.parallel.default_num_workers", lambda: num_workers)
     manifest = read_manifest(sound_folder)
     first = measure_recordings(manifest, tmp_path / "store", SILENT)
-    monkeypatch.setattr("earmark.audit.measure.analyze_signal", pytest.fail)
+    monkeypatch.setattr("earmark.audit.measure.Job", pytest.fail)
     second = measure_recordings(manifest, tmp_path / "store", SILENT)
     assert [*first] == [*second] == [one.name for one in manifest.recordings]
     assert all(one.stats == second[name].stats for name, one in first.items())
@@ -28,11 +29,11 @@ def decoded(monkeypatch):
     """The names of the recordings that are decoded."""
     names = []
 
-    def analyze(recording, cancel):
+    def counted(path, recording):
         names.append(recording.name)
-        return analyze_signal(recording, cancel)
+        return Job(path, recording)
 
-    monkeypatch.setattr("earmark.audit.measure.analyze_signal", analyze)
+    monkeypatch.setattr("earmark.audit.measure.Job", counted)
     return names
 
 
@@ -75,13 +76,36 @@ def test_a_file_that_changes_while_it_is_analyzed_is_an_error(
 ):
     path, other = write_clip(tmp_path / "a.wav"), write_clip(tmp_path / "b.wav", seed=1)
 
-    def analyze(one, cancel):
+    def job(path, one):
         path.write_bytes(other.read_bytes())
-        return analyze_signal(one, cancel)
+        return Job(path, one)
 
-    monkeypatch.setattr("earmark.audit.measure.analyze_signal", analyze)
+    monkeypatch.setattr("earmark.audit.measure.Job", job)
     (error,) = measure_recordings(data([recording(path)]), tmp_path / "s", SILENT).values()
     assert (type(error), error.fault) == (AudioError, "changed")
     monkeypatch.undo()
     (found,) = measure_recordings(data([recording(path)]), tmp_path / "s", SILENT).values()
     assert found.stats == analyze_signal(recording(other)).stats
+
+
+def test_files_that_crash_hang_or_eat_memory_are_errors_and_the_others_are_measured(
+    tmp_path, write_clip, recording, data, hostile_decoder
+):
+    names = ["a", "crash", "b", "hang", "c", "memory", "d", "crash_copy"]
+    paths = {name: write_clip(tmp_path / f"{name}.wav", seed=at) for at, name in enumerate(names)}
+    paths["crash_copy"].write_bytes(paths["crash"].read_bytes())
+    manifest = data([recording(path) for path in paths.values()])
+    results = measure_recordings(manifest, tmp_path / "store", SILENT)
+    faults = {
+        name.removesuffix(".wav"): one.fault
+        for name, one in results.items()
+        if isinstance(one, AudioError)
+    }
+    assert faults == {
+        "crash": "crashed",
+        "crash_copy": "crashed",
+        "hang": "timeout",
+        "memory": "memory",
+    }
+    assert "crash_copy.wav" in str(results["crash_copy.wav"])
+    assert len(results) == len(names)

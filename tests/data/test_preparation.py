@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -25,8 +24,9 @@ from earmark.data.preparation import (
 )
 from earmark.data.recording import Recording
 from earmark.errors import DataError
+from earmark.features.extraction import extraction_job
 from earmark.features.log_mel import LogMel, extract
-from earmark.features.store import ClipKey, FeatureStore
+from earmark.features.store import ClipKey, FeatureStore, StoreWriter
 from earmark.system.hashing import content_hash
 from earmark.system.runtime import Runtime
 
@@ -67,14 +67,16 @@ def recordings(tmp_path, write_clip):
 
 
 def test_what_was_written_before_an_interruption_is_kept(store, recordings, monkeypatch):
-    real = preparation_module.extract
+    append = StoreWriter.append
+    appended = []
 
-    def interrupted(path, *others, **options):
-        if path == recordings[2].path:
+    def interrupted(writer, key, frames):
+        if len(appended) == 2:
             raise KeyboardInterrupt
-        return real(path, *others, **options)
+        appended.append(key)
+        append(writer, key, frames)
 
-    monkeypatch.setattr(preparation_module, "extract", interrupted)
+    monkeypatch.setattr(StoreWriter, "append", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare_recordings(recordings, store, num_workers=1)
     assert len(store) == 2
@@ -186,10 +188,9 @@ def test_files_of_equal_content_are_computed_stored_and_counted_once(
 
     def counting(path, *others, **options):
         computed.append(path.name)
-        time.sleep(0.02)
-        return extract(path, *others, **options)
+        return extraction_job(path, *others, **options)
 
-    monkeypatch.setattr(preparation_module, "extract", counting)
+    monkeypatch.setattr(preparation_module, "extraction_job", counting)
     recordings = read_manifest(twins).recordings
     prepared = prepare_recordings(recordings, store, num_workers=num_workers)
     assert len(computed) == prepared.num_computed == len(store) == 2
@@ -319,18 +320,45 @@ def test_clips_without_checksums_are_computed_again_on_request(store, recordings
 
 
 def test_a_file_that_changes_while_it_is_decoded_is_not_stored(store, recordings, monkeypatch):
-    real = preparation_module.extract
     victim = recordings[2].path
 
-    def extract_late(path, *others, **options):
+    def late(path, *others, **options):
         if path == victim:
             shutil.copyfile(recordings[0].path, path)
-        return real(path, *others, **options)
+        return extraction_job(path, *others, **options)
 
     old = content_hash(victim)
-    monkeypatch.setattr(preparation_module, "extract", extract_late)
+    monkeypatch.setattr(preparation_module, "extraction_job", late)
     prepared = prepare_recordings(recordings, store)
     assert [one.path for one in prepared.skipped] == [recordings[2].name]
     assert ClipKey(old) not in store
     monkeypatch.undo()
     assert prepare_recordings(recordings, store).skipped == ()
+
+
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_files_that_crash_or_eat_memory_are_named_and_the_others_stored(
+    store, tmp_path, write_clip, hostile_decoder, caplog, num_workers
+):
+    names = ["crash_0", *"abcdefghij", "k", "crash_1", "memory", "l", "crash_2"]
+    for at, name in enumerate(names):
+        write_clip(tmp_path / "data" / "x" / f"{name}.wav", 0.3, seed=at)
+    recordings = read_manifest(tmp_path / "data").recordings
+    prepared = prepare_recordings(recordings, store, num_workers=num_workers)
+    failed = sorted(name for name in names if len(name) > 1)
+    assert [one.path for one in prepared.skipped] == [f"x/{name}.wav" for name in failed]
+    assert set(prepared.keys) == {f"x/{name}.wav" for name in names if len(name) == 1}
+    assert all(f"{name}.wav" in caplog.text for name in failed)
+    for one in recordings:
+        if one.name in prepared.keys:
+            expected = extract(one.path, LogMel(CONFIG)).frames
+            np.testing.assert_array_equal(store[prepared.keys[one.name]], expected)
+
+
+def test_a_copy_of_a_file_that_crashes_is_named_too(store, tmp_path, write_clip, hostile_decoder):
+    first = write_clip(tmp_path / "data" / "x" / "crash_1.wav")
+    (first.parent / "crash_2.wav").write_bytes(first.read_bytes())
+    (first.parent / "equal.wav").write_bytes(first.read_bytes())
+    prepared = prepare_recordings(read_manifest(tmp_path / "data").recordings, store)
+    assert [one.path for one in prepared.skipped] == ["x/crash_1.wav", "x/crash_2.wav"]
+    assert [*prepared.keys] == ["x/equal.wav"]

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from earmark.audio.reading import load_audio, stream_audio
 from earmark.config import load_config
 from earmark.errors import AudioError, CheckpointError, ConfigError, FailedFile
+from earmark.features.extraction import extraction_job
 from earmark.features.log_mel import extract
 from earmark.inference.classifier import Classifier, load_model
 from earmark.models.spec import ModelSpec
@@ -39,8 +40,8 @@ def classifier():
 
 
 @pytest.fixture
-def streams(monkeypatch):
-    """The files that are decoded, each with whether in threads of its own."""
+def here(monkeypatch):
+    """The files that are decoded in this process, each with whether in threads of its own."""
     calls = []
 
     def recorded(path, *arguments, pipelined=False, **options):
@@ -51,18 +52,63 @@ def streams(monkeypatch):
     return calls
 
 
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """The files that are decoded in processes of their own, as for `here`."""
+    calls = []
+
+    def recorded(path, *arguments, pipelined=False, **options):
+        calls.append((path, pipelined))
+        return extraction_job(path, *arguments, pipelined=pipelined, **options)
+
+    monkeypatch.setattr("earmark.inference.classifier.extraction_job", recorded)
+    return calls
+
+
 @pytest.mark.parametrize("segments", [False, True])
 def test_a_file_is_decoded_once_and_in_threads_of_its_own_only_if_it_is_alone(
-    classifier, write_clip, tmp_path, streams, segments
+    classifier, write_clip, tmp_path, here, elsewhere, segments
 ):
     paths = [write_clip(tmp_path / f"{n}.wav", seconds=2.0, seed=n) for n in range(4)]
     classifier.predict(paths[0], segments=segments)
     list(classifier.predict_many(paths[:1], segments=segments))
-    assert streams == [(paths[0], True)] * 2
-    streams.clear()
+    assert (here, elsewhere) == ([(paths[0], True)] * 2, [])
+    here.clear()
+    list(classifier.predict_many(paths[:1], segments=segments, isolated=True))
+    assert (here, elsewhere) == ([], [(paths[0], True)])
+    elsewhere.clear()
     results = list(classifier.predict_many(paths, segments=segments))
-    assert sorted(streams) == [(path, False) for path in paths]
+    assert (here, elsewhere) == ([], [(path, False) for path in paths])
     assert [one.segments is not None for one in results] == [segments] * 4
+
+
+@pytest.mark.parametrize("segments", [False, True])
+def test_a_file_among_many_is_predicted_as_alone_bit_for_bit(
+    classifier, write_clip, tmp_path, segments
+):
+    seconds = (0.3, 90.0, 7.7)
+    paths = [
+        write_clip(tmp_path / f"{n}.wav", seconds=one, sample_rate=22_050, kind="noise", seed=n)
+        for n, one in enumerate(seconds)
+    ]
+    alone = [classifier.predict(path, segments=segments) for path in paths]
+    assert list(classifier.predict_many(paths, segments=segments)) == alone
+
+
+@pytest.mark.parametrize("segments", [False, True])
+def test_files_that_crash_or_eat_memory_fail_and_the_others_are_predicted(
+    classifier, write_clip, tmp_path, hostile_decoder, segments
+):
+    names = ["a", "crash", "b", "c", "memory", "d", "crash_late"]
+    paths = [
+        write_clip(tmp_path / f"{name}.wav", 100.0 if "late" in name else 1.0, seed=at)
+        for at, name in enumerate(names)
+    ]
+    results = list(classifier.predict_many(paths, segments=segments))
+    failed = [one for one in results if isinstance(one, FailedFile)]
+    assert [one.path for one in results] == paths
+    assert [one.path.stem for one in failed] == ["crash", "memory", "crash_late"]
+    assert all(str(one.path) in one.error for one in failed)
 
 
 def test_segments_do_not_change_the_label(classifier, write_clip, tmp_path):

@@ -110,7 +110,7 @@ def test_work_can_stop_when_nobody_reads_its_results_any_more():
             assert cancel.wait(timeout=30)
             stopped.append(item)
 
-    results = map_in_order(work, range(2), 2, cancel=cancel)
+    results = map_in_order(work, range(2), 2, on_stop=cancel.set)
     next(results)
     assert started.wait(timeout=30)
     results.close()

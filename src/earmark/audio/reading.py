@@ -1,9 +1,7 @@
 """Any sound file to mono samples at one rate, in blocks, so that memory use stays constant."""
 
 import math
-import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import CancelledError
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +110,6 @@ def stream_audio(
     *,
     downmix: Downmix | None = None,
     pipelined: bool = False,
-    cancel: threading.Event | None = None,
 ) -> Iterator[Samples]:
     """Decodes a sound file into mono samples, block by block.
 
@@ -125,8 +122,6 @@ def stream_audio(
         downmix: How channels become one, and what was noticed on the way; by default their mean.
         pipelined: Decode and resample ahead of the caller, in a thread each. Faster for a single
             long file; slower when several files are read in parallel.
-        cancel: When it is set, decoding stops at the next block; see
-            `earmark.system.parallel.map_in_order`.
 
     Yields:
         Mono samples.
@@ -135,14 +130,13 @@ def stream_audio(
         AudioError: The file is missing, empty, not decodable, truncated, shorter than
             `MIN_SECONDS`, or lacks the channel, or holds values that are not finite or on the scale
             of integers. The message names the file.
-        CancelledError: ``cancel`` was set.
         ConfigError: The rate is outside `SAMPLE_RATES`.
     """
     _check_rate(sample_rate)
     with open_source(Path(path)) as source:
         rate = sample_rate or source.sample_rate
         mono = (downmix or Downmix()).mono(Path(path), source)
-        yield from read_mono(Path(path), mono, rate, excerpt, pipelined=pipelined, cancel=cancel)
+        yield from read_mono(Path(path), mono, rate, excerpt, pipelined=pipelined)
 
 
 def from_arrays(
@@ -224,7 +218,6 @@ def read_mono(
     excerpt: Excerpt,
     *,
     pipelined: bool = False,
-    cancel: threading.Event | None = None,
 ) -> Iterator[Samples]:
     """Reads an open file as `stream_audio` does.
 
@@ -234,7 +227,6 @@ def read_mono(
         rate: Rate to resample to, in Hz.
         excerpt: Which part.
         pipelined: As for `stream_audio`.
-        cancel: As for `stream_audio`.
     """
     num_samples = 0
     counted = SampleCounter(source.blocks(excerpt))
@@ -247,8 +239,6 @@ def read_mono(
         if pipelined and source.sample_rate != rate:
             blocks = threads.enter_context(closing(read_ahead(blocks)))
         for block in blocks:
-            if cancel is not None and cancel.is_set():
-                raise CancelledError
             num_samples += len(block)
             if num_samples > MAX_SECONDS * rate:
                 raise AudioError(f"{path}: longer than {MAX_SECONDS / 3600:.0f} hours; split it")

@@ -1,9 +1,9 @@
 """Measurements of all recordings of a data set, each content decoded once."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from earmark.audio.isolation import DecoderPool, Job
 from earmark.audit.cache import CheckCache, CheckKey
 from earmark.audit.signal import Measurement, analyze_signal
 from earmark.data.manifest import Manifest
@@ -12,6 +12,7 @@ from earmark.errors import AudioError
 from earmark.features.digests import ContentDigests
 from earmark.system.parallel import map_in_order
 from earmark.system.progress import Reporter, Task
+from earmark.system.worker import Send
 
 Measured = Measurement | AudioError
 """The measurement of a recording, or why it cannot be read."""
@@ -64,34 +65,38 @@ def _measure_contents(
         else:
             unknown.append(recordings[0])
             keys[recordings[0].name] = key
-    cancel = threading.Event()
 
-    def analyze(recording: Recording) -> Measurement:
-        measurement = analyze_signal(recording, cancel)
-        digests.confirm(recording.path, keys[recording.name].clip.digest)
+    def measured(recording: Recording, parts: Iterator[Measurement]) -> Measured:
+        try:
+            measurement = next(parts)
+            digests.confirm(recording.path, keys[recording.name].clip.digest)
+        except AudioError as error:
+            return _without_traceback(error)
         return measurement
 
-    work = map_in_order(analyze, unknown, cancel=cancel)
-    for recording, future in work:
-        key = keys[recording.name]
-        recordings = by_content[key]
-        task.advance(len(recordings), note=recording.name)
-        try:
-            measurement = future.result()
-        except AudioError as error:
-            yield recording.name, _without_traceback(error)
-            # The message names the file, so each of the equal ones gets its own.
-            yield from ((one.name, _try_to_analyze(one)) for one in recordings[1:])
-        else:
-            cache.put(key, measurement)
-            yield from ((one.name, measurement) for one in recordings)
+    with DecoderPool(_analyze) as pool:
+        for recording, future in pool.map_in_order(measured, unknown, _job):
+            key, result = keys[recording.name], future.result()
+            recordings = by_content[key]
+            task.advance(len(recordings), note=recording.name)
+            if isinstance(result, Measurement):
+                cache.put(key, result)
+                yield from ((one.name, result) for one in recordings)
+            else:
+                yield recording.name, result
+                # The message names the file, so each of the equal ones gets its own.
+                for one in recordings[1:]:
+                    keys[one.name] = key
+                    yield one.name, measured(one, pool.stream(_job(one)))
 
 
-def _try_to_analyze(recording: Recording) -> Measured:
-    try:
-        return analyze_signal(recording)
-    except AudioError as error:
-        return _without_traceback(error)
+def _job(recording: Recording) -> Job:
+    return Job(recording.path, recording)
+
+
+def _analyze(recording: Recording, send: Send) -> Measurement:
+    """Runs in a worker process."""
+    return analyze_signal(recording, on_block=lambda: send(None))
 
 
 def _without_traceback(error: AudioError) -> AudioError:

@@ -1,8 +1,7 @@
 """One pass over a recording: statistics of its signal and file, and its fingerprint."""
 
 import hashlib
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -83,12 +82,14 @@ class Measurement(NamedTuple):
     fingerprint: Fingerprint
 
 
-def analyze_signal(recording: Recording, cancel: threading.Event | None = None) -> Measurement:
+def analyze_signal(
+    recording: Recording, on_block: Callable[[], None] = lambda: None
+) -> Measurement:
     """Decodes a recording once; apart from the fingerprint, memory does not grow with its length.
 
     Args:
         recording: The recording.
-        cancel: As for `earmark.audio.reading.stream_audio`.
+        on_block: Called after each block.
 
     Raises:
         AudioError: The recording cannot be read.
@@ -98,11 +99,9 @@ def analyze_signal(recording: Recording, cancel: threading.Event | None = None) 
         watched = replace(source, blocks=lambda excerpt: channels.watch(source.blocks(excerpt)))
         mono = _MonoMeter(source.sample_rate)
         mixed = Downmix().mono(recording.path, watched)
-        native = read_mono(
-            recording.path, mixed, source.sample_rate, recording.excerpt, cancel=cancel
-        )
+        native = read_mono(recording.path, mixed, source.sample_rate, recording.excerpt)
         blocks = resample(mono.watch(native), source.sample_rate, SAMPLE_RATE)
-        print_ = fingerprint(block for block in blocks if len(block))
+        print_ = fingerprint(block for block in _report(blocks, on_block) if len(block))
     stats = SignalStats(
         digest=mono.digest.hexdigest(),
         duration_seconds=mono.num_samples / source.sample_rate,
@@ -122,6 +121,12 @@ def analyze_signal(recording: Recording, cancel: threading.Event | None = None) 
         dead_channel=channels.dead_channel,
     )
     return Measurement(stats, print_)
+
+
+def _report(blocks: Iterable[Block], on_block: Callable[[], None]) -> Iterator[Block]:
+    for block in blocks:
+        on_block()
+        yield block
 
 
 class _ChannelMeter:

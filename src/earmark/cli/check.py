@@ -10,6 +10,7 @@ from earmark.cli.options import (
     DataSource,
     configured,
     data_argument,
+    decoding,
     json_option,
     resumable,
     store_option,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 )
 @store_option
 @json_option
+@decoding("earmark.audit.measure")
 @configured
 def check(  # noqa: PLR0913 - one per option
     data: DataSource,

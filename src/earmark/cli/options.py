@@ -162,6 +162,26 @@ def configured(function: Function) -> Function:
     return run
 
 
+def decoding(module: str) -> Callable[[Function], Function]:
+    """Starts what a command decodes with, while this process imports what it needs itself.
+
+    Args:
+        module: What its worker processes run.
+    """
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def run(*args: object, **options: object) -> None:
+            from earmark.system.fork_server import start_early
+
+            start_early(module)
+            function(*args, **options)
+
+        return run
+
+    return decorate
+
+
 def given(name: str) -> bool:
     """Whether an option of the running command has a value."""
     return bool(click.get_current_context().params[name])

@@ -52,8 +52,6 @@ def predict(
     **options: Any,
 ) -> None:
     """Label sound files: PATHS are files, folders, patterns, or - for standard input."""
-    from earmark.inference.classifier import load_model
-
     raw_rate, raw_format = options.pop("raw_rate"), options.pop("raw_format")
     list_file = options.pop("files_from")
     request = Request(model, **options)
@@ -64,6 +62,12 @@ def predict(
         raise ConfigError("--files-from - and -: standard input can be a list or a sound, not both")
     if request.resume and STANDARD_INPUT in paths:
         raise ConfigError("--resume: cannot resume standard input; leave out -")
+    if list_file is not None or request.output is not None or not _is_one_file(paths):
+        from earmark.system.fork_server import start_early
+
+        start_early("earmark.features.extraction")
+    from earmark.inference.classifier import load_model
+
     if raw_rate is not None:
         if paths != (STANDARD_INPUT,) or list_file is not None or request != Request(model):
             raise ConfigError("--raw: reads standard input only; give - and no other output")
@@ -74,3 +78,7 @@ def predict(
     with ExitStack() as opened:
         files = find_files(paths, list_file, opened)
         predict_files(classifier, files, request, as_json=as_json, reporter=reporter)
+
+
+def _is_one_file(paths: tuple[Path, ...]) -> bool:
+    return len(paths) == 1 and (paths[0] == STANDARD_INPUT or paths[0].is_file())

@@ -230,7 +230,11 @@ def _predict(
                 names[path] = name
             yield path
 
-    for result in classifier.predict_many(paths(), segments=request.needs_segments):
+    # In a table that is resumed, a single file that crashes here would never get its row.
+    results = classifier.predict_many(
+        paths(), segments=request.needs_segments, isolated=request.output is not None
+    )
+    for result in results:
         name = names.get(Path(result.path), Path(result.path))
         if isinstance(result, FailedFile):
             yield FailedFile(name, result.error.replace(str(result.path), str(name)))

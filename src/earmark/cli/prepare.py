@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import DataSource, configured, data_argument, json_option, resumable
+from earmark.cli.options import (
+    DataSource,
+    configured,
+    data_argument,
+    decoding,
+    json_option,
+    resumable,
+)
 from earmark.cli.printing import exit_if_skipped, print_json, read_data
 from earmark.cli.terminal import print_line
 
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     help="Read every file again, even where its size and times are those of the last reading.",
 )
 @json_option
+@decoding("earmark.features.extraction")
 @configured
 def prepare(
     data: DataSource,

@@ -1,28 +1,25 @@
 """From recordings to clips: their features computed in parallel and stored."""
 
-import functools
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import loky
-import threadpoolctl
-
-from earmark.audio.decoding import AV_EXTENSIONS
+from earmark.audio.isolation import DecoderPool, Job
 from earmark.audio.source import HARMFUL_NOTES
-from earmark.config import Config, FeatureConfig, TrainConfig, as_config
+from earmark.config import Config, TrainConfig, as_config
 from earmark.data.content import Clip, ContentSet
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.recording import Recording
 from earmark.errors import AudioError, FailedFile
 from earmark.features.band import find_band
 from earmark.features.digests import ContentDigests
-from earmark.features.log_mel import Features, LogMel, extract
+from earmark.features.extraction import extraction_job, extraction_pool
+from earmark.features.log_mel import Features, join_features
 from earmark.features.store import ClipKey, FeatureStore
 from earmark.system.parallel import default_num_workers, map_in_order
 from earmark.system.progress import SILENT, Reporter
@@ -32,10 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PROCESSES_FROM_BYTES = 8_000_000
-"""Size of the files for PyAV from which starting processes, about a second, pays off."""
-
-Extractor = Callable[[Recording], Features]
+HASHED_AT_ONCE = 8
+"""Files for which a thread computes digests at a time."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ def prepare(
         data: What `read_manifest` takes.
         config: All settings, of which the front end's count; the defaults when not given.
         store: Folder of the feature store; the shared one when not given.
-        num_workers: Threads; as many as there are processors when not given.
+        num_workers: Processes; as many as there are processors when not given.
         verify: As for `prepare_recordings`.
         reporter: Shows a progress bar.
 
@@ -119,13 +114,13 @@ def prepare_recordings(
 ) -> Prepared:
     """Computes and stores the features that are not stored yet, or are damaged.
 
-    A recording that fails is logged and skipped. Each clip is stored by itself, so interrupted
-    work goes on where it stopped.
+    A recording that fails, or whose decoder crashes, is logged and skipped. Each clip is stored by
+    itself, so interrupted work goes on where it stopped.
 
     Args:
         recordings: What to prepare.
         store: Where to.
-        num_workers: Threads; as many as there are processors when not given.
+        num_workers: Processes; as many as there are processors when not given.
         verify: Read every file again, whatever its size and times, and compute again what has no
             checksum.
         reporter: Shows a progress bar.
@@ -134,27 +129,32 @@ def prepare_recordings(
     keys: dict[str, ClipKey] = {}
     skipped: list[FailedFile] = []
     pace = _Pace()
-    cancel = threading.Event()
     with (
         ContentDigests(store.root, verify=verify) as digests,
-        _extractor(recordings, store.config, num_workers, cancel) as extractor,
+        closing(_keyed(recordings, digests, num_workers)) as keyed,
+        extraction_pool(store.config) as pool,
         store.writer() as writer,
         reporter.track("features", len(recordings)) as task,
     ):
-        is_stored = store.verify if verify else store.__contains__
-        work = _Work(digests, is_stored, extractor)
-        for recording, future in map_in_order(work, recordings, num_workers, cancel=cancel):
+        # Threads within a file help a single one; among several files they would compete.
+        work = _Work(
+            digests,
+            store.verify if verify else store.__contains__,
+            pool,
+            pipelined=len(recordings) == 1 < num_workers,
+        )
+        for one, future in pool.map_in_order(work.receive, keyed, work.job, num_workers):
             try:
-                key, computed = future.result()
+                key, computed = work.result(one, future)
             except AudioError as error:
-                skipped.append(FailedFile(recording.name, str(error)))
+                skipped.append(FailedFile(one.recording.name, str(error)))
                 logger.warning(f"skipped: {error}")
             else:
-                keys[recording.name] = key
+                keys[one.recording.name] = key
                 if computed is not None:
                     for note in computed.notes:
                         if note.kind in HARMFUL_NOTES:
-                            logger.warning(f"{recording.path}: {note.text}")
+                            logger.warning(f"{one.recording.path}: {note.text}")
                     writer.append(key, computed.frames)
                     pace.add(computed.duration_seconds)
             task.advance(note=str(pace))
@@ -203,76 +203,90 @@ def training_clips(
     return {"train": train, "validation": [one for one in validation if one.key not in trained]}
 
 
-class _Work:
-    """From a recording to its key, and its features unless they are stored.
+class _Keyed(NamedTuple):
+    """A recording and its key, or why it has none."""
 
-    Files of equal content wait for one another, so that their features are computed once.
-    """
+    recording: Recording
+    key: ClipKey | AudioError
+
+
+def _keyed(
+    recordings: Sequence[Recording], digests: ContentDigests, num_workers: int
+) -> Generator[_Keyed, None, None]:
+    """Recordings with their keys, in order; the files are hashed in threads."""
+
+    def key(recording: Recording) -> _Keyed:
+        try:
+            digest = digests.digest(recording.path)
+        except AudioError as error:
+            return _Keyed(recording, error)
+        return _Keyed(recording, ClipKey.of(digest, recording.excerpt))
+
+    starts = range(0, len(recordings), HASHED_AT_ONCE)
+    batches = (recordings[start : start + HASHED_AT_ONCE] for start in starts)
+    for _, future in map_in_order(lambda batch: list(map(key, batch)), batches, num_workers):
+        yield from future.result()
+
+
+class _Work:
+    """What workers do for recordings: features that are not stored, once for each content."""
 
     def __init__(
         self,
         digests: ContentDigests,
         is_stored: Callable[[ClipKey], bool],
-        extractor: Extractor,
+        pool: DecoderPool,
+        *,
+        pipelined: bool,
     ) -> None:
-        self._digests = digests
-        self._is_stored = is_stored
-        self._extractor = extractor
-        self._locks: dict[ClipKey, threading.Lock] = {}
-        self._computed: set[ClipKey] = set()
+        self._digests, self._is_stored = digests, is_stored
+        self._pool, self._pipelined = pool, pipelined
+        self._stored: set[ClipKey] = set()
+        self._asked: set[ClipKey] = set()
 
-    def __call__(self, recording: Recording) -> tuple[ClipKey, Features | None]:
-        key = ClipKey.of(self._digests.digest(recording.path), recording.excerpt)
-        if self._is_stored(key):
-            return key, None
-        with self._locks.setdefault(key, threading.Lock()):
-            if key in self._computed:
-                return key, None
-            features = self._extractor(recording)
-            self._digests.confirm(recording.path, key.digest)
-            self._computed.add(key)
-            return key, features
+    def job(self, one: _Keyed) -> Job | None:
+        """The extraction, unless the features are stored or have been asked for."""
+        if isinstance(one.key, AudioError) or one.key in self._stored or one.key in self._asked:
+            return None
+        if self._is_stored(one.key):
+            self._stored.add(one.key)
+            return None
+        self._asked.add(one.key)
+        return self._extraction(one.recording)
 
+    def receive(self, one: _Keyed, parts: Iterator[Features]) -> Features | None:
+        """The features in one piece, if there are any.
 
-@contextmanager
-def _extractor(
-    recordings: Sequence[Recording],
-    config: FeatureConfig,
-    num_workers: int,
-    cancel: threading.Event,
-) -> Iterator[Extractor]:
-    """Extracts a recording here, or in a process if PyAV, which holds the GIL, decodes it."""
-    log_mel = LogMel(config)
-    alone = len(recordings) == 1 and num_workers > 1
+        Raises:
+            AudioError: The recording cannot be read, or has changed meanwhile.
+        """
+        if isinstance(one.key, AudioError):
+            raise one.key
+        received = list(parts)
+        if not received:
+            return None
+        self._digests.confirm(one.recording.path, one.key.digest)
+        return join_features(received)
 
-    def here(recording: Recording) -> Features:
-        return extract(recording.path, log_mel, recording.excerpt, pipelined=alone, cancel=cancel)
+    def result(
+        self, one: _Keyed, future: Future[Features | None]
+    ) -> tuple[ClipKey, Features | None]:
+        """The key of a recording, and its features if they are new.
 
-    # Each worker is a thread already; more threads inside the matrix product would only wait.
-    with threadpoolctl.threadpool_limits(1, "blas"):
-        num_bytes = sum(one.path.stat().st_size for one in recordings if _needs_av(one))
-        if alone or num_workers == 1 or num_bytes < PROCESSES_FROM_BYTES:
-            yield here
-            return
-        with loky.ProcessPoolExecutor(num_workers) as pool:
+        Raises:
+            AudioError: As `receive`.
+        """
+        features, key = future.result(), one.key
+        assert isinstance(key, ClipKey)
+        if features is None and key not in self._stored:
+            # Another file of equal content failed; the error of this one names this one.
+            features = self.receive(one, self._pool.stream(self._extraction(one.recording)))
+        if features is not None:
+            self._stored.add(key)
+        return key, features
 
-            def anywhere(recording: Recording) -> Features:
-                if _needs_av(recording):
-                    return pool.submit(_extract_in_process, config, recording).result()
-                return here(recording)
-
-            yield anywhere
-
-
-def _needs_av(recording: Recording) -> bool:
-    return recording.path.suffix.lower() in AV_EXTENSIONS and recording.path.is_file()
-
-
-def _extract_in_process(config: FeatureConfig, recording: Recording) -> Features:
-    return extract(recording.path, _front_end(config), recording.excerpt)
-
-
-_front_end = functools.lru_cache(maxsize=1)(LogMel)
+    def _extraction(self, recording: Recording) -> Job:
+        return extraction_job(recording.path, recording.excerpt, pipelined=self._pipelined)
 
 
 class _Pace:

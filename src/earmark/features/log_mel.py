@@ -6,8 +6,7 @@ The groups do not depend on the blocks, so neither do the values, bit for bit.
 """
 
 import math
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -266,11 +265,13 @@ class Features:
         frames: Log-mel frames.
         duration_seconds: Length of the sound.
         notes: What was noticed in the file.
+        source_rate: Sample rate of the file in Hz, if the sound is from a file.
     """
 
     frames: Float16[np.ndarray, "frames mels"]
     duration_seconds: float
     notes: tuple[Note, ...] = ()
+    source_rate: int | None = None
 
 
 def extract(
@@ -279,7 +280,6 @@ def extract(
     excerpt: Excerpt = WHOLE,
     *,
     pipelined: bool = False,
-    cancel: threading.Event | None = None,
 ) -> Features:
     """Log-mel frames of a file, rounded as `round_frames` does.
 
@@ -290,24 +290,56 @@ def extract(
         log_mel: The front end.
         excerpt: Which part of the file.
         pipelined: As for `earmark.audio.reading.stream_audio`.
-        cancel: As for `earmark.audio.reading.stream_audio`.
 
     Raises:
         AudioError: As `earmark.audio.reading.stream_audio`.
     """
     config = log_mel.config
     downmix = Downmix(config.channel)
-    blocks = stream_audio(
-        *(path, config.sample_rate, excerpt), downmix=downmix, pipelined=pipelined, cancel=cancel
-    )
-    return replace(extract_blocks(blocks, log_mel), notes=tuple(downmix.notes))
+    blocks = stream_audio(path, config.sample_rate, excerpt, downmix=downmix, pipelined=pipelined)
+    return join_features(list(stream_features(blocks, log_mel, downmix)))
 
 
 def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -> Features:
     """As `extract`, for sound that comes in blocks, at the rate of the front end."""
-    sound = SampleCounter(blocks)
-    frames = np.concatenate(list(round_frames(log_mel.stream(sound))))
-    return Features(frames, sound.num_samples / log_mel.config.sample_rate)
+    return join_features(list(stream_features(blocks, log_mel)))
+
+
+def stream_features(
+    blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel, downmix: Downmix | None = None
+) -> Iterator[Features]:
+    """As `extract_blocks`, in parts.
+
+    Args:
+        blocks: Samples at the rate of the front end.
+        log_mel: The front end.
+        downmix: What the blocks come from, if it has something to tell.
+
+    Yields:
+        Groups of frames, as `LogMel.stream` gives them, each with what is known so far; the last
+        one has the length and the notes of all the sound.
+    """
+    sound, waiting = SampleCounter(blocks), None
+
+    def part(frames: Float16[np.ndarray, "_ mels"]) -> Features:
+        seconds = sound.num_samples / log_mel.config.sample_rate
+        if downmix is None:
+            return Features(frames, seconds)
+        return Features(frames, seconds, tuple(downmix.notes), downmix.sample_rate)
+
+    for frames in round_frames(log_mel.stream(sound)):
+        if waiting is not None:
+            yield part(waiting)
+        waiting = frames
+    if waiting is not None:
+        yield part(waiting)
+
+
+def join_features(parts: Sequence[Features]) -> Features:
+    """The features of a file that came in parts."""
+    if len(parts) == 1:
+        return parts[0]
+    return replace(parts[-1], frames=np.concatenate([one.frames for one in parts]))
 
 
 def round_frames(

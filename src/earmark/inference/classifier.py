@@ -3,17 +3,17 @@
 import functools
 import itertools
 import logging
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from earmark.audio.downmix import Downmix, Samples
-from earmark.audio.reading import SampleCounter, from_arrays, stream_audio
+from earmark.audio.reading import from_arrays, stream_audio
 from earmark.errors import AudioError, CheckpointError, ConfigError, FailedFile
 from earmark.features.band import describe_band
-from earmark.features.log_mel import LogMel, round_frames
+from earmark.features.extraction import extraction_job, extraction_pool, split_groups
+from earmark.features.log_mel import Features, LogMel, round_frames, stream_features
 from earmark.features.windows import stream_windows
 from earmark.inference.backend import Backend, FiniteBackend
 from earmark.inference.clip import ClipPredictor, decide_windows
@@ -21,7 +21,6 @@ from earmark.inference.predictions import NO_FILE, Prediction, WindowPrediction
 from earmark.inference.segmentation.timeline import TimelinePredictor
 from earmark.models.pretrained import find_model
 from earmark.models.spec import ModelSpec
-from earmark.system.parallel import map_in_order
 from earmark.system.shapes import Float16
 from earmark.tasks.decision_rule import Decisions
 
@@ -106,36 +105,40 @@ class Classifier:
         if isinstance(sound, np.ndarray):
             downmix = self._downmix()
             samples = self._from_arrays([sound], sample_rate, downmix)
-            return self._predict_blocks(NO_FILE, samples, downmix, segments=segments)
+            features = stream_features(samples, self._log_mel, downmix)
+            return self._predict_features(NO_FILE, features, segments=segments)
         if sample_rate is not None:
             raise ConfigError(f"{sound}: a file has its own sample rate; leave sample_rate out")
-        return self._predict_file(Path(sound), segments=segments, pipelined=True)
+        return self._predict_file(Path(sound), segments=segments)
 
     def predict_many(
-        self, paths: Iterable[Path | str], *, segments: bool = False
+        self, paths: Iterable[Path | str], *, segments: bool = False, isolated: bool = False
     ) -> Iterator[Prediction | FailedFile]:
-        """Predicts files in threads; a file that fails is reported and the others go on.
+        """Predicts files in parallel; a file that fails is reported and the others go on.
+
+        Several files are decoded in processes of their own, so that one that crashes a decoder
+        fails like any other. A single file is decoded here, which takes less time to start.
 
         Args:
             paths: Sound files; they are asked for as the work goes on.
             segments: As for `predict`.
+            isolated: Decode a single file in a process of its own, too.
 
         Yields:
             A prediction or a failure for each file, in order.
         """
         remaining = map(Path, paths)
         first = list(itertools.islice(remaining, 2))
+        if len(first) == 1 and not isolated:
+            yield self._try_to_predict(first[0], segments=segments)
+            return
         # Threads within a file help a single one; among several files they would compete.
-        pipelined, cancel = len(first) == 1, threading.Event()
-        work = functools.partial(
-            self._predict_file, segments=segments, pipelined=pipelined, cancel=cancel
-        )
-        files = itertools.chain(first, remaining)
-        for path, prediction in map_in_order(work, files, cancel=cancel):
-            try:
+        pipelined, files = len(first) == 1, itertools.chain(first, remaining)
+        job = functools.partial(extraction_job, pipelined=pipelined)
+        predict = functools.partial(self._try_to_predict, segments=segments)
+        with extraction_pool(self.spec.config.features) as pool:
+            for _, prediction in pool.map_in_order(predict, files, job):
                 yield prediction.result()
-            except AudioError as error:
-                yield FailedFile(path, str(error))
 
     def windows(
         self, path: Path | str, *, hop_seconds: float | None = None
@@ -203,37 +206,44 @@ class Classifier:
         rate = self.sample_rate if sample_rate is None else sample_rate
         return from_arrays(blocks, rate, self.sample_rate, downmix=downmix)
 
-    def _predict_file(
-        self,
-        path: Path,
-        *,
-        segments: bool,
-        pipelined: bool,
-        cancel: threading.Event | None = None,
-    ) -> Prediction:
-        downmix = self._downmix()
-        blocks = stream_audio(
-            path, self.sample_rate, downmix=downmix, pipelined=pipelined, cancel=cancel
-        )
+    def _try_to_predict(
+        self, path: Path, parts: Iterable[Features] | None = None, *, segments: bool
+    ) -> Prediction | FailedFile:
         try:
-            return self._predict_blocks(path, blocks, downmix, segments=segments)
+            return self._predict_file(path, parts, segments=segments)
+        except AudioError as error:
+            return FailedFile(path, str(error))
+
+    def _predict_file(
+        self, path: Path, parts: Iterable[Features] | None = None, *, segments: bool
+    ) -> Prediction:
+        """Predicts a file from the parts that a worker sends, or decodes it here."""
+        if parts is not None:
+            features = split_groups(parts)
+        else:
+            downmix = self._downmix()
+            blocks = stream_audio(path, self.sample_rate, downmix=downmix, pipelined=True)
+            features = stream_features(blocks, self._log_mel, downmix)
+        try:
+            return self._predict_features(path, features, segments=segments)
         except CheckpointError as error:
             # The model was fine with other sound, so this file alone fails.
             raise AudioError(f"{path}: {error}", "not_finite") from None
 
-    def _predict_blocks(
-        self, path: Path, blocks: Iterable[Samples], downmix: Downmix, *, segments: bool
+    def _predict_features(
+        self, path: Path, features: Iterable[Features], *, segments: bool
     ) -> Prediction:
         """Label and segments are predicted from windows of their own, on the same frames."""
-        sound = SampleCounter(blocks)
         clip = ClipPredictor(self.spec, self._backend)
         timeline = TimelinePredictor(self.spec, self._backend) if segments else None
-        for frames in round_frames(self._log_mel.stream(sound)):
-            clip.add(frames)
+        last = Features(np.zeros((0, 0), np.float16), 0.0)
+        for part in features:
+            clip.add(part.frames)
             if timeline:
-                timeline.add(frames)
-        decisions, duration_seconds = clip.finish(), sound.num_samples / self.sample_rate
-        self._note_band(downmix)
+                timeline.add(part.frames)
+            last = part
+        decisions, duration_seconds = clip.finish(), last.duration_seconds
+        self._note_band(last.source_rate)
         (chosen,), (abstained,) = decisions.indices(), decisions.abstained
         return Prediction(
             path,
@@ -245,14 +255,14 @@ class Classifier:
             task=self.spec.task,
             abstained=abstained,
             segments=timeline.finish(duration_seconds) if timeline else None,
-            notes=tuple(downmix.notes),
+            notes=last.notes,
         )
 
-    def _note_band(self, downmix: Downmix) -> None:
+    def _note_band(self, source_rate: int | None) -> None:
         """Logs once how much of the band of a sound the features keep."""
-        if self._has_noted_band or downmix.sample_rate is None:
+        if self._has_noted_band or source_rate is None:
             return
-        if band := describe_band(downmix.sample_rate, self.spec.config.features):
+        if band := describe_band(source_rate, self.spec.config.features):
             self._has_noted_band = True
             logger.info(f"note: {band}")
 

@@ -1,7 +1,6 @@
 """Work in threads: results in order, with a bounded number of items in memory."""
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +25,7 @@ def map_in_order(
     items: Iterable[Item],
     num_workers: int | None = None,
     *,
-    cancel: threading.Event | None = None,
+    on_stop: Callable[[], object] | None = None,
 ) -> Iterator[tuple[Item, Future[Result]]]:
     """Applies a function to items in threads; yields the futures in the order of the items.
 
@@ -34,8 +33,8 @@ def map_in_order(
         work: Called once for each item; its errors are kept in the future.
         items: Read a few ahead of the results.
         num_workers: Threads; by default one for each processor.
-        cancel: Set when the caller stops reading results, after the last one or after an
-            interruption. Work that takes long can check it and stop early.
+        on_stop: Called when the caller stops reading results, after the last one or after an
+            interruption. It can stop work that takes long.
 
     Example:
         >>> [future.result() for _, future in map_in_order(abs, [-1, 2, -3])]
@@ -52,8 +51,8 @@ def map_in_order(
             while waiting:
                 yield waiting.popleft()
         finally:
-            if cancel is not None:
-                cancel.set()
+            if on_stop is not None:
+                on_stop()
             for _, future in waiting:
                 future.cancel()
 

@@ -1,0 +1,84 @@
+"""Features of many files, each decoded in a worker process; the same values, bit for bit."""
+
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from earmark.audio.downmix import Downmix
+from earmark.audio.isolation import DecoderPool, Job
+from earmark.audio.reading import WHOLE, Excerpt, stream_audio
+from earmark.config import FeatureConfig
+from earmark.features.log_mel import (
+    GROUP_FRAMES,
+    Features,
+    LogMel,
+    join_features,
+    stream_features,
+)
+from earmark.system.worker import Send
+
+PART_GROUPS = 20
+"""Groups of frames that are sent at once: 77 s with the default settings."""
+
+
+class _Order(NamedTuple):
+    path: Path
+    excerpt: Excerpt
+    pipelined: bool
+
+
+def extraction_pool(config: FeatureConfig) -> DecoderPool:
+    """Workers that compute features, for each `extraction_job` in parts of many groups.
+
+    Args:
+        config: Front-end settings.
+
+    Example:
+        >>> import numpy, soundfile, tempfile
+        >>> path = Path(tempfile.mkdtemp(), "a.wav")
+        >>> soundfile.write(path, numpy.zeros(16_000), 16_000)
+        >>> with extraction_pool(FeatureConfig()) as pool:
+        ...     [features] = pool.stream(extraction_job(path))
+        >>> features.frames.shape
+        (51, 40)
+    """
+    return DecoderPool(functools.partial(_extract, LogMel(config)))
+
+
+def extraction_job(path: Path, excerpt: Excerpt = WHOLE, *, pipelined: bool = False) -> Job:
+    """The features of a file, as `earmark.features.log_mel.extract` computes them.
+
+    Args:
+        path: The file.
+        excerpt: Which part of it.
+        pipelined: As for `earmark.audio.reading.stream_audio`.
+    """
+    return Job(path, _Order(path, excerpt, pipelined))
+
+
+def split_groups(parts: Iterable[Features]) -> Iterator[Features]:
+    """The parts of a file as `earmark.features.log_mel.stream_features` yields them."""
+    for part in parts:
+        for first in range(0, len(part.frames), GROUP_FRAMES):
+            yield replace(part, frames=part.frames[first : first + GROUP_FRAMES])
+
+
+def _extract(log_mel: LogMel, order: _Order, send: Send) -> Features:
+    """Runs in the worker; returns the last part."""
+    config = log_mel.config
+    downmix = Downmix(config.channel)
+    blocks = stream_audio(
+        *(order.path, config.sample_rate, order.excerpt),
+        downmix=downmix,
+        pipelined=order.pipelined,
+    )
+    waiting: list[Features] = []
+    for part in stream_features(blocks, log_mel, downmix):
+        send(None)
+        if len(waiting) == PART_GROUPS:
+            send(join_features(waiting))
+            waiting.clear()
+        waiting.append(part)
+    return join_features(waiting)
