@@ -6,7 +6,6 @@ import itertools
 import logging
 import os
 import pickle
-import signal
 import sys
 import threading
 import time
@@ -14,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from earmark.system.fork_server import CAN_FORK, fork_server
 from earmark.system.parallel import default_num_workers, map_in_order
-from earmark.system.worker import Reply, Setup, Work
+from earmark.system.supervision import SupervisedWorker, WorkerError
+from earmark.system.worker import Setup, Work
 from earmark.system.worker_process import SpawnedWorker, WorkerProcess
 
 Item = TypeVar("Item")
@@ -30,8 +30,6 @@ PATIENCE_SECONDS = 60.0
 """How long a worker may be silent."""
 PATIENT_BYTES = 1_000_000
 """For so many bytes to read, it may be silent for a second more."""
-START_SECONDS = 60.0
-"""How long it may take to start."""
 WATCH_SECONDS = 1.0
 BATCH_ITEMS = 16
 BATCH_BYTES = 1 << 18
@@ -41,22 +39,6 @@ BATCH_SECONDS = 0.1
 BATCH_PATIENCE_SECONDS = 10.0
 MAX_MEMORY_BYTES = 4 << 30
 MEMORY_FRACTION = 0.5
-
-WorkerFault = Literal["crashed", "timeout", "memory"]
-
-
-class WorkerError(Exception):
-    """An item made its worker die, hang or take too much memory.
-
-    Args:
-        fault: Which of the three.
-        reason: What ended the process: a signal, an exit status or its last words.
-    """
-
-    def __init__(self, fault: WorkerFault, reason: str) -> None:
-        super().__init__(f"{fault}: {reason}")
-        self.fault: WorkerFault = fault
-        self.reason = reason
 
 
 class Request(NamedTuple):
@@ -99,8 +81,8 @@ class WorkerPool(AbstractContextManager["WorkerPool"]):
             memory_bytes or default_memory_bytes(),
         )
         self._lock = threading.Lock()
-        self._idle: list[_Worker] = []
-        self._all: set[_Worker] = set()
+        self._idle: list[SupervisedWorker] = []
+        self._all: set[SupervisedWorker] = set()
         self._closed = threading.Event()
         self._watch: threading.Thread | None = None
 
@@ -204,7 +186,7 @@ class WorkerPool(AbstractContextManager["WorkerPool"]):
         self.close()
 
     @contextmanager
-    def _borrowed(self) -> Iterator["_Worker"]:
+    def _borrowed(self) -> Iterator[SupervisedWorker]:
         worker = self._borrow()
         try:
             yield worker
@@ -215,13 +197,13 @@ class WorkerPool(AbstractContextManager["WorkerPool"]):
         finally:
             self._give_back(worker)
 
-    def _borrow(self) -> "_Worker":
+    def _borrow(self) -> SupervisedWorker:
         with self._lock:
             if self._closed.is_set():
                 raise CancelledError
             if self._idle:
                 return self._idle.pop()
-        worker = _Worker(_launch(self._setup))
+        worker = SupervisedWorker(_launch(self._setup))
         with self._lock:
             if self._closed.is_set():
                 worker.process.close()
@@ -232,7 +214,7 @@ class WorkerPool(AbstractContextManager["WorkerPool"]):
                 self._watch.start()
         return worker
 
-    def _give_back(self, worker: "_Worker") -> None:
+    def _give_back(self, worker: SupervisedWorker) -> None:
         with self._lock:
             if worker.is_ready and not self._closed.is_set():
                 self._idle.append(worker)
@@ -247,7 +229,7 @@ class WorkerPool(AbstractContextManager["WorkerPool"]):
             with self._lock:
                 workers = list(self._all)
             for worker in workers:
-                worker.count_silence()
+                worker.count_silence(WATCH_SECONDS)
 
 
 def _working_folder() -> str | None:
@@ -299,95 +281,6 @@ def _replay(parts: Sequence[Any], error: Exception | None = None) -> Iterator[An
     yield from parts
     if error is not None:
         raise error
-
-
-class _Worker:
-    """A process, and the items that it has not answered yet."""
-
-    def __init__(self, process: WorkerProcess) -> None:
-        self.process = process
-        self._has_started = False
-        self._num_waiting = 0
-        self._lock = threading.Lock()
-        self._is_waited_for = self._has_stalled = False
-        self._silent_seconds, self._patience_seconds = 0.0, PATIENCE_SECONDS
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it can take other items."""
-        return self._has_started and not self._num_waiting and not self._has_stalled
-
-    def send(self, items: Sequence[Any], patience_seconds: float) -> None:
-        """Gives it items to work on."""
-        self._num_waiting, self._patience_seconds = len(items), patience_seconds
-        content = pickle.dumps(list(items))
-        with contextlib.suppress(OSError):  # If it has died, it has no reply either.
-            self.process.requests.write(content)
-            self.process.requests.flush()
-
-    def parts(self) -> Iterator[Any]:
-        """The parts of the result of the next item.
-
-        Raises:
-            WorkerError: The process died, hung or ran out of memory.
-            RuntimeError: It cannot start.
-            Exception: Whatever the work raised.
-        """
-        while True:
-            kind, value = self._receive()
-            if kind == "ready":
-                self._has_started = True
-            elif kind == "log":
-                logging.getLogger(value.name).handle(value)
-            elif kind == "memory":
-                raise WorkerError("memory", "")
-            elif kind == "part":
-                yield value
-            elif kind != "alive":
-                self._num_waiting -= 1
-                if kind == "error":
-                    raise value
-                yield value
-                return
-
-    def count_silence(self) -> None:
-        """Kills the process if it has been silent for too long."""
-        with self._lock:
-            if self._is_waited_for:
-                self._silent_seconds += WATCH_SECONDS
-                patience = self._patience_seconds if self._has_started else START_SECONDS
-                if self._silent_seconds > patience:
-                    self._has_stalled = True
-                    self.process.kill()
-
-    def _receive(self) -> Reply:
-        with self._lock:
-            self._silent_seconds, self._is_waited_for = 0.0, True
-        try:
-            return pickle.load(self.process.replies)
-        except (EOFError, OSError, pickle.UnpicklingError):
-            raise self._death() from None
-        finally:
-            with self._lock:
-                self._is_waited_for = False
-
-    def _death(self) -> Exception:
-        status = self.process.close()
-        reason = ": ".join(filter(None, (_name_status(status), self.process.last_output)))
-        if not self._has_started:
-            return RuntimeError(f"a worker process cannot start ({reason})")
-        if self._has_stalled:
-            return WorkerError("timeout", f"silent for {self._silent_seconds:.0f} s")
-        return WorkerError("crashed", reason)
-
-
-def _name_status(status: int) -> str:
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"
 
 
 def default_memory_bytes() -> int:
