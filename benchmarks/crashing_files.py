@@ -152,7 +152,7 @@ def _failed(name: str, output: str, table: Path) -> set[str]:
         return {Path(one["path"]).name for one in lines if "error" in one}
     if not table.exists():
         return set()
-    with table.open(newline="") as file:
+    with table.open(encoding="utf-8", newline="") as file:
         return {Path(one["path"]).name for one in csv.DictReader(file) if one["error"]}
 
 

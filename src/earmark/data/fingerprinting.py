@@ -1,11 +1,13 @@
 """Fingerprints of clips, computed once for each content."""
 
-import threading
-from collections.abc import Iterable, Mapping
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-import threadpoolctl
-
+from earmark.audio.downmix import Block
+from earmark.audio.isolation import DecoderPool, Job
 from earmark.audio.reading import stream_audio
 from earmark.audio.source import Excerpt
 from earmark.errors import AudioError
@@ -13,8 +15,8 @@ from earmark.features.digests import ContentDigests
 from earmark.features.fingerprint_cache import FingerprintCache, KeptFingerprints
 from earmark.features.fingerprints import SAMPLE_RATE, Fingerprint, fingerprint
 from earmark.features.store import ClipKey
-from earmark.system.parallel import map_in_order
 from earmark.system.progress import Reporter
+from earmark.system.worker import Send
 
 
 def fingerprint_clips(
@@ -36,18 +38,13 @@ def fingerprint_clips(
     """
     missing = [key for key in files if cache.get_fingerprint(key) is None]
     failed: set[ClipKey] = set()
-    cancel = threading.Event()
-
-    def compute(key: ClipKey) -> Fingerprint:
-        return _compute(key, files[key], digests, cancel)
-
     if missing:
-        # The clips are done in parallel; threads inside the matrix products would only wait.
         with (
-            threadpoolctl.threadpool_limits(1, "blas"),
+            DecoderPool(_compute) as pool,
             reporter.track("fingerprints", len(missing)) as task,
         ):
-            for key, future in map_in_order(compute, missing, cancel=cancel):
+            work = _Work(files, digests, pool)
+            for key, future in pool.map_in_order(work.receive, missing, work.job):
                 try:
                     cache.put_fingerprint(key, future.result())
                 except AudioError:
@@ -56,16 +53,57 @@ def fingerprint_clips(
     return KeptFingerprints(cache, [key for key in files if key not in failed])
 
 
-def _compute(
-    key: ClipKey, paths: Iterable[Path], digests: ContentDigests, cancel: threading.Event
-) -> Fingerprint:
-    excerpt = Excerpt(key.start, None if key.end == float("inf") else key.end)
-    for path in paths:
-        try:
-            digests.confirm(path, key.digest)
-            found = fingerprint(stream_audio(path, SAMPLE_RATE, excerpt, cancel=cancel))
-            digests.confirm(path, key.digest)
-        except AudioError:
-            continue
-        return found
-    raise AudioError(f"{key}: no file has this content any more", "missing")
+class _Order(NamedTuple):
+    path: Path
+    excerpt: Excerpt
+
+
+class _Work:
+    """What workers do for clips."""
+
+    def __init__(
+        self,
+        files: Mapping[ClipKey, Iterable[Path]],
+        digests: ContentDigests,
+        pool: DecoderPool,
+    ) -> None:
+        self._files, self._digests, self._pool = files, digests, pool
+        self._asked: dict[ClipKey, tuple[Job | None, Iterator[Job]]] = {}
+
+    def job(self, key: ClipKey) -> Job | None:
+        """The work on the first file that has the content, if there is one."""
+        jobs = self._jobs(key)
+        self._asked[key] = next(jobs, None), jobs
+        return self._asked[key][0]
+
+    def receive(self, key: ClipKey, parts: Iterator[Fingerprint]) -> Fingerprint:
+        """The fingerprint, if need be of another file that has the content.
+
+        Raises:
+            AudioError: None has it any more, or none can be read.
+        """
+        first, others = self._asked.pop(key)
+        for job in filter(None, itertools.chain([first], others)):
+            with contextlib.suppress(AudioError):
+                found = next(parts if job is first else self._pool.stream(job))
+                self._digests.confirm(job.path, key.digest)
+                return found
+        raise AudioError(f"{key}: no file has this content any more", "missing")
+
+    def _jobs(self, key: ClipKey) -> Iterator[Job]:
+        excerpt = Excerpt(key.start, None if key.end == float("inf") else key.end)
+        for path in self._files[key]:
+            with contextlib.suppress(AudioError):
+                self._digests.confirm(path, key.digest)
+                yield Job(path, _Order(path, excerpt))
+
+
+def _compute(order: _Order, send: Send) -> Fingerprint:
+    """Runs in a worker process."""
+
+    def blocks() -> Iterator[Block]:
+        for block in stream_audio(order.path, SAMPLE_RATE, order.excerpt):
+            send(None)
+            yield block
+
+    return fingerprint(blocks())

@@ -317,8 +317,9 @@ def stream_features(
 
     def part(frames: Float16[np.ndarray, "_ mels"]) -> Features:
         seconds = sound.num_samples / log_mel.config.sample_rate
-        notes = () if downmix is None else (tuple(downmix.notes), downmix.sample_rate)
-        return Features(frames, seconds, *notes)
+        if downmix is None:
+            return Features(frames, seconds)
+        return Features(frames, seconds, tuple(downmix.notes), downmix.sample_rate)
 
     for frames in round_frames(log_mel.stream(sound)):
         if waiting is not None:
