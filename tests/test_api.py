@@ -182,7 +182,7 @@ def base_install(tmp_path_factory, write_clip):
     ("command", "extra"),
     [
         *((name, "train") for name in ("train", "cross-validate", "evaluate", "compare")),
-        *((name, "train") for name in ("check", "prepare", "demo", "predict checkpoint")),
+        *((name, "train") for name in ("check", "demo", "predict checkpoint")),
         *((name, "train") for name in ("model list", "model summary", "earmark.train")),
         *(("tune", "tune"), ("export", "onnx"), ("listen", "mic"), ("predict table", "parquet")),
     ],

@@ -63,3 +63,15 @@ def test_a_device_in_a_manifest_is_one_bad_file(earmark, few_sounds):
     result = earmark("check", table)
     assert result.exit_code == 1
     assert "/dev/zero: not a regular file" in result.output
+
+
+def test_files_that_crash_their_decoder_are_findings(
+    earmark, few_sounds, write_clip, hostile_decoder
+):
+    for seed, name in enumerate(("crash", "memory"), start=10):
+        write_clip(few_sounds / "music" / f"{name}.wav", seed=seed)
+    result = earmark("check", few_sounds, "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)["findings"]
+    causes = {one["paths"][0]: one["cause"] for one in found if one["kind"] == "unreadable"}
+    assert causes == {"music/crash.wav": "crashed", "music/memory.wav": "memory"}

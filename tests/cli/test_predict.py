@@ -1,5 +1,6 @@
 """What `earmark predict` does with files, folders, lists and standard input."""
 
+import json
 import os
 import subprocess
 import sys
@@ -316,3 +317,28 @@ def test_a_terminal_gets_a_table_unless_there_are_many_files(model, sounds, monk
     monkeypatch.setattr("earmark.cli.shown_results.TABLE_ROWS", 3)
     cli.main(command, standalone_mode=False)
     assert capsys.readouterr().out.count("\t") == 5 * 3
+
+
+@pytest.mark.parametrize("options", [(), ("--segments",)])
+def test_files_that_crash_their_decoder_are_failed_files(
+    earmark, documents, model, tmp_path, write_clip, hostile_decoder, options
+):
+    names = ["a", "crash", "b"]
+    paths = [write_clip(tmp_path / f"{name}.wav", seed=at) for at, name in enumerate(names)]
+    result = earmark("predict", model, *paths, "--json", *options)
+    assert result.exit_code == 1
+    assert [Path(one["path"]).stem for one in documents(result) if "error" in one] == ["crash"]
+    assert [one["path"] for one in documents(result)] == [str(path) for path in paths]
+
+
+def test_a_resumed_table_does_not_meet_a_crash_again(
+    earmark, model, tmp_path, write_clip, hostile_decoder, monkeypatch
+):
+    path, table = write_clip(tmp_path / "crash.wav"), tmp_path / "table.jsonl"
+    assert earmark("predict", model, path, "-o", table).exit_code == 1
+    content = table.read_text()
+    assert json.loads(content)["path"] == str(path)
+    assert "error" in json.loads(content)
+    monkeypatch.setattr("earmark.inference.classifier.extraction_job", pytest.fail)
+    assert earmark("predict", model, path, "-o", table, "--resume").exit_code == 1
+    assert table.read_text() == content

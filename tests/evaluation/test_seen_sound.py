@@ -171,7 +171,7 @@ def test_fingerprints_are_computed_once(data, write_run, add, tested, tmp_path, 
     before = tested(run, other)
     # Not even where the training data are gone.
     shutil.rmtree(data)
-    monkeypatch.setattr("earmark.data.fingerprinting.fingerprint", pytest.fail)
+    monkeypatch.setattr("earmark.data.fingerprinting.DecoderPool", pytest.fail)
     assert tested(run, other) == before
 
 

@@ -94,7 +94,7 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
 def _request(job: Job) -> Request:
     try:
         return Request(job.content, job.path.stat().st_size)
-    except OSError:
+    except (OSError, ValueError):  # A name may hold a zero byte.
         return Request(job.content)
 
 

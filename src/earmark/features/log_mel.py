@@ -308,16 +308,10 @@ def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -
 def stream_features(
     blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel, downmix: Downmix | None = None
 ) -> Iterator[Features]:
-    """As `extract_blocks`, in parts.
-
-    Args:
-        blocks: Samples at the rate of the front end.
-        log_mel: The front end.
-        downmix: What the blocks come from, if it has something to tell.
+    """As `extract_blocks`, in parts; ``downmix`` has notes, if the blocks come from one.
 
     Yields:
-        Groups of frames, as `LogMel.stream` gives them, each with what is known so far; the last
-        one has the length and the notes of all the sound.
+        Groups of frames, as `LogMel.stream` gives them, with the length and the notes so far.
     """
     sound, waiting = SampleCounter(blocks), None
 

@@ -158,7 +158,7 @@ def _limit(memory_bytes: int | None) -> None:
 
     limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: OUTPUT_BYTES}
     if memory_bytes is not None:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        pages = int(Path("/proc/self/statm").read_bytes().split()[0])
         limits[resource.RLIMIT_AS] = pages * os.sysconf("SC_PAGE_SIZE") + memory_bytes
     for name, value in limits.items():
         _, hard = resource.getrlimit(name)
