@@ -29,11 +29,11 @@ def plant_gap(path: Path, samples: np.ndarray, rng: np.random.Generator) -> None
 
 
 def plant_damage(path: Path, samples: np.ndarray, rng: np.random.Generator) -> None:
-    """Bytes that were overwritten, anywhere in the middle."""
+    """Bytes that were overwritten, in the second half, as FFmpeg loses the rest of a cluster."""
     suffix, encoder = [(".webm", "libopus"), (".m4a", "aac"), (".wma", "wmav2")][rng.integers(3)]
     path = _encode(path.with_suffix(suffix), samples, encoder)
     content = bytearray(path.read_bytes())
-    start = int(rng.uniform(0.3, 0.7) * len(content))
+    start = int(rng.uniform(0.6, 0.9) * len(content))
     content[start : start + DAMAGED_BYTES] = bytes(DAMAGED_BYTES)
     path.write_bytes(content)
 

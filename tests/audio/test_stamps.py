@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from earmark.audio.stamps import find_shifts
+from earmark.audio.stamps import find_shifts, find_whole_packets
 
 COUNT = 200
 STEP = 0.02
@@ -61,3 +61,12 @@ def test_packets_without_stamps_or_durations_follow_the_others():
 
 def test_no_packets_are_no_problem():
     assert len(find_shifts(np.zeros(0), np.zeros(0), None)) == 0
+
+
+def test_missing_packets_are_told_from_a_pause():
+    times = np.round(np.arange(COUNT) * 0.0427, 3)
+    lost, paused = np.delete(times, range(80, 88)), times.copy()
+    paused[80:] += 0.36
+    np.testing.assert_array_equal(np.flatnonzero(find_whole_packets(lost)), [80])
+    assert not find_whole_packets(paused).any()
+    assert not find_whole_packets(np.zeros(1)).any()

@@ -131,10 +131,11 @@ class _Reader:
             seconds = float(frame.pts or 0) * time_base if is_known else None
             if clock.zero is None and seconds is not None:
                 self._start(clock, seconds)
-            *delayed, block = converter.convert(frame, clock.position)
-            for earlier in delayed:
-                yield from clock.place(earlier, None)
-            yield from clock.place(block, None if converter.is_resampling else seconds)
+            blocks = converter.convert(frame, clock.position)
+            for number, block in enumerate(blocks, 1):
+                # Those before the last are the rest of another rate.
+                is_exact = number == len(blocks) and not converter.is_resampling
+                yield from clock.place(block, seconds if is_exact else None)
         for block in converter.flush():
             yield from clock.place(block, None)
         yield from clock.finish()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from earmark.audio.stamps import LONGEST_PACKET_SECONDS, find_shifts
+from earmark.audio.stamps import LONGEST_PACKET_SECONDS, find_shifts, find_whole_packets
 from earmark.audio.timestamps import LOSS_TOLERANCE_SECONDS, TOLERANCE_SECONDS
 
 if TYPE_CHECKING:
@@ -198,10 +198,13 @@ def _read_table(path: Path, index: int) -> _Table:
                 rows.append((time, (packet.duration or 0) * time_base, packet.size, hole))
                 hole = 0
         # Other formats do not store packets in the order of their times.
-        has_order = container.format.name.startswith(("matroska", "asf"))
+        is_asf = container.format.name == "asf"
+        has_order = is_asf or container.format.name.startswith("matroska")
     times, durations, sizes, holes = np.array(rows, np.float64).reshape(-1, 4).T
     # A pause takes no bytes; lost packets take about as many as others do in that time.
     steps = np.diff(times, prepend=times[:1]) - np.roll(durations, 1)
     expected = np.nan_to_num(steps) * sizes.sum() / max(durations.sum(), time_base)
     is_hole = (holes > HOLE_BYTES) & (expected > 0) & (holes > HOLE_FRACTION * expected)
-    return _Table(times, durations, has_order & is_hole)
+    # Positions in ASF are those of data packets, which hold many.
+    is_lost = is_hole | (is_asf & find_whole_packets(times))
+    return _Table(times, durations, has_order & is_lost)

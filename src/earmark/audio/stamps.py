@@ -10,6 +10,8 @@ MAX_GAP_SECONDS = 3600.0
 """A longer gap is a damaged stamp, unless the declared duration contains it."""
 LONGEST_PACKET_SECONDS = 1.0
 SEARCHED_RUNS = 50
+ROUNDING_SECONDS = 0.002
+LONGEST_LOSS_SECONDS = 10.0
 
 
 def find_shifts(times: np.ndarray, durations: np.ndarray, end: float | None) -> np.ndarray:
@@ -54,6 +56,22 @@ def find_shifts(times: np.ndarray, durations: np.ndarray, end: float | None) -> 
         clock = times[after - 1] + durations[after - 1] + offset
         run += 1
     return shifts
+
+
+def find_whole_packets(times: np.ndarray) -> np.ndarray:
+    """Whether before each packet just a number of others is missing, which a pause hardly equals.
+
+    Args:
+        times: Time stamps in seconds of packets that have one duration, (packets,).
+    """
+    steps = np.diff(times, prepend=times[:1])
+    usual = np.median(steps[1:]) if len(steps) > 1 else 0.0
+    if not usual > 0:
+        return np.zeros(len(times), bool)
+    usual = steps[1:][steps[1:] < 1.5 * usual].mean()
+    number = np.rint(steps / usual)
+    is_whole = np.abs(steps - number * usual) < ROUNDING_SECONDS
+    return (number > 1) & is_whole & (steps < LONGEST_LOSS_SECONDS)
 
 
 def _returns(

@@ -118,7 +118,7 @@ class Clock:
             yield Note("overlap", str(self.overlaps))
 
     def _missing(self, seconds: float) -> tuple[int, Places]:
-        """How much silence a time stamp asks for, in samples, and what stands for."""
+        """How much silence a time stamp asks for, in samples, and what it stands for."""
         is_first, self._has_started = not self._has_started, True
         if self.zero is None:
             self.zero = seconds

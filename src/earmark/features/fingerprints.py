@@ -15,7 +15,7 @@ from scipy.signal import butter, sosfilt
 from earmark.audio.reading import Block, Samples
 from earmark.system.shapes import Bool, Float, Float32, Int, UInt32
 
-FINGERPRINT_VERSION = 1
+FINGERPRINT_VERSION = 2
 """Increased whenever the same sound gives another fingerprint."""
 SAMPLE_RATE = 8000
 HOP_LENGTH = 128
