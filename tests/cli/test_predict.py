@@ -23,8 +23,9 @@ def test_segments_are_in_the_json_line_beside_the_label_that_was_there_without(
     plain = documents(earmark("predict", model, sounds, "--json"))
     timed = documents(earmark("predict", model, sounds, "--json", "--segments"))
     for before, after in zip(plain, timed, strict=True):
-        segments = after.pop("segments")
+        segments, seconds = after.pop("segments"), after.pop("seconds_by_label")
         assert after == before
+        assert sum(seconds.values()) == pytest.approx(after["duration_seconds"], abs=1e-2)
         assert segments[0]["start"] == 0.0
         assert segments[-1]["end"] == pytest.approx(after["duration_seconds"], abs=1e-3)
         assert set(segments[0]) == {"start", "end", "label", "probability"}
