@@ -307,10 +307,10 @@ def tested(tmp_path_factory: pytest.TempPathFactory, write_clip: WriteClip) -> S
 
 
 @pytest.fixture(scope="session")
-def encode():
+def encode_track():
     """A function that encodes samples, (time, channels), as a track of a container."""
 
-    def encode(path, samples, codec, *, rate=48_000, format=None, layout=None, options=None):
+    def encode_track(path, samples, codec, *, rate=48_000, format=None, layout=None, options=None):
         samples = np.asarray(samples, np.float32).reshape(len(samples), -1)
         layout = layout or ("mono" if samples.shape[1] == 1 else "stereo")
         with av.open(str(path), "w", format=format, options=options or {}) as container:
@@ -325,7 +325,7 @@ def encode():
             container.mux(stream.encode(None))
         return path
 
-    return encode
+    return encode_track
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ CASES = [
 
 
 @pytest.fixture
-def write(tmp_path, encode):
+def write(tmp_path, encode_track):
     def write(name, codec, options):
-        return encode(tmp_path / name, np.zeros(48_000), codec, options=options)
+        return encode_track(tmp_path / name, np.zeros(48_000), codec, options=options)
 
     return write
 

@@ -43,7 +43,7 @@ def sweep():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, encode, sweep):
+def made(tmp_path_factory, encode_track, sweep):
     """A function that returns 3 s of sound in a format, encoded once."""
     folder, paths = tmp_path_factory.mktemp("made"), {}
 
@@ -51,7 +51,7 @@ def made(tmp_path_factory, encode, sweep):
         key = f"{codec}{len(paths)}" if others else codec
         name = f"{key}.{extension}"
         if name not in paths:
-            paths[name] = encode(folder / name, sweep, codec, **others)
+            paths[name] = encode_track(folder / name, sweep, codec, **others)
         return paths[name]
 
     return make
@@ -90,7 +90,7 @@ def test_an_excerpt_is_a_slice_of_the_time_line(tmp_path, made, remux, extension
 
 @pytest.mark.parametrize(("extension", "codec"), [("mkv", "libopus"), ("mp4", "aac")])
 def test_sound_that_starts_after_the_picture_starts_late(
-    tmp_path, made, remux, encode, picture, extension, codec
+    tmp_path, made, remux, encode_track, picture, extension, codec
 ):
     film = picture(tmp_path / f"film.{extension}", 5)
     late = remux([made("mka", codec)], tmp_path / "late.mka", place=lambda at: at + 2)
@@ -159,9 +159,9 @@ def test_containers_that_were_joined_are_read_to_the_end(tmp_path, made):
 @pytest.mark.parametrize("extension", ["mkv", "mp4"])
 @pytest.mark.parametrize("default", [0, 1, None])
 def test_the_default_track_is_read_and_others_are_noted(
-    tmp_path, made, encode, remux, extension, default
+    tmp_path, made, encode_track, remux, extension, default
 ):
-    silent = encode(tmp_path / "silent.m4a", np.zeros(2 * RATE), "aac")
+    silent = encode_track(tmp_path / "silent.m4a", np.zeros(2 * RATE), "aac")
     path = tmp_path / f"a.{extension}"
     remux([silent, made("m4a", "aac")], path, default=default)
     found, notes = read(path)
@@ -248,9 +248,11 @@ def test_a_file_without_a_packet_that_can_be_decoded_is_refused(tmp_path, made):
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, 2), (2, 1)])
-def test_channels_that_change_part_way_keep_their_level(tmp_path, encode, sweep, first, second):
+def test_channels_that_change_part_way_keep_their_level(
+    tmp_path, encode_track, sweep, first, second
+):
     parts = [
-        encode(
+        encode_track(
             tmp_path / f"{number}.aac",
             np.repeat(sweep[:, None], number, axis=1),
             "aac",
@@ -267,12 +269,14 @@ def test_channels_that_change_part_way_keep_their_level(tmp_path, encode, sweep,
     assert levels[1] == pytest.approx(levels[0], rel=0.1)
 
 
-def test_a_rate_that_changes_part_way_is_converted(tmp_path, encode):
+def test_a_rate_that_changes_part_way_is_converted(tmp_path, encode_track):
     def tone(rate):
         return 0.3 * np.sin(2 * np.pi * 440 * np.arange(2 * rate) / rate)
 
     parts = [
-        encode(tmp_path / f"{rate}.aac", tone(rate), "aac", rate=rate, format="adts").read_bytes()
+        encode_track(
+            tmp_path / f"{rate}.aac", tone(rate), "aac", rate=rate, format="adts"
+        ).read_bytes()
         for rate in (44_100, 22_050)
     ]
     path = tmp_path / "a.aac"
@@ -288,10 +292,10 @@ def test_a_rate_that_changes_part_way_is_converted(tmp_path, encode):
 
 
 @pytest.mark.parametrize("layout", ["7.1", "hexadecagonal", "FL+FR+BC+LFE+TC", "22.2"])
-def test_sound_of_many_channels_or_an_unusual_layout_has_their_mean(tmp_path, encode, layout):
+def test_sound_of_many_channels_or_an_unusual_layout_has_their_mean(tmp_path, encode_track, layout):
     channels = av.AudioLayout(layout).nb_channels
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, (RATE, channels)).astype(np.float32)
-    path = encode(tmp_path / "a.mka", samples, "pcm_f32le", layout=layout)
+    path = encode_track(tmp_path / "a.mka", samples, "pcm_f32le", layout=layout)
     with open_source(path) as source:
         assert source.channels == channels
     np.testing.assert_allclose(load_audio(path).samples, samples.mean(axis=1), atol=1e-6)

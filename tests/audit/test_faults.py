@@ -111,9 +111,11 @@ def test_a_chosen_channel_does_not_cancel_and_must_be_there(tmp_path, recording,
 
 
 def test_faults_of_containers_are_findings(
-    tmp_path, rng, write, recording, audit, noise, encode, remux
+    tmp_path, rng, write, recording, audit, noise, encode_track, remux
 ):
-    sounds = [encode(tmp_path / f"{n}.webm", noise(), "libopus", rate=16_000) for n in range(5)]
+    sounds = [
+        encode_track(tmp_path / f"{n}.webm", noise(), "libopus", rate=16_000) for n in range(5)
+    ]
     gap = remux([sounds[0]], tmp_path / "gap.webm", place=lambda at: at + 3 * (at > 0.5))
     two = remux(sounds[1:3], tmp_path / "two.mkv")
     lost, cut = tmp_path / "lost.webm", tmp_path / "cut.webm"

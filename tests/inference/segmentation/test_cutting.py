@@ -71,8 +71,10 @@ def test_lossy_files_become_flac(tmp_path, write_clip, extension):
         np.testing.assert_allclose(soundfile.read(file)[0], expected, atol=2.0**-22)
 
 
-def test_segments_after_a_pause_are_cut_where_a_player_plays_them(tmp_path, rng, encode, remux):
-    whole = encode(tmp_path / "whole.webm", rng.uniform(-0.3, 0.3, 96_000), "libopus")
+def test_segments_after_a_pause_are_cut_where_a_player_plays_them(
+    tmp_path, rng, encode_track, remux
+):
+    whole = encode_track(tmp_path / "whole.webm", rng.uniform(-0.3, 0.3, 96_000), "libopus")
     path = remux([whole], tmp_path / "a.webm", place=lambda at: at + 5 * (at >= 1))
     (file,) = split_audio(
         path, [Segment(6.25, 6.75, "music", 0.9)], tmp_path / "out", labels=LABELS
