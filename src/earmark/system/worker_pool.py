@@ -32,8 +32,8 @@ PATIENT_BYTES = 1_000_000
 """For so many bytes to read, it may be silent for a second more."""
 WATCH_SECONDS = 1.0
 BATCH_ITEMS = 16
-BATCH_BYTES = 1 << 18
-"""Items are worked on together if they take a few milliseconds each."""
+BATCH_BYTES = 1 << 21
+"""Items are worked on together if they take some milliseconds each."""
 BATCH_SECONDS = 0.1
 """Items that come more slowly are not waited for."""
 BATCH_PATIENCE_SECONDS = 10.0
