@@ -132,6 +132,8 @@ def _try(folder: Path, case: Case) -> Outcome | None:
                 rate, channels = stream.rate, stream.channels
         except av.error.FFmpegError:
             return None
+        if not rate or not channels:
+            return None
         theirs = _decoded(f"ffmpeg -v quiet -i {path} -f f32le -", channels)
         if not len(theirs):
             return None
