@@ -71,6 +71,7 @@ _SHORT = "ffmpeg plays all of a last page; the position in it says less"
 _ROUNDING = "ffmpeg rounds the predictor in another way"
 _GSM = "libsndfile decodes the byte that pads the chunk as another block"
 _OPUS = "libsndfile decodes at 24 kHz what was recorded at less; ffmpeg at 48 kHz"
+_STEREO = "ffmpeg at 24 kHz; libmpg123, dr_mp3 and the decoder of LAME agree"
 _TAGS = "ffmpeg plays the encoder's padding of the shortest file"
 _DIFFERENCES = {
     "ogg Vorbis": _SHORT,
@@ -78,6 +79,8 @@ _DIFFERENCES = {
     "wav IMA ADPCM": _ROUNDING,
     "wav GSM": _GSM,
     "mp3 with tags": _TAGS,
+    "mp3 CBR": _STEREO,
+    "mp3 CBR, no Info": _STEREO,
 }
 """Why formats are known to differ."""
 
