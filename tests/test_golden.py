@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from earmark.config import FeatureConfig
@@ -46,12 +47,25 @@ def test_a_run_of_format_3_is_resumed(tmp_path):
         train(GOLDEN / "data.csv", run, config.with_train(learning_rate=0.5), device="cpu")
 
 
-def test_features_that_are_stored_are_not_computed_again(tmp_path):
+def test_features_have_the_values_that_an_earlier_store_holds(tmp_path):
+    """Earlier stores are not read, because sound may have been read in part; these were whole."""
     config = load_checkpoint(GOLDEN / "run_format_3").spec.config.features
     assert config != FeatureConfig()
     shutil.copytree(GOLDEN / "store", tmp_path / "store")
+    (index,) = (GOLDEN / "store").glob("*/*.jsonl")
+    lines = [json.loads(line) for line in index.read_text(encoding="utf-8").splitlines()]
+    frames = np.fromfile(index.with_suffix(".f16"), np.float16).reshape(-1, config.n_mels)
+    expected = {
+        line["key"]: frames[first : first + line["frames"]]
+        for line in lines
+        for first in (line["offset"] // frames.itemsize // config.n_mels,)
+    }
     recordings = [
         one for one in read_manifest(GOLDEN / "data.csv").recordings if one.split != "test"
     ]
-    prepared = prepare_recordings(recordings, FeatureStore(tmp_path / "store", config))
-    assert (prepared.num_computed, len(prepared.keys)) == (0, 6)
+    store = FeatureStore(tmp_path / "store", config)
+    prepared = prepare_recordings(recordings, store)
+    assert (prepared.num_computed, len(prepared.keys)) == (6, 6)
+    assert set(map(str, prepared.keys.values())) == set(expected)
+    for key in prepared.keys.values():
+        np.testing.assert_array_equal(store[key], expected[str(key)])

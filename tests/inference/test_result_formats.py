@@ -179,7 +179,7 @@ def test_a_damaged_table_is_named_and_stays_as_it_is(tmp_path, suffix, damage):
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
     # Nothing is left in the way of the advice.
-    with ResultTable(path, LABELS, {}, resume=False) as table:
+    with ResultTable(path, LABELS, {}, overwrite=True) as table:
         assert table.num_done == 0
         table.finish()
     assert read(path, LABELS) == []

@@ -193,10 +193,11 @@ def _are_same(stored: str, table: str) -> bool:
 
 
 def _without_paths(table: str) -> list[list[str]]:
-    columns, *rows = csv.reader(io.StringIO(table, newline=""))
+    rows = list(csv.reader(io.StringIO(table, newline="")))
+    columns = rows[0] if rows else []
     return [
         [cell for column, cell in zip(columns, row, strict=False) if column != "path"]
-        for row in (columns, *rows)
+        for row in rows
     ]
 
 

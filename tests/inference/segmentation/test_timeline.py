@@ -58,7 +58,10 @@ def rows(segments):
 def test_changes_are_found_where_they_are(tmp_path, seconds, hop_seconds, smoothing):
     """The label of a window changes when half of it does."""
     path = write(tmp_path / "a.wav", seconds)
-    model = classifier(f"predict.hop_seconds={hop_seconds}", f"predict.smoothing={smoothing}")
+    model = classifier(
+        *(f"predict.hop_seconds={hop_seconds}", f"predict.smoothing={smoothing}"),
+        "predict.min_segment_seconds=1.0",
+    )
     segments = model.predict(path, segments=True).segments
     assert [one.label for one in segments] == list(np.resize(["loud", "quiet"], len(seconds)))
     ends = np.cumsum(seconds)
