@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
+from earmark.system.memory import keep_freed_memory
+
 Send = Callable[[Any], None]
 """Sends a part of a result early; None is a sign of life only."""
 Work = Callable[[Any, Send], Any]
@@ -72,6 +74,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, setup: Setup, work: Work | Exce
     """
     if setup.folder is not None:
         os.chdir(setup.folder)
+    keep_freed_memory()
     _limit(setup.memory_bytes)
     channel = _Channel(replies)
     logger = logging.getLogger("earmark")
