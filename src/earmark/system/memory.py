@@ -15,9 +15,9 @@ def keep_freed_memory() -> None:
     that went back to the system returns by page faults, which take as long as the arithmetic.
 
     The setting holds for the whole process, and for processes that it starts later. The command
-    line and the worker processes therefore make it, and no function of the library does. A program of its own may call it
-    once at its start; without it, prediction spends more processor time on page faults. Elsewhere
-    than with glibc this does nothing.
+    line and the worker processes therefore make it, and no function of the library does. A program
+    of its own may call it once at its start; without it, prediction spends more processor time on
+    page faults. Elsewhere than with glibc this does nothing.
 
     Source:
         mallopt(3), M_MMAP_MAX and M_TRIM_THRESHOLD, and the environment variables named there.
