@@ -40,8 +40,8 @@ def test_the_audit_as_json_counts_errors_and_warnings(tmp_path, twins, write, re
     }
     kinds = [(one["kind"], one["severity"], one["paths"]) for one in document["findings"]]
     assert kinds == [
-        ("silent", "warning", ["silent.wav"]),
         ("unreadable", "error", ["missing.wav"]),
+        ("silent", "warning", ["silent.wav"]),
         ("duplicate", "error", ["one.flac", "two.wav"]),
     ]
     assert all(one["message"] for one in document["findings"])

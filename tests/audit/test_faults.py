@@ -165,3 +165,17 @@ def test_a_change_of_rate_or_channels_is_a_warning_that_names_the_second(
     seconds = len(noise()) / 16_000
     for kind in ("rate_change", "channel_change"):
         assert f"{seconds:.2f} s" in changes[kind]
+
+
+def test_a_label_of_silence_is_a_note_and_other_silence_a_warning(
+    tmp_path, write, recording, audit, noise
+):
+    silent = [
+        recording(write(tmp_path / f"silence{n}.wav", np.zeros(16_000 + n)), "silence")
+        for n in range(3)
+    ]
+    faulty = recording(write(tmp_path / "dead.wav", np.zeros(20_000)), "dog")
+    sounds = [recording(write(tmp_path / f"dog{n}.wav", noise()), "dog") for n in range(3)]
+    found = audit(*silent, faulty, *sounds)
+    assert [one.paths for one in found.findings if one.kind == "silent"] == [(faulty.name,)]
+    assert [len(one.paths) for one in found.notes if one.kind == "silent"] == [3]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from earmark.audit.duplicates import duplicate_findings
-from earmark.audit.faults import band_findings, rate_notes, signal_findings
+from earmark.audit.faults import band_findings, rate_notes, signal_findings, silence_findings
 from earmark.audit.findings import Audit, Finding
 from earmark.audit.labels import label_findings, label_rows
 from earmark.audit.measure import Measured, measure_recordings
@@ -67,6 +67,7 @@ def check(
     with_stats = [(one, measurement.stats) for one, measurement in known]
     found = [
         *_file_findings(manifest, measured, features.channel),
+        *silence_findings(with_stats),
         *duplicate_findings(manifest, known),
         *label_findings(manifest),
         *name_findings(manifest),

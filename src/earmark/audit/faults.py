@@ -42,12 +42,6 @@ def signal_findings(
         channel: The one that features use; None for the mean.
     """
     names, path = (recording.name,), recording.path
-    # They are also causes of silence, and come with a better fix.
-    has_cause = any(note.kind in HARMFUL_NOTES for note in stats.notes)
-    if stats.peak < SILENT_PEAK and not has_cause:
-        level = f"peak {power_db(stats.peak**2):.0f} dBFS" if stats.peak else "all samples are zero"
-        message = f"{path}: silent ({level}); remove it or record it again"
-        yield Finding("silent", "warning", names, message)
     if stats.num_clipped >= CLIPPED_SAMPLES:
         message = (
             f"{path}: clipped ({stats.num_clipped} samples); record it at a lower level or remove "
@@ -71,6 +65,41 @@ def signal_findings(
             continue
         severity, form = _NOTES[note.kind]
         yield Finding(note.kind, severity, names, f"{path}: {form.format(note.text)}")
+
+
+def silence_findings(measured: Sequence[tuple[Recording, SignalStats]]) -> Iterator[Finding]:
+    """A warning for each silent recording; a note for those that a label of silence has.
+
+    Most recordings of such a label are silent, and most of the silent ones have it.
+
+    Args:
+        measured: The recordings that could be read.
+    """
+    silent = [(one, stats) for one, stats in measured if _is_silent(stats)]
+    totals = Counter(label for one, _ in measured for label in one.labels)
+    counts = Counter(label for one, _ in silent for label in one.labels)
+    meant = {
+        label
+        for label, count in counts.items()
+        if 2 * count > totals[label] and 2 * count > len(silent) and len(silent) < len(measured)
+    }
+    names = tuple(one.name for one, _ in silent if meant.intersection(one.labels))
+    if names:
+        labels = " and ".join(repr(label) for label in sorted(meant))
+        message = f"{len(names)} recordings with the label {labels} are silent, so silence gets it"
+        yield Finding("silent", "note", names, message)
+    for one, stats in silent:
+        if one.name not in names:
+            power = f"peak {power_db(stats.peak**2):.0f} dBFS"
+            level = power if stats.peak else "all samples are zero"
+            message = f"{one.path}: silent ({level}); remove it or record it again"
+            yield Finding("silent", "warning", (one.name,), message)
+
+
+def _is_silent(stats: SignalStats) -> bool:
+    # Notes of these kinds are causes of silence, and come with a better fix.
+    has_cause = any(note.kind in HARMFUL_NOTES for note in stats.notes)
+    return stats.peak < SILENT_PEAK and not has_cause
 
 
 def rate_notes(measured: Sequence[tuple[Recording, SignalStats]]) -> Iterator[Finding]:
