@@ -49,7 +49,7 @@ def check_complete(
     Raises:
         AudioError: Most of the sound cannot be decoded, or the file was cut.
     """
-    held, length = (number / clock.sample_rate for number in (clock.sound_end, clock.position))
+    length = clock.position / clock.sample_rate
     if clock.losses.seconds > MAX_LOST_FRACTION * length:
         raise AudioError(
             f"{path}: {clock.losses.seconds:.2f} s of {length:.2f} s cannot be decoded; the file "
@@ -62,6 +62,17 @@ def check_complete(
         return []
     if not format_name.startswith(("mov", *_SEQUENTIAL)):
         return []
+    return _check_extent(path, container, packets, clock)
+
+
+def _check_extent(
+    path: Path,
+    container: "av.container.InputContainer",
+    packets: Packets,
+    clock: Clock,
+) -> list[Note]:
+    """Compares what was read with the size and the duration that a container declares."""
+    format_name, held = container.format.name, clock.sound_end / clock.sample_rate
     extent = read_extent(path, format_name)
     end = declared_end(container, packets.stream, extent)
     declared = None if end is None else end - (clock.zero or 0.0)

@@ -62,7 +62,7 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
     @functools.wraps(function)
     def run(*args: object, quiet: bool, debug: bool, **options: object) -> None:
         from earmark.cli.native_output import hide_native_output
-        from earmark.cli.terminal import TerminalReporter, print_line, printable
+        from earmark.cli.terminal import TerminalReporter, print_line
         from earmark.system.files import require_utf8_names
         from earmark.system.memory import keep_freed_memory
 
@@ -87,15 +87,19 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
         except Exception as error:  # noqa: BLE001 - a bug, too, is one line; --debug shows it
             if debug:
                 traceback.print_exc()
-            print_line(f"earmark: {_describe(error)}", err=True)
-            if options_that_work := getattr(error, "options", ""):
-                # On one line, so that it can be copied.
-                click.echo(
-                    f"earmark: try: {printable(_command_line())} {options_that_work}", err=True
-                )
+            _print_error(error)
             sys.exit(error.exit_status if isinstance(error, EarmarkError) else 1)
 
     return run
+
+
+def _print_error(error: Exception) -> None:
+    from earmark.cli.terminal import print_line, printable
+
+    print_line(f"earmark: {_describe(error)}", err=True)
+    if options_that_work := getattr(error, "options", ""):
+        # On one line, so that it can be copied.
+        click.echo(f"earmark: try: {printable(_command_line())} {options_that_work}", err=True)
 
 
 def _command_line() -> str:

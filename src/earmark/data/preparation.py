@@ -152,15 +152,19 @@ def prepare_recordings(
             else:
                 keys[one.recording.name] = key
                 if computed is not None:
-                    for note in computed.notes:
-                        if note.kind in HARMFUL_NOTES:
-                            logger.warning(f"{one.recording.path}: {note.text}")
+                    _log_harm(one.recording, computed)
                     writer.append(key, computed.frames)
                     pace.add(computed.duration_seconds)
             task.advance(note=str(pace))
     if pace.num_clips:
         logger.info(f"features: {pace.num_clips} clips, {pace}")
     return Prepared(keys, tuple(skipped), pace.num_clips, store.root)
+
+
+def _log_harm(recording: Recording, features: Features) -> None:
+    for note in features.notes:
+        if note.kind in HARMFUL_NOTES:
+            logger.warning(f"{recording.path}: {note.text}")
 
 
 def prepare_once(

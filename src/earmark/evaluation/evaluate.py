@@ -16,6 +16,7 @@ from earmark.data.manifest import Manifest
 from earmark.data.preparation import prepare_once
 from earmark.errors import CheckpointError, ConfigError
 from earmark.evaluation.held_out import (
+    SeenData,
     held_out_clips,
     match_labels,
     read_seen_data,
@@ -172,17 +173,10 @@ def evaluate_model(
     store = FeatureStore(store_root or default_root(), spec.config.features)
     prepared = prepare_once(tested.recordings, store, runtime)
     clips = held_out_clips(tested, prepared, seen, has_splits=manifest.has_splits)
-    if seen is None:
-        logger.info(
-            "note: there is no record of what the model was trained on: whether it has seen these "
-            "clips is unknown"
-        )
-    elif compares_sound:
+    if seen is not None and compares_sound:
         found = compare_sound(clips, manifest, seen, store.root, runtime)
         clips = report_copies(clips, found, manifest)
-    num_left_out = len(manifest) - len(clips) - len(prepared.skipped)
-    if num_left_out and not manifest.has_splits:
-        logger.info(f"note: left out {counted(num_left_out, 'recording')} seen in training")
+    _log_left_out(manifest, len(clips) + len(prepared.skipped), seen)
     windows = AudioDataset(
         store,
         clips,
@@ -202,6 +196,17 @@ def evaluate_model(
         majority_labels=seen.majority_labels if seen else None,
         provenance=trace(model, clips),
     )
+
+
+def _log_left_out(manifest: Manifest, num_tested: int, seen: SeenData | None) -> None:
+    if seen is None:
+        logger.info(
+            "note: there is no record of what the model was trained on: whether it has seen these "
+            "clips is unknown"
+        )
+    elif num_tested < len(manifest) and not manifest.has_splits:
+        num_left_out = len(manifest) - num_tested
+        logger.info(f"note: left out {counted(num_left_out, 'recording')} seen in training")
 
 
 def _require_finite(predictions: Predictions, model: LoadedModel) -> None:

@@ -78,13 +78,7 @@ class ResultTable:
         self._is_finished = False
         self._old: Path | None = None
         self._pieces.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self._pieces / "lock")
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise DataError(
-                f"{path}: another process is writing this file; wait until it has ended"
-            ) from None
+        self._lock = self._locked()
         self._num_pieces = len(list(self._pieces.glob("*.jsonl")))
         try:
             if overwrite:
@@ -100,6 +94,16 @@ class ResultTable:
         except BaseException:
             self._close()
             raise
+
+    def _locked(self) -> FileLock:
+        lock = FileLock(self._pieces / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise DataError(
+                f"{self.path}: another process is writing this file; wait until it has ended"
+            ) from None
+        return lock
 
     @property
     def num_done(self) -> int:
