@@ -67,11 +67,13 @@ def main() -> None:
             folders = {
                 f"{count} clips of 1 s": root / "short",
                 f"{count // 2} clips of 5 s": root / "middle",
+                f"{2 * count} clips of 5 s": root / "many",
                 f"{count // 10} clips of 30 s": root / "long",
                 "5 clips of 1 s": root / "few",
             }
             _write_clips(arguments.data, root / "short", count, 1.0)
             _write_clips(arguments.data, root / "middle", count // 2, 5.0)
+            _write_clips(arguments.data, root / "many", 2 * count, 5.0)
             _write_clips(arguments.data, root / "long", count // 10, 30.0)
             _write_clips(arguments.data, root / "few", 5, 1.0)
             _show_cost(folders, root, arguments.before, arguments.rounds)
