@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 
 from earmark.audio.decoding import open_source
-from earmark.audio.mpeg import recordings
+from earmark.audio.formats.mpeg import recordings
 from earmark.audio.recordings import examine
 from earmark.audio.source import WHOLE
 from machine import describe_machine

@@ -180,10 +180,10 @@ def hostile_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hostile = importlib.import_module(name)
     monkeypatch.setattr("earmark.features.extraction._extract", hostile.extract)
     monkeypatch.setattr("earmark.audit.measure._analyze", hostile.analyze)
-    monkeypatch.setattr("earmark.system.worker_pool.PATIENCE_SECONDS", 1.5)
-    monkeypatch.setattr("earmark.system.worker_pool.BATCH_PATIENCE_SECONDS", 1.5)
-    monkeypatch.setattr("earmark.system.worker_pool.WATCH_SECONDS", 0.25)
-    monkeypatch.setattr("earmark.system.worker_pool.MAX_MEMORY_BYTES", 1 << 29)
+    monkeypatch.setattr("earmark.system.workers.pool.PATIENCE_SECONDS", 1.5)
+    monkeypatch.setattr("earmark.system.workers.pool.BATCH_PATIENCE_SECONDS", 1.5)
+    monkeypatch.setattr("earmark.system.workers.pool.WATCH_SECONDS", 0.25)
+    monkeypatch.setattr("earmark.system.workers.pool.MAX_MEMORY_BYTES", 1 << 29)
 
 
 @pytest.fixture

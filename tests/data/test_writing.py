@@ -12,7 +12,7 @@ import pytest
 from earmark.config import TrainConfig
 from earmark.data.manifest import read_manifest
 from earmark.data.splits import with_splits
-from earmark.data.tables import STORED_COLUMNS
+from earmark.data.tables.table import STORED_COLUMNS
 from earmark.data.writing import manifest_table
 from earmark.errors import DataError
 from earmark.features.store import ClipKey

@@ -78,9 +78,9 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers may be silent for 1.5 s."""
-    monkeypatch.setattr("earmark.system.worker_pool.PATIENCE_SECONDS", 1.5)
-    monkeypatch.setattr("earmark.system.worker_pool.BATCH_PATIENCE_SECONDS", 1.5)
-    monkeypatch.setattr("earmark.system.worker_pool.WATCH_SECONDS", 0.25)
+    monkeypatch.setattr("earmark.system.workers.pool.PATIENCE_SECONDS", 1.5)
+    monkeypatch.setattr("earmark.system.workers.pool.BATCH_PATIENCE_SECONDS", 1.5)
+    monkeypatch.setattr("earmark.system.workers.pool.WATCH_SECONDS", 0.25)
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import numpy as np
 import soundfile
 
 from earmark.audio.chained import chained_source
-from earmark.audio.ffmpeg import ffmpeg_source
+from earmark.audio.ffmpeg.source import ffmpeg_source
+from earmark.audio.formats.pieces import open_bytes
 from earmark.audio.libsndfile import SequentialFile, contradictions, libsndfile_part
-from earmark.audio.pieces import open_bytes
 from earmark.audio.recordings import examine, flac_source
 from earmark.audio.source import MAX_CHANNELS, SAMPLE_RATES, Source
 from earmark.errors import AudioError

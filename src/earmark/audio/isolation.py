@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from earmark.errors import AudioError
-from earmark.system.worker import Work
-from earmark.system.worker_pool import Request, WorkerError, WorkerPool
+from earmark.system.workers.pool import Request, WorkerError, WorkerPool
+from earmark.system.workers.worker import Work
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -9,8 +9,8 @@ import numpy as np
 import soundfile
 
 from earmark.audio.chained import Part
-from earmark.audio.mpeg import INDEX_STEP, Recording
-from earmark.audio.pieces import Piece, PiecedFile
+from earmark.audio.formats.mpeg import INDEX_STEP, Recording
+from earmark.audio.formats.pieces import Piece, PiecedFile
 from earmark.audio.source import Note, block_samples
 from earmark.errors import AudioError
 

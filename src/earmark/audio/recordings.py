@@ -9,9 +9,9 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import soundfile
 
-from earmark.audio import mpeg, ogg
 from earmark.audio.chained import Part, chained_source, joined_note
-from earmark.audio.declared import Layout, layouts
+from earmark.audio.formats import mpeg, ogg
+from earmark.audio.formats.declared import Layout, layouts
 from earmark.audio.libsndfile import mpeg_part, pieced_part, truncated
 from earmark.audio.source import MIN_SECONDS, Excerpt, Note, Source
 from earmark.audio.tags import tag_bytes
@@ -25,7 +25,7 @@ _SEARCHED_BYTES = 1 << 16
 """How far a file with the extension of an mp3 may start with something else."""
 _STRAY_BYTES = 4096
 _TOLERATED_BYTES = 4096
-_UNDECLARED = Note("unclosed", "its header does not declare how much sound there is")
+_UNDECLARED = Note("unclosed", "its header declares no length")
 _TAG_HEAD_BYTES = 32
 _SCANNED_BYTES = 1 << 16
 _FLAC_START = b"fLaC\0\0\0\x22"

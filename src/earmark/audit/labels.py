@@ -6,10 +6,10 @@ from typing import Any
 
 from earmark.audit.findings import Finding
 from earmark.audit.signal import SignalStats
-from earmark.data.doubtful_names import doubtful_names
-from earmark.data.guesses import guess_naming
 from earmark.data.labels import labels_short_of_groups
 from earmark.data.manifest import Manifest
+from earmark.data.names.doubtful import doubtful_names
+from earmark.data.names.guesses import guess_naming
 from earmark.data.recording import SPLITS
 
 UNBALANCED_RATIO = 4.0

@@ -12,7 +12,7 @@ from earmark.errors import AudioError
 from earmark.features.digests import ContentDigests
 from earmark.system.parallel import map_in_order
 from earmark.system.progress import Reporter, Task
-from earmark.system.worker import Send
+from earmark.system.workers.worker import Send
 
 Measured = Measurement | AudioError
 """The measurement of a recording, or why it cannot be read."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from earmark.audit.findings import Finding
-from earmark.data.likely_groups import guess_groups
 from earmark.data.manifest import Manifest
+from earmark.data.names.likely_groups import guess_groups
 
 
 def name_findings(manifest: Manifest) -> Iterator[Finding]:

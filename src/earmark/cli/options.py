@@ -104,7 +104,7 @@ def _print_error(error: Exception) -> None:
 
 def _command_line() -> str:
     """The running command as it was typed."""
-    from earmark.data.patterns import quote
+    from earmark.data.names.patterns import quote
 
     words = click.get_current_context().meta.get(COMMAND_LINE, ())
     return " ".join(("earmark", *map(quote, words)))
@@ -184,7 +184,7 @@ def decoding(module: str) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
         def run(*args: object, **options: object) -> None:
-            from earmark.system.fork_server import start_early
+            from earmark.system.workers.fork_server import start_early
 
             start_early(module)
             function(*args, **options)
@@ -256,8 +256,8 @@ class DataSource:
 
     def __str__(self) -> str:
         """The words of a command line."""
-        from earmark.data.naming import Naming
-        from earmark.data.patterns import quote
+        from earmark.data.names.naming import Naming
+        from earmark.data.names.patterns import quote
 
         words = (quote(str(self.path)), str(Naming(**self.naming)))
         return " ".join(word for word in words if word)
@@ -276,12 +276,12 @@ def data_argument(function: Function) -> Function:
     @click.option(
         "--label-from",
         metavar="PATTERN",
-        help='Where the label is in file names, such as "{label}_*" or "*-{label}.wav".',
+        help='Pattern to read labels from file names, such as "{label}_*" or "*-{label}.wav".',
     )
     @click.option(
         "--group-from",
         metavar="PATTERN",
-        help='Where speaker, piece or session is in file names, such as "{speaker}_*".',
+        help='Pattern to read groups (speakers, pieces) from file names, such as "{speaker}_*".',
     )
     @functools.wraps(function)
     def run(

@@ -61,7 +61,7 @@ def tune(  # noqa: PLR0913 - as many as the command has options
     """
     from earmark.cli.terminal import print_table, printable
     from earmark.config import override
-    from earmark.data.patterns import quote
+    from earmark.data.names.patterns import quote
     from earmark.training.tuning.search import tune as search
 
     if trials is not None:

@@ -14,7 +14,7 @@ from earmark.features.fingerprint_cache import FingerprintCache, KeptFingerprint
 from earmark.features.fingerprints import SAMPLE_RATE, Fingerprint, fingerprint
 from earmark.features.store import ClipKey
 from earmark.system.progress import Reporter
-from earmark.system.worker import Send
+from earmark.system.workers.worker import Send
 
 
 class _Order(NamedTuple):

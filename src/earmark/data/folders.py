@@ -5,8 +5,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from earmark.audio.reading import is_audio
-from earmark.data.names import Spellings
-from earmark.data.naming import NO_NAMING, Naming, read_names
+from earmark.data.names.naming import NO_NAMING, Naming, read_names
+from earmark.data.names.spelling import Spellings
 from earmark.data.recording import SPLIT_NAMES, Recording
 from earmark.errors import DataError
 

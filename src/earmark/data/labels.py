@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from earmark.config import FeatureConfig, TrainConfig
 from earmark.data.content import Clip
-from earmark.data.doubtful_names import doubtful_names
-from earmark.data.guesses import guess_naming
-from earmark.data.likely_groups import guess_groups
 from earmark.data.manifest import Manifest
+from earmark.data.names.doubtful import doubtful_names
+from earmark.data.names.guesses import guess_naming
+from earmark.data.names.likely_groups import guess_groups
 from earmark.data.recording import SPLIT_TITLES, SPLITS
 from earmark.errors import DataError
 from earmark.features.band import find_band

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from earmark.data.columns import STORED_COLUMNS
 from earmark.data.recording import Recording
+from earmark.data.tables.columns import STORED_COLUMNS
 from earmark.errors import DataError
 from earmark.features.store import ClipKey
 from earmark.system.files import csv_lines, path_from

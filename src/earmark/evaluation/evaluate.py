@@ -176,7 +176,7 @@ def evaluate_model(
     if seen is not None and compares_sound:
         found = compare_sound(clips, manifest, seen, store.root, runtime)
         clips = report_copies(clips, found, manifest)
-    _log_left_out(manifest, len(clips) + len(prepared.skipped), seen)
+    _log_left_out(manifest, len(clips) + len(prepared.skipped), seen, run)
     windows = AudioDataset(
         store,
         clips,
@@ -198,15 +198,17 @@ def evaluate_model(
     )
 
 
-def _log_left_out(manifest: Manifest, num_tested: int, seen: SeenData | None) -> None:
+def _log_left_out(
+    manifest: Manifest, num_tested: int, seen: SeenData | None, run: Path | None
+) -> None:
     if seen is None:
         logger.info(
             "note: there is no record of what the model was trained on: whether it has seen these "
             "clips is unknown"
         )
     elif num_tested < len(manifest) and not manifest.has_splits:
-        num_left_out = len(manifest) - num_tested
-        logger.info(f"note: left out {counted(num_left_out, 'recording')} seen in training")
+        number = counted(len(manifest) - num_tested, "recording")
+        logger.info(f"note: left out {number} seen in the training of {run}")
 
 
 def _require_finite(predictions: Predictions, model: LoadedModel) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from earmark.data.content import Clip, ContentSet
 from earmark.data.labels import require_labels
 from earmark.data.manifest import Manifest, read_manifest
-from earmark.data.names import normalize, similar_names
+from earmark.data.names.spelling import normalize, similar_names
 from earmark.data.preparation import Prepared, usable_clips
 from earmark.errors import DataError
 from earmark.features.store import ClipKey

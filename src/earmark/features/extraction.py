@@ -17,7 +17,7 @@ from earmark.features.log_mel import (
     join_features,
     stream_features,
 )
-from earmark.system.worker import Send
+from earmark.system.workers.worker import Send
 
 PART_GROUPS = 20
 """Groups of frames that are sent at once: 77 s with the default settings."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from earmark.config import config_from_dict
 from earmark.data.dataset import Batch
-from earmark.data.names import normalize
+from earmark.data.names.spelling import normalize
 from earmark.data.recording import SPLIT_TITLES
 from earmark.errors import CheckpointError, ConfigError
 from earmark.models.checkpoint import load_checkpoint, require_short_windows

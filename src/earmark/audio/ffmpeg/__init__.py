@@ -1,0 +1,1 @@
+"""Sound decoded by FFmpeg, on the clock of its time stamps."""

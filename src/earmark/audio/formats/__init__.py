@@ -1,0 +1,1 @@
+"""What files declare of themselves: frames, pages and chunks of each format."""

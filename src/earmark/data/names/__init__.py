@@ -1,0 +1,1 @@
+"""Names of labels, groups and files: their spelling, and what they tell."""

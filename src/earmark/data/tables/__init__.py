@@ -1,0 +1,1 @@
+"""Tables of recordings: their columns, rows and cells."""
