@@ -6,14 +6,18 @@ import shlex
 import tomllib
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import click
 import pytest
 
 import earmark
+from earmark.audio.source import NoteKind
+from earmark.audit.findings import FindingType
 from earmark.cli import cli
 from earmark.config import Config, config_from_dict
 from earmark.config.renamed import RENAMED
+from earmark.errors import AudioFault
 
 ROOT = Path(__file__).parents[1]
 CHANGELOG = ROOT / "CHANGELOG.md"
@@ -176,6 +180,15 @@ def test_guide_lists_every_command() -> None:
     assert set(all_commands()) == set(
         re.findall(r"^\| `earmark ([a-z-]+(?: [a-z]+)?)", read(GUIDE), re.M)
     )
+
+
+def test_guide_lists_what_programs_read_in_json() -> None:
+    chapter = read(GUIDE).partition("\n## JSON\n")[2]
+    check = chapter.partition("`check`:\n")[2].partition("\n`prepare`:\n")[0]
+    predict = chapter.partition("\n`predict`:\n")[2].partition("\n`listen`")[0]
+    named = set(re.findall(r"`([a-z_]+)`", check))
+    assert {*get_args(FindingType), *get_args(AudioFault)} <= named
+    assert set(get_args(NoteKind)) <= set(re.findall(r"`([a-z_]+)`", predict))
 
 
 def test_guide_says_where_options_work() -> None:

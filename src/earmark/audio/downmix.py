@@ -196,9 +196,10 @@ class _BitMeter:
         """What such samples are, and how to fix it."""
         # The next smaller type that holds the largest sample.
         bits = 16 if self._peak < 2.0**-16 else 24
+        peak_db = 20 * math.log10(self._peak)
         return (
-            f"peak {20 * math.log10(self._peak):.0f} dBFS, in the lower {bits} of 32 bits; if they "
-            f"are {bits}-bit samples, multiply them by {2 ** (32 - bits)}"
+            f"uses only the lower {bits} of 32 bits (peak {peak_db:.0f} dBFS); if these are "
+            f"{bits}-bit samples, multiply them by {2 ** (32 - bits)}"
         )
 
 

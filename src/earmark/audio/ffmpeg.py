@@ -78,7 +78,9 @@ def _best_track(tracks: "Iterable[AudioStream]") -> "AudioStream":
 def _track_notes(tracks: "Iterable[AudioStream]", chosen: "AudioStream") -> Iterator[Note]:
     indices = [track.index for track in tracks]
     if len(indices) > 1:
-        title = ", ".join(filter(None, [chosen.metadata.get("title"), chosen.language]))
+        # MP4 writes "und" where the language is not known.
+        language = chosen.language if chosen.language != "und" else None
+        title = ", ".join(filter(None, [chosen.metadata.get("title"), language]))
         name = f"{indices.index(chosen.index) + 1}{f' ({title})' if title else ''}"
         yield Note("other_tracks", f"track {name} of {len(indices)}")
 

@@ -25,7 +25,7 @@ _SEARCHED_BYTES = 1 << 16
 """How far a file with the extension of an mp3 may start with something else."""
 _STRAY_BYTES = 4096
 _TOLERATED_BYTES = 4096
-_UNDECLARED = Note("unclosed", "its header does not declare how much sound there is")
+_UNDECLARED = Note("unclosed", "its header declares no length")
 _TAG_HEAD_BYTES = 32
 _SCANNED_BYTES = 1 << 16
 _FLAC_START = b"fLaC\0\0\0\x22"

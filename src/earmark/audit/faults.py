@@ -16,8 +16,8 @@ DC_OFFSET = 0.02
 CLIPPED_SAMPLES = 20
 _NOTES: dict[NoteKind, tuple[Severity, str]] = {
     "header": ("warning", "inconsistent header ({}); re-save the file"),
-    "unclosed": ("note", "its writer did not close the file ({}), whose end may be missing"),
-    "joined": ("note", "several recordings in one file ({}), read one after another"),
+    "unclosed": ("note", "its writer did not close the file ({}); the end may be missing"),
+    "joined": ("note", "{} in one file, read one after another"),
     "rate_change": ("warning", "the sample rate changes ({}); split the file there"),
     "channel_change": ("warning", "the number of channels changes ({}); split the file there"),
     "gap": ("warning", "silence fills gaps between the time stamps ({}); label the sound only"),
@@ -132,14 +132,14 @@ def band_findings(
     far = [(one, stats) for one, stats in measured if describe_band(stats.sample_rate, config)]
     if far:
         text = describe_band(max(stats.sample_rate for _, stats in far), config)
-        message = f"{len(far)} of {len(measured)} {text}; features.sample_rate sets how much"
+        message = f"{len(far)} of {len(measured)} {text}; raise features.sample_rate to keep more"
         yield Finding("bandwidth", "note", tuple(one.name for one, _ in far), message)
     top = config.top_frequency
     above = [one for one, stats in measured if (stats.median_hz or 0.0) > top]
     if above:
         message = (
-            f"{len(above)} of {len(measured)} recordings have most of their power above {top:g} "
-            f"Hz, which features leave out (the first is {above[0].path}); raise "
-            "features.sample_rate, and features.f_max if it is set"
+            f"{len(above)} of {len(measured)} recordings have most of their power above "
+            f"{top / 1000:g} kHz, which the features leave out (the first is {above[0].path}); "
+            "raise features.sample_rate, and features.f_max if it is set"
         )
         yield Finding("bandwidth", "warning", tuple(one.name for one in above), message)

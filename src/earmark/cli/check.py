@@ -43,13 +43,16 @@ def check(  # noqa: PLR0913 - one per option
     store_root: Path | None,
     reporter: "Reporter",
 ) -> None:
-    """Audit a data set: faulty files, duplicates, leaks between splits, balance, shortcuts."""
+    """Audit a data set.
+
+    Find faulty files, duplicates, leaks between splits, imbalance and shortcuts.
+    """
     from earmark.audit.audit import check as audit_data
     from earmark.errors import ConfigError
     from earmark.report.audit import write_audit
 
     if page and (page.is_dir() or page.suffix.lower() not in (".html", ".htm")):
-        what = "a folder" if page.is_dir() else "no name of an HTML page"
+        what = "a folder" if page.is_dir() else "not the name of an HTML page"
         raise ConfigError(f"{page}: {what}; give a file for the page, such as check.html")
     manifest = read_data(data)
     audit = audit_data(manifest, config, store=store_root, reporter=reporter)

@@ -39,7 +39,10 @@ def compare(  # noqa: PLR0913 - one per option
     as_json: bool,
     settings: tuple[str, ...],
 ) -> None:
-    """Compare two models on the same test split, with a test of significance."""
+    """Compare two models on the same test split.
+
+    Print their difference with a test of significance.
+    """
     from earmark.evaluation.compare import compare as compare_models
 
     found = compare_models(

@@ -74,7 +74,7 @@ def cross_validate(
     store_root: Path | None,
     **plan: Any,
 ) -> None:
-    """Test every recording with networks trained without its fold."""
+    """Test each fold with a network trained on the others."""
     from earmark.system.numbers import counted
     from earmark.training.cross_validation.run import Plan
     from earmark.training.cross_validation.run import cross_validate as cross_validate_data

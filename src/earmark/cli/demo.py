@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def demo(
     run: Path, config: "Config", runtime: "Runtime", store_root: Path | None, overwrite: bool
 ) -> None:
-    """Run the whole workflow on the small data set inside the package."""
+    """Run all steps on the data inside the package."""
     from earmark.cli.terminal import print_table
     from earmark.demo import demonstrate
 

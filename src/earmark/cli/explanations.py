@@ -43,7 +43,7 @@ class Explanations:
             self._has_explained_label = True
             logger.info(
                 f"note: the label of a long recording is the {self._pooling} over all of its "
-                "windows; --segments shows when each label is heard, and for how long"
+                "windows; --segments gives the start, end and total time of each label"
             )
         if self._shows_seconds and "seconds_by_label" in result:
             logger.info(f"{result['path']}: {_describe(result['seconds_by_label'], seconds)}")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     "--licence",
     help="Licence of the weights, for the metadata.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the file, whatever it is.")
+@click.option("--overwrite", is_flag=True, help="Replace any existing file.")
 @json_option
 def export(  # noqa: PLR0913 - one per option
     model: Path,
@@ -46,7 +46,10 @@ def export(  # noqa: PLR0913 - one per option
     as_json: bool,
     reporter: "Reporter",
 ) -> None:
-    """Export a model to ONNX, after comparing its outputs with those of the original."""
+    """Export a model to ONNX.
+
+    The file is written only if its outputs agree with those of the original.
+    """
     from earmark.exporters.onnx import export as export_model
 
     exported = export_model(model, output, takes=takes, licence=licence, overwrite=overwrite)

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     help="CSV file to write; standard output by default.",
 )
 def manifest(data: DataSource, output: Path | None, reporter: "Reporter") -> None:
-    """Write a CSV manifest of DATA: its files, labels, splits, groups and excerpts.
+    """Write a CSV manifest of a data set.
 
-    Paths in it are relative to its folder. Edit it, and give it in place of DATA.
+    It lists the files with their labels, splits, groups and excerpts; paths are relative to its
+    folder. Edit it, and give it in place of DATA.
     """
     from earmark.data.writing import manifest_table
     from earmark.errors import ConfigError

@@ -272,12 +272,12 @@ def data_argument(function: Function) -> Function:
     @click.option(
         "--label-from",
         metavar="PATTERN",
-        help='Where the label is in file names, such as "{label}_*" or "*-{label}.wav".',
+        help='Pattern to read labels from file names, such as "{label}_*" or "*-{label}.wav".',
     )
     @click.option(
         "--group-from",
         metavar="PATTERN",
-        help='Where speaker, piece or session is in file names, such as "{speaker}_*".',
+        help='Pattern to read groups (speakers, pieces) from file names, such as "{speaker}_*".',
     )
     @functools.wraps(function)
     def run(

@@ -38,7 +38,7 @@ _folder = click.Path(path_type=Path)
 )
 @click.option("-o", "--output", type=_folder, help="Table of results: .csv, .jsonl or .parquet.")
 @click.option("--resume", is_flag=True, help="Skip files that are in the table already.")
-@click.option("--overwrite", is_flag=True, help="Replace the table, whatever file it is.")
+@click.option("--overwrite", is_flag=True, help="Replace any existing file.")
 @raw_options
 @device_option
 @json_option
@@ -52,7 +52,10 @@ def predict(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Label sound files: PATHS are files, folders, patterns, or - for standard input."""
+    """Predict the labels of sound files.
+
+    PATHS are files, folders, patterns, or - for standard input.
+    """
     raw_rate, raw_format = options.pop("raw_rate"), options.pop("raw_format")
     list_file = options.pop("files_from")
     request = Request(model, **options)

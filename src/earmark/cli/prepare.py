@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--verify",
     is_flag=True,
-    help="Read every file again, even where its size and times are those of the last reading.",
+    help="Read every file again, even if its size and times are unchanged.",
 )
 @json_option
 @decoding("earmark.features.extraction")
@@ -46,7 +46,7 @@ def prepare(
     config: "Config",
     reporter: "Reporter",
 ) -> None:
-    """Compute the log-mel features of a data set into a store on disk."""
+    """Compute features into a store on disk."""
     import earmark.data.preparation
     from earmark.system.numbers import counted
 

@@ -83,7 +83,10 @@ def train(  # noqa: PLR0913 - as many as the command has options
     config: "Config",
     runtime: "Runtime",
 ) -> None:
-    """Train a network, with validation after every epoch and early stopping."""
+    """Train a network.
+
+    Validate it after every epoch and stop early.
+    """
     from earmark.cli.terminal import printable
     from earmark.data.patterns import quote
     from earmark.training.seeds import train_seeds

@@ -138,7 +138,7 @@ def _unknown(path: Path, near: Mapping[str, tuple[str, ...]]) -> DataError:
     listed = ", ".join(f"{one!r} (did you mean {_named(one, near[one])}?)" for one in near)
     return DataError(
         f"{path}: unknown column{'s' if len(near) > 1 else ''} {listed}; rename what is meant, and "
-        "give other columns a name that is less alike"
+        "remove or rename other columns with such names"
     )
 
 

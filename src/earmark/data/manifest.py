@@ -101,11 +101,11 @@ class Manifest:
         """One line: how many recordings of which label are in which split."""
         counts = {split: found for split, found in self.counts().items() if found}
         parts = [
-            f"{split} " + " + ".join(f"{found[label]} {label}" for label in self.labels)
+            f"{split} " + " + ".join(_counted_label(found[label], label) for label in self.labels)
             for split, found in counts.items()
         ]
         totals = self._totals()
-        return ", ".join(parts or [f"{totals[label]} {label}" for label in self.labels])
+        return ", ".join(parts or [_counted_label(totals[label], label) for label in self.labels])
 
     def _totals(self) -> Counter[str]:
         return Counter(label for one in self.recordings for label in one.labels)
@@ -175,7 +175,7 @@ def read_manifest(
     naming = Naming(label_from, group_from)
     if isinstance(data, Manifest):
         if naming:
-            raise ConfigError(f"{data.source}: is read already; give {naming} where it is read")
+            raise ConfigError(f"{data.source}: already read; pass {naming} to read_manifest")
         return data
     require_utf8_names()
     data = Path(data)
@@ -187,7 +187,7 @@ def read_manifest(
     else:
         found = read_table(table, naming)
         recordings, rows = found.recordings, found.rows
-        notes = [f"taken from {table.name}", *found.notes]
+        notes = [*([f"taken from {table.name}"] if table != data else []), *found.notes]
     ordered = tuple(sorted(recordings, key=lambda one: (one.name, one.excerpt.start)))
     labels = tuple(sorted({label for one in ordered for label in one.labels}))
     folder = data if data.is_dir() else None
@@ -196,6 +196,17 @@ def read_manifest(
         logger.info(line)
     _check(manifest, rows)
     return manifest
+
+
+def _counted_label(count: int, label: str) -> str:
+    """A label after the number of its recordings.
+
+    Example:
+        >>> _counted_label(20, "speech"), _counted_label(20, "3"), _counted_label(20, "a, b")
+        ('20 speech', '20 "3"', '20 "a, b"')
+    """
+    is_plain = label[:1].isalpha() and "," not in label
+    return f"{count} {label}" if is_plain else f'{count} "{label}"'
 
 
 def _nothing_found(manifest: Manifest) -> DataError:

@@ -27,7 +27,7 @@ def describe_band(sample_rate: int, config: FeatureConfig) -> str | None:
 
     Example:
         >>> describe_band(384_000, FeatureConfig())
-        'recordings reach 192 kHz, features keep 0 to 8 kHz (4%)'
+        'recordings reach 192 kHz, but the features keep only 0 to 8 kHz (4%)'
         >>> describe_band(44_100, FeatureConfig())
     """
     reach, top = sample_rate / 2, config.top_frequency
@@ -35,8 +35,8 @@ def describe_band(sample_rate: int, config: FeatureConfig) -> str | None:
         return None
     kept = (top - config.f_min) / reach
     return (
-        f"recordings reach {reach / 1000:g} kHz, features keep {config.f_min / 1000:g} to "
-        f"{top / 1000:g} kHz ({kept:.0%})"
+        f"recordings reach {reach / 1000:g} kHz, but the features keep only "
+        f"{config.f_min / 1000:g} to {top / 1000:g} kHz ({kept:.0%})"
     )
 
 

@@ -139,7 +139,7 @@ class WorkFolder:
         names = sorted(one for one in ours | stored if ours.get(one) != stored.get(one))
         if names:
             listed = ", ".join(
-                f"{one}: {stored.get(one)} there, {ours.get(one)} here" for one in names[:3]
+                f"{one} is {stored.get(one)} there and {ours.get(one)} here" for one in names[:3]
             )
             raise self._another(f"settings differ: {listed}")
 

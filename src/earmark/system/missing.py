@@ -36,11 +36,11 @@ def _hint(path: Path) -> str:
     """Why a file is missing, as far as its name and the files around it can tell."""
     text = path.as_posix()
     if re.search(r"(?:^|/)(?:https?|ftp|s3|gs):/", text):
-        return "; this is a network address, so download the file"
+        return "; this is a network address; download the file"
     if re.search(r"(?:^|/)~[^/]*/", text):
-        return "; ~ is not replaced, so write the whole path"
+        return "; ~ is not expanded; write the whole path"
     if os.sep == "/" and re.search(r"(?:^|/)[A-Za-z]:[\\/]", text):
-        return "; this is a path of a Windows computer, so write where the file is on this one"
+        return "; this is a Windows path; give the path on this computer"
     if os.sep == "/" and "\\" in text:
         return "; write / between folders, not a backslash"
     if (below := _below_working_folder(path)) is not None:
