@@ -182,7 +182,8 @@ def evaluate_model(
         clips = report_copies(clips, found, manifest)
     num_left_out = len(manifest) - len(clips) - len(prepared.skipped)
     if num_left_out and not manifest.has_splits:
-        logger.info(f"note: left out {counted(num_left_out, 'recording')} seen in training")
+        number = counted(num_left_out, "recording")
+        logger.info(f"note: left out {number} seen in the training of {run}")
     windows = AudioDataset(
         store,
         clips,

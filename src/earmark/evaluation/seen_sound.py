@@ -16,6 +16,7 @@ from earmark.features.digests import ContentDigests
 from earmark.features.fingerprint_cache import FingerprintCache, KeptFingerprints
 from earmark.features.matches import find_matches, find_matches_between
 from earmark.features.store import ClipKey
+from earmark.system.numbers import counted
 from earmark.system.progress import Reporter
 from earmark.system.runtime import Runtime
 
@@ -129,14 +130,13 @@ def report_copies(clips: Sequence[Clip], found: SeenSound, manifest: Manifest) -
     listed = _list(found.copies)
     if manifest.has_splits:
         logger.warning(
-            f"{len(found.copies)} test clips share sound with training or validation recordings, "
-            f"though their files differ: {listed}; remove them from one of the two, or the "
-            "metrics are optimistic"
+            f"{counted(len(found.copies), 'test clip')} sharing sound with training or validation "
+            f"recordings in other files: {listed}; remove them, or the metrics are optimistic"
         )
         return list(clips)
     logger.info(
-        f"note: left out, because they share sound with training or validation recordings, though "
-        f"their files differ: {len(found.copies)} clips: {listed}"
+        f"note: {counted(len(found.copies), 'clip')} sharing sound with training or validation "
+        f"recordings in other files: {listed}; left out"
     )
     left = [one for one in clips if one.name not in found.copies]
     require_left(manifest, left)
@@ -166,18 +166,17 @@ def report_shared_sound(
             pairs[other.name] = one.name
     if pairs:
         logger.warning(
-            f"{len(pairs)} recordings share sound with others in another fold, though their files "
-            f"differ: {_list(pairs)}; give them one group, or the metrics are optimistic"
+            f"{counted(len(pairs), 'recording')} sharing sound with other files in another fold: "
+            f"{_list(pairs)}; give them one group, or the metrics are optimistic"
         )
 
 
 def _report_namesakes(found: SeenSound) -> None:
     """Reports clips with the file names of seen recordings, the louder the likelier a copy is."""
     if found.not_compared:
-        number = len(found.not_compared)
+        number = counted(len(found.not_compared), "training or validation recording")
         logger.info(
-            f"note: {number} training or validation recordings are compared by content and name "
-            "only: their files are gone, or have changed"
+            f"note: {number} compared by content and name only: the files are gone or have changed"
         )
     uncertain = {
         name: other
@@ -186,9 +185,8 @@ def _report_namesakes(found: SeenSound) -> None:
     }
     if uncertain:
         logger.warning(
-            f"{len(uncertain)} test clips have the file names of training or validation "
-            f"recordings: {_list(uncertain)}; if they are the same sound, the metrics are "
-            "optimistic"
+            f"{counted(len(uncertain), 'test clip')} with the file name of a training or validation "
+            f"recording: {_list(uncertain)}; if they are the same sound, the metrics are optimistic"
         )
 
 
