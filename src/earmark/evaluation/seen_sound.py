@@ -185,8 +185,9 @@ def _report_namesakes(found: SeenSound) -> None:
     }
     if uncertain:
         logger.warning(
-            f"{counted(len(uncertain), 'test clip')} with the file name of a training or validation "
-            f"recording: {_list(uncertain)}; if they are the same sound, the metrics are optimistic"
+            f"{counted(len(uncertain), 'test clip')} with the file name of a training or "
+            f"validation recording: {_list(uncertain)}; if they are the same sound, the metrics "
+            "are optimistic"
         )
 
 
