@@ -11,6 +11,7 @@ from earmark.config import FeatureConfig
 from earmark.data.recording import Recording
 from earmark.features.band import describe_band
 from earmark.features.levels import power_db
+from earmark.system.numbers import counted
 
 DC_OFFSET = 0.02
 CLIPPED_SAMPLES = 20
@@ -86,7 +87,8 @@ def silence_findings(measured: Sequence[tuple[Recording, SignalStats]]) -> Itera
     names = tuple(one.name for one, _ in silent if meant.intersection(one.labels))
     if names:
         labels = " and ".join(repr(label) for label in sorted(meant))
-        message = f"{len(names)} recordings with the label {labels} are silent, so silence gets it"
+        silent_ones = counted(len(names), "silent recording")
+        message = f"{silent_ones} with the label {labels}, which training gives to silence"
         yield Finding("silent", "note", names, message)
     for one, stats in silent:
         if one.name not in names:

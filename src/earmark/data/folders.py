@@ -138,7 +138,7 @@ def _without_sound(
 def _assumed(found: Sequence[Recording], splits: Mapping[str, str], naming: Naming) -> list[str]:
     if naming.label_from:
         listed = ", ".join(sorted(splits))
-        return [f"the folders {listed} are taken for splits"] if splits else []
+        return [f"the folders {listed} are read as splits"] if splits else []
     notes = []
     grouped = [one for one in found if one.group != one.name]
     labels = {label for one in grouped for label in one.labels if label.lower() in SPLIT_NAMES}

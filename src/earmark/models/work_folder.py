@@ -38,7 +38,7 @@ class WorkFolder:
     kind: ClassVar[str]
     mark: ClassVar[str]
     remedy: ClassVar[str] = "choose another folder, or give --overwrite to start again"
-    other_data: ClassVar[str] = "the data have changed"
+    other_data: ClassVar[str] = "the data differ in recordings, labels, splits or groups"
 
     path: Path
 

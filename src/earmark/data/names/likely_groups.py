@@ -51,10 +51,11 @@ class GroupGuess:
 
     def __str__(self) -> str:
         first = " and ".join(self.examples[:2])
-        separated = "are in several splits" if self.are_split else "would be separated by splits"
+        separated = "are" if self.are_split else "may be put"
         return (
-            f"by their names, {len(self.names)} files seem to be of {self.num_groups} speakers or "
-            f"recordings, such as {first}, which {separated}; group them with {self.naming}"
+            f"the names of {len(self.names)} files suggest {self.num_groups} speakers or "
+            f"recordings, whose files {separated} in several splits (such as {first}); group them "
+            f"with {self.naming}"
         )
 
 
