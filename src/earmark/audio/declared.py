@@ -213,7 +213,9 @@ def _end(file: BinaryIO, family: _Chunks, position: int, stop: int) -> tuple[int
             return stop, 0
         content, name, length = next(_chunks(file, family, position, stop), (stop, b"\0", 0))
         text = name[:4]
-        if not (text.isascii() and text.decode().isprintable() and content + length <= stop):
+        is_chunk = text.isascii() and text.decode().isprintable() and content + length <= stop
+        # Decoders read one of several chunks of sound, not all of them.
+        if not is_chunk or name == family.name:
             return stop, stop - position
         position = content + length + -length % family.alignment
     return stop, 0
