@@ -13,6 +13,7 @@ from earmark.audio import mpeg, ogg
 from earmark.audio.chained import Part, chained_source, joined_note
 from earmark.audio.declared import Layout, layouts
 from earmark.audio.libsndfile import mpeg_part, pieced_part, truncated
+from earmark.audio.mpeg_damage import damage
 from earmark.audio.source import MIN_SECONDS, Excerpt, Note, Source
 from earmark.audio.tags import tag_bytes
 from earmark.errors import AudioError
@@ -200,7 +201,7 @@ def _mpeg_examined(path: Path, file: BinaryIO, extent: range) -> Examined:
         if held < declared - _TOLERATED_FRAMES:
             seconds = found[0].format.frame_samples / found[0].format.sample_rate
             raise truncated(path, declared * seconds, held * seconds)
-    notes = []
+    notes = damage(file, found)
     if found and found[-1].is_cut and not found[-1].is_complete:
         notes.append(Note("unclosed", "its last frame is cut"))
     parts = [mpeg_part(path, file, one) for one in found if one.num_samples]
