@@ -34,6 +34,7 @@ def test_a_file_that_is_there_is_described(folder):
     ("name", "key"),
     [
         ("https://host/a.wav", "download"),
+        ("file:///data/a.wav", "without file://"),
         ("~/a.wav", "~"),
         ("C:\\Users\\me\\a.wav", "Windows"),
         ("D:/sounds/a.wav", "Windows"),

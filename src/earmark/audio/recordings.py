@@ -12,9 +12,10 @@ import soundfile
 from earmark.audio.chained import Part, chained_source, joined_note
 from earmark.audio.formats import mpeg, ogg
 from earmark.audio.formats.declared import Layout, layouts
+from earmark.audio.formats.mpeg_damage import damage
+from earmark.audio.formats.tags import tag_bytes
 from earmark.audio.libsndfile import mpeg_part, pieced_part, truncated
 from earmark.audio.source import MIN_SECONDS, Excerpt, Note, Source
-from earmark.audio.tags import tag_bytes
 from earmark.errors import AudioError
 
 MPEG_EXTENSIONS = frozenset((".mp3", ".mp2", ".mp1", ".mpa", ".mpga"))
@@ -200,7 +201,7 @@ def _mpeg_examined(path: Path, file: BinaryIO, extent: range) -> Examined:
         if held < declared - _TOLERATED_FRAMES:
             seconds = found[0].format.frame_samples / found[0].format.sample_rate
             raise truncated(path, declared * seconds, held * seconds)
-    notes = []
+    notes = damage(file, found)
     if found and found[-1].is_cut and not found[-1].is_complete:
         notes.append(Note("unclosed", "its last frame is cut"))
     parts = [mpeg_part(path, file, one) for one in found if one.num_samples]

@@ -38,7 +38,7 @@ NoteKind = Literal[
 ]  # fmt: skip
 """Types of what can be noticed in a file that is read all the same."""
 
-HARMFUL_NOTES: frozenset[NoteKind] = frozenset({"out_of_phase", "unused_bits"})
+HARMFUL_NOTES: frozenset[NoteKind] = frozenset({"out_of_phase", "unused_bits", "lost_sound"})
 """Those for which features and labels are likely to be wrong."""
 
 

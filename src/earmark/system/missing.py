@@ -37,6 +37,8 @@ def _hint(path: Path) -> str:
     text = path.as_posix()
     if re.search(r"(?:^|/)(?:https?|ftp|s3|gs):/", text):
         return "; this is a network address; download the file"
+    if re.search(r"(?:^|/)file:/", text):
+        return "; write a path, without file://"
     if re.search(r"(?:^|/)~[^/]*/", text):
         return "; ~ is not expanded; write the whole path"
     if os.sep == "/" and re.search(r"(?:^|/)[A-Za-z]:[\\/]", text):

@@ -102,6 +102,12 @@ def test_sound_after_the_declared_sound_is_counted(parse):
     assert (layout.declared, layout.num_stray) == (32_000, 20_000)
 
 
+def test_a_second_chunk_of_sound_is_counted(parse):
+    content = written("WAV", "PCM_16")
+    (layout,) = parse(content + b"data" + (20_000).to_bytes(4, "little") + bytes(20_000))
+    assert (layout.declared, layout.num_stray) == (32_000, 20_008)
+
+
 @pytest.mark.parametrize("content", [b"RIFF", b"RIFF\0\0\0\0WAVEfmt ", b"caff" + bytes(90), b"ID3"])
 def test_what_has_no_sound_has_no_layout(parse, content):
     assert parse(content) == []

@@ -72,6 +72,7 @@ def test_spellings_of_one_column_only_are_compared():
         *(("Dog", "dog"), ("DOG", "dog"), ("dog bark", "dog_bark"), ("dog-bark", "dogbark")),
         *(("1", "1.0"), ("01", "1"), ("1", "１"), ("dog", "ｄｏｇ"), ("dog", "d\u043eg")),
         *(("Strasse", "Straße"), ("a1", "a_1"), ("x", "x\u200dы"[:2])),
+        *(("'dog'", "dog"), ("\u201cdog\u201d", "dog"), ("\u0130zmir", "izmir")),
     ],
 )
 def test_names_that_may_be_meant_as_one_are_found(names):

@@ -30,6 +30,8 @@ def write(folder, columns, *rows):
         *((name, "start") for name in ("event_onset", "segment start", "start_ms", "strat")),
         *((name, "end") for name in ("to", "stop", "tmax", "EndTime", "offset_seconds", "End [s]")),
         *((name, "split") for name in ("partition", "set", "is_train", "Data Split", "spilt")),
+        *((name, "start") for name in ("starttime", "startsec", "segstart", "min_t", "onsetms")),
+        *((name, "end") for name in ("endtime", "timeend", "stopsec", "max_t")),
         *((name, "fold") for name in ("cv_fold", "fold_id", "kfold")),
     ],
 )
@@ -52,6 +54,9 @@ def test_a_column_that_is_nearly_ours_is_refused(tmp_path, column, meant, suffix
         "folder",
         "speaker",
         "trend",
+        "endemic",
+        "fromage",
+        "sometime",
         "start_time",
         "state",
         "onset",
@@ -81,7 +86,10 @@ def test_a_column_that_may_be_the_group_is_pointed_out(tmp_path, columns, advise
     assert any("rename speaker to group" in note for note in notes) == advised
 
 
-@pytest.mark.parametrize("column", ["duration", "Duration (s)", "length", "dur", "Delta Time (s)"])
+@pytest.mark.parametrize(
+    "column",
+    ["duration", "Duration (s)", "length", "dur", "Delta Time (s)", "durationms", "num_frames"],
+)
 def test_a_duration_beside_a_start_is_refused(tmp_path, column):
     with pytest.raises(DataError, match="end = start"):
         read_manifest(write(tmp_path, f"path,label,start,{column}", "a.wav,x,1,2"))

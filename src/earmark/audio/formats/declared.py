@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Literal, NamedTuple
 
 from earmark.audio.formats.pieces import Piece
+from earmark.audio.formats.tags import is_tag
 
 STREAMED_BYTES = 0x7FFF_0000
 """A larger declared size is the placeholder of a writer that did not know the length."""
@@ -209,18 +210,16 @@ def _end(file: BinaryIO, family: _Chunks, position: int, stop: int) -> tuple[int
         head = file.read(16)
         if _family(head) or head.startswith(_AU_MAGIC):
             return position, 0
-        if _is_tag(head):
+        if is_tag(head):
             return stop, 0
         content, name, length = next(_chunks(file, family, position, stop), (stop, b"\0", 0))
         text = name[:4]
-        if not (text.isascii() and text.decode().isprintable() and content + length <= stop):
+        is_chunk = text.isascii() and text.decode().isprintable() and content + length <= stop
+        # Decoders read one of several chunks of sound, not all of them.
+        if not is_chunk or name == family.name:
             return stop, stop - position
         position = content + length + -length % family.alignment
     return stop, 0
-
-
-def _is_tag(head: bytes) -> bool:
-    return head.startswith((b"ID3", b"TAG", b"APETAGEX"))
 
 
 def _au(file: BinaryIO, head: bytes, extent: range) -> Layout:

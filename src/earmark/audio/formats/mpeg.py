@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
-from earmark.audio.tags import tag_bytes
+from earmark.audio.formats.tags import tag_bytes
 
 INDEX_STEP = 32
 """Frames from one entry of `Recording.index` to the next."""
@@ -79,6 +79,7 @@ class Recording:
         start: Position of the first frame in the file.
         index: Position of every `INDEX_STEP`-th frame.
         gaps: Positions between frames that hold something else.
+        gap_frames: How many frames come before each of them.
         end: Position after the last frame.
         num_frames: Number of frames.
         is_cut: Whether the file ends inside of the next one.
@@ -88,6 +89,7 @@ class Recording:
     info: Info | None
     index: "array[int]" = field(default_factory=lambda: array("q"))
     gaps: list[range] = field(default_factory=list)
+    gap_frames: list[int] = field(default_factory=list)
     end: int = 0
     num_frames: int = 0
     is_cut: bool = False
@@ -121,6 +123,7 @@ class Recording:
         """Appends a frame."""
         if self.num_frames and position > self.end:
             self.gaps.append(range(self.end, position))
+            self.gap_frames.append(self.num_frames)
         if self.num_frames % INDEX_STEP == 0:
             self.index.append(position)
         self.num_frames += 1

@@ -28,6 +28,10 @@ _LETTERS = str.maketrans(
     "ABESIJKMHOPCTYXaesijopcyxdhABEZHIKMNOPTYXoav",
 )
 """Cyrillic and Greek letters that look like Latin ones."""
+_QUOTES = "'\"`\u2018\u2019\u201c\u201d\u00ab\u00bb "
+"""Quotes that a program left around a name."""
+_DOT_ABOVE = "\u0307"
+"""What the small letter of the Turkish dotted capital I has besides an i."""
 _SEPARATORS = re.compile(r"(?<=[^\W_])(?:(?<!\d)[\s_-]+|[\s_-]+(?!\d))(?=[^\W_])")
 
 
@@ -106,7 +110,8 @@ def similar_names(names: Iterable[str]) -> list[tuple[str, ...]]:
     """Different names that are probably meant as one, in sorted groups.
 
     They are equal but for letter case, accents' and letters' Unicode variants (such as full width),
-    letters of other scripts that look the same, separators, and the way a number is written.
+    letters of other scripts that look the same, quotes around them, separators, and the way a
+    number is written.
 
     Example:
         >>> similar_names(["Dog", "dog", "cat", "01", "1", "dog_bark", "dog bark"])
@@ -121,7 +126,9 @@ def similar_names(names: Iterable[str]) -> list[tuple[str, ...]]:
 def _key(name: str) -> str:
     """The same for all names that look or sound alike."""
     plain = unicodedata.normalize("NFKC", re.sub(f"[{_INVISIBLE}]", "", name))
+    plain = plain.strip(_QUOTES) or plain
     number = parse_number(plain)
     if number is not None:
         return f"{number:.17g}"
-    return _SEPARATORS.sub("", plain.translate(_LETTERS).casefold())
+    folded = plain.translate(_LETTERS).casefold().replace(f"i{_DOT_ABOVE}", "i")
+    return _SEPARATORS.sub("", folded)

@@ -24,9 +24,9 @@ _MEANINGS = {
     "split": "subset subsets subsetname partition partitions set setname sets usage phase "
     "splitname istrain istest isval train test validation val traintest trainvaltest",
     "fold": "kfold cv foldid foldname foldno foldnumber foldindex",
-    "start": "starts begin begins beginning onset onsets from t0 tmin tstart xmin offset",
-    "end": "ends ending stop stops to until till t1 tmax tend tstop xmax offset finish",
-    "duration": "durations dur length len delta",
+    "start": "starts begin begins beginning onset onsets from t0 tmin mint tstart xmin offset",
+    "end": "ends ending stop stops to until till t1 tmax maxt tend tstop xmax offset finish",
+    "duration": "durations dur length len delta numframes nframes numsamples nsamples",
 }
 _MEANING = {
     word: tuple(ours for ours, words in _MEANINGS.items() if word in words.split())
@@ -45,6 +45,12 @@ _KINDS = {
 }
 _KIND = {kind: frozenset(words.split()) for kind, words in _KINDS.items()}
 """Words that add nothing, units other than seconds, and what recordings of a group share."""
+_TIMES = "|".join(
+    word for word, ours in _MEANING.items() if {"start", "end", "duration"} & set(ours)
+)
+_BESIDE_TIMES = "times?|secs?|seconds?|ms|msecs?|milliseconds?|samples?|frames?|seg|segment|event"
+_GLUED = re.compile(f"({_BESIDE_TIMES})({_TIMES})|({_TIMES})({_BESIDE_TIMES})")
+"""Words for times that nothing separates from what is around them, such as ``starttime``."""
 
 Table = Sequence[Mapping[str, str]]
 
@@ -217,7 +223,16 @@ def _distinct(rows: Table, name: str, fits: Callable[[str], bool]) -> set[str]:
 def _words(column: str) -> list[str]:
     """The words of a name in small letters, also of one in camel case."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", column)
-    return re.findall(r"[a-z0-9]+", spaced.lower())
+    words = re.findall(r"[a-z0-9]+", spaced.lower())
+    return [part for word in words for part in _separated(word)]
+
+
+def _separated(word: str) -> list[str]:
+    """The parts of a word such as ``startsec``; other words as they are."""
+    glued = _GLUED.fullmatch(word)
+    if glued is None or word in _MEANING:
+        return [word]
+    return [part for part in glued.groups() if part]
 
 
 def _not_in_seconds(column: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from earmark.audio.tags import tag_bytes
+from earmark.audio.formats.tags import tag_bytes
 
 APE_HEADER = b"APETAGEX" + bytes([0xD0, 7, 0, 0, 0x10, 1, 0, 0, 1, 0, 0, 0])
 

@@ -27,3 +27,8 @@ def tag_bytes(head: bytes) -> int:
         size, _, flags = (int.from_bytes(head[at : at + 4], "little") for at in (12, 16, 20))
         return _APE_BYTES + (size if flags & _APE_IS_HEADER else 0)
     return 0
+
+
+def is_tag(head: bytes) -> bool:
+    """Whether a tag starts with some bytes, also one of those with a fixed length."""
+    return head.startswith((b"ID3", b"TAG", b"APETAGEX"))
