@@ -129,7 +129,7 @@ def test_manifest_is_found_from_anywhere(tmp_path, write_clip, monkeypatch, caps
     call(monkeypatch, datasets, "free_spoken_digits", tmp_path / "sounds", elsewhere)
     (recording,) = read_manifest(elsewhere).recordings
     assert (recording.path, recording.fold) == (inside, "ann")
-    assert "1 recordings, 1 groups, 1 folds: 1 0" in capsys.readouterr().out
+    assert '1 recordings, 1 groups, 1 folds: 1 "0"' in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
