@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 
 from earmark.audio.chained import Part, chained_source, joined_note
-from earmark.audio.formats import mpeg, ogg
+from earmark.audio.formats import flac, mpeg, ogg
 from earmark.audio.formats.declared import Layout, layouts
 from earmark.audio.formats.mpeg_damage import damage
 from earmark.audio.formats.tags import tag_bytes
@@ -230,7 +230,12 @@ def flac_source(path: Path, stream: BinaryIO, size: int, first: Part) -> Source:
             return
         starts = list(_flac_starts(stream))
         if len(starts) < 2:
-            yield from source.blocks(excerpt)
+            pieces = flac.without_total(stream, size)
+            if pieces is None:
+                yield from source.blocks(excerpt)
+                return
+            source.notes.append(Note("header", "declares fewer samples than there are"))
+            yield from chained_source([pieced_part(path, stream, pieces)]).blocks(excerpt)
             return
         bounds = pairwise((0, *starts[1:], size))
         parts = [pieced_part(path, stream, [range(*ends)]) for ends in bounds]
