@@ -170,5 +170,34 @@ def test_excerpts_of_codecs_that_cannot_seek_are_decoded_from_the_start(tmp_path
 
 def test_sound_after_the_declared_sound_is_noted(tmp_path, tones):
     path = write(tmp_path / "a.wav", tones(1, 16_000), "WAV", "PCM_16")
-    path.write_bytes(path.read_bytes() + b"\x12\x34\x56\x78" * 5000)
-    assert notes_of(path) == (["header"], 1.0)
+    content = path.read_bytes()
+    path.write_bytes(content + b"\x12\x34\x56\x78" * 5000)
+    assert notes_of(path) == (["unread_sound"], 1.0)
+    path = write(tmp_path / "b.wav", tones(4, 16_000), "WAV", "PCM_16")
+    path.write_bytes(path.read_bytes() + b"\x12\x34\x56\x78" * 1500)
+    assert notes_of(path)[0] == ["header"]
+
+
+def test_sizes_that_were_not_updated_leave_unread_sound(tmp_path, rng):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, 0.1 * rng.standard_normal(32_000), 16_000)
+    content = bytearray(path.read_bytes())
+    content[40:44] = (32_000).to_bytes(4, "little")
+    path.write_bytes(content)
+    with open_source(path) as source:
+        assert "unread_sound" in {note.kind for note in source.notes}
+    path.write_bytes(bytes(content[: 44 + 32_000 + 2000]))
+    with open_source(path) as source:
+        assert not source.notes
+
+
+def test_a_voice_file_of_several_blocks_is_refused(tmp_path):
+    head = b"Creative Voice File\x1a" + bytes.fromhex("1a000a012911")
+    first = b"\x01" + (2 + 8000).to_bytes(3, "little") + bytes([194, 0]) + bytes(range(250)) * 32
+    path = tmp_path / "a.voc"
+    path.write_bytes(head + first + b"\0")
+    assert load_audio(path).duration_seconds == pytest.approx(0.5, rel=0.02)
+    path.write_bytes(head + first + b"\x02" + (8000).to_bytes(3, "little") + bytes(8000) + b"\0")
+    with pytest.raises(AudioError, match=r"a\.voc") as caught:
+        load_audio(path)
+    assert caught.value.fault == "undecodable"

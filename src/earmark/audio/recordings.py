@@ -1,6 +1,6 @@
 """Files that a decoder alone reads wrongly: cut, never closed, joined, or of undeclared length."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +11,7 @@ import soundfile
 
 from earmark.audio.chained import Part, chained_source, joined_note
 from earmark.audio.formats import flac, mpeg, ogg
-from earmark.audio.formats.declared import Layout, layouts
+from earmark.audio.formats.declared import Layout, has_voice_blocks, layouts
 from earmark.audio.formats.mpeg_damage import damage
 from earmark.audio.formats.tags import tag_bytes
 from earmark.audio.libsndfile import mpeg_part, pieced_part, truncated
@@ -25,6 +25,8 @@ _WAV_MPEG_TAGS = (0x50, 0x55)
 _SEARCHED_BYTES = 1 << 16
 """How far a file with the extension of an mp3 may start with something else."""
 _STRAY_BYTES = 4096
+MAX_STRAY_FRACTION = 0.1
+"""More bytes than this after the sound, as a fraction of it, are likely to be sound."""
 _TOLERATED_BYTES = 4096
 _UNDECLARED = Note("unclosed", "its header declares no length")
 _TAG_HEAD_BYTES = 32
@@ -55,11 +57,13 @@ def examine(path: Path, file: BinaryIO, size: int) -> Examined:
         size: Its length in bytes.
 
     Raises:
-        AudioError: The file holds less than it declares.
+        AudioError: The file holds less than it declares, or in a way that no decoder reads.
     """
     head = file.read(16)
     if head.startswith(b"OggS"):
         return _ogg(path, file, size)
+    if has_voice_blocks(file, size):
+        raise AudioError(f"{path}: a VOC file whose sound is in several blocks; convert it to WAV")
     found = layouts(file, size)
     if found:
         return _chunked(path, file, found)
@@ -96,9 +100,7 @@ def _chunked(path: Path, file: BinaryIO, found: list[Layout]) -> Examined:
     notes = []
     if any(layout.declared is None for layout in found):
         notes.append(_UNDECLARED)
-    stray = max(layout.num_stray for layout in found)
-    if stray > _STRAY_BYTES:
-        notes.append(Note("header", f"{stray} bytes after the sound that it declares"))
+    notes.extend(_stray_notes(found))
     if len(found) == 1 and _wav_tag(file, found[0]) in _WAV_MPEG_TAGS:
         return _mpeg_in_wav(path, file, found[0], notes)
     is_short = [layout.declared is not None and layout.held < layout.declared for layout in found]
@@ -108,6 +110,21 @@ def _chunked(path: Path, file: BinaryIO, found: list[Layout]) -> Examined:
     if None in parts:
         return Examined(None, tuple(notes))
     return Examined([part for part in parts if part], tuple(notes))
+
+
+def _stray_notes(found: Sequence[Layout]) -> Iterator[Note]:
+    """On bytes after the sound: as many as of a recorder that stopped before it updated a size."""
+    stray, declared = max((one.num_stray, one.declared or 0) for one in found)
+    if stray <= _STRAY_BYTES:
+        return
+    if stray > MAX_STRAY_FRACTION * declared:
+        yield Note(
+            "unread_sound",
+            f"{stray} bytes after the {declared} bytes of sound that the header declares are not "
+            "read; if they are sound, correct the header",
+        )
+    else:
+        yield Note("header", f"{stray} bytes after the sound that it declares")
 
 
 def _mpeg_in_wav(path: Path, file: BinaryIO, layout: Layout, notes: list[Note]) -> Examined:

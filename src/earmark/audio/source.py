@@ -34,11 +34,13 @@ WHOLE = Excerpt()
 
 NoteKind = Literal[
     "header", "unclosed", "joined", "rate_change", "channel_change", "gap", "overlap", "lost_sound",
-    "time_stamps", "other_tracks", "out_of_phase", "unused_bits",
+    "time_stamps", "other_tracks", "out_of_phase", "unused_bits", "unread_sound",
 ]  # fmt: skip
 """Types of what can be noticed in a file that is read all the same."""
 
-HARMFUL_NOTES: frozenset[NoteKind] = frozenset({"out_of_phase", "unused_bits", "lost_sound"})
+HARMFUL_NOTES: frozenset[NoteKind] = frozenset(
+    {"out_of_phase", "unused_bits", "lost_sound", "unread_sound"}
+)
 """Those for which features and labels are likely to be wrong."""
 
 
@@ -62,6 +64,11 @@ def block_samples(sample_rate: int, channels: int) -> int:
         (64000, 32768)
     """
     return min(round(BLOCK_SECONDS * sample_rate), BLOCK_VALUES // channels)
+
+
+def lost_sound(what: str) -> Note:
+    """What is noted of damage that took some of the sound."""
+    return Note("lost_sound", f"damaged: {what} cannot be decoded; replace the file")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from earmark.data.recording import Recording
 from earmark.features.fingerprint_cache import FingerprintCache
 from earmark.features.store import ClipKey
 
-CHECK_VERSION = 10
+CHECK_VERSION = 11
 """Increased whenever the same file gives another measurement, so that old ones are not read.
 
 Where decoding gives other samples, so do fingerprints: increase `FINGERPRINT_VERSION` as well.

@@ -30,6 +30,7 @@ FindingType = Literal[
     "gap",
     "overlap",
     "lost_sound",
+    "unread_sound",
     "time_stamps",
     "other_tracks",
     "out_of_phase",

@@ -32,6 +32,7 @@ _TITLES: dict[FindingType, str] = {
     "gap": "Gaps between time stamps",
     "overlap": "Overlapping time stamps",
     "lost_sound": "Lost sound",
+    "unread_sound": "Sound that is not read",
     "time_stamps": "Damaged time stamps",
     "other_tracks": "Other audio tracks",
     "sample_rates": "Sample rates",

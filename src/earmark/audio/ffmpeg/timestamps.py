@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from earmark.audio.source import Note
+from earmark.audio.source import Note, lost_sound
 
 TOLERANCE_SECONDS = 0.1
 """Time stamps that deviate less are jitter; FFmpeg's ``aresample=async=1`` has the same limit."""
@@ -111,7 +111,7 @@ class Clock:
     def notes(self) -> Iterator[Note]:
         """What the user should know about the time line."""
         if self.losses.number:
-            yield Note("lost_sound", str(self.losses))
+            yield lost_sound(str(self.losses))
         if self.gaps.number:
             yield Note("gap", str(self.gaps))
         if self.overlaps.number:

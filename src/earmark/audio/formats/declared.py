@@ -19,6 +19,7 @@ _LONGEST_HEADER = 1 << 24
 _W64_RIFF = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 _W64_DATA = bytes.fromhex("64617461f3acd3118cd100c04f8edb8a")
 _AU_MAGIC, _NIST_MAGIC, _VOC_MAGIC = b".snd", b"NIST_1A", b"Creative Voice File\x1a"
+_VOC_TYPES, _VOC_SOUND = range(1, 10), (1, 2, 9)
 _NIST_BYTES = 1024
 _LONG_PLACEHOLDER = 1 << 62
 _NIST_FIELD = re.compile(rb"^(\w+) -i (\d+)", re.M)
@@ -246,12 +247,28 @@ def _nist(head: bytes, extent: range) -> Layout | None:
 
 
 def _voc(file: BinaryIO, head: bytes, extent: range) -> Layout | None:
-    """The layout of a Creative Voice File: blocks with a type of one byte and a size of three."""
-    position = sound = extent.start + int.from_bytes(head[20:22], "little")
-    while position + 4 <= extent.stop:
+    sound = extent.start + int.from_bytes(head[20:22], "little")
+    ends = [end for _, end in _voice_blocks(file, sound, extent.stop)]
+    return Layout(extent, sound, ends[-1] - sound if ends else 0)
+
+
+def has_voice_blocks(file: BinaryIO, size: int) -> bool:
+    """Whether a file is a Creative Voice File whose sound is in several blocks."""
+    file.seek(0)
+    head = file.read(_NIST_BYTES)
+    if not head.startswith(_VOC_MAGIC):
+        return False
+    blocks = _voice_blocks(file, int.from_bytes(head[20:22], "little"), size)
+    return sum(kind in _VOC_SOUND for kind, _ in blocks) > 1
+
+
+def _voice_blocks(file: BinaryIO, position: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Types of blocks and where they end: a byte of type and three of size are before each."""
+    while position + 4 <= stop:
         file.seek(position)
         kind, *size = file.read(4)
-        if kind == 0:
-            break
+        # Some writers count a block too short; what follows is then no block.
+        if kind not in _VOC_TYPES:
+            return
         position += 4 + int.from_bytes(bytes(size), "little")
-    return Layout(extent, sound, position - sound)
+        yield kind, position

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from earmark.audio.formats import mpeg
 from earmark.audio.formats.tags import is_tag
-from earmark.audio.source import Note
+from earmark.audio.source import Note, lost_sound
 
 
 def damage(file: BinaryIO, recordings: Sequence[mpeg.Recording]) -> list[Note]:
@@ -30,7 +30,7 @@ def damage(file: BinaryIO, recordings: Sequence[mpeg.Recording]) -> list[Note]:
     where = f"at {seconds:.2f} s"
     if len(places) > 1:
         where = f"in {len(places)} places, the first {where},"
-    return [Note("lost_sound", f"{num_bytes} bytes {where}")]
+    return [lost_sound(f"{num_bytes} bytes {where}")]
 
 
 def _places(file: BinaryIO, recordings: Sequence[mpeg.Recording]) -> Iterator[tuple[int, float]]:
