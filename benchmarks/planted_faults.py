@@ -239,8 +239,8 @@ def _unlike(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Low noise with the clip's envelope, so that a faulty file is nobody's copy."""
     envelope = np.sqrt(np.convolve(samples**2, np.ones(4096) / 4096, "same")) + 1e-3
     # White noise at 44.1 kHz has most of its power above the band, which is a finding of its own.
-    low = np.convolve(rng.standard_normal(len(samples)), np.hanning(18)[1:-1] / 2.5, "same")
-    noise = low.clip(-3, 3) * envelope
+    white = rng.standard_normal(len(samples)).clip(-3, 3)
+    noise = np.convolve(white, np.hanning(18)[1:-1], "same") * envelope
     return _scaled(noise, 0.5).astype(np.float32)
 
 
