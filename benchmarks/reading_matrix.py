@@ -130,7 +130,7 @@ def _try(folder: Path, case: Case) -> Outcome | None:
             with av.open(str(path)) as container:
                 stream = container.streams.audio[0]
                 rate, channels = stream.rate, stream.channels
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, IndexError):  # IndexError: a writer made no sound of it.
             return None
         if not rate or not channels:
             return None
