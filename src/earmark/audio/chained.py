@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import soxr
 
-from earmark.audio.source import Excerpt, Note, Source
+from earmark.audio.source import Excerpt, Note, Source, cut_blocks
 
 Read = Callable[[int, int | None], Iterator[np.ndarray]]
 """Decodes from one sample to another, or to the end: blocks of (time, channels)."""
@@ -89,14 +89,7 @@ def _converted(part: Part, sample_rate: int, channels: int) -> Part:
 
     def read(first: int, last: int | None) -> Iterator[np.ndarray]:
         last = min(end for end in (last, length, _ENDLESS) if end is not None)
-        position = 0
-        for block in _resampled(part, sample_rate, channels):
-            kept = block[max(first - position, 0) : last - position]
-            position += len(block)
-            if len(kept):
-                yield kept
-            if position >= last:
-                return
+        position = yield from cut_blocks(_resampled(part, sample_rate, channels), first, last)
         if length is not None and position < last:
             missing = min(last - position, last - first)
             yield np.zeros((missing, channels), np.float32)

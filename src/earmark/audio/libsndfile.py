@@ -11,7 +11,7 @@ import soundfile
 from earmark.audio.chained import Part
 from earmark.audio.formats.mpeg import INDEX_STEP, Recording
 from earmark.audio.formats.pieces import Piece, PiecedFile
-from earmark.audio.source import Note, block_samples
+from earmark.audio.source import Note, block_samples, cut_blocks
 from earmark.errors import AudioError
 
 PRE_ROLL_SECONDS = 1.0
@@ -176,14 +176,8 @@ def decode(
     else:
         position = _seek(file, position)
         blocks = _read(file, last - position)
-    for block in blocks:
-        kept = block[max(first - position, 0) : last - position]
-        position += len(block)
-        if len(kept):
-            yield kept
-        if position >= last:
-            return
-    if file.length is not None:
+    position = yield from cut_blocks(blocks, first, last, position)
+    if position < last and file.length is not None:
         raise truncated(path, length / file.samplerate, position / file.samplerate)
 
 

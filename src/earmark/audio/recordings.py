@@ -59,10 +59,10 @@ def examine(path: Path, file: BinaryIO, size: int) -> Examined:
     Raises:
         AudioError: The file holds less than it declares, or in a way that no decoder reads.
     """
-    head = file.read(16)
+    head = file.read(_TAG_HEAD_BYTES)
     if head.startswith(b"OggS"):
         return _ogg(path, file, size)
-    if has_voice_blocks(file, size):
+    if has_voice_blocks(file, head, size):
         raise AudioError(f"{path}: a VOC file whose sound is in several blocks; convert it to WAV")
     found = layouts(file, size)
     if found:

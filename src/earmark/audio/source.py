@@ -1,6 +1,6 @@
 """An open file of sound: which part to read, its properties, what was noticed while reading."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -69,6 +69,34 @@ def block_samples(sample_rate: int, channels: int) -> int:
 def lost_sound(what: str) -> Note:
     """What is noted of damage that took some of the sound."""
     return Note("lost_sound", f"damaged: {what} cannot be decoded; replace the file")
+
+
+def cut_blocks(
+    blocks: Iterable[np.ndarray], first: int, last: int | None, position: int = 0
+) -> Generator[np.ndarray, None, int]:
+    """What consecutive blocks hold between two samples; reads no further than that.
+
+    Args:
+        blocks: Samples, (time, channels).
+        first: The first sample that is kept.
+        last: The one after the last that is kept; None for all to the end.
+        position: Of the first block.
+
+    Returns:
+        The position after the last block that was read.
+
+    Example:
+        >>> [len(one) for one in cut_blocks([np.zeros((4, 1))] * 3, 2, 7)]
+        [2, 3]
+    """
+    for block in blocks:
+        kept = block[max(first - position, 0) : None if last is None else last - position]
+        position += len(block)
+        if len(kept):
+            yield kept
+        if last is not None and position >= last:
+            break
+    return position
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from earmark.audit.findings import Finding, Severity
 from earmark.audit.signal import SILENT_PEAK, SignalStats
 from earmark.config import FeatureConfig
 from earmark.data.recording import Recording
+from earmark.data.silence import silence_labels
 from earmark.features.band import describe_band
 from earmark.features.levels import power_db
 from earmark.system.numbers import counted
@@ -78,14 +79,12 @@ def silence_findings(measured: Sequence[tuple[Recording, SignalStats]]) -> Itera
         measured: The recordings that could be read.
     """
     silent = [(one, stats) for one, stats in measured if _is_silent(stats)]
-    totals = Counter(label for one, _ in measured for label in one.labels)
-    counts = Counter(label for one, _ in silent for label in one.labels)
-    meant = {
-        label
-        for label, count in counts.items()
-        if 2 * count > totals[label] and 2 * count > len(silent) and len(silent) < len(measured)
-    }
-    names = tuple(one.name for one, _ in silent if meant.intersection(one.labels))
+    meant: list[str] = []
+    if len(silent) < len(measured):
+        meant = silence_labels(
+            [one.labels for one, _ in silent], [one.labels for one, _ in measured]
+        )
+    names = tuple(one.name for one, _ in silent if set(meant) & set(one.labels))
     if names:
         labels = " and ".join(repr(label) for label in sorted(meant))
         silent_ones = counted(len(names), "silent recording")

@@ -98,7 +98,7 @@ def print_line(text: str, *, err: bool = False) -> None:
 
 def print_json(document: Any) -> None:
     """Prints a document on one line; a number that is not finite is a bug, and no JSON."""
-    click.echo(printable(json.dumps(document, allow_nan=False)))
+    click.echo(json.dumps(document, allow_nan=False))
 
 
 class _BarTask:

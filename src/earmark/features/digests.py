@@ -47,7 +47,7 @@ class ContentDigests(AbstractContextManager["ContentDigests"]):
         Raises:
             AudioError: The file cannot be read.
         """
-        state = _state(path)
+        state = FileState.from_stat(stat_file(path))
         absolute = str(path.absolute())
         known = self._known.get(absolute)
         if known and known.state.is_settled and known.state == state:
@@ -80,11 +80,3 @@ class ContentDigests(AbstractContextManager["ContentDigests"]):
         if self._new:
             append_lines(self._path, self._new)
             self._new.clear()
-
-
-def _state(path: Path) -> FileState:
-    stat_file(path)
-    try:
-        return FileState.of(path)
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read: {error.strerror}", "missing") from None

@@ -1,5 +1,6 @@
 """Whether a file may have changed, without reading it."""
 
+import os
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -45,7 +46,11 @@ class FileState(NamedTuple):
             ...     FileState.of(Path(file.name)).is_settled
             False
         """
-        stat = path.stat()
+        return cls.from_stat(path.stat())
+
+    @classmethod
+    def from_stat(cls, stat: os.stat_result) -> "FileState":
+        """The state of a file that was looked at just now."""
         return cls(
             stat.st_size,
             stat.st_mtime_ns,

@@ -13,7 +13,7 @@ from earmark.audio.ffmpeg.containers import Extent, read_extent
 from earmark.audio.ffmpeg.conversion import Converter
 from earmark.audio.ffmpeg.packets import Lost, Packets, last_stamp, open_container
 from earmark.audio.ffmpeg.timestamps import TOLERANCE_SECONDS, Clock
-from earmark.audio.source import Excerpt, Note, Source, block_samples
+from earmark.audio.source import Excerpt, Note, Source, block_samples, cut_blocks
 from earmark.errors import AudioError
 
 if TYPE_CHECKING:
@@ -105,16 +105,11 @@ class _Reader:
         num_samples = block_samples(rate, self.stream.channels)
         first = round(excerpt.start * rate)
         last = None if excerpt.end is None else round(excerpt.end * rate)
-        position = 0
         try:
-            for block in _joined(self._place(packets, converter, clock), num_samples):
-                kept = block[max(first - position, 0) : None if last is None else last - position]
-                position += len(block)
-                if len(kept):
-                    yield kept
-                if last is not None and position >= last:
-                    return
-            self.notes += check_complete(self.path, self.container, packets, clock)
+            blocks = _joined(self._place(packets, converter, clock), num_samples)
+            position = yield from cut_blocks(blocks, first, last)
+            if last is None or position < last:
+                self.notes += check_complete(self.path, self.container, packets, clock)
         finally:
             self.notes += [*clock.notes(), *converter.notes()]
             if packets.num_distrusted:

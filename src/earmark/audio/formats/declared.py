@@ -252,10 +252,14 @@ def _voc(file: BinaryIO, head: bytes, extent: range) -> Layout | None:
     return Layout(extent, sound, ends[-1] - sound if ends else 0)
 
 
-def has_voice_blocks(file: BinaryIO, size: int) -> bool:
-    """Whether a file is a Creative Voice File whose sound is in several blocks."""
-    file.seek(0)
-    head = file.read(_NIST_BYTES)
+def has_voice_blocks(file: BinaryIO, head: bytes, size: int) -> bool:
+    """Whether a file is a Creative Voice File whose sound is in several blocks.
+
+    Args:
+        file: The file.
+        head: Its first 22 bytes or more.
+        size: Its length in bytes.
+    """
     if not head.startswith(_VOC_MAGIC):
         return False
     blocks = _voice_blocks(file, int.from_bytes(head[20:22], "little"), size)

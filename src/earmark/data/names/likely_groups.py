@@ -115,7 +115,7 @@ def _sample(recordings: Sequence[Recording]) -> list[Recording]:
 
 
 def _candidates(recordings: Sequence[Recording]) -> Iterator[str]:
-    """Patterns that names suggest, the surest first."""
+    """Patterns that names suggest, the most certain first."""
     stems = [PurePosixPath(one.file_name).stem for one in recordings]
     labels = [";".join(one.labels) for one in recordings]
     yield from (
