@@ -20,8 +20,9 @@ import torch
 from scipy.signal import lfilter
 
 from earmark.config import Config, load_config
-from earmark.data.manifest import read_manifest
+from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare
+from earmark.data.recording import Recording
 from earmark.data.splits import with_splits
 from earmark.evaluation.analysis.robustness import ConditionScores
 from earmark.evaluation.analysis.slices import Slice
@@ -123,6 +124,37 @@ def write_sounds(write_clip: WriteClip) -> Callable[[Path], Path]:
 
 
 @pytest.fixture(scope="session")
+def recording():
+    """A function that makes a recording of a file, in a group of its own by default."""
+
+    def make(path, label="x", split=None, group=None, **others):
+        return Recording(path, path.name, (label,), group or path.name, split=split, **others)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def data():
+    """A function that makes a manifest of recordings."""
+
+    def make(recordings):
+        labels = tuple(sorted({label for one in recordings for label in one.labels}))
+        return Manifest(recordings[0].path.parent, tuple(recordings), labels)
+
+    return make
+
+
+@pytest.fixture
+def noise(rng):
+    """A second of noise at 16 kHz, a column per channel."""
+
+    def make(channels=1):
+        return 0.1 * rng.standard_normal((16_000, channels)).clip(-3, 3)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def sound():
     """A function that makes noise of changing colour and level."""
 
@@ -148,7 +180,7 @@ def sound_folder(tmp_path: Path, write_sounds: Callable[[Path], Path]) -> Path:
 
 HOSTILE_DECODER = """
 import os, time
-from earmark.audit import measure
+from earmark.data.signals import measure
 from earmark.features import extraction
 
 def extract(log_mel, order, send):
@@ -179,7 +211,7 @@ def hostile_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(folder)
     hostile = importlib.import_module(name)
     monkeypatch.setattr("earmark.features.extraction._extract", hostile.extract)
-    monkeypatch.setattr("earmark.audit.measure._analyze", hostile.analyze)
+    monkeypatch.setattr("earmark.data.signals.measure._analyze", hostile.analyze)
     monkeypatch.setattr("earmark.system.workers.pool.PATIENCE_SECONDS", 1.5)
     monkeypatch.setattr("earmark.system.workers.pool.BATCH_PATIENCE_SECONDS", 1.5)
     monkeypatch.setattr("earmark.system.workers.pool.WATCH_SECONDS", 0.25)

@@ -7,8 +7,6 @@ import pytest
 import soundfile
 
 from earmark.audit.audit import check
-from earmark.data.manifest import Manifest
-from earmark.data.recording import Recording
 
 
 @pytest.fixture(scope="session")
@@ -25,27 +23,6 @@ def write():
 
 
 @pytest.fixture(scope="session")
-def recording():
-    """A function that makes a recording of a file, in a group of its own by default."""
-
-    def make(path, label="x", split=None, group=None, **others):
-        return Recording(path, path.name, (label,), group or path.name, split=split, **others)
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def data():
-    """A function that makes a manifest of recordings."""
-
-    def make(recordings):
-        labels = tuple(sorted({label for one in recordings for label in one.labels}))
-        return Manifest(recordings[0].path.parent, tuple(recordings), labels)
-
-    return make
-
-
-@pytest.fixture(scope="session")
 def audit(data):
     """A function that audits recordings; findings about their labels are left out."""
 
@@ -56,16 +33,6 @@ def audit(data):
         return replace(found, findings=tuple(kept))
 
     return audit
-
-
-@pytest.fixture
-def noise(rng):
-    """A second of noise at 16 kHz, a column per channel."""
-
-    def make(channels=1):
-        return 0.1 * rng.standard_normal((16_000, channels)).clip(-3, 3)
-
-    return make
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 import soundfile
 
 from earmark.audit.audit import check
-from earmark.audit.signal import SILENT_PEAK
 from earmark.config import Config
+from earmark.data.signals.signal import SILENT_PEAK
 
 
 @pytest.mark.parametrize(("peak", "level"), [(0.0, "zero"), (0.5 * SILENT_PEAK, "-66 dBFS")])

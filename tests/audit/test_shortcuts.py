@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from earmark.audit.shortcuts import shortcut_findings
-from earmark.audit.signal import SignalStats
 from earmark.data.recording import Recording
+from earmark.data.signals.signal import SignalStats
 
 STATS = SignalStats(
     digest="",
@@ -26,6 +26,8 @@ STATS = SignalStats(
     dc_offset=0.0,
     num_clipped=0,
     dead_channel=None,
+    active_fraction=1.0,
+    event_seconds=1.0,
 )
 
 

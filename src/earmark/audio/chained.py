@@ -48,7 +48,13 @@ def chained_source(parts: Sequence[Part]) -> Source:
         lambda excerpt: _blocks([_converted(part, rate, channels) for part in parts], excerpt),
         parts[0].codec,
         list(_notes(parts)),
+        _seconds(parts),
     )
+
+
+def _seconds(parts: Sequence[Part]) -> float | None:
+    lengths = [part.num_samples and part.num_samples / part.sample_rate for part in parts]
+    return None if None in lengths else sum(filter(None, lengths))
 
 
 def _blocks(parts: Sequence[Part], excerpt: Excerpt) -> Iterator[np.ndarray]:

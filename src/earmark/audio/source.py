@@ -109,6 +109,8 @@ class Source:
         blocks: Decodes an excerpt.
         codec: File format and sample coding, such as ``WAV PCM_16``, as the decoder names them.
         notes: What was noticed so far; reading the blocks may add to it.
+        seconds: Length as far as it is known without decoding, which a container may only
+            estimate; None if only decoding tells.
     """
 
     sample_rate: int
@@ -116,3 +118,4 @@ class Source:
     blocks: Callable[[Excerpt], Iterator[np.ndarray]]
     codec: str
     notes: list[Note] = field(default_factory=list)
+    seconds: float | None = None

@@ -7,13 +7,13 @@ from earmark.audit.duplicates import duplicate_findings
 from earmark.audit.faults import band_findings, rate_notes, signal_findings, silence_findings
 from earmark.audit.findings import Audit, Finding
 from earmark.audit.labels import label_findings, label_rows
-from earmark.audit.measure import Measured, measure_recordings
 from earmark.audit.names import name_findings
 from earmark.audit.shortcuts import shortcut_findings
-from earmark.audit.signal import Measurement
 from earmark.config import Config, as_config
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.recording import Recording
+from earmark.data.signals.measure import Measured, measure_recordings
+from earmark.data.signals.signal import Measurement
 from earmark.errors import AudioError
 from earmark.features.store import default_root
 from earmark.system.progress import SILENT, Reporter

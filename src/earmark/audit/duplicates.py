@@ -8,9 +8,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from earmark.audit.findings import Finding, FindingType
-from earmark.audit.signal import SILENT_PEAK, Measurement
 from earmark.data.manifest import Manifest
 from earmark.data.recording import Recording
+from earmark.data.signals.signal import SILENT_PEAK, Measurement
 from earmark.features.matches import Match, find_matches
 
 COPY_COVERAGE = 0.8

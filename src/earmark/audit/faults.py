@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from earmark.audio.downmix import missing_channel
 from earmark.audio.source import HARMFUL_NOTES, NoteKind
 from earmark.audit.findings import Finding, Severity
-from earmark.audit.signal import SILENT_PEAK, SignalStats
 from earmark.config import FeatureConfig
 from earmark.data.recording import Recording
+from earmark.data.signals.signal import SILENT_PEAK, SignalStats
 from earmark.data.silence import silence_labels
 from earmark.features.band import describe_band
 from earmark.features.levels import power_db

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from earmark.audit.findings import Finding
-from earmark.audit.signal import SignalStats
 from earmark.data.labels import labels_short_of_groups
 from earmark.data.manifest import Manifest
 from earmark.data.names.doubtful import doubtful_names
 from earmark.data.names.guesses import guess_naming
 from earmark.data.recording import SPLITS
+from earmark.data.signals.signal import SignalStats
 
 UNBALANCED_RATIO = 4.0
 """Ratio of the most to the least frequent label from which there is a note."""

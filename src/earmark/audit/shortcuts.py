@@ -9,8 +9,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
 from earmark.audit.findings import Finding, Severity
-from earmark.audit.signal import SignalStats
 from earmark.data.recording import Recording
+from earmark.data.signals.signal import SignalStats
 from earmark.evaluation.metrics.intervals import ClusterBootstrap
 from earmark.system.shapes import Float64
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 )
 @store_option
 @json_option
-@decoding("earmark.audit.measure")
+@decoding("earmark.data.signals.measure")
 @configured
 def check(  # noqa: PLR0913 - one per option
     data: DataSource,

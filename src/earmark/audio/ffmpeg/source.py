@@ -55,7 +55,7 @@ def ffmpeg_source(path: Path) -> Iterator[Source]:
         codec = f"{container.format.name.split(',')[0]} {stream.codec_context.name}"
         notes = list(_track_notes(container.streams.audio, stream))
         reader = _Reader(path, container, stream, notes)
-        yield Source(rate, channels, reader.read, codec, notes)
+        yield Source(rate, channels, reader.read, codec, notes, reader.seconds)
 
 
 def _best_track(tracks: "Iterable[AudioStream]") -> "AudioStream":
@@ -93,6 +93,13 @@ class _Reader:
     container: "av.container.InputContainer"
     stream: "AudioStream"
     notes: list[Note]
+
+    @property
+    def seconds(self) -> float | None:
+        """The length that the container declares, or what FFmpeg estimates from its size."""
+        extent = read_extent(self.path, self.container.format.name)
+        end = declared_end(self.container, self.stream, extent)
+        return None if end is None else max(end - (self._zero(extent) or 0.0), 0.0)
 
     def read(self, excerpt: Excerpt) -> Iterator[np.ndarray]:
         """Decodes an excerpt: all before it is decoded as well, so that it is exact."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from earmark.audit.signal import SPECTRUM_SAMPLES, analyze_signal
+from earmark.data.signals.signal import SPECTRUM_SAMPLES, analyze_signal
 
 
 @pytest.fixture

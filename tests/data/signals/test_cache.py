@@ -6,9 +6,9 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from earmark.audit.cache import CheckCache, CheckKey
-from earmark.audit.signal import analyze_signal
 from earmark.data.manifest import read_manifest
+from earmark.data.signals.cache import CheckCache, CheckKey
+from earmark.data.signals.signal import analyze_signal
 from earmark.features.store import ClipKey
 
 A, B = CheckKey(ClipKey("a"), ".wav"), CheckKey(ClipKey("b"), ".wav")

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 from earmark.audio.source import Note
-from earmark.audit.signal import Measurement, SignalStats
 from earmark.data.recording import Recording
+from earmark.data.signals.signal import Measurement, SignalStats
 from earmark.features.fingerprint_cache import FingerprintCache
 from earmark.features.store import ClipKey
 
-CHECK_VERSION = 11
+CHECK_VERSION = 12
 """Increased whenever the same file gives another measurement, so that old ones are not read.
 
 Where decoding gives other samples, so do fingerprints: increase `FINGERPRINT_VERSION` as well.

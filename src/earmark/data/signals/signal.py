@@ -12,6 +12,7 @@ from earmark.audio.downmix import Block, Downmix, Samples
 from earmark.audio.reading import read_mono, resample
 from earmark.audio.source import Note
 from earmark.data.recording import Recording
+from earmark.data.signals.frame_levels import LOWEST_DB, FrameLevels
 from earmark.features.fingerprints import SAMPLE_RATE, Fingerprint, fingerprint
 from earmark.features.levels import power_db
 
@@ -27,9 +28,6 @@ STEEP_STEPS = 4
 """A clipped wave leaves its top by more quantization steps than this; a rounded one by fewer."""
 SPECTRUM_SAMPLES = 1024
 ROLL_OFF = 0.99
-LEVEL_SECONDS = 0.05
-NOISE_FLOOR_FRACTION = 0.1
-LOWEST_DB = -120
 
 
 @dataclass(frozen=True)
@@ -55,6 +53,9 @@ class SignalStats:
         dc_offset: Largest absolute mean of a channel.
         num_clipped: Samples in flat tops, or in runs over full scale.
         dead_channel: Index of a channel that is silent while another is not.
+        active_fraction: Fraction of short frames that are at most `ACTIVE_DB` below the loudest
+            one; 0 in a silent recording.
+        event_seconds: Median length of the runs of such frames; as ``active_fraction``.
     """
 
     digest: str
@@ -73,6 +74,8 @@ class SignalStats:
     dc_offset: float
     num_clipped: int
     dead_channel: int | None
+    active_fraction: float
+    event_seconds: float
 
 
 class Measurement(NamedTuple):
@@ -85,7 +88,9 @@ class Measurement(NamedTuple):
 def analyze_signal(
     recording: Recording, on_block: Callable[[], None] = lambda: None
 ) -> Measurement:
-    """Decodes a recording once; apart from the fingerprint, memory does not grow with its length.
+    """Decodes a recording once.
+
+    Memory grows with its length by the fingerprint and by a byte for each short frame only.
 
     Args:
         recording: The recording.
@@ -102,6 +107,7 @@ def analyze_signal(
         native = read_mono(recording.path, mixed, source.sample_rate, recording.excerpt)
         blocks = resample(mono.watch(native), source.sample_rate, SAMPLE_RATE)
         print_ = fingerprint(block for block in _report(blocks, on_block) if len(block))
+    is_silent = mono.peak < SILENT_PEAK
     stats = SignalStats(
         digest=mono.digest.hexdigest(),
         duration_seconds=mono.num_samples / source.sample_rate,
@@ -111,7 +117,7 @@ def analyze_signal(
         notes=tuple(source.notes),
         peak=mono.peak,
         level_db=float(power_db(mono.power / mono.num_samples, float(LOWEST_DB))),
-        noise_floor_db=mono.noise_floor_db,
+        noise_floor_db=mono.levels.noise_floor_db,
         bandwidth_hz=mono.bandwidth_hz,
         median_hz=mono.median_hz,
         leading_seconds=mono.leading / source.sample_rate,
@@ -119,6 +125,8 @@ def analyze_signal(
         dc_offset=float(np.abs(channels.sums / mono.num_samples).max()),
         num_clipped=channels.num_clipped,
         dead_channel=channels.dead_channel,
+        active_fraction=0.0 if is_silent else mono.levels.active_fraction,
+        event_seconds=0.0 if is_silent else mono.levels.event_seconds,
     )
     return Measurement(stats, print_)
 
@@ -186,7 +194,7 @@ class _MonoMeter:
         self._rate = sample_rate
         self._spectrum = np.zeros(SPECTRUM_SAMPLES // 2 + 1)
         self._num_spectra = 0
-        self._levels = np.zeros(1 - LOWEST_DB, np.int64)
+        self.levels = FrameLevels(sample_rate)
         self.digest = hashlib.blake2b(digest_size=16)
         self.num_samples = 0
         self.peak = 0.0
@@ -216,16 +224,7 @@ class _MonoMeter:
         frames = block[:whole].reshape(-1, SPECTRUM_SAMPLES) * _SPECTRUM_WINDOW
         self._spectrum += np.square(np.abs(np.fft.rfft(frames))).sum(axis=0)
         self._num_spectra += len(frames)
-        size = round(LEVEL_SECONDS * self._rate)
-        whole = len(block) // size * size
-        powers = np.square(block[:whole].reshape(-1, size)).mean(axis=1, dtype=np.float64)
-        levels = power_db(powers, float(LOWEST_DB)).astype(int)
-        np.add.at(self._levels, np.minimum(levels - LOWEST_DB, -LOWEST_DB), 1)
-
-    @property
-    def noise_floor_db(self) -> float:
-        reached = np.cumsum(self._levels) >= NOISE_FLOOR_FRACTION * max(self._levels.sum(), 1)
-        return float(np.argmax(reached) + LOWEST_DB)
+        self.levels.add(block)
 
     @property
     def bandwidth_hz(self) -> float | None:

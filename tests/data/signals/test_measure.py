@@ -4,9 +4,9 @@ import pytest
 
 from earmark.audio.isolation import Job
 from earmark.audit.audit import check
-from earmark.audit.measure import measure_recordings
-from earmark.audit.signal import analyze_signal
 from earmark.data.manifest import read_manifest
+from earmark.data.signals.measure import measure_recordings
+from earmark.data.signals.signal import analyze_signal
 from earmark.errors import AudioError
 from earmark.system.progress import SILENT
 
@@ -18,7 +18,7 @@ def test_measured_recordings_are_not_decoded_again(
     monkeypatch.setattr("earmark.system.parallel.default_num_workers", lambda: num_workers)
     manifest = read_manifest(sound_folder)
     first = measure_recordings(manifest, tmp_path / "store", SILENT)
-    monkeypatch.setattr("earmark.audit.measure.Job", pytest.fail)
+    monkeypatch.setattr("earmark.data.signals.measure.Job", pytest.fail)
     second = measure_recordings(manifest, tmp_path / "store", SILENT)
     assert [*first] == [*second] == [one.name for one in manifest.recordings]
     assert all(one.stats == second[name].stats for name, one in first.items())
@@ -33,7 +33,7 @@ def decoded(monkeypatch):
         names.append(recording.name)
         return Job(path, recording)
 
-    monkeypatch.setattr("earmark.audit.measure.Job", counted)
+    monkeypatch.setattr("earmark.data.signals.measure.Job", counted)
     return names
 
 
@@ -80,7 +80,7 @@ def test_a_file_that_changes_while_it_is_analyzed_is_an_error(
         path.write_bytes(other.read_bytes())
         return Job(path, one)
 
-    monkeypatch.setattr("earmark.audit.measure.Job", job)
+    monkeypatch.setattr("earmark.data.signals.measure.Job", job)
     (error,) = measure_recordings(data([recording(path)]), tmp_path / "s", SILENT).values()
     assert (type(error), error.fault) == (AudioError, "changed")
     monkeypatch.undo()

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from earmark.audio.isolation import DecoderPool, Job
-from earmark.audit.cache import CheckCache, CheckKey
-from earmark.audit.signal import Measurement, analyze_signal
 from earmark.data.manifest import Manifest
 from earmark.data.recording import Recording
+from earmark.data.signals.cache import CheckCache, CheckKey
+from earmark.data.signals.contents import read_digests
+from earmark.data.signals.signal import Measurement, analyze_signal
 from earmark.errors import AudioError
 from earmark.features.digests import ContentDigests
-from earmark.system.parallel import map_in_order
 from earmark.system.progress import Reporter, Task
 from earmark.system.workers.worker import Send
 
@@ -32,16 +32,13 @@ def measure_recordings(manifest: Manifest, root: Path, reporter: Reporter) -> di
     results: dict[str, Measured] = {}
     by_content: dict[CheckKey, list[Recording]] = {}
     with ContentDigests(root) as digests:
-        with reporter.track("hash", len(manifest)) as task:
-            work = map_in_order(lambda one: digests.digest(one.path), manifest.recordings)
-            for recording, future in work:
-                task.advance(note=recording.name)
-                try:
-                    key = CheckKey.of(recording, future.result())
-                except AudioError as error:
-                    results[recording.name] = error
-                else:
-                    by_content.setdefault(key, []).append(recording)
+        found = read_digests(manifest.recordings, digests, reporter)
+        for one in manifest.recordings:
+            digest = found[one.name]
+            if isinstance(digest, AudioError):
+                results[one.name] = digest
+            else:
+                by_content.setdefault(CheckKey.of(one, digest), []).append(one)
         num_readable = sum(map(len, by_content.values()))
         with CheckCache(root) as cache, reporter.track("check", num_readable) as task:
             results.update(_measure_contents(by_content, cache, digests, task))
