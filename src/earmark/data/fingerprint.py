@@ -51,6 +51,15 @@ class Quantiles:
     median: float
     high: float
 
+    def spread(self, form: str) -> str:
+        """The median with the others in brackets, where they differ.
+
+        Args:
+            form: How to format a number.
+        """
+        low, median, high = (format(one, form) for one in (self.low, self.median, self.high))
+        return median if low == high else f"{median} ({low} to {high})"
+
     @classmethod
     def of(cls, values: Iterable[float]) -> "Quantiles":
         """The quantiles of some values."""
@@ -88,6 +97,7 @@ class DataFingerprint:
         num_measured: Clips whose signal was measured, a sample with about as many of each label;
             the values below are of these.
         bandwidth_hz: Frequency below which 99% of the power lies.
+        reach_hz: Highest frequency with any sound, as after a low-pass filter; see `SignalStats`.
         active_fraction: Fraction of a clip that is sound rather than pauses.
         event_seconds: Median length of sounds between pauses.
         level_db: Mean square, in dB of full scale.
@@ -96,7 +106,7 @@ class DataFingerprint:
         >>> some = Quantiles(1.0, 2.0, 3.0)
         >>> labels = {"a": LabelStats(1, 1, 2.0), "b": LabelStats(1, 1, 2.0)}
         >>> found = DataFingerprint(
-        ...     "binary", labels, 2, 2, 4.0, {16_000: 2}, some, 2, some, some, some, some
+        ...     "binary", labels, 2, 2, 4.0, {16_000: 2}, some, 2, some, some, some, some, some
         ... )
         >>> DataFingerprint.from_dict(found.to_dict()) == found
         True
@@ -111,6 +121,7 @@ class DataFingerprint:
     duration_seconds: Quantiles
     num_measured: int
     bandwidth_hz: Quantiles
+    reach_hz: Quantiles
     active_fraction: Quantiles
     event_seconds: Quantiles
     level_db: Quantiles
@@ -131,29 +142,24 @@ class DataFingerprint:
                 values[field.name] = Quantiles(**document[field.name])
         return cls(**values)
 
-    def summary(self) -> list[str]:
-        """A few lines for people."""
-        rates = ", ".join(
-            f"{rate / 1000:g} kHz" + (f" ({count})" if len(self.sample_rates) > 1 else "")
+    def summary(self) -> tuple[str, ...]:
+        """A few lines for people; what only measurements tell is left out where there are none."""
+        rates = (
+            f"{rate / 1000:g} kHz" + (f" ({count:,})" if len(self.sample_rates) > 1 else "")
             for rate, count in self.sample_rates.items()
         )
-        clips = [one.num_clips for one in self.labels.values()] or [0]
-        per_label = f"{min(clips)} to {max(clips)}" if min(clips) < max(clips) else f"{clips[0]}"
-        return [
-            f"{counted(self.num_clips, 'clip')}, {counted(self.num_groups, 'group')}, "
-            f"{counted(len(self.labels), 'label')} of {per_label} clips; "
-            f"{self.total_seconds / 60:.1f} min",
-            f"clips last {_spread(self.duration_seconds, '.2f')} s; sample rate {rates}",
-            f"99% of the power below {_spread(self.bandwidth_hz, '.0f')} Hz; level "
-            f"{_spread(self.level_db, '.0f')} dB",
-            f"{_spread(self.active_fraction, '.0%')} of a clip is sound, in events of "
-            f"{_spread(self.event_seconds, '.2f')} s",
-            f"(median, and 5% to 95% quantile; signals of {counted(self.num_measured, 'clip')})",
+        lines = [
+            f"{counted(self.num_clips, 'clip')} of {counted(len(self.labels), 'label')} in "
+            f"{counted(self.num_groups, 'group')}, {self.total_seconds / 60:,.1f} min",
+            f"length {self.duration_seconds.spread('.2f')} s; sample rate {', '.join(rates)}",
+            f"sound up to {self.reach_hz.spread(',.0f')} Hz; 99% of the power below "
+            f"{self.bandwidth_hz.spread(',.0f')} Hz; level {self.level_db.spread('.0f')} dB",
+            f"{self.active_fraction.spread('.0%')} of a clip is sound, in events of "
+            f"{self.event_seconds.spread('.2f')} s",
+            "medians (5% to 95% quantiles); signals measured of "
+            f"{counted(self.num_measured, 'clip')}",
         ]
-
-
-def _spread(found: Quantiles, form: str) -> str:
-    return f"{found.median:{form}} ({found.low:{form}} to {found.high:{form}})"
+        return tuple(lines if self.num_measured else lines[: 2 if self.num_clips else 1])
 
 
 class _Clip(NamedTuple):
@@ -299,6 +305,7 @@ def _signal_quantiles(stats: Iterable[SignalStats]) -> dict[str, Quantiles]:
     found = list(stats)
     return {
         "bandwidth_hz": Quantiles.of(one.bandwidth_hz for one in found if one.bandwidth_hz),
+        "reach_hz": Quantiles.of(one.reach_hz for one in found if one.reach_hz),
         "active_fraction": Quantiles.of(one.active_fraction for one in found),
         "event_seconds": Quantiles.of(one.event_seconds for one in found if one.event_seconds),
         "level_db": Quantiles.of(one.level_db for one in found),

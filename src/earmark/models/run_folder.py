@@ -24,6 +24,7 @@ class RunFolder(WorkFolder):
         config.toml         all settings; its first line marks the folder as earmark's
         recordings.csv      every recording with its split, group and content
         naming.json         the patterns of file names that the data were read with, if any
+        fingerprint.json    of the data, which the settings were chosen by
         teachers.csv        digests of the teachers' weights, if there are teachers
         log.jsonl           a line an epoch
         best.safetensors    the model
@@ -56,12 +57,22 @@ class RunFolder(WorkFolder):
         return self.path / "last.safetensors"
 
     @property
+    def _fingerprint(self) -> Path:
+        return self.path / "fingerprint.json"
+
+    @property
     def _naming(self) -> Path:
         return self.path / "naming.json"
 
     def _results(self) -> tuple[Path, ...]:
         names = ("loss.png", "predictions.csv", "report.html", "model_card.md")
-        return (self.last, self.best, self.log, *(self.path / name for name in names))
+        return (
+            self.last,
+            self.best,
+            self.log,
+            self._fingerprint,
+            *(self.path / name for name in names),
+        )
 
     def refuse_misuse(self, config: Config, data: Path | None, *, overwrite: bool) -> None:
         """Checks, before any work, that the folder may be written to.
@@ -133,6 +144,14 @@ class RunFolder(WorkFolder):
         except (ValueError, KeyError, TypeError):
             raise TrainingError(f"{self._naming}: damaged; train again") from None
         return naming if place.resolve() == data.resolve() else {}
+
+    def write_fingerprint(self, document: Mapping[str, Any]) -> None:
+        """Writes ``fingerprint.json``.
+
+        Args:
+            document: What `DataFingerprint.to_dict` gives.
+        """
+        atomic_write(self._fingerprint, json.dumps(document, indent=2) + "\n")
 
     def write_log(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Writes ``log.jsonl``."""
