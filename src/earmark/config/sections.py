@@ -157,6 +157,10 @@ class TrainConfig(Section):
     hold_out_validation: bool = True
     """Whether the validation split is held out. If not, it is used for training: all epochs are
     run, the last weights are kept, and thresholds stay at their defaults."""
+    refit: bool = False
+    """Whether a last training, on training and validation recordings together, follows the one
+    with held-out validation. It runs all epochs and its last weights are the model; temperature,
+    thresholds and validation metrics are those of the first training."""
     patience: Positive = 30
     """Number of epochs without a better validation loss before training stops early."""
     min_delta: Annotated[float, Field(ge=0)] = 0.005
@@ -194,7 +198,17 @@ class TrainConfig(Section):
     def _check(self) -> "TrainConfig":
         if self.validation_fraction + self.test_fraction >= 1:
             raise ValueError("validation_fraction and test_fraction leave no data for training")
+        if self.refit and not self.hold_out_validation:
+            raise ValueError(
+                "refit = true needs hold_out_validation = true for its first training; leave one "
+                "of the two out"
+            )
         return self
+
+    @property
+    def trains_on_validation(self) -> bool:
+        """Whether the weights of the model are fitted to the validation recordings too."""
+        return self.refit or not self.hold_out_validation
 
 
 class EvaluateConfig(Section):

@@ -192,12 +192,12 @@ def usable_clips(manifest: Manifest, prepared: Prepared, split: str | None = Non
 def training_clips(
     manifest: Manifest, prepared: Prepared, config: TrainConfig
 ) -> dict[str, list[Clip]]:
-    """The usable clips of the training split and, where it is held out, of the validation split.
+    """The usable clips of the training split and, unless it trains too, of the validation split.
 
     Clips whose content is trained on are left out of validation.
     """
     train = usable_clips(manifest, prepared, "train")
-    if not config.hold_out_validation:
+    if config.trains_on_validation:
         return {"train": train}
     validation = usable_clips(manifest, prepared, "validation")
     trained = ContentSet(clip.key for clip in train)

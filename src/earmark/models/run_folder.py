@@ -1,6 +1,7 @@
 """The run folder: its files, and the checks before anything is written to it."""
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ class RunFolder(WorkFolder):
         best.safetensors    the model
         last.safetensors    the state to resume from; a folder without it holds no training yet
         loss.png            the loss curve
+        held_out/           with ``train.refit``, the run folder of the first training
         predictions.csv     of the last test
         report.html         of the last test
         model_card.md       of the last test
@@ -61,6 +63,24 @@ class RunFolder(WorkFolder):
         return self.path / "fingerprint.json"
 
     @property
+    def held_out(self) -> "RunFolder":
+        """The run of the first training of ``train.refit``, whose validation is held out."""
+        return RunFolder(self.path / "held_out")
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether this is a run with ``train.refit``, so that `held_out` belongs to it."""
+        try:
+            return self.is_ours and bool(self._stored_settings()["train"].get("refit"))
+        except (ValueError, LookupError):
+            return False
+
+    @property
+    def _is_begun(self) -> bool:
+        """Whether an epoch of a training was saved here."""
+        return self.last.exists() or (self.is_refit and self.held_out.last.exists())
+
+    @property
     def _naming(self) -> Path:
         return self.path / "naming.json"
 
@@ -88,7 +108,7 @@ class RunFolder(WorkFolder):
         """
         files = (self.config_file, self.recordings, *self._results())
         self._refuse_place(config, data, files)
-        if self.last.exists() and not overwrite:
+        if self._is_begun and not overwrite:
             ours, stored = config.to_dict(), self._stored_settings()
             self._refuse_other_settings(_without_extendable(ours), _without_extendable(stored))
 
@@ -98,7 +118,7 @@ class RunFolder(WorkFolder):
         Raises:
             TrainingError: It was not.
         """
-        if self.last.exists() and not overwrite:
+        if self._is_begun and not overwrite:
             self._refuse_other_work(table, teachers)
 
     def open(self, config: Config, table: str, *, overwrite: bool) -> None:
@@ -112,6 +132,8 @@ class RunFolder(WorkFolder):
         if overwrite:
             for file in self._results():
                 file.unlink(missing_ok=True)
+        if self.is_refit and self.held_out.is_ours and (overwrite or not config.train.refit):
+            shutil.rmtree(self.held_out.path)
         self._identify(config, table, config.train.teachers)
 
     def write_naming(self, data: Path, naming: Mapping[str, str | None]) -> None:
@@ -173,6 +195,9 @@ def find_run(model: Path) -> RunFolder | None:
 
 
 def _without_extendable(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    # A first training that goes on would change what a refit has taken from it.
+    if table["train"].get("refit"):
+        return table
     # A schedule spans the epochs: another number of them changes the rate of every step.
     # The folder may be older than the setting.
     is_fixed = table["train"].get("lr_schedule") != "constant" or table["train"].get(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from earmark._version import __version__
+from earmark.config import TrainConfig
 from earmark.errors import EarmarkError
 from earmark.evaluation.analysis.analyze import Analysis
 from earmark.evaluation.analysis.slices import Slice
@@ -101,7 +102,8 @@ def _summary(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
         f"{features.sample_rate:,} Hz mono audio in {features.n_mels} mel bands and windows of "
         f"{seconds:.2f} s; the windows of a longer recording are pooled "
         f"({_plain(spec.config.predict.pooling)}). Decision rule: "
-        f"{_plain(describe_rule(evaluation))}.{_describe_teachers(spec.config.train.teachers)} "
+        f"{_plain(describe_rule(evaluation))}.{_describe_teachers(spec.config.train.teachers)}"
+        f"{_describe_refit(spec.config.train)} "
         f"Trained with earmark {__version__}.\n\n"
         f"Labels: {_plain(', '.join(spec.labels))}.\n"
     )
@@ -112,6 +114,15 @@ def _describe_teachers(teachers: Sequence[str]) -> str:
         return ""
     names = _plain(", ".join(Path(one).name for one in teachers))
     return f" It was trained on the labels and distilled from {names} on the same recordings."
+
+
+def _describe_refit(train: TrainConfig) -> str:
+    if not train.refit:
+        return ""
+    return (
+        " Its weights were trained on training and validation recordings together; its thresholds "
+        "and its temperature are those of a first training with held-out validation."
+    )
 
 
 def _use(checkpoint: Checkpoint) -> str:

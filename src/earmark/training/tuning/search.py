@@ -30,6 +30,7 @@ from earmark.system.parallel import default_num_workers
 from earmark.system.progress import SILENT, Task
 from earmark.system.runtime import Runtime, running
 from earmark.training.distillation import require_teachers
+from earmark.training.train import first_training
 from earmark.training.tuning.folder import StudyFolder
 from earmark.training.tuning.plots import ParallelAxis, draw_history, draw_importance, draw_parallel
 from earmark.training.tuning.result import BestTrial, TuningResult
@@ -122,8 +123,10 @@ def _set_up(
             "train.hold_out_validation = false: tune compares validation scores; leave it out"
         )
     require_teachers(config.train.teachers)
-    manifest = with_splits(manifest, config.train)
-    task = choose_task(manifest, config.train)
+    # No trial is refitted: they are compared by their validation scores.
+    trained = first_training(config).train
+    manifest = with_splits(manifest, trained)
+    task = choose_task(manifest, trained)
     space = SearchSpace(config)
     searched = config.tune.model_copy(update={"space": space.dimensions})
     config = config.model_copy(update={"tune": searched})
