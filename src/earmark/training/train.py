@@ -16,12 +16,13 @@ from earmark.models.architectures.summary import count_parameters
 from earmark.models.checkpoint import load_checkpoint, require_network, require_short_windows
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
-from earmark.system.runtime import Runtime, running
+from earmark.system.runtime import Runtime, cpu_threads, running
 from earmark.training.distillation import load_teachers, require_teachers
 from earmark.training.epochs import run_epochs
 from earmark.training.optimizer import make_objective
 from earmark.training.result import TrainingResult
 from earmark.training.state import Job, State, Watch, start_or_resume
+from earmark.training.threads import settle_threads
 
 
 def train(
@@ -114,14 +115,17 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     teachers = load_teachers(spec, table, runtime)
     folder.refuse_other_data(table, config.train.teachers, overwrite=overwrite)
     objective = make_objective(spec, loaders.train.dataset.window_targets, teachers, runtime)
+    recorded = None if overwrite else folder.recorded_threads
+    spec = settle_threads(spec, loaders.train.dataset, objective, runtime, recorded)
     runtime.wait()
     if runtime.is_main:
-        folder.open(config, table, overwrite=overwrite)
+        folder.open(spec.config, table, overwrite=overwrite)
         folder.write_naming(manifest.given, asdict(manifest.naming))
     runtime.wait()
     job = Job(folder, spec, loaders, objective, runtime, watch)
-    state = start_or_resume(job)
-    run_epochs(job, state)
+    with cpu_threads(spec.config.train.num_threads):
+        state = start_or_resume(job)
+        run_epochs(job, state)
     return _result(job, manifest, state, loaders.prepared.skipped)
 
 
