@@ -152,6 +152,9 @@ class TrainConfig(Section):
     disables it."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     """Floating-point type in training; `auto` is bfloat16 if the device supports it."""
+    num_threads: Length | None = None
+    """Number of CPU threads of the training; measured at its start and recorded if not given. The
+    last digits of the results depend on it."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     """Weight decay of AdamW."""
     hold_out_validation: bool = True

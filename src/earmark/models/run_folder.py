@@ -12,8 +12,9 @@ from earmark.errors import TrainingError
 from earmark.models.work_folder import WEIGHTS, WorkFolder
 from earmark.system.files import atomic_write, path_from, read_text
 
-_EXTENDABLE = ("epochs", "patience", "min_delta")
-"""Settings of ``train`` that may change when a run goes on: they only set when it ends."""
+_EXTENDABLE = ("epochs", "patience", "min_delta", "num_threads")
+"""Settings of ``train`` that may change when a run goes on: they only set when it ends, or how fast
+it is."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ class RunFolder(WorkFolder):
             self._fingerprint,
             *(self.path / name for name in names),
         )
+
+    @property
+    def recorded_threads(self) -> int | None:
+        """``train.num_threads`` of a run that can be resumed; None where it has none."""
+        return self._stored_settings()["train"].get("num_threads") if self.last.exists() else None
 
     def refuse_misuse(self, config: Config, data: Path | None, *, overwrite: bool) -> None:
         """Checks, before any work, that the folder may be written to.

@@ -155,6 +155,21 @@ def _world_size() -> int:
     return int(text)
 
 
+@contextmanager
+def cpu_threads(number: int | None) -> Iterator[None]:
+    """Computes on the CPU with a number of threads for the length of the context.
+
+    Args:
+        number: How many; None leaves it as it is.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def place(model: Module, device: torch.device) -> Module:
     """Moves a network to a device, with its weights in the memory format channels-last.
 

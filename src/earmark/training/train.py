@@ -18,7 +18,7 @@ from earmark.models.architectures.summary import count_parameters
 from earmark.models.checkpoint import load_checkpoint, require_network, require_short_windows
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
-from earmark.system.runtime import Runtime, running
+from earmark.system.runtime import Runtime, cpu_threads, running
 from earmark.tasks.task import Task
 from earmark.training.distillation import held_out_teachers, load_teachers, require_teachers
 from earmark.training.epochs import run_epochs
@@ -26,6 +26,7 @@ from earmark.training.optimizer import make_objective
 from earmark.training.result import TrainingResult
 from earmark.training.rule import take_rule
 from earmark.training.state import Job, Watch, start_or_resume
+from earmark.training.threads import settle_threads
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +117,10 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     features = FeatureStore(store, config.features)
     recordings = (*manifest.split("train"), *manifest.split("validation"))
     data = _Data(manifest, task, features, prepare_once(recordings, features, runtime))
-    jobs = [_set_up(folder, settings, data, runtime, watch) for folder, settings in parts]
+    jobs = [
+        _set_up(folder, settings, data, runtime, watch, overwrite=overwrite)
+        for folder, settings in parts
+    ]
     _open(jobs, manifest, overwrite=overwrite)
     if not config.train.refit:
         return _train(jobs[0], data)
@@ -153,7 +157,13 @@ class _Data:
 
 
 def _set_up(
-    run: RunFolder, config: Config, data: _Data, runtime: Runtime, watch: Watch | None
+    run: RunFolder,
+    config: Config,
+    data: _Data,
+    runtime: Runtime,
+    watch: Watch | None,
+    *,
+    overwrite: bool,
 ) -> Job:
     """A training, before anything is written.
 
@@ -173,6 +183,8 @@ def _set_up(
     table = manifest.to_csv(data.prepared.keys, run.path)
     teachers = load_teachers(spec, table, runtime)
     objective = make_objective(spec, loaders.train.dataset.window_targets, teachers, runtime)
+    recorded = None if overwrite else run.recorded_threads
+    spec = settle_threads(spec, loaders.train.dataset, objective, runtime, recorded)
     return Job(run, spec, table, loaders, objective, runtime, watch)
 
 
@@ -210,8 +222,9 @@ def _train_twice(last: Job, first: Job, data: _Data) -> TrainingResult:
 
 def _train(job: Job, data: _Data) -> TrainingResult:
     """Trains the epochs that are left."""
-    state = start_or_resume(job)
-    run_epochs(job, state)
+    with cpu_threads(job.spec.config.train.num_threads):
+        state = start_or_resume(job)
+        run_epochs(job, state)
     best = load_checkpoint(job.run.best)
     return TrainingResult(
         run=job.run.path,
