@@ -12,9 +12,8 @@ from earmark.errors import TrainingError
 from earmark.models.work_folder import WEIGHTS, WorkFolder
 from earmark.system.files import atomic_write, path_from, read_text
 
-_EXTENDABLE = ("epochs", "patience", "min_delta", "num_threads")
-"""Settings of ``train`` that may change when a run goes on: they only set when it ends, or how fast
-it is."""
+_EXTENDABLE = ("epochs", "patience", "min_delta")
+"""Settings of ``train`` that may change when a run goes on: they only set when it ends."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class RunFolder(WorkFolder):
     @property
     def recorded_threads(self) -> int | None:
         """``train.num_threads`` of a run that can be resumed; None where it has none."""
-        return self._stored_settings()["train"].get("num_threads") if self.last.exists() else None
+        return self._stored_settings()["train"].get("num_threads") if self._is_begun else None
 
     def refuse_misuse(self, config: Config, data: Path | None, *, overwrite: bool) -> None:
         """Checks, before any work, that the folder may be written to.
@@ -201,16 +200,12 @@ def find_run(model: Path) -> RunFolder | None:
 
 
 def _without_extendable(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    # A first training that goes on would change what a refit has taken from it.
-    if table["train"].get("refit"):
-        return table
+    train = {key: value for key, value in table["train"].items() if key != "num_threads"}
     # A schedule spans the epochs: another number of them changes the rate of every step.
     # The folder may be older than the setting.
-    is_fixed = table["train"].get("lr_schedule") != "constant" or table["train"].get(
-        "warmup_fraction"
-    )
+    is_fixed = train.get("lr_schedule") != "constant" or train.get("warmup_fraction")
     kept = ("epochs",) if is_fixed else ()
-    train = {
-        key: value for key, value in table["train"].items() if key not in _EXTENDABLE or key in kept
-    }
+    # A first training that goes on would change what a refit has taken from it.
+    free = () if train.get("refit") else set(_EXTENDABLE).difference(kept)
+    train = {key: value for key, value in train.items() if key not in free}
     return {**table, "train": train}
