@@ -3,16 +3,17 @@
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from earmark.config.model import ConvBlockConfig
 from earmark.config.paths import place
 from earmark.config.renamed import RENAMED
 from earmark.config.search import SearchConfig
-from earmark.config.sections import Config, ConvBlockConfig
+from earmark.config.sections import Config
 from earmark.errors import ConfigError
 
 _TOO_LARGE = "a number has thousands of digits, or tables are nested too deeply"
@@ -89,16 +90,32 @@ def load_config(path: Path | str | None = None, settings: Sequence[str] = ()) ->
 
 
 def override(config: Config, settings: Iterable[str]) -> Config:
-    """A configuration with single settings changed, written as in `load_config`."""
+    """A configuration with single settings given, written as in `load_config`."""
     if isinstance(settings, str):
         raise ConfigError(f"settings: give a list, [{settings!r}]")
-    table = config.to_dict()
+    table, given = config.to_dict(), set(config.given)
     for setting in settings:
         dotted, equals, text = setting.partition("=")
         if not equals or "." not in dotted:
             raise ConfigError(f"--set {setting}: write section.key=value, such as train.epochs=3")
         place(table, dotted.strip(), _parse_value(text.strip()), f"--set {setting}")
-    return config_from_dict(table, source="--set")
+        given.add(".".join(dotted.strip().split(".")[:2]))
+    return mark_given(config_from_dict(table, source="--set"), given)
+
+
+def mark_given(config: Config, given: Collection[str]) -> Config:
+    """The same settings, of which only some count as given.
+
+    Args:
+        config: All settings.
+        given: Each ``section.key``.
+    """
+    sections = {}
+    for name in Config.model_fields:
+        section = getattr(config, name)
+        keys = {key for key in type(section).model_fields if f"{name}.{key}" in given}
+        sections[name] = type(section).model_construct(_fields_set=keys, **dict(section))
+    return Config.model_construct(**sections)
 
 
 def _parse_value(text: str) -> Any:

@@ -11,15 +11,13 @@ from earmark.config.base import (
     Fraction,
     FractionBelowOne,
     Length,
-    PaddingPair,
-    Pair,
     Positive,
     Section,
     Size,
 )
+from earmark.config.model import ModelConfig
+from earmark.config.recipe import RecipeConfig
 from earmark.config.search import TuneConfig
-
-Head = Literal["pool", "mean_max", "flatten"]
 
 
 class FeatureConfig(Section):
@@ -78,55 +76,6 @@ class FeatureConfig(Section):
         if self.f_min >= self.top_frequency:
             raise ValueError(f"f_min = {self.f_min} Hz is not below {self.top_frequency} Hz")
         return self
-
-
-class ConvBlockConfig(Section):
-    """A block of the network: convolution, ReLU, batch normalisation, max pooling, dropout.
-
-    A pair is (bands, frames); one number sets both.
-    """
-
-    channels: Annotated[int, Field(ge=1, le=4096)] = 16
-    """Number of output channels of the convolution."""
-    kernel_size: Pair = (5, 5)
-    """Size of the convolution kernel."""
-    stride: Pair = (1, 1)
-    """Stride of the convolution."""
-    padding: PaddingPair = (2, 2)
-    """Zero padding on each side."""
-    dilation: Pair = (1, 1)
-    """Dilation of the kernel."""
-    pool_size: Pair = (2, 4)
-    """Size of the pooling window; 1 disables pooling."""
-    pool_stride: Pair | None = None
-    """Stride of the pooling window; its size if not given."""
-    dropout: FractionBelowOne = 0.0
-    """Dropout probability after pooling."""
-
-
-class ModelConfig(Section):
-    """The network."""
-
-    name: str = "audio_cnn"
-    """Architecture; `earmark model list` lists them."""
-    blocks: Annotated[tuple[ConvBlockConfig, ...], Field(min_length=1, max_length=64)] = (
-        ConvBlockConfig(channels=16, kernel_size=(5, 5), padding=(2, 2), pool_size=(2, 4)),
-        ConvBlockConfig(channels=20, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 2)),
-        ConvBlockConfig(channels=24, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 2)),
-        ConvBlockConfig(channels=28, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 1)),
-    )
-    """Convolution blocks of `audio_cnn`, in order."""
-    head: Head = "pool"
-    """Head of `audio_cnn`: `pool` averages over frames and takes windows of any length; `mean_max`
-    adds the maximum to the average, for sounds that are short compared with the window; `flatten`
-    is the textbook head and takes windows of one length only."""
-    dropout: FractionBelowOne = 0.25
-    """Dropout probability before the classifier."""
-    width: Annotated[float, Field(gt=0, le=32)] = 1.0
-    """Width multiplier of the channels of `bc_resnet` and `cp_resnet`."""
-    rho: Annotated[int, Field(ge=0, le=22)] = 5
-    """Number of 3 x 3 convolutions of `cp_resnet` after its first block, which sets its receptive
-    field; the others are 1 x 1."""
 
 
 class TrainConfig(Section):
@@ -253,6 +202,7 @@ class Config(Section):
         (5, 40)
     """
 
+    recipe: RecipeConfig = RecipeConfig()
     features: FeatureConfig = FeatureConfig()
     model: ModelConfig = ModelConfig()
     augment: AugmentConfig = AugmentConfig()
@@ -295,8 +245,17 @@ class Config(Section):
                 "features.win_length and two features.hop_length"
             )
 
+    @property
+    def given(self) -> frozenset[str]:
+        """The settings that somebody gave, each ``section.key``; the others may be chosen."""
+        return frozenset(
+            f"{section}.{key}"
+            for section in type(self).model_fields
+            for key in getattr(self, section).model_fields_set
+        )
+
     def with_train(self, **settings: Any) -> "Config":
-        """A copy with other settings of ``train``, which are not validated."""
+        """A copy with other settings of ``train``, which count as given and are not validated."""
         return self.model_copy(update={"train": self.train.model_copy(update=settings)})
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,0 +1,227 @@
+"""All settings of a training: given ones, on those that the rules choose, on those of the recipe.
+
+Only training and validation recordings are looked at.
+"""
+
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from earmark.config import Config, with_recipe, with_settings
+from earmark.config.layers import complete, flatten
+from earmark.data.fingerprint import DataFingerprint, fingerprint_data
+from earmark.data.labels import name_task
+from earmark.data.manifest import Manifest
+from earmark.errors import ConfigError
+from earmark.features.store import default_root
+from earmark.features.windows import crop_frames
+from earmark.models.work_folder import WorkFolder
+from earmark.system.progress import SILENT, Reporter
+from earmark.training.recipes.draft import Choice, Draft
+from earmark.training.recipes.rules import choose
+
+logger = logging.getLogger(__name__)
+
+_GROUPS = {
+    "front end": ("features.",),
+    "windows": ("train.crop_seconds", "train.max_crops", "predict."),
+    "network": ("model.",),
+    "augmentation": ("augment.",),
+    "training": ("train.",),
+}
+"""Group of settings to the beginnings of their names; the first that fits counts."""
+
+
+@dataclass(frozen=True)
+class Configured:
+    """All settings, and how those came about that nobody gave.
+
+    Args:
+        config: All settings, as if all of them were given.
+        choices: What the rules chose.
+        given: The settings that somebody gave, each ``section.key``.
+        fingerprint: Of the recordings that were looked at; None if nothing was chosen from them.
+    """
+
+    config: Config
+    choices: tuple[Choice, ...] = ()
+    given: tuple[str, ...] = ()
+    fingerprint: DataFingerprint | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The choices and their reasons, as in ``choices.json``."""
+        return {
+            "name": self.config.recipe.name,
+            "given": list(self.given),
+            "choices": [one.to_dict() for one in self.choices],
+        }
+
+
+def configure(
+    manifest: Manifest,
+    config: Config,
+    *,
+    store: Path | str | None = None,
+    searched: Collection[str] = (),
+    reporter: Reporter = SILENT,
+) -> Configured:
+    """The settings of a training on some data.
+
+    Where a choice does not fit the given settings, it is left out.
+
+    Args:
+        manifest: The data, with splits; test recordings are not looked at.
+        config: All settings, of which those that are not given may change.
+        store: Folder of the feature store; the shared one by default.
+        searched: Settings that a search varies, which are not chosen either.
+        reporter: Shows progress.
+
+    Raises:
+        ConfigError: The given settings do not fit each other.
+        DataError: The data have fewer than two labels, or do not fit the task.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from earmark.config import load_config
+        >>> from earmark.data.demo import demo_data
+        >>> from earmark.data.manifest import read_manifest
+        >>> config = load_config(settings=["train.crop_seconds=0.5"])
+        >>> with demo_data() as data, TemporaryDirectory() as store:
+        ...     configured = configure(read_manifest(data), config, store=store)
+        >>> configured.config.features.sample_rate, configured.config.train.crop_seconds
+        (16000, 0.5)
+    """
+    given, config = config.given, with_recipe(config)
+    seen = tuple(one for one in manifest.recordings if one.split in ("train", "validation"))
+    if not (config.recipe.rules and seen):
+        return Configured(complete(config), given=tuple(sorted(given)))
+    task, root = name_task(manifest, config.train), default_root() if store is None else Path(store)
+    fingerprint = fingerprint_data(replace(manifest, recordings=seen), task, root, reporter)
+    draft = Draft(config, given | frozenset(searched))
+    choose(fingerprint, draft)
+    config, choices = _apply(config, draft.choices)
+    return Configured(complete(config), choices, tuple(sorted(given)), fingerprint)
+
+
+def configure_work(
+    manifest: Manifest,
+    config: Config,
+    folder: WorkFolder,
+    *,
+    goes_on: bool,
+    store: Path | str | None = None,
+    searched: Collection[str] = (),
+    reporter: Reporter = SILENT,
+) -> Configured:
+    """The settings of work in a folder; work that goes on keeps what was chosen when it began.
+
+    So it does not depend on rules that may have changed since.
+
+    Args:
+        manifest: As for `configure`.
+        config: As for `configure`.
+        folder: Of the work.
+        goes_on: Whether there are results in it that will be continued.
+        store: As for `configure`.
+        searched: As for `configure`.
+        reporter: As for `configure`.
+    """
+    if goes_on and (kept := folder.read_choices()):
+        before, now = set(kept["given"]), config.given
+        free = {
+            setting: value
+            for setting, value in flatten(folder.read_settings())
+            if setting not in before
+        }
+        # What was given before and is not now has another value; the folder is then refused.
+        if before <= now:
+            with suppress(ConfigError):
+                choices = tuple(
+                    Choice(**one) for one in kept["choices"] if one["setting"] not in now
+                )
+                kept_config = complete(with_settings(with_recipe(config), free))
+                return Configured(kept_config, choices, tuple(sorted(now)))
+    return configure(manifest, config, store=store, searched=searched, reporter=reporter)
+
+
+def log_choices(configured: Configured) -> None:
+    """Logs what was chosen, a line for each group of settings.
+
+    Args:
+        configured: The settings.
+    """
+    if not configured.choices:
+        return
+    logger.info(f"recipe {configured.config.recipe.name}; change a choice with --set SECTION.KEY=VALUE:")
+    for line in describe(configured.choices):
+        logger.info(f"  {line}")
+
+
+def describe(choices: Sequence[Choice]) -> list[str]:
+    """A line for each group of choices.
+
+    Args:
+        choices: What was chosen.
+
+    Example:
+        >>> describe([Choice("features.n_mels", 64, "Enough."), Choice("model.head", "pool", "")])
+        ['front end: n_mels 64. Enough.', 'network: head pool.']
+    """
+    lines = []
+    for group in _GROUPS:
+        found = [one for one in choices if _group(one) == group]
+        sentences = []
+        # Settings with one reason together.
+        for reason, same in groupby(found, key=lambda one: one.reason):
+            sentences.append(f"{', '.join(map(str, same))}. {reason}".strip())
+        if sentences:
+            lines.append(f"{group}: {' '.join(sentences)}")
+    return lines
+
+
+def _group(choice: Choice) -> str:
+    found = (
+        group
+        for group, starts in _GROUPS.items()
+        if any(choice.setting.startswith(start) for start in starts)
+    )
+    return next(found, "training")
+
+
+def _apply(config: Config, choices: Sequence[Choice]) -> tuple[Config, tuple[Choice, ...]]:
+    """The settings with the choices that fit what is given: all, or else group by group."""
+    applied = _try(config, choices)
+    if applied is not None:
+        return applied, tuple(choices)
+    kept: list[Choice] = []
+    for group in _GROUPS:
+        found = [one for one in choices if _group(one) == group]
+        applied = _try(config, found)
+        if applied is not None:
+            config = applied
+            kept += found
+        else:
+            names = ", ".join(one.setting for one in found)
+            logger.info(f"note: not chosen, as they do not fit the given settings: {names}")
+    return config, tuple(kept)
+
+
+def _try(config: Config, choices: Iterable[Choice]) -> Config | None:
+    """The settings with some choices; None if they do not fit."""
+    try:
+        chosen = with_settings(config, {one.setting: one.value for one in choices})
+    except ConfigError:
+        return None
+    return chosen if _blocks_fit(chosen) else None
+
+
+def _blocks_fit(config: Config) -> bool:
+    """Whether the blocks of the network leave something of its windows."""
+    size = (config.features.n_mels, crop_frames(config))
+    for block in config.model.blocks if config.model.name == "audio_cnn" else ():
+        size = block.output_size(size)
+    return 0 not in size
