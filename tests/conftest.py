@@ -21,7 +21,6 @@ from scipy.signal import lfilter
 
 from earmark.config import Config, load_config
 from earmark.data.manifest import Manifest, read_manifest
-from earmark.data.preparation import prepare
 from earmark.data.recording import Recording
 from earmark.data.splits import with_splits
 from earmark.evaluation.analysis.robustness import ConditionScores
@@ -35,6 +34,7 @@ from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime
+from earmark.training.recipes.prepare import prepare
 
 Kind = Literal["tone", "noise", "silence"]
 WriteClip = Callable[..., Path]

@@ -90,17 +90,21 @@ def load_config(path: Path | str | None = None, settings: Sequence[str] = ()) ->
 
 
 def override(config: Config, settings: Iterable[str]) -> Config:
-    """A configuration with single settings given, written as in `load_config`."""
+    """The given settings of a configuration and single others, written as in `load_config`."""
     if isinstance(settings, str):
         raise ConfigError(f"settings: give a list, [{settings!r}]")
-    table, given = config.to_dict(), set(config.given)
+    table = config.model_dump(mode="json", exclude_unset=True)
     for setting in settings:
         dotted, equals, text = setting.partition("=")
         if not equals or "." not in dotted:
             raise ConfigError(f"--set {setting}: write section.key=value, such as train.epochs=3")
+        section, key, *inner = dotted.strip().split(".")
+        if inner and key not in table.get(section, {}):
+            # A part of a setting is changed in the default of the whole.
+            whole = config.to_dict().get(section, {})
+            table.setdefault(section, {}).update({key: whole[key]} if key in whole else {})
         place(table, dotted.strip(), _parse_value(text.strip()), f"--set {setting}")
-        given.add(".".join(dotted.strip().split(".")[:2]))
-    return mark_given(config_from_dict(table, source="--set"), given)
+    return config_from_dict(table, source="--set")
 
 
 def mark_given(config: Config, given: Collection[str]) -> Config:

@@ -1,5 +1,6 @@
 """The sections of the settings, and the whole configuration."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import tomli_w
@@ -20,15 +21,20 @@ from earmark.config.recipe import RecipeConfig
 from earmark.config.search import TuneConfig
 
 
+_LENGTH = 1024
+
+
 class FeatureConfig(Section):
     """Log-mel features. Lengths are in samples, frequencies in Hz."""
 
     sample_rate: Annotated[int, Field(ge=1000, le=768_000)] = 16_000
     """Sample rate that all audio is resampled to."""
-    n_fft: Annotated[int, Field(ge=2, le=65_536)] = 1024
-    """Length of the Fourier transform; must be even."""
-    win_length: Length = 1024
-    """Length of the Hann window, centred in the Fourier transform."""
+    n_fft: Annotated[int, Field(ge=2, le=65_536)] = _LENGTH
+    """Length of the Fourier transform; must be even. If only `win_length` is given and is longer,
+    the power of two that it fits into."""
+    win_length: Length = _LENGTH
+    """Length of the Hann window, centred in the Fourier transform; that of the transform if only
+    `n_fft` is given and is shorter."""
     hop_length: Length = 320
     """Step between frames."""
     n_mels: Size = 40
@@ -62,6 +68,19 @@ class FeatureConfig(Section):
             51
         """
         return 1 + num_samples // self.hop_length
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fit_lengths(cls, given: Any) -> Any:
+        """Gives the window and the transform lengths that fit, where only one of them is given."""
+        if not isinstance(given, Mapping):
+            return given
+        n_fft, win_length = given.get("n_fft"), given.get("win_length")
+        if "win_length" not in given and isinstance(n_fft, int):
+            return {**given, "win_length": n_fft} if n_fft < _LENGTH else given
+        if "n_fft" not in given and isinstance(win_length, int) and win_length > _LENGTH:
+            return {**given, "n_fft": 1 << (win_length - 1).bit_length()}
+        return given
 
     @model_validator(mode="after")
     def _check(self) -> "FeatureConfig":

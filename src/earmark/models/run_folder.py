@@ -23,6 +23,8 @@ class RunFolder(WorkFolder):
 
         config.toml         all settings; its first line marks the folder as earmark's
         recordings.csv      every recording with its split, group and content
+        choices.json        which settings were given, and which were chosen, with reasons
+        fingerprint.json    what the rules chose them from, if they did
         naming.json         the patterns of file names that the data were read with, if any
         teachers.csv        digests of the teachers' weights, if there are teachers
         log.jsonl           a line an epoch
@@ -56,12 +58,20 @@ class RunFolder(WorkFolder):
         return self.path / "last.safetensors"
 
     @property
+    def holds_results(self) -> bool:
+        """Whether a training has begun here, which the same command continues."""
+        return self.last.exists()
+
+    @property
     def _naming(self) -> Path:
         return self.path / "naming.json"
 
     def _results(self) -> tuple[Path, ...]:
         names = ("loss.png", "predictions.csv", "report.html", "model_card.md")
         return (self.last, self.best, self.log, *(self.path / name for name in names))
+
+    def _files(self) -> tuple[Path, ...]:
+        return (*super()._files(), *self._results())
 
     def refuse_misuse(self, config: Config, data: Path | None, *, overwrite: bool) -> None:
         """Checks, before any work, that the folder may be written to.
@@ -75,10 +85,9 @@ class RunFolder(WorkFolder):
             TrainingError: The folder lies in the data, or holds files that are not earmark's, a
                 teacher, or another run.
         """
-        files = (self.config_file, self.recordings, *self._results())
-        self._refuse_place(config, data, files)
+        self.refuse_place(config, data)
         if self.last.exists() and not overwrite:
-            ours, stored = config.to_dict(), self._stored_settings()
+            ours, stored = config.to_dict(), self.read_settings()
             self._refuse_other_settings(_without_extendable(ours), _without_extendable(stored))
 
     def refuse_other_data(self, table: str, teachers: Sequence[str], *, overwrite: bool) -> None:

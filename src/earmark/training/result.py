@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from earmark.errors import FailedFile
 from earmark.models.run_folder import RunFolder
+from earmark.training.recipes.draft import Choice
 
 if TYPE_CHECKING:
     from earmark.inference.classifier import Classifier
@@ -28,6 +29,8 @@ class TrainingResult:
         num_parameters: Number of trainable parameters of the network.
         elapsed_seconds: Time spent in the epochs, of interrupted trainings as well.
         skipped: Recordings that could not be used.
+        recipe: Name of the recipe.
+        choices: What was chosen from the data, with reasons.
     """
 
     run: Path
@@ -39,6 +42,8 @@ class TrainingResult:
     num_parameters: int
     elapsed_seconds: float
     skipped: tuple[FailedFile, ...] = ()
+    recipe: str = "classic"
+    choices: tuple[Choice, ...] = ()
 
     def evaluate(
         self,
@@ -86,9 +91,11 @@ class TrainingResult:
 
     def to_dict(self) -> dict[str, Any]:
         """What ``train --json`` prints."""
-        table = {key: value for key, value in asdict(self).items() if key != "data"}
+        left_out = ("data", "choices")
+        table = {key: value for key, value in asdict(self).items() if key not in left_out}
         skipped = [one.to_dict() for one in self.skipped]
-        return {**table, "run": str(self.run), "skipped": skipped}
+        recipe = {"name": self.recipe, "choices": [one.to_dict() for one in self.choices]}
+        return {**table, "run": str(self.run), "skipped": skipped, "recipe": recipe}
 
     def __repr__(self) -> str:
         return f"TrainingResult({str(self.run)!r}: {self.summary()})"

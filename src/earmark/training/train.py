@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from earmark.config import Config, as_config
+from earmark.config import Config, as_config, with_recipe
 from earmark.data.labels import choose_task, log_data
 from earmark.data.loaders import Loaders, OrderedLoader, make_loaders
 from earmark.data.manifest import Manifest, read_manifest
@@ -47,6 +47,7 @@ from earmark.training.optimizer import (
     train_epoch,
 )
 from earmark.training.plots import loss_curve
+from earmark.training.recipes.configure import configure_work, log_choices, write_choices
 from earmark.training.result import TrainingResult
 
 logger = logging.getLogger(__name__)
@@ -153,9 +154,15 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     """
     folder = RunFolder(run)
     require_teachers(config.train.teachers)
+    config = with_recipe(config)
     manifest = with_splits(manifest, config.train)
     task = choose_task(manifest, config.train)
+    configured = configure_work(
+        manifest, config, folder, runtime=runtime, store=store, overwrite=overwrite
+    )
+    config = configured.config
     log_data(manifest, task, config.features)
+    log_choices(configured)
     folder.refuse_misuse(config, manifest.folder, overwrite=overwrite)
     # Settings that make no network fail before the features are computed.
     require_network(ModelSpec(config, manifest.labels, crop_frames(config), task))
@@ -175,12 +182,14 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     runtime.wait()
     if runtime.is_main:
         folder.open(config, table, overwrite=overwrite)
+        write_choices(configured, folder)
         folder.write_naming(manifest.given, asdict(manifest.naming))
     runtime.wait()
     job = _Job(folder, spec, loaders, objective, runtime, watch)
     state = _start_or_resume(job)
     _run_epochs(job, state)
-    return _result(job, manifest, state, loaders.prepared.skipped)
+    result = _result(job, manifest, state, loaders.prepared.skipped)
+    return replace(result, recipe=config.recipe.name, choices=configured.choices)
 
 
 def _start_or_resume(job: _Job) -> _State:

@@ -4,12 +4,11 @@ Only training and validation recordings are looked at.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from earmark.config import Config, with_recipe, with_settings
 from earmark.config.layers import complete, flatten
@@ -23,6 +22,9 @@ from earmark.models.work_folder import WorkFolder
 from earmark.system.progress import SILENT, Reporter
 from earmark.training.recipes.draft import Choice, Draft
 from earmark.training.recipes.rules import choose
+
+if TYPE_CHECKING:
+    from earmark.system.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ class Configured:
     """All settings, and how those came about that nobody gave.
 
     Args:
-        config: All settings, as if all of them were given.
+        config: All settings; of a training as if all of them were given.
         choices: What the rules chose.
         given: The settings that somebody gave, each ``section.key``.
         fingerprint: Of the recordings that were looked at; None if nothing was chosen from them.
@@ -66,7 +68,6 @@ def configure(
     config: Config,
     *,
     store: Path | str | None = None,
-    searched: Collection[str] = (),
     reporter: Reporter = SILENT,
 ) -> Configured:
     """The settings of a training on some data.
@@ -77,7 +78,6 @@ def configure(
         manifest: The data, with splits; test recordings are not looked at.
         config: All settings, of which those that are not given may change.
         store: Folder of the feature store; the shared one by default.
-        searched: Settings that a search varies, which are not chosen either.
         reporter: Shows progress.
 
     Raises:
@@ -101,7 +101,7 @@ def configure(
         return Configured(complete(config), given=tuple(sorted(given)))
     task, root = name_task(manifest, config.train), default_root() if store is None else Path(store)
     fingerprint = fingerprint_data(replace(manifest, recordings=seen), task, root, reporter)
-    draft = Draft(config, given | frozenset(searched))
+    draft = Draft(config, given)
     choose(fingerprint, draft)
     config, choices = _apply(config, draft.choices)
     return Configured(complete(config), choices, tuple(sorted(given)), fingerprint)
@@ -112,10 +112,9 @@ def configure_work(
     config: Config,
     folder: WorkFolder,
     *,
-    goes_on: bool,
+    runtime: "Runtime",
     store: Path | str | None = None,
-    searched: Collection[str] = (),
-    reporter: Reporter = SILENT,
+    overwrite: bool = False,
 ) -> Configured:
     """The settings of work in a folder; work that goes on keeps what was chosen when it began.
 
@@ -125,27 +124,55 @@ def configure_work(
         manifest: As for `configure`.
         config: As for `configure`.
         folder: Of the work.
-        goes_on: Whether there are results in it that will be continued.
+        runtime: The first process measures; the others read what it has stored.
         store: As for `configure`.
-        searched: As for `configure`.
-        reporter: As for `configure`.
+        overwrite: Whether the work starts again.
+
+    Raises:
+        TrainingError: The folder lies in the data, or holds files of others.
     """
-    if goes_on and (kept := folder.read_choices()):
-        before, now = set(kept["given"]), config.given
-        free = {
-            setting: value
-            for setting, value in flatten(folder.read_settings())
-            if setting not in before
-        }
-        # What was given before and is not now has another value; the folder is then refused.
-        if before <= now:
-            with suppress(ConfigError):
-                choices = tuple(
-                    Choice(**one) for one in kept["choices"] if one["setting"] not in now
-                )
-                kept_config = complete(with_settings(with_recipe(config), free))
-                return Configured(kept_config, choices, tuple(sorted(now)))
-    return configure(manifest, config, store=store, searched=searched, reporter=reporter)
+    folder.refuse_place(config, manifest.folder)
+    kept = None if overwrite else keep_choices(config, folder)
+    if kept is not None:
+        return replace(kept, config=complete(kept.config))
+    with runtime.main_first():
+        return configure(manifest, config, store=store, reporter=runtime.reporter)
+
+
+def keep_choices(config: Config, folder: WorkFolder) -> Configured | None:
+    """The settings of the work in a folder, as far as they are not given now.
+
+    Args:
+        config: All settings, of which those that are not given may change.
+        folder: Of the work.
+
+    Returns:
+        None where no work has begun, or less is given than then: that is other work.
+    """
+    document = folder.read_choices() if folder.holds_results else None
+    if document is None or not config.given.issuperset(document["given"]):
+        return None
+    stored = dict(flatten(folder.read_settings()))
+    free = {key: value for key, value in stored.items() if key not in document["given"]}
+    choices = [Choice(**one) for one in document["choices"]]
+    kept = tuple(one for one in choices if one.setting not in config.given)
+    try:
+        config = with_settings(with_recipe(config), free)
+    except ConfigError:
+        # What is given now does not fit the rest: it differs from what was given then.
+        return None
+    return Configured(config, kept, tuple(document["given"]))
+
+
+def write_choices(configured: Configured, folder: WorkFolder) -> None:
+    """Writes to a folder what was given, what was chosen and why, and the fingerprint.
+
+    Args:
+        configured: The settings.
+        folder: Of the work.
+    """
+    fingerprint = configured.fingerprint
+    folder.write_choices(configured.to_dict(), fingerprint.to_dict() if fingerprint else None)
 
 
 def log_choices(configured: Configured) -> None:
@@ -156,7 +183,9 @@ def log_choices(configured: Configured) -> None:
     """
     if not configured.choices:
         return
-    logger.info(f"recipe {configured.config.recipe.name}; change a choice with --set SECTION.KEY=VALUE:")
+    logger.info(
+        f"recipe {configured.config.recipe.name}; change a choice with --set SECTION.KEY=VALUE:"
+    )
     for line in describe(configured.choices):
         logger.info(f"  {line}")
 
@@ -169,17 +198,18 @@ def describe(choices: Sequence[Choice]) -> list[str]:
 
     Example:
         >>> describe([Choice("features.n_mels", 64, "Enough."), Choice("model.head", "pool", "")])
-        ['front end: n_mels 64. Enough.', 'network: head pool.']
+        ['front end: n_mels 64 (Enough)', 'network: head pool']
     """
     lines = []
     for group in _GROUPS:
         found = [one for one in choices if _group(one) == group]
-        sentences = []
+        parts = []
         # Settings with one reason together.
         for reason, same in groupby(found, key=lambda one: one.reason):
-            sentences.append(f"{', '.join(map(str, same))}. {reason}".strip())
-        if sentences:
-            lines.append(f"{group}: {' '.join(sentences)}")
+            why = f" ({reason.rstrip('.')})" if reason else ""
+            parts.append(f"{', '.join(map(str, same))}{why}")
+        if parts:
+            lines.append(f"{group}: {'; '.join(parts)}")
     return lines
 
 
