@@ -236,7 +236,12 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
 
     The features of the data are in the folder ``store`` beside it.
     """
-    fast = ("model.blocks.0.channels=4", "train.crop_seconds=0.5", "evaluate.resamples=200")
+    fast = (
+        "recipe.name=classic",
+        "model.blocks.0.channels=4",
+        "train.crop_seconds=0.5",
+        "evaluate.resamples=200",
+    )
 
     def write(
         data: Path, name: str = "run", *, settings: Sequence[str] = (), seed: int = 0

@@ -13,7 +13,12 @@ from earmark.models.run_folder import RunFolder, find_run
 from earmark.system.runtime import Runtime
 from earmark.training.train import train
 
-SMALL = ("model.blocks.0.channels=4", "train.crop_seconds=0.5", "train.epochs=2")
+SMALL = (
+    "recipe.name=classic",
+    "model.blocks.0.channels=4",
+    "train.crop_seconds=0.5",
+    "train.epochs=2",
+)
 
 
 @pytest.fixture
