@@ -20,7 +20,6 @@ from earmark.config.model import ModelConfig
 from earmark.config.recipe import RecipeConfig
 from earmark.config.search import TuneConfig
 
-
 _LENGTH = 1024
 
 

@@ -103,7 +103,7 @@ def configure(
     fingerprint = fingerprint_data(replace(manifest, recordings=seen), task, root, reporter)
     draft = Draft(config, given)
     choose(fingerprint, draft)
-    config, choices = _apply(config, draft.choices)
+    config, choices = apply_choices(config, draft.choices)
     return Configured(complete(config), choices, tuple(sorted(given)), fingerprint)
 
 
@@ -222,8 +222,16 @@ def _group(choice: Choice) -> str:
     return next(found, "training")
 
 
-def _apply(config: Config, choices: Sequence[Choice]) -> tuple[Config, tuple[Choice, ...]]:
-    """The settings with the choices that fit what is given: all, or else group by group."""
+def apply_choices(config: Config, choices: Sequence[Choice]) -> tuple[Config, tuple[Choice, ...]]:
+    """The settings with the choices that fit what is given: all, or else group by group.
+
+    Args:
+        config: All settings, of which those that are given stand.
+        choices: In order.
+
+    Returns:
+        The settings and the choices that are in them.
+    """
     applied = _try(config, choices)
     if applied is not None:
         return applied, tuple(choices)

@@ -92,5 +92,5 @@ class Draft:
 
 def _short(setting: str, value: Any) -> str:
     if setting == "model.blocks":
-        return "x ".join(str(block["channels"]) for block in value)
+        return "-".join(str(block["channels"]) for block in value)
     return value if isinstance(value, str) else json.dumps(value)
