@@ -223,7 +223,7 @@ def _group(choice: Choice) -> str:
 
 
 def apply_choices(config: Config, choices: Sequence[Choice]) -> tuple[Config, tuple[Choice, ...]]:
-    """The settings with the choices that fit what is given: all, or else group by group.
+    """The settings with the choices that fit what is given: all, or else those of a group that do.
 
     Args:
         config: All settings, of which those that are given stand.
@@ -238,13 +238,15 @@ def apply_choices(config: Config, choices: Sequence[Choice]) -> tuple[Config, tu
     kept: list[Choice] = []
     for group in _GROUPS:
         found = [one for one in choices if _group(one) == group]
-        applied = _try(config, found)
-        if applied is not None:
-            config = applied
-            kept += found
-        else:
-            names = ", ".join(one.setting for one in found)
-            logger.info(f"note: not chosen, as they do not fit the given settings: {names}")
+        # Settings of a group belong together: one alone is tried only if not all of them fit.
+        parts = [found] if _try(config, found) else [[one] for one in found]
+        for part in parts:
+            applied = _try(config, part)
+            if applied is not None:
+                config = applied
+                kept += part
+            else:
+                logger.info(f"note: {part[0].setting} is not chosen: it does not fit the others")
     return config, tuple(kept)
 
 
