@@ -44,5 +44,5 @@ def test_runs_differ_in_their_seed_alone_and_are_not_trained_twice(
     assert [config["train"].pop("seed") for config in configs] == [3, 4]
     assert configs[0] == configs[1]
     assert results.runs[0].validation["loss"] != results.runs[1].validation["loss"]
-    monkeypatch.delattr("earmark.training.train.train_epoch")
+    monkeypatch.delattr("earmark.training.epochs.train_epoch")
     assert train_seeds(*arguments, device="cpu") == results

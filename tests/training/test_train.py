@@ -131,7 +131,7 @@ def test_a_run_interrupted_in_an_epoch_is_resumed_to_the_same_weights(
         return train_epoch(*args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr("earmark.training.train.train_epoch", interrupted)
+        patch.setattr("earmark.training.epochs.train_epoch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_training("cut", *settings)
     assert len(RunFolder(tmp_path / "cut").read_log()) == 2
@@ -195,7 +195,7 @@ def test_a_killed_run_is_resumed_to_the_same_weights(run_training, tmp_path, sou
 
 def test_a_finished_run_gives_its_result_without_training(run_training, monkeypatch):
     first = run_training("run", "train.epochs=2")
-    monkeypatch.delattr("earmark.training.train.train_epoch")
+    monkeypatch.delattr("earmark.training.epochs.train_epoch")
     assert run_training("run", "train.epochs=2") == first
 
 

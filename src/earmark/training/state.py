@@ -1,0 +1,135 @@
+"""The state of a training: made anew, saved after each epoch, restored to resume."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from earmark.data.loaders import Loaders
+from earmark.evaluation.metrics.scores import Predictions, score_chosen
+from earmark.models.architectures.registry import AudioModel
+from earmark.models.checkpoint import (
+    Checkpoint,
+    flatten_optimizer,
+    load_checkpoint,
+    new_network,
+    restore_optimizer,
+)
+from earmark.models.run_folder import RunFolder
+from earmark.models.spec import ModelSpec
+from earmark.system.runtime import Runtime, place, seed_torch
+from earmark.training.early_stopping import EarlyStopping
+from earmark.training.optimizer import Objective, Optimizer
+from earmark.training.rule import fit_rule
+
+logger = logging.getLogger(__name__)
+
+Watch = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What stays the same in all epochs."""
+
+    run: RunFolder
+    spec: ModelSpec
+    loaders: Loaders
+    objective: Objective
+    runtime: Runtime
+    watch: Watch | None
+
+
+@dataclass
+class State:
+    """What changes from epoch to epoch."""
+
+    model: AudioModel
+    optimizer: Optimizer
+    stopping: EarlyStopping
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def ema_model(self) -> nn.Module:
+        """The network that is validated and kept: with averaged weights, where they are."""
+        average = self.optimizer.average
+        return self.model if average is None else average.module
+
+
+def start_or_resume(job: Job) -> State:
+    """A state before the first epoch, or that of the last epoch in the run folder."""
+    run, runtime, train = job.run, job.runtime, job.spec.config.train
+    seed_torch(train.seed)
+    model = new_network(job.spec)
+    model.input_norm.fit(*(one.float() for one in job.loaders.train.dataset.band_statistics()))
+    place(model, runtime.device)
+    optimizer = Optimizer(model, train)
+    state = State(model, optimizer, _early_stopping(job.spec))
+    if run.last.exists():
+        checkpoint = load_checkpoint(run.last)
+        model.load_state_dict(dict(checkpoint.model))
+        restore_optimizer(optimizer.adamw, checkpoint.optimizer)
+        if optimizer.average is not None:
+            optimizer.average.load_state_dict(dict(checkpoint.average))
+        state.stopping = _early_stopping(job.spec, checkpoint.progress)
+        state.log = run.read_log()[: state.stopping.epoch]
+        logger.info(f"resuming after epoch {state.stopping.epoch} of {run.path}")
+    return state
+
+
+def _early_stopping(spec: ModelSpec, progress: Mapping[str, Any] | None = None) -> EarlyStopping:
+    """Early stopping from the start, or from the progress in a file."""
+    # Every task gives a network that knows nothing, whose logits are zero, the same loss for any
+    # target.
+    nothing, target = np.zeros((1, spec.num_outputs)), np.eye(1, len(spec.labels))
+    chance_loss = float(spec.task.losses(nothing, target)[0])
+    train, progress = spec.config.train, progress or {}
+    # Files of earlier versions do not have these.
+    counted = {
+        f"counted_{name}": progress[f"best_{name}"]
+        for name in ("loss", "epoch")
+        if f"best_{name}" in progress
+    }
+    return EarlyStopping(train.patience, train.min_delta * chance_loss, **{**counted, **progress})
+
+
+def save_epoch(
+    run: RunFolder,
+    spec: ModelSpec,
+    state: State,
+    predictions: Predictions | None,
+    *,
+    is_best: bool,
+) -> None:
+    """Writes the best weights, the log and, last of all, the state to resume from."""
+    stopping = state.stopping
+    if is_best:
+        fitted, validation = spec, None
+        if predictions is not None:
+            fitted = fit_rule(spec, predictions)
+            # The loss is that of the log, before calibration: it was fitted on these clips.
+            rows = fitted.rule.without_abstention.decide(predictions.logits).chosen
+            validation = score_chosen(predictions, rows, spec.labels).to_dict()
+        progress = {"epoch": stopping.epoch, "validation": validation}
+        Checkpoint(fitted, state.ema_model.state_dict(), progress=progress).save(run.best)
+    run.write_log(state.log)
+    progress = {
+        "epoch": stopping.epoch,
+        "best_epoch": stopping.best_epoch,
+        "counted_epoch": stopping.counted_epoch,
+        **(
+            {"best_loss": stopping.best_loss, "counted_loss": stopping.counted_loss}
+            if predictions is not None
+            else {}
+        ),
+    }
+    average = state.optimizer.average
+    Checkpoint(
+        spec,
+        state.model.state_dict(),
+        flatten_optimizer(state.optimizer.adamw),
+        progress,
+        average.state_dict() if average is not None else {},
+    ).save(run.last)
