@@ -20,6 +20,7 @@ STATS = SignalStats(
     level_db=-20.0,
     noise_floor_db=-60.0,
     bandwidth_hz=4000.0,
+    reach_hz=8000.0,
     median_hz=500.0,
     leading_seconds=0.0,
     trailing_seconds=0.0,

@@ -1,6 +1,7 @@
 """The audit of a data set, before a model is trained on it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from earmark.audit.duplicates import duplicate_findings
@@ -10,6 +11,8 @@ from earmark.audit.labels import label_findings, label_rows
 from earmark.audit.names import name_findings
 from earmark.audit.shortcuts import shortcut_findings
 from earmark.config import Config, as_config
+from earmark.data.fingerprint import fingerprint_data
+from earmark.data.labels import task_of
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.recording import Recording
 from earmark.data.signals.measure import Measured, measure_recordings
@@ -41,7 +44,8 @@ def check(
         reporter: Shows progress.
 
     Returns:
-        Errors, warnings and notes, and the number of clips of each label.
+        Errors, warnings and notes, the number of clips of each label, and the fingerprint of the
+        data.
 
     Raises:
         DataError: The data cannot be read as a data set.
@@ -57,7 +61,8 @@ def check(
     """
     manifest = read_manifest(data)
     root = default_root() if store is None else Path(store)
-    features = as_config(config).features
+    config = as_config(config)
+    features = config.features
     measured = measure_recordings(manifest, root, reporter)
     known: list[tuple[Recording, Measurement]] = [
         (one, result)
@@ -65,6 +70,8 @@ def check(
         if isinstance(result := measured[one.name], Measurement)
     ]
     with_stats = [(one, measurement.stats) for one, measurement in known]
+    usable = replace(manifest, recordings=tuple(one for one, _ in known))
+    task = task_of(manifest, config.train)
     found = [
         *_file_findings(manifest, measured, features.channel),
         *silence_findings(with_stats),
@@ -80,6 +87,7 @@ def check(
         findings=tuple(one for one in found if one.severity != "note"),
         notes=tuple(one for one in found if one.severity == "note"),
         labels=tuple(label_rows(manifest, {one.name: stats for one, stats in with_stats})),
+        fingerprint=fingerprint_data(usable.without_test, task, root, reporter),
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from earmark.data.fingerprint import DataFingerprint
 from earmark.errors import AudioFault
 from earmark.system.notebook import html_lines, html_table
 from earmark.system.numbers import counted
@@ -78,6 +79,7 @@ class Audit:
         notes: Findings that need no action.
         labels: For each label and split, a row of ``label``, ``split``, ``num_clips``,
             ``num_groups`` and ``duration_seconds``.
+        fingerprint: What a training would know of the recordings outside the test split.
 
     Example:
         >>> Audit(2, (Finding("silent", "warning", ("a.wav",), "a.wav: silent"),))
@@ -89,6 +91,7 @@ class Audit:
     findings: tuple[Finding, ...]
     notes: tuple[Finding, ...] = ()
     labels: tuple[dict[str, Any], ...] = ()
+    fingerprint: DataFingerprint | None = None
 
     @property
     def num_errors(self) -> int:
@@ -139,4 +142,5 @@ class Audit:
             "findings": [asdict(finding) for finding in self.findings],
             "notes": [asdict(note) for note in self.notes],
             "labels": list(self.labels),
+            "fingerprint": self.fingerprint and self.fingerprint.to_dict(),
         }

@@ -83,7 +83,7 @@ def segment_rows(result: "Prediction | FailedFile") -> list[tuple[str, ...]]:
 
 
 def print_audit(audit: "Audit", summary: str) -> None:
-    """Prints errors, then warnings, then notes, some of each, and the headline at the end.
+    """Prints errors, then warnings, then notes, some of each, the fingerprint and the headline.
 
     Args:
         audit: What was found.
@@ -96,6 +96,8 @@ def print_audit(audit: "Audit", summary: str) -> None:
         if len(found) > MAX_LISTED:
             more = counted(len(found) - MAX_LISTED, f"more {severity}")
             print_line(f"and {more}; --json and the page of -o list all")
+    for line in audit.fingerprint.summary() if audit.fingerprint else ():
+        print_line(f"data: {line}")
     print_line(f"{audit.headline} ({summary})")
 
 

@@ -1,6 +1,7 @@
 """The fingerprint of a data set: what a training needs to know of it to configure itself."""
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -51,6 +52,15 @@ class Quantiles:
     median: float
     high: float
 
+    def spread(self, form: str) -> str:
+        """The median with the others in brackets, where they differ.
+
+        Args:
+            form: How to format a number.
+        """
+        low, median, high = (format(one, form) for one in (self.low, self.median, self.high))
+        return median if low == high else f"{median} ({low} to {high})"
+
     @classmethod
     def of(cls, values: Iterable[float]) -> "Quantiles":
         """The quantiles of some values."""
@@ -88,6 +98,8 @@ class DataFingerprint:
         num_measured: Clips whose signal was measured, a sample with about as many of each label;
             the values below are of these.
         bandwidth_hz: Frequency below which 99% of the power lies.
+        reach_hz: Highest frequency with any sound, such as that of a low-pass filter; see
+            `SignalStats`.
         active_fraction: Fraction of a clip that is sound rather than pauses.
         event_seconds: Median length of sounds between pauses.
         level_db: Mean square, in dB of full scale.
@@ -96,7 +108,7 @@ class DataFingerprint:
         >>> some = Quantiles(1.0, 2.0, 3.0)
         >>> labels = {"a": LabelStats(1, 1, 2.0), "b": LabelStats(1, 1, 2.0)}
         >>> found = DataFingerprint(
-        ...     "binary", labels, 2, 2, 4.0, {16_000: 2}, some, 2, some, some, some, some
+        ...     "binary", labels, 2, 2, 4.0, {16_000: 2}, some, 2, some, some, some, some, some
         ... )
         >>> DataFingerprint.from_dict(found.to_dict()) == found
         True
@@ -111,6 +123,7 @@ class DataFingerprint:
     duration_seconds: Quantiles
     num_measured: int
     bandwidth_hz: Quantiles
+    reach_hz: Quantiles
     active_fraction: Quantiles
     event_seconds: Quantiles
     level_db: Quantiles
@@ -131,29 +144,24 @@ class DataFingerprint:
                 values[field.name] = Quantiles(**document[field.name])
         return cls(**values)
 
-    def summary(self) -> list[str]:
-        """A few lines for people."""
-        rates = ", ".join(
-            f"{rate / 1000:g} kHz" + (f" ({count})" if len(self.sample_rates) > 1 else "")
+    def summary(self) -> tuple[str, ...]:
+        """A few lines for people; what only measurements tell is left out where there are none."""
+        rates = (
+            f"{rate / 1000:g} kHz" + (f" ({count:,})" if len(self.sample_rates) > 1 else "")
             for rate, count in self.sample_rates.items()
         )
-        clips = [one.num_clips for one in self.labels.values()] or [0]
-        per_label = f"{min(clips)} to {max(clips)}" if min(clips) < max(clips) else f"{clips[0]}"
-        return [
-            f"{counted(self.num_clips, 'clip')}, {counted(self.num_groups, 'group')}, "
-            f"{counted(len(self.labels), 'label')} of {per_label} clips; "
-            f"{self.total_seconds / 60:.1f} min",
-            f"clips last {_spread(self.duration_seconds, '.2f')} s; sample rate {rates}",
-            f"99% of the power below {_spread(self.bandwidth_hz, '.0f')} Hz; level "
-            f"{_spread(self.level_db, '.0f')} dB",
-            f"{_spread(self.active_fraction, '.0%')} of a clip is sound, in events of "
-            f"{_spread(self.event_seconds, '.2f')} s",
-            f"(median, and 5% to 95% quantile; signals of {counted(self.num_measured, 'clip')})",
+        lines = [
+            f"{counted(self.num_clips, 'clip')} of {counted(len(self.labels), 'label')} in "
+            f"{counted(self.num_groups, 'group')}, {self.total_seconds / 60:,.1f} min",
+            f"length {self.duration_seconds.spread('.2f')} s; sample rate {', '.join(rates)}",
+            f"sound up to {self.reach_hz.spread(',.0f')} Hz; 99% of the power below "
+            f"{self.bandwidth_hz.spread(',.0f')} Hz; level {self.level_db.spread('.0f')} dB",
+            f"{self.active_fraction.spread('.0%')} of a clip is sound, in events of "
+            f"{self.event_seconds.spread('.2f')} s",
+            "medians (5% to 95% quantiles); signals measured of "
+            f"{counted(self.num_measured, 'clip')}",
         ]
-
-
-def _spread(found: Quantiles, form: str) -> str:
-    return f"{found.median:{form}} ({found.low:{form}} to {found.high:{form}})"
+        return tuple(lines if self.num_measured else lines[: 2 if self.num_clips else 1])
 
 
 class _Clip(NamedTuple):
@@ -212,10 +220,10 @@ def fingerprint_data(
     seconds = _durations(clips, stats)
     return DataFingerprint(
         task.name,
-        {label: _label_stats(clips, seconds, label) for label in manifest.labels},
+        _label_stats(clips, seconds, manifest.labels),
         len(clips),
         len({one.recording.group for one in clips}),
-        float(sum(seconds.values())),
+        math.fsum(seconds.values()),
         dict(sorted(Counter(one.sample_rate for one in clips).items())),
         Quantiles.of(seconds.values()),
         len(stats),
@@ -247,16 +255,18 @@ def _length(excerpt: Excerpt, seconds: float | None) -> float | None:
 
 
 def _sample(clips: Sequence[_Clip]) -> Iterator[_Clip]:
-    """As many of each label in turn, in the order of their ranks; each content once."""
+    """One of each label in turn, by their ranks, up to the limits; each content once."""
     counts = Counter(label for one in clips for label in one.recording.labels)
-    strata: dict[str, list[_Clip]] = defaultdict(list)
-    contents = {one.rank: one for one in reversed(clips)}
-    for one in sorted(contents.values(), key=lambda one: one.rank):
+    contents: dict[bytes, _Clip] = {}
+    for one in sorted(clips, key=lambda one: (one.rank, one.recording.labels, one.recording.name)):
+        contents.setdefault(one.rank, one)
+    by_label: dict[str, list[_Clip]] = defaultdict(list)
+    for one in contents.values():
         rarest = min(one.recording.labels, key=lambda label: (counts[label], label), default="")
-        strata[rarest].append(one)
+        by_label[rarest].append(one)
+    # No two ranks are equal, so what comes after them is never compared.
     turns = sorted(
-        ((turn, one.rank, one) for found in strata.values() for turn, one in enumerate(found)),
-        key=lambda item: item[:2],
+        (turn, one.rank, one) for ones in by_label.values() for turn, one in enumerate(ones)
     )
     seconds = 0.0
     for _, _, one in turns[:MAX_MEASURED]:
@@ -284,14 +294,25 @@ def _durations(clips: Sequence[_Clip], stats: Mapping[str, SignalStats]) -> dict
             known[name] = clip.seconds
         elif name in stats:
             known[name] = stats[name].duration_seconds
-    mean = sum(known.values()) / max(len(known), 1)
+    mean = math.fsum(known.values()) / max(len(known), 1)
     return {clip.recording.name: known.get(clip.recording.name, mean) for clip in clips}
 
 
-def _label_stats(clips: Sequence[_Clip], seconds: Mapping[str, float], label: str) -> LabelStats:
-    found = [one.recording for one in clips if label in one.recording.labels]
-    groups = {one.group for one in found}
-    return LabelStats(len(found), len(groups), float(sum(seconds[one.name] for one in found)))
+def _label_stats(
+    clips: Sequence[_Clip], seconds: Mapping[str, float], labels: Sequence[str]
+) -> dict[str, LabelStats]:
+    found: dict[str, list[Recording]] = {label: [] for label in labels}
+    for clip in clips:
+        for label in clip.recording.labels:
+            found[label].append(clip.recording)
+    return {
+        label: LabelStats(
+            len(ones),
+            len({one.group for one in ones}),
+            math.fsum(seconds[one.name] for one in ones),
+        )
+        for label, ones in found.items()
+    }
 
 
 def _signal_quantiles(stats: Iterable[SignalStats]) -> dict[str, Quantiles]:
@@ -299,6 +320,7 @@ def _signal_quantiles(stats: Iterable[SignalStats]) -> dict[str, Quantiles]:
     found = list(stats)
     return {
         "bandwidth_hz": Quantiles.of(one.bandwidth_hz for one in found if one.bandwidth_hz),
+        "reach_hz": Quantiles.of(one.reach_hz for one in found if one.reach_hz),
         "active_fraction": Quantiles.of(one.active_fraction for one in found),
         "event_seconds": Quantiles.of(one.event_seconds for one in found if one.event_seconds),
         "level_db": Quantiles.of(one.level_db for one in found),

@@ -54,10 +54,7 @@ def name_task(manifest: Manifest, config: TrainConfig) -> Task:
         if guess and manifest.source.is_dir() and not manifest.naming:
             raise DataError(f"{message}; {guess}", str(guess.naming))
         raise DataError(message)
-    if config.task == "auto":
-        task = find_task((one.labels for one in manifest.recordings), len(labels))
-    else:
-        task = TASKS[config.task]
+    task = task_of(manifest, config)
     if task is BINARY and len(labels) != 2:
         raise DataError(
             f"{manifest.source}: {len(labels)} labels; a binary task has two, so set "
@@ -65,6 +62,13 @@ def name_task(manifest: Manifest, config: TrainConfig) -> Task:
         )
     require_labels(manifest, task)
     return task
+
+
+def task_of(manifest: Manifest, config: TrainConfig) -> Task:
+    """The task that the settings name or the labels call for, whether or not the labels fit it."""
+    if config.task == "auto":
+        return find_task((one.labels for one in manifest.recordings), len(manifest.labels))
+    return TASKS[config.task]
 
 
 def require_labels(manifest: Manifest, task: Task) -> None:

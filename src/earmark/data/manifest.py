@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from earmark.data.folders import read_folder
@@ -85,6 +85,13 @@ class Manifest:
     def split(self, name: str) -> tuple[Recording, ...]:
         """The recordings of a split, in order."""
         return tuple(recording for recording in self.recordings if recording.split == name)
+
+    @property
+    def without_test(self) -> "Manifest":
+        """What training may look at: all but the test split."""
+        return replace(
+            self, recordings=tuple(one for one in self.recordings if one.split != "test")
+        )
 
     def targets(self, recording: Recording) -> tuple[int, ...]:
         """Indices of a recording's labels in the vocabulary."""

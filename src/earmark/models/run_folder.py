@@ -68,7 +68,14 @@ class RunFolder(WorkFolder):
 
     def _results(self) -> tuple[Path, ...]:
         names = ("loss.png", "predictions.csv", "report.html", "model_card.md")
-        return (self.last, self.best, self.log, *(self.path / name for name in names))
+        return (
+            self.last,
+            self.best,
+            self.log,
+            self.choices,
+            self.fingerprint,
+            *(self.path / name for name in names),
+        )
 
     def _files(self) -> tuple[Path, ...]:
         return (*super()._files(), *self._results())

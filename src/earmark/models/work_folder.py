@@ -66,6 +66,11 @@ class WorkFolder:
         return self.path / "choices.json"
 
     @property
+    def fingerprint(self) -> Path:
+        """The fingerprint of the data, which the rules chose settings by."""
+        return self.path / "fingerprint.json"
+
+    @property
     def is_ours(self) -> bool:
         """Whether earmark made the folder, for work of this kind."""
         try:
@@ -162,19 +167,21 @@ class WorkFolder:
         except (ValueError, KeyError, TypeError):
             raise TrainingError(f"{self.choices}: damaged; {self.remedy}") from None
 
-    def write_choices(
-        self, choices: Mapping[str, Any], fingerprint: Mapping[str, Any] | None
-    ) -> None:
-        """Writes which settings were given, and which were chosen from what.
+    def write_choices(self, document: Mapping[str, Any]) -> None:
+        """Writes ``choices.json``.
 
         Args:
-            choices: The content of ``choices.json``.
-            fingerprint: The content of ``fingerprint.json``; None leaves it as it is.
+            document: What `Configured.to_dict` gives.
         """
-        atomic_write(self.choices, json.dumps(choices, indent=1) + "\n")
-        if fingerprint is not None:
-            text = json.dumps(fingerprint, indent=1) + "\n"
-            atomic_write(self.path / "fingerprint.json", text)
+        atomic_write(self.choices, json.dumps(document, indent=1) + "\n")
+
+    def write_fingerprint(self, document: Mapping[str, Any]) -> None:
+        """Writes ``fingerprint.json``.
+
+        Args:
+            document: What `DataFingerprint.to_dict` gives.
+        """
+        atomic_write(self.fingerprint, json.dumps(document, indent=2) + "\n")
 
     def _refuse_other_settings(self, ours: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
         """Checks that two tables of settings are equal.

@@ -8,6 +8,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from earmark.audit.findings import Audit, Finding, FindingType, Severity
+from earmark.data.fingerprint import DataFingerprint
 from earmark.report.html import DASH, Section, Table, render, write_page
 
 _COLUMNS = {
@@ -82,6 +83,8 @@ def render_audit(audit: Audit, data: str) -> str:
     if audit.notes:
         sections.append(Section("Notes", _render_findings(audit.notes)))
     sections.append(Section("Labels", _render_labels(audit)))
+    if audit.fingerprint and audit.fingerprint.num_clips:
+        sections.append(Section("Fingerprint", _render_fingerprint(audit.fingerprint)))
     metrics = [
         ("Errors", str(audit.num_errors), "wrong metrics or lost data"),
         ("Warnings", str(audit.num_warnings), "may be intended"),
@@ -102,6 +105,27 @@ def _render_findings(findings: Sequence[Finding]) -> Markup:
 def _render_labels(audit: Audit) -> Markup:
     rows = [tuple(_cell(row[key]) for key in _COLUMNS) for row in audit.labels]
     return render("table.html", table=Table(tuple(_COLUMNS.values()), rows), num_more=0)
+
+
+def _render_fingerprint(found: DataFingerprint) -> Markup:
+    rows = [
+        (title, *(format(one, form) for one in (spread.low, spread.median, spread.high)))
+        for title, form, spread in (
+            ("length of a clip, s", ".2f", found.duration_seconds),
+            ("highest frequency with sound, Hz", ",.0f", found.reach_hz),
+            ("99% of the power below, Hz", ",.0f", found.bandwidth_hz),
+            ("fraction of a clip that is sound", ".2f", found.active_fraction),
+            ("length of its events, s", ".2f", found.event_seconds),
+            ("level, dB of full scale", ".1f", found.level_db),
+        )
+    ]
+    rates = [(f"{rate:,}", f"{count:,}") for rate, count in found.sample_rates.items()]
+    return render(
+        "fingerprint.html",
+        fingerprint=found,
+        spreads=Table(("", "5%", "median", "95%"), rows if found.num_measured else rows[:1]),
+        rates=Table(("sample rate, Hz", "clips"), rates),
+    )
 
 
 def _cell(value: object) -> object:

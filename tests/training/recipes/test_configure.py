@@ -53,7 +53,7 @@ def looked_at(monkeypatch, make_fingerprint):
         names.append([one.name for one in manifest.recordings])
         return make_fingerprint()
 
-    monkeypatch.setattr(module, "fingerprint_data", fingerprint)
+    monkeypatch.setattr("earmark.data.fingerprint.fingerprint_data", fingerprint)
     return names
 
 

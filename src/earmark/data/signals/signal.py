@@ -28,6 +28,8 @@ STEEP_STEPS = 4
 """A clipped wave leaves its top by more quantization steps than this; a rounded one by fewer."""
 SPECTRUM_SAMPLES = 1024
 ROLL_OFF = 0.99
+REACH_DB = 60.0
+"""Power so far below that of the strongest frequency is what a low-pass filter leaves over."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class SignalStats:
         noise_floor_db: The 10th percentile of the levels of short frames, in dB of full scale.
         bandwidth_hz: Frequency below which 99% of the power lies; None for fewer than
             `SPECTRUM_SAMPLES` samples, too few for a spectrum.
+        reach_hz: Highest frequency whose power is at most `REACH_DB` below that of the strongest
+            one, such as that of a low-pass filter; as ``bandwidth_hz``.
         median_hz: Frequency below which half of the power lies, without an offset; as
             ``bandwidth_hz``.
         leading_seconds: Silence before the first sample above -60 dB of full scale.
@@ -68,6 +72,7 @@ class SignalStats:
     level_db: float
     noise_floor_db: float
     bandwidth_hz: float | None
+    reach_hz: float | None
     median_hz: float | None
     leading_seconds: float
     trailing_seconds: float
@@ -119,6 +124,7 @@ def analyze_signal(
         level_db=float(power_db(mono.power / mono.num_samples, float(LOWEST_DB))),
         noise_floor_db=mono.levels.noise_floor_db,
         bandwidth_hz=mono.bandwidth_hz,
+        reach_hz=mono.reach_hz,
         median_hz=mono.median_hz,
         leading_seconds=mono.leading / source.sample_rate,
         trailing_seconds=(mono.num_samples - mono.last_loud) / source.sample_rate,
@@ -231,10 +237,21 @@ class _MonoMeter:
         return self._roll_off(self._spectrum, ROLL_OFF)
 
     @property
+    def reach_hz(self) -> float | None:
+        if not self._num_spectra:
+            return None
+        spectrum = self._without_offset
+        reached = np.flatnonzero(spectrum >= 10.0 ** (-REACH_DB / 10.0) * spectrum.max())
+        return int(reached[-1]) * self._rate / SPECTRUM_SAMPLES if spectrum.any() else 0.0
+
+    @property
     def median_hz(self) -> float | None:
+        return self._roll_off(self._without_offset, 0.5)
+
+    @property
+    def _without_offset(self) -> np.ndarray:
         # An offset is in the first two bins of a windowed spectrum.
-        without_offset = np.where(np.arange(len(self._spectrum)) < 2, 0.0, self._spectrum)
-        return self._roll_off(without_offset, 0.5)
+        return np.where(np.arange(len(self._spectrum)) < 2, 0.0, self._spectrum)
 
     def _roll_off(self, spectrum: np.ndarray, fraction: float) -> float | None:
         if not self._num_spectra:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from earmark.config import Config, with_recipe, with_settings
 from earmark.config.layers import complete, flatten
-from earmark.data.fingerprint import DataFingerprint, fingerprint_data
 from earmark.data.labels import name_task
 from earmark.data.manifest import Manifest
 from earmark.errors import ConfigError
@@ -24,6 +23,7 @@ from earmark.training.recipes.draft import Choice, Draft
 from earmark.training.recipes.rules import choose
 
 if TYPE_CHECKING:
+    from earmark.data.fingerprint import DataFingerprint
     from earmark.system.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Configured:
     config: Config
     choices: tuple[Choice, ...] = ()
     given: tuple[str, ...] = ()
-    fingerprint: DataFingerprint | None = None
+    fingerprint: "DataFingerprint | None" = None
 
     def to_dict(self) -> dict[str, Any]:
         """The choices and their reasons, as in ``choices.json``."""
@@ -99,6 +99,9 @@ def configure(
     seen = tuple(one for one in manifest.recordings if one.split in ("train", "validation"))
     if not (config.recipe.rules and seen):
         return Configured(complete(config), given=tuple(sorted(given)))
+    # It needs packages that the base installation does not have.
+    from earmark.data.fingerprint import fingerprint_data
+
     task, root = name_task(manifest, config.train), default_root() if store is None else Path(store)
     fingerprint = fingerprint_data(replace(manifest, recordings=seen), task, root, reporter)
     draft = Draft(config, given)
@@ -171,8 +174,9 @@ def write_choices(configured: Configured, folder: WorkFolder) -> None:
         configured: The settings.
         folder: Of the work.
     """
-    fingerprint = configured.fingerprint
-    folder.write_choices(configured.to_dict(), fingerprint.to_dict() if fingerprint else None)
+    folder.write_choices(configured.to_dict())
+    if configured.fingerprint is not None:
+        folder.write_fingerprint(configured.fingerprint.to_dict())
 
 
 def log_choices(configured: Configured) -> None:

@@ -4,8 +4,12 @@ A rule calls `Draft.choose`, which leaves alone what is given, and continues wit
 force. Rules must not choose what decides which recordings are for training, validation and test.
 """
 
-from earmark.data.fingerprint import DataFingerprint
+from typing import TYPE_CHECKING
+
 from earmark.training.recipes.draft import Draft
+
+if TYPE_CHECKING:
+    from earmark.data.fingerprint import DataFingerprint
 
 SAMPLE_RATES = (8_000, 16_000, 22_050, 32_000, 44_100, 48_000)
 MIN_RATE_FRACTION = 0.95
@@ -22,7 +26,7 @@ HOP_SECONDS = 0.02
 MAX_CROP_SECONDS = 5.0
 
 
-def choose(fingerprint: DataFingerprint, draft: Draft) -> None:
+def choose(fingerprint: "DataFingerprint", draft: Draft) -> None:
     """Chooses settings for a data set.
 
     Args:
@@ -33,7 +37,7 @@ def choose(fingerprint: DataFingerprint, draft: Draft) -> None:
     _windows(fingerprint, draft)
 
 
-def _front_end(data: DataFingerprint, draft: Draft) -> None:
+def _front_end(data: "DataFingerprint", draft: Draft) -> None:
     rate = _sample_rate(data, draft)
     n_fft = _lengths(rate, draft)
     bands = next((bands for limit, bands in BANDS_OF_RATE.items() if rate <= limit), MAX_BANDS)
@@ -41,7 +45,7 @@ def _front_end(data: DataFingerprint, draft: Draft) -> None:
     draft.choose("features.n_mels", bands, f"For a band up to {rate / 2000:g} kHz.")
 
 
-def _sample_rate(data: DataFingerprint, draft: Draft) -> int:
+def _sample_rate(data: "DataFingerprint", draft: Draft) -> int:
     """What nearly all recordings have, but no more than their sound needs."""
     kept = [rate for rate in SAMPLE_RATES if _fraction_with(data, rate) >= MIN_RATE_FRACTION]
     highest = max(kept, default=min(data.sample_rates, default=SAMPLE_RATES[0]))
@@ -57,7 +61,7 @@ def _sample_rate(data: DataFingerprint, draft: Draft) -> int:
     return draft.choose("features.sample_rate", highest, reason)
 
 
-def _fraction_with(data: DataFingerprint, rate: int) -> float:
+def _fraction_with(data: "DataFingerprint", rate: int) -> float:
     """Fraction of the clips whose file has at least a sample rate."""
     count = sum(number for one, number in data.sample_rates.items() if one >= rate)
     return count / max(1, sum(data.sample_rates.values()))
@@ -78,7 +82,7 @@ def _lengths(rate: int, draft: Draft) -> int:
     return n_fft
 
 
-def _windows(data: DataFingerprint, draft: Draft) -> None:
+def _windows(data: "DataFingerprint", draft: Draft) -> None:
     median = data.duration_seconds.median
     if median > 0:
         seconds = round(min(median, MAX_CROP_SECONDS), 3)
