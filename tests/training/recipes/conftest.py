@@ -23,6 +23,7 @@ def make_fingerprint():
             duration_seconds=some,
             num_measured=80,
             bandwidth_hz=Quantiles(5000.0, 9000.0, 20_000.0),
+            reach_hz=Quantiles(9000.0, 18_000.0, 20_000.0),
             active_fraction=Quantiles(0.5, 0.9, 1.0),
             event_seconds=some,
             level_db=Quantiles(-40.0, -20.0, -10.0),

@@ -45,5 +45,5 @@ def test_every_choice_has_a_reason(make_fingerprint):
 def test_the_sample_rate_is_what_the_recordings_have_and_their_sound_needs(
     make_fingerprint, rates, bandwidth, expected
 ):
-    data = make_fingerprint(sample_rates=rates, bandwidth_hz=Quantiles(0.0, 0.0, float(bandwidth)))
+    data = make_fingerprint(sample_rates=rates, reach_hz=Quantiles(0.0, 0.0, float(bandwidth)))
     assert choices(data)[1]["features.sample_rate"] == expected

@@ -15,7 +15,7 @@ SAMPLE_RATES = (8_000, 16_000, 22_050, 32_000, 44_100, 48_000)
 MIN_RATE_FRACTION = 0.95
 """Fraction of the recordings that must have a sample rate for it to be used."""
 BAND_MARGIN = 1.05
-"""The band is kept up to this many times the frequency below which the power lies."""
+"""The band is kept up to this many times the highest frequency with sound."""
 BANDS_OF_RATE = {8_000: 40, 16_000: 64, 32_000: 96}
 """Highest sample rate to the number of mel bands; `MAX_BANDS` above the last."""
 MAX_BANDS = 128
@@ -50,10 +50,10 @@ def _sample_rate(data: "DataFingerprint", draft: Draft) -> int:
     kept = [rate for rate in SAMPLE_RATES if _fraction_with(data, rate) >= MIN_RATE_FRACTION]
     highest = max(kept, default=min(data.sample_rates, default=SAMPLE_RATES[0]))
     reason = f"{_fraction_with(data, highest):.0%} of the recordings have it."
-    top = BAND_MARGIN * data.bandwidth_hz.high
+    top = BAND_MARGIN * data.reach_hz.high
     enough = next((rate for rate in SAMPLE_RATES if 2 * top <= rate), SAMPLE_RATES[-1])
     if top and enough < highest:
-        highest, reason = enough, f"Sound reaches {data.bandwidth_hz.high:.0f} Hz."
+        highest, reason = enough, f"Sound reaches {data.reach_hz.high:.0f} Hz."
     f_max = draft.value("features.f_max")
     if f_max is not None and 2 * f_max > highest:
         highest = next((rate for rate in SAMPLE_RATES if rate >= 2 * f_max), highest)
