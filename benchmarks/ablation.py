@@ -22,12 +22,12 @@ from scipy import stats
 
 from earmark.config import Config, load_config
 from earmark.data.manifest import Manifest, read_manifest
-from earmark.data.preparation import prepare
 from earmark.data.splits import with_splits
 from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.memory import keep_freed_memory
 from earmark.system.runtime import Runtime
+from earmark.training.recipes.prepare import prepare
 from earmark.training.train import train
 from machine import describe_machine
 

@@ -21,7 +21,6 @@ from scipy.signal import lfilter
 
 from earmark.config import Config, load_config
 from earmark.data.manifest import Manifest, read_manifest
-from earmark.data.preparation import prepare
 from earmark.data.recording import Recording
 from earmark.data.splits import with_splits
 from earmark.evaluation.analysis.robustness import ConditionScores
@@ -35,6 +34,7 @@ from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime
+from earmark.training.recipes.prepare import prepare
 
 Kind = Literal["tone", "noise", "silence"]
 WriteClip = Callable[..., Path]
@@ -236,7 +236,12 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
 
     The features of the data are in the folder ``store`` beside it.
     """
-    fast = ("model.blocks.0.channels=4", "train.crop_seconds=0.5", "evaluate.resamples=200")
+    fast = (
+        "recipe.name=classic",
+        "model.blocks.0.channels=4",
+        "train.crop_seconds=0.5",
+        "evaluate.resamples=200",
+    )
 
     def write(
         data: Path, name: str = "run", *, settings: Sequence[str] = (), seed: int = 0

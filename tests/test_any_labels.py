@@ -17,6 +17,7 @@ PITCHES_HZ = {"high": 5000.0, "low": 300.0, "middle": 1500.0}
 FAST = [
     f"--set={one}"
     for one in (
+        "recipe.name=classic",
         "model.blocks.0.channels=4",
         "model.blocks.1.channels=8",
         "train.crop_seconds=0.5",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from earmark.models.architectures.audio_cnn import conv_output_size
+from earmark.config.model import conv_output_size
 from earmark.models.architectures.summary import count_parameters
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from earmark.audit.audit import check
     from earmark.config import Config, load_config
     from earmark.data.manifest import Manifest, read_manifest
-    from earmark.data.preparation import prepare
     from earmark.errors import (
         AudioError,
         CheckpointError,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from earmark.inference.segmentation.segments import Segment
     from earmark.report.evaluate import evaluate
     from earmark.training.cross_validation.run import cross_validate
+    from earmark.training.recipes.prepare import prepare
     from earmark.training.train import train
     from earmark.training.tuning.search import tune
 
@@ -85,7 +85,6 @@ _NAMES_OF = {
     "audit.audit": ["check"],
     "config": ["Config", "load_config"],
     "data.manifest": ["Manifest", "read_manifest"],
-    "data.preparation": ["prepare"],
     "errors": [
         *("AudioError", "CheckpointError", "ConfigError", "DataError", "EarmarkError"),
         *("ExportError", "FailedFile", "MissingExtraError", "StoreError", "TrainingError"),
@@ -99,6 +98,7 @@ _NAMES_OF = {
     "inference.segmentation.segments": ["Segment"],
     "report.evaluate": ["evaluate"],
     "training.cross_validation.run": ["cross_validate"],
+    "training.recipes.prepare": ["prepare"],
     "training.train": ["train"],
     "training.tuning.search": ["tune"],
 }

@@ -9,7 +9,6 @@ from earmark.audit.findings import Audit
 from earmark.config import Config
 from earmark.data.demo import demo_data
 from earmark.data.manifest import Manifest, read_manifest
-from earmark.data.preparation import prepare
 from earmark.errors import FailedFile
 from earmark.evaluation.result import Evaluation
 from earmark.inference.predict import predict
@@ -17,6 +16,7 @@ from earmark.inference.predictions import Prediction
 from earmark.report.evaluate import evaluate
 from earmark.system.numbers import counted
 from earmark.system.runtime import Runtime
+from earmark.training.recipes.prepare import prepare
 from earmark.training.train import train
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.spec import ModelSpec
 
 FAST = (
-    *("--device", "cpu", "--set", "model.blocks.0.channels=4"),
+    *("--device", "cpu", "--recipe", "classic", "--set", "model.blocks.0.channels=4"),
     *("--set", "train.crop_seconds=0.5", "--set", "train.epochs=2"),
 )
 

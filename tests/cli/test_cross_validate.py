@@ -11,7 +11,14 @@ def folds_command(tmp_path, flat_folder):
     return (
         *("cross-validate", flat_folder, "--folds", "3", "--workers", "1", "--device", "cpu"),
         *("--set", "model.blocks.0.channels=2", "--set", "train.crop_seconds=0.5"),
-        *("--set", "train.epochs=1", "--set", "evaluate.excerpt_seconds=0.4"),
+        *(
+            "--recipe",
+            "classic",
+            "--set",
+            "train.epochs=1",
+            "--set",
+            "evaluate.excerpt_seconds=0.4",
+        ),
     )
 
 

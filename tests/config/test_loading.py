@@ -84,7 +84,6 @@ def test_settings_come_after_the_file_and_the_last_one_wins(tmp_path):
         ("features.power=inf", "features.power: "),
         ("features.mel_scale=bark", "features.mel_scale: .*slaney.*htk"),
         ("features.n_fft=1023", "n_fft = 1023"),
-        ("features.win_length=2048", "win_length = 2048 .*n_fft = 1024"),
         ("features.f_max=9000.0", "f_max = 9000.0"),
         ("features.f_min=8000.0", "f_min = 8000.0"),
         ("train.validation_fraction=0.8", "validation_fraction .*test_fraction"),

@@ -4,7 +4,6 @@ from dataclasses import replace
 import pytest
 
 from earmark.data.manifest import read_manifest
-from earmark.data.preparation import prepare
 from earmark.errors import DataError
 from earmark.evaluation.held_out import (
     held_out_clips,
@@ -15,6 +14,7 @@ from earmark.evaluation.held_out import (
 )
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.run_folder import RunFolder
+from earmark.training.recipes.prepare import prepare
 
 LABELS = ("music", "speech")
 

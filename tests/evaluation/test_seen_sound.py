@@ -11,7 +11,6 @@ import soxr
 import torch
 
 from earmark.data.manifest import read_manifest
-from earmark.data.preparation import prepare
 from earmark.errors import DataError
 from earmark.evaluation.held_out import (
     held_out_clips,
@@ -22,6 +21,7 @@ from earmark.evaluation.seen_sound import compare_sound, report_copies, report_s
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.progress import SILENT
 from earmark.system.runtime import Runtime
+from earmark.training.recipes.prepare import prepare
 
 RATE = 16_000
 LABELS = ("music", "speech")

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from earmark.cli import cli
 
 SETTINGS = (
+    "recipe.name=classic",
     "model.blocks.0.channels=4",
     "model.blocks.1.channels=4",
     "train.crop_seconds=0.5",

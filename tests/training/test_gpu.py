@@ -10,7 +10,12 @@ from earmark.system.runtime import Runtime
 from earmark.training.train import train
 
 pytestmark = pytest.mark.gpu
-FAST = ("model.blocks.0.channels=4", "train.crop_seconds=0.5", "train.epochs=2")
+FAST = (
+    "recipe.name=classic",
+    "model.blocks.0.channels=4",
+    "train.crop_seconds=0.5",
+    "train.epochs=2",
+)
 
 
 @pytest.fixture(params=["float32", "auto"])

@@ -11,7 +11,12 @@ from earmark.inference.classifier import Classifier
 from earmark.training.result import TrainingResult
 from earmark.training.train import train
 
-FAST = ("train.epochs=1", "train.crop_seconds=0.5", "model.blocks.0.channels=4")
+FAST = (
+    "recipe.name=classic",
+    "train.epochs=1",
+    "train.crop_seconds=0.5",
+    "model.blocks.0.channels=4",
+)
 
 
 @pytest.fixture(scope="module")

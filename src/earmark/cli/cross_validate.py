@@ -19,6 +19,7 @@ from earmark.cli.options import (
     store_option,
 )
 from earmark.cli.printing import exit_if_skipped, print_cross_validation
+from earmark.cli.recipe_options import budget_option, recipe_option
 from earmark.cli.terminal import print_json
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ logger = logging.getLogger(__name__)
 @computing
 @json_option
 @seeded
+@recipe_option
+@budget_option
 @configured
 def cross_validate(
     data: DataSource,

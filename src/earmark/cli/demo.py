@@ -14,6 +14,7 @@ from earmark.cli.options import (
     store_option,
 )
 from earmark.cli.printing import PREDICTION_COLUMNS, prediction_row
+from earmark.cli.recipe_options import recipe_option
 from earmark.cli.terminal import print_line
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @store_option
 @computing
 @seeded
+@recipe_option
 @configured
 def demo(
     run: Path, config: "Config", runtime: "Runtime", store_root: Path | None, overwrite: bool

@@ -271,8 +271,16 @@ class DataSource:
 
 def data_argument(function: Function) -> Function:
     """Adds DATA, --label-from and --group-from, and passes on the data source that they make."""
+    return _take_data(function, required=True)
 
-    @click.argument("data", type=click.Path(path_type=Path))
+
+def optional_data_argument(function: Function) -> Function:
+    """`data_argument` that passes on None without DATA."""
+    return _take_data(function, required=False)
+
+
+def _take_data(function: Function, *, required: bool) -> Function:
+    @click.argument("data", required=required, type=click.Path(path_type=Path))
     @click.option(
         "--label-from",
         metavar="PATTERN",
@@ -285,11 +293,16 @@ def data_argument(function: Function) -> Function:
     )
     @functools.wraps(function)
     def run(
-        *args: object, data: Path, label_from: str | None, group_from: str | None, **options: object
+        *args: object,
+        data: Path | None,
+        label_from: str | None,
+        group_from: str | None,
+        **options: object,
     ) -> None:
         given = {"label_from": label_from, "group_from": group_from}
         naming = {key: value for key, value in given.items() if value is not None}
-        function(*args, data=DataSource(data, naming), **options)
+        source = None if data is None else DataSource(data, naming)
+        function(*args, data=source, **options)
 
     return run
 

@@ -14,6 +14,7 @@ from earmark.cli.options import (
     resumable,
 )
 from earmark.cli.printing import exit_if_skipped, read_data
+from earmark.cli.recipe_options import recipe_option
 from earmark.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 )
 @json_option
 @decoding("earmark.features.extraction")
+@recipe_option
 @configured
 def prepare(
     data: DataSource,
@@ -47,12 +49,10 @@ def prepare(
     reporter: "Reporter",
 ) -> None:
     """Compute features into a store on disk."""
-    import earmark.data.preparation
     from earmark.system.numbers import counted
+    from earmark.training.recipes.prepare import prepare as prepare_data
 
-    prepared = earmark.data.preparation.prepare(
-        read_data(data), config, store=store, verify=verify, reporter=reporter
-    )
+    prepared = prepare_data(read_data(data), config, store=store, verify=verify, reporter=reporter)
     if as_json:
         print_json(prepared.to_dict())
     else:

@@ -19,6 +19,7 @@ from earmark.cli.options import (
     store_option,
 )
 from earmark.cli.printing import exit_if_skipped
+from earmark.cli.recipe_options import budget_option, recipe_option
 from earmark.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def _from_study(function: Function) -> Function:
 @json_option
 @_from_study
 @seeded
+@recipe_option
+@budget_option
 @configured
 def train(  # noqa: PLR0913 - as many as the command has options
     data: DataSource,

@@ -15,6 +15,7 @@ from earmark.cli.options import (
     seeded,
     store_option,
 )
+from earmark.cli.recipe_options import budget_option, recipe_option
 from earmark.cli.terminal import print_json, print_line
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 @computing
 @json_option
 @seeded
+@recipe_option
+@budget_option
 @configured
 def tune(  # noqa: PLR0913 - as many as the command has options
     data: DataSource,

@@ -6,16 +6,16 @@ errors of a file are reported at once.
 
 from earmark.config.augment import AugmentConfig
 from earmark.config.base import MAX_WINDOW_FRAMES, MAX_WINDOW_VALUES, Section
+from earmark.config.layers import recipe_names, recipe_text, with_recipe, with_settings
 from earmark.config.loading import as_config, config_from_dict, load_config, override
+from earmark.config.model import ConvBlockConfig, Head, ModelConfig
+from earmark.config.recipe import RecipeConfig
 from earmark.config.renamed import rename_settings
 from earmark.config.search import SearchConfig, TuneConfig
 from earmark.config.sections import (
     Config,
-    ConvBlockConfig,
     EvaluateConfig,
     FeatureConfig,
-    Head,
-    ModelConfig,
     PredictConfig,
     TrainConfig,
 )
@@ -31,6 +31,7 @@ __all__ = [
     "Head",
     "ModelConfig",
     "PredictConfig",
+    "RecipeConfig",
     "SearchConfig",
     "Section",
     "TrainConfig",
@@ -39,5 +40,9 @@ __all__ = [
     "config_from_dict",
     "load_config",
     "override",
+    "recipe_names",
+    "recipe_text",
     "rename_settings",
+    "with_recipe",
+    "with_settings",
 ]

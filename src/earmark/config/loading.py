@@ -3,16 +3,17 @@
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from earmark.config.model import ConvBlockConfig
 from earmark.config.paths import place
 from earmark.config.renamed import RENAMED
 from earmark.config.search import SearchConfig
-from earmark.config.sections import Config, ConvBlockConfig
+from earmark.config.sections import Config
 from earmark.errors import ConfigError
 
 _TOO_LARGE = "a number has thousands of digits, or tables are nested too deeply"
@@ -89,16 +90,36 @@ def load_config(path: Path | str | None = None, settings: Sequence[str] = ()) ->
 
 
 def override(config: Config, settings: Iterable[str]) -> Config:
-    """A configuration with single settings changed, written as in `load_config`."""
+    """The given settings of a configuration and single others, written as in `load_config`."""
     if isinstance(settings, str):
         raise ConfigError(f"settings: give a list, [{settings!r}]")
-    table = config.to_dict()
+    table = config.model_dump(mode="json", exclude_unset=True)
     for setting in settings:
         dotted, equals, text = setting.partition("=")
         if not equals or "." not in dotted:
             raise ConfigError(f"--set {setting}: write section.key=value, such as train.epochs=3")
+        section, key, *inner = dotted.strip().split(".")
+        if inner and key not in table.get(section, {}):
+            # A part of a setting is changed in the default of the whole.
+            whole = config.to_dict().get(section, {})
+            table.setdefault(section, {}).update({key: whole[key]} if key in whole else {})
         place(table, dotted.strip(), _parse_value(text.strip()), f"--set {setting}")
     return config_from_dict(table, source="--set")
+
+
+def mark_given(config: Config, given: Collection[str]) -> Config:
+    """The same settings, of which only some count as given.
+
+    Args:
+        config: All settings.
+        given: Each ``section.key``.
+    """
+    sections = {}
+    for name in Config.model_fields:
+        section = getattr(config, name)
+        keys = {key for key in type(section).model_fields if f"{name}.{key}" in given}
+        sections[name] = type(section).model_construct(_fields_set=keys, **dict(section))
+    return Config.model_construct(**sections)
 
 
 def _parse_value(text: str) -> Any:

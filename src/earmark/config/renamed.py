@@ -26,6 +26,9 @@ RENAMED = {
 }
 """Old path of a setting to its path now."""
 
+BEFORE_RECIPES: Mapping[str, Any] = {"recipe": {"name": "classic", "rules": False}}
+"""The tables that settings from before there were recipes lack."""
+
 
 def rename_settings(table: Mapping[str, Any]) -> dict[str, Any]:
     """The tables of an old model with the names of today; other content stays as it is.

@@ -1,5 +1,6 @@
 """The sections of the settings, and the whole configuration."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import tomli_w
@@ -11,15 +12,15 @@ from earmark.config.base import (
     Fraction,
     FractionBelowOne,
     Length,
-    PaddingPair,
-    Pair,
     Positive,
     Section,
     Size,
 )
+from earmark.config.model import ModelConfig
+from earmark.config.recipe import RecipeConfig
 from earmark.config.search import TuneConfig
 
-Head = Literal["pool", "mean_max", "flatten"]
+_LENGTH = 1024
 
 
 class FeatureConfig(Section):
@@ -27,10 +28,12 @@ class FeatureConfig(Section):
 
     sample_rate: Annotated[int, Field(ge=1000, le=768_000)] = 16_000
     """Sample rate that all audio is resampled to."""
-    n_fft: Annotated[int, Field(ge=2, le=65_536)] = 1024
-    """Length of the Fourier transform; must be even."""
-    win_length: Length = 1024
-    """Length of the Hann window, centred in the Fourier transform."""
+    n_fft: Annotated[int, Field(ge=2, le=65_536)] = _LENGTH
+    """Length of the Fourier transform; must be even. If only `win_length` is given and is longer,
+    the power of two that it fits into."""
+    win_length: Length = _LENGTH
+    """Length of the Hann window, centred in the Fourier transform; that of the transform if only
+    `n_fft` is given and is shorter."""
     hop_length: Length = 320
     """Step between frames."""
     n_mels: Size = 40
@@ -65,6 +68,19 @@ class FeatureConfig(Section):
         """
         return 1 + num_samples // self.hop_length
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fit_lengths(cls, given: Any) -> Any:
+        """Gives the window and the transform lengths that fit, where only one of them is given."""
+        if not isinstance(given, Mapping):
+            return given
+        n_fft, win_length = given.get("n_fft"), given.get("win_length")
+        if "win_length" not in given and isinstance(n_fft, int):
+            return {**given, "win_length": n_fft} if n_fft < _LENGTH else given
+        if "n_fft" not in given and isinstance(win_length, int) and win_length > _LENGTH:
+            return {**given, "n_fft": 1 << (win_length - 1).bit_length()}
+        return given
+
     @model_validator(mode="after")
     def _check(self) -> "FeatureConfig":
         if self.n_fft % 2:
@@ -78,55 +94,6 @@ class FeatureConfig(Section):
         if self.f_min >= self.top_frequency:
             raise ValueError(f"f_min = {self.f_min} Hz is not below {self.top_frequency} Hz")
         return self
-
-
-class ConvBlockConfig(Section):
-    """A block of the network: convolution, ReLU, batch normalisation, max pooling, dropout.
-
-    A pair is (bands, frames); one number sets both.
-    """
-
-    channels: Annotated[int, Field(ge=1, le=4096)] = 16
-    """Number of output channels of the convolution."""
-    kernel_size: Pair = (5, 5)
-    """Size of the convolution kernel."""
-    stride: Pair = (1, 1)
-    """Stride of the convolution."""
-    padding: PaddingPair = (2, 2)
-    """Zero padding on each side."""
-    dilation: Pair = (1, 1)
-    """Dilation of the kernel."""
-    pool_size: Pair = (2, 4)
-    """Size of the pooling window; 1 disables pooling."""
-    pool_stride: Pair | None = None
-    """Stride of the pooling window; its size if not given."""
-    dropout: FractionBelowOne = 0.0
-    """Dropout probability after pooling."""
-
-
-class ModelConfig(Section):
-    """The network."""
-
-    name: str = "audio_cnn"
-    """Architecture; `earmark model list` lists them."""
-    blocks: Annotated[tuple[ConvBlockConfig, ...], Field(min_length=1, max_length=64)] = (
-        ConvBlockConfig(channels=16, kernel_size=(5, 5), padding=(2, 2), pool_size=(2, 4)),
-        ConvBlockConfig(channels=20, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 2)),
-        ConvBlockConfig(channels=24, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 2)),
-        ConvBlockConfig(channels=28, kernel_size=(3, 3), padding=(1, 1), pool_size=(2, 1)),
-    )
-    """Convolution blocks of `audio_cnn`, in order."""
-    head: Head = "pool"
-    """Head of `audio_cnn`: `pool` averages over frames and takes windows of any length; `mean_max`
-    adds the maximum to the average, for sounds that are short compared with the window; `flatten`
-    is the textbook head and takes windows of one length only."""
-    dropout: FractionBelowOne = 0.25
-    """Dropout probability before the classifier."""
-    width: Annotated[float, Field(gt=0, le=32)] = 1.0
-    """Width multiplier of the channels of `bc_resnet` and `cp_resnet`."""
-    rho: Annotated[int, Field(ge=0, le=22)] = 5
-    """Number of 3 x 3 convolutions of `cp_resnet` after its first block, which sets its receptive
-    field; the others are 1 x 1."""
 
 
 class TrainConfig(Section):
@@ -270,6 +237,7 @@ class Config(Section):
         (5, 40)
     """
 
+    recipe: RecipeConfig = RecipeConfig()
     features: FeatureConfig = FeatureConfig()
     model: ModelConfig = ModelConfig()
     augment: AugmentConfig = AugmentConfig()
@@ -312,8 +280,17 @@ class Config(Section):
                 "features.win_length and two features.hop_length"
             )
 
+    @property
+    def given(self) -> frozenset[str]:
+        """The settings that somebody gave, each ``section.key``; the others may be chosen."""
+        return frozenset(
+            f"{section}.{key}"
+            for section in type(self).model_fields
+            for key in getattr(self, section).model_fields_set
+        )
+
     def with_train(self, **settings: Any) -> "Config":
-        """A copy with other settings of ``train``, which are not validated."""
+        """A copy with other settings of ``train``, which count as given and are not validated."""
         return self.model_copy(update={"train": self.train.model_copy(update=settings)})
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from earmark.audio.isolation import DecoderPool, Job
 from earmark.audio.source import HARMFUL_NOTES
-from earmark.config import Config, TrainConfig, as_config
+from earmark.config import TrainConfig
 from earmark.data.content import Clip, ContentSet
-from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.manifest import Manifest
 from earmark.data.recording import Recording
 from earmark.errors import AudioError, FailedFile
-from earmark.features.band import find_band
 from earmark.features.digests import ContentDigests
 from earmark.features.extraction import extraction_job, extraction_pool
 from earmark.features.log_mel import Features, join_features
@@ -63,45 +62,6 @@ class Prepared:
             "store": str(self.store),
             "skipped": [one.to_dict() for one in self.skipped],
         }
-
-
-def prepare(
-    data: Path | str | Manifest,
-    config: Config | Path | str | None = None,
-    *,
-    store: Path | str | None = None,
-    num_workers: int | None = None,
-    verify: bool = False,
-    reporter: Reporter = SILENT,
-) -> Prepared:
-    """Computes the features of a data set, as far as they are not stored yet.
-
-    Args:
-        data: What `read_manifest` takes.
-        config: All settings, of which the front end's count; the defaults when not given.
-        store: Folder of the feature store; the shared one when not given.
-        num_workers: Processes; as many as there are processors when not given.
-        verify: As for `prepare_recordings`.
-        reporter: Shows a progress bar.
-
-    Raises:
-        DataError: The data set cannot be read.
-
-    Example:
-        >>> from tempfile import TemporaryDirectory
-        >>> from earmark.data.demo import demo_data
-        >>> with demo_data() as folder, TemporaryDirectory() as store:
-        ...     prepare(folder, store=store).num_computed
-        130
-    """
-    manifest = read_manifest(data)
-    features = as_config(config).features
-    opened = FeatureStore(store, features)
-    if band := find_band([one.path for one in manifest.recordings], features):
-        logger.info(f"note: {band}")
-    return prepare_recordings(
-        manifest.recordings, opened, num_workers=num_workers, verify=verify, reporter=reporter
-    )
 
 
 def prepare_recordings(
@@ -171,13 +131,10 @@ def prepare_once(
     recordings: Sequence[Recording], store: FeatureStore, runtime: "Runtime"
 ) -> Prepared:
     """Features of recordings: the first process computes them, the others wait and read."""
-    if not runtime.is_main:
-        runtime.wait()
-        store.refresh()
-    prepared = prepare_recordings(recordings, store, reporter=runtime.reporter)
-    if runtime.is_main:
-        runtime.wait()
-    return prepared
+    with runtime.main_first():
+        if not runtime.is_main:
+            store.refresh()
+        return prepare_recordings(recordings, store, reporter=runtime.reporter)
 
 
 def usable_clips(manifest: Manifest, prepared: Prepared, split: str | None = None) -> list[Clip]:

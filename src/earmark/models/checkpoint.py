@@ -16,7 +16,7 @@ from torch import Tensor
 
 from earmark.errors import CheckpointError, ConfigError
 from earmark.models.architectures.registry import AudioModel, InputShape, build_model, refuse_unused
-from earmark.models.architectures.summary import summarize
+from earmark.models.architectures.summary import count_parameters, summarize
 from earmark.models.pretrained import find_model
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import (
@@ -50,10 +50,17 @@ def require_network(spec: ModelSpec) -> None:
     """Checks that the settings make a network, without memory for its weights.
 
     Raises:
-        ConfigError: A setting does not fit it.
+        ConfigError: A setting does not fit it, or it has more parameters than the recipe allows.
     """
     with torch.device("meta"):
-        _require_small_layers(new_network(spec), spec)
+        network = new_network(spec)
+        _require_small_layers(network, spec)
+    num_parameters, limit = count_parameters(network), spec.config.recipe.parameters
+    if limit is not None and num_parameters > limit:
+        raise ConfigError(
+            f"recipe.parameters = {limit}: the network has {num_parameters:,}; use fewer channels "
+            "or bands, or raise it"
+        )
 
 
 def require_short_windows(spec: ModelSpec) -> None:

@@ -24,8 +24,9 @@ class RunFolder(WorkFolder):
 
         config.toml         all settings; its first line marks the folder as earmark's
         recordings.csv      every recording with its split, group and content
+        choices.json        which settings were given, and which were chosen, with reasons
+        fingerprint.json    what the rules chose them from, if they did
         naming.json         the patterns of file names that the data were read with, if any
-        fingerprint.json    of the data, which the settings were chosen by
         teachers.csv        digests of the teachers' weights, if there are teachers
         log.jsonl           a line an epoch
         best.safetensors    the model
@@ -59,8 +60,9 @@ class RunFolder(WorkFolder):
         return self.path / "last.safetensors"
 
     @property
-    def _fingerprint(self) -> Path:
-        return self.path / "fingerprint.json"
+    def holds_results(self) -> bool:
+        """Whether a training has begun here, which the same command continues."""
+        return self.last.exists() or (self.is_refit and self.held_out.last.exists())
 
     @property
     def held_out(self) -> "RunFolder":
@@ -71,14 +73,9 @@ class RunFolder(WorkFolder):
     def is_refit(self) -> bool:
         """Whether this is a run with ``train.refit``, so that `held_out` belongs to it."""
         try:
-            return self.is_ours and bool(self._stored_settings()["train"].get("refit"))
+            return self.is_ours and bool(self.read_settings()["train"].get("refit"))
         except (ValueError, LookupError):
             return False
-
-    @property
-    def _is_begun(self) -> bool:
-        """Whether an epoch of a training was saved here."""
-        return self.last.exists() or (self.is_refit and self.held_out.last.exists())
 
     @property
     def _naming(self) -> Path:
@@ -90,14 +87,18 @@ class RunFolder(WorkFolder):
             self.last,
             self.best,
             self.log,
-            self._fingerprint,
+            self.choices,
+            self.fingerprint,
             *(self.path / name for name in names),
         )
 
     @property
     def recorded_threads(self) -> int | None:
         """``train.num_threads`` of a run that can be resumed; None where it has none."""
-        return self._stored_settings()["train"].get("num_threads") if self._is_begun else None
+        return self.read_settings()["train"].get("num_threads") if self.holds_results else None
+
+    def _files(self) -> tuple[Path, ...]:
+        return (*super()._files(), *self._results())
 
     def refuse_misuse(self, config: Config, data: Path | None, *, overwrite: bool) -> None:
         """Checks, before any work, that the folder may be written to.
@@ -111,10 +112,9 @@ class RunFolder(WorkFolder):
             TrainingError: The folder lies in the data, or holds files that are not earmark's, a
                 teacher, or another run.
         """
-        files = (self.config_file, self.recordings, *self._results())
-        self._refuse_place(config, data, files)
-        if self._is_begun and not overwrite:
-            ours, stored = config.to_dict(), self._stored_settings()
+        self.refuse_place(config, data)
+        if self.holds_results and not overwrite:
+            ours, stored = config.to_dict(), self.read_settings()
             self._refuse_other_settings(_without_extendable(ours), _without_extendable(stored))
 
     def refuse_other_data(self, table: str, teachers: Sequence[str], *, overwrite: bool) -> None:
@@ -123,7 +123,7 @@ class RunFolder(WorkFolder):
         Raises:
             TrainingError: It was not.
         """
-        if self._is_begun and not overwrite:
+        if self.holds_results and not overwrite:
             self._refuse_other_work(table, teachers)
 
     def open(self, config: Config, table: str, *, overwrite: bool) -> None:
@@ -171,14 +171,6 @@ class RunFolder(WorkFolder):
         except (ValueError, KeyError, TypeError):
             raise TrainingError(f"{self._naming}: damaged; train again") from None
         return naming if place.resolve() == data.resolve() else {}
-
-    def write_fingerprint(self, document: Mapping[str, Any]) -> None:
-        """Writes ``fingerprint.json``.
-
-        Args:
-            document: What `DataFingerprint.to_dict` gives.
-        """
-        atomic_write(self._fingerprint, json.dumps(document, indent=2) + "\n")
 
     def write_log(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Writes ``log.jsonl``."""

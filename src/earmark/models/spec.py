@@ -19,6 +19,7 @@ from earmark.config import (
     override,
     rename_settings,
 )
+from earmark.config.renamed import BEFORE_RECIPES
 from earmark.errors import CheckpointError, ConfigError
 from earmark.features.windows import window_step
 from earmark.tasks.decision_rule import DecisionRule
@@ -26,9 +27,11 @@ from earmark.tasks.task import BINARY, TASKS, Task
 
 METADATA_KEY = "earmark"
 """Key of the specification in the metadata of a model file."""
-FORMAT = 4
+FORMAT = 5
 RENAMED_FORMAT = 4
 """The first with the settings' names of today; those of older files are translated."""
+RECIPE_FORMAT = 5
+"""The first with a recipe; older files are of `classic`."""
 OLDEST_FORMAT = 2
 """Without a temperature, which is then 1."""
 TESTED_DB = -40.0
@@ -208,6 +211,8 @@ def read_spec(metadata: Mapping[str, str], source: str) -> tuple[ModelSpec, dict
             raise CheckpointError(f"{source}: written by {age} version of earmark; {fix}")
         facts = _Metadata.model_validate(table)
         table = facts.config if version >= RENAMED_FORMAT else rename_settings(facts.config)
+        if version < RECIPE_FORMAT:
+            table = {**BEFORE_RECIPES, **table}
         config = config_from_dict(table, source=source)
         require_small_windows(config.features.n_mels, facts.window_frames)
     except ValidationError as error:

@@ -4,12 +4,13 @@ import csv
 import io
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from earmark.config import Config, rename_settings
+from earmark.config.renamed import BEFORE_RECIPES
 from earmark.errors import ConfigError, DataError, TrainingError
 from earmark.system.checksums import checksum
 from earmark.system.files import atomic_write, csv_lines, read_text
@@ -28,6 +29,8 @@ class WorkFolder:
     ::
 
         config.toml         all settings; its first line marks the folder as earmark's
+        choices.json        which settings were given, and which were chosen, with reasons
+        fingerprint.json    what the rules chose them from
         recordings.csv      the recordings that the work is done on
         teachers.csv        digests of the teachers' weights, if there are teachers
 
@@ -58,6 +61,16 @@ class WorkFolder:
         return self.path / "teachers.csv"
 
     @property
+    def choices(self) -> Path:
+        """The settings that were given, and those that rules chose, with their reasons."""
+        return self.path / "choices.json"
+
+    @property
+    def fingerprint(self) -> Path:
+        """The fingerprint of the data, which the rules chose settings by."""
+        return self.path / "fingerprint.json"
+
+    @property
     def is_ours(self) -> bool:
         """Whether earmark made the folder, for work of this kind."""
         try:
@@ -65,13 +78,21 @@ class WorkFolder:
         except (OSError, UnicodeDecodeError):
             return False
 
-    def _refuse_place(self, config: Config, data: Path | None, files: Iterable[Path]) -> None:
-        """Checks that no files of others would be lost or changed.
+    @property
+    def holds_results(self) -> bool:
+        """Whether work has begun here that the same command continues."""
+        raise NotImplementedError
+
+    def _files(self) -> tuple[Path, ...]:
+        """What the work writes first, and what it leaves."""
+        return (self.config_file, self.recordings)
+
+    def refuse_place(self, config: Config, data: Path | None) -> None:
+        """Checks, before anything is measured, that no files of others would be lost or changed.
 
         Args:
             config: Settings of the work that wants the folder.
             data: The data folder, if there is one.
-            files: What the work will write.
 
         Raises:
             TrainingError: The folder lies in the data, or holds foreign files or a teacher.
@@ -79,7 +100,7 @@ class WorkFolder:
         place = self.path.resolve()
         if data is not None and place.is_relative_to(data.resolve()):
             raise TrainingError(f"{self.path}: lies in the data folder; choose one outside of it")
-        if not self.is_ours and any(file.exists() for file in (self.teachers, *files)):
+        if not self.is_ours and any(file.exists() for file in (self.teachers, *self._files())):
             raise TrainingError(
                 f"{self.path}: holds files, but not those of a {self.kind}; choose another folder"
             )
@@ -125,9 +146,42 @@ class WorkFolder:
             raise DataError(f"{self.recordings}: damaged or edited; restore it, or train again")
         return rows
 
-    def _stored_settings(self) -> dict[str, Any]:
+    def read_settings(self) -> dict[str, Any]:
         """The tables of ``config.toml``, under the names of today."""
-        return rename_settings(tomllib.loads(self.config_file.read_text(encoding="utf-8")))
+        table = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
+        return {**BEFORE_RECIPES, **rename_settings(table)}
+
+    def read_choices(self) -> dict[str, Any] | None:
+        """What `write_choices` wrote; None in a folder of an earlier version.
+
+        Raises:
+            TrainingError: The file is damaged.
+        """
+        try:
+            document = json.loads(read_text(self.choices))
+            keys = ("setting", "value", "reason")
+            choices = [{key: one[key] for key in keys} for one in document["choices"]]
+            return {**document, "given": sorted(document["given"]), "choices": choices}
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            raise TrainingError(f"{self.choices}: damaged; {self.remedy}") from None
+
+    def write_choices(self, document: Mapping[str, Any]) -> None:
+        """Writes ``choices.json``.
+
+        Args:
+            document: What `Configured.to_dict` gives.
+        """
+        atomic_write(self.choices, json.dumps(document, indent=1) + "\n")
+
+    def write_fingerprint(self, document: Mapping[str, Any]) -> None:
+        """Writes ``fingerprint.json``.
+
+        Args:
+            document: What `DataFingerprint.to_dict` gives.
+        """
+        atomic_write(self.fingerprint, json.dumps(document, indent=2) + "\n")
 
     def _refuse_other_settings(self, ours: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
         """Checks that two tables of settings are equal.

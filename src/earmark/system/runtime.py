@@ -77,6 +77,18 @@ class Runtime:
             torch.distributed.all_reduce(values)
         return values
 
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """Context that the first process enters alone; the others follow when it has left.
+
+        They find in the store what it has put there.
+        """
+        if not self.is_main:
+            self.wait()
+        yield
+        if self.is_main:
+            self.wait()
+
     def wait(self) -> None:
         """Waits until every process has called this."""
         if self.world_size > 1:

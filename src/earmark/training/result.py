@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from earmark.errors import FailedFile
 from earmark.models.run_folder import RunFolder
+from earmark.training.recipes.draft import Choice
 
 if TYPE_CHECKING:
     from earmark.inference.classifier import Classifier
@@ -30,6 +31,8 @@ class TrainingResult:
         elapsed_seconds: Time spent in the epochs of all trainings, interrupted ones as well.
         skipped: Recordings that could not be used.
         held_out: The first training, whose validation was held out, where this is the refit.
+        recipe: Name of the recipe.
+        choices: What was chosen from the data, with reasons.
     """
 
     run: Path
@@ -42,6 +45,8 @@ class TrainingResult:
     elapsed_seconds: float
     skipped: tuple[FailedFile, ...] = ()
     held_out: "TrainingResult | None" = None
+    recipe: str = "classic"
+    choices: tuple[Choice, ...] = ()
 
     def evaluate(
         self,
@@ -91,10 +96,13 @@ class TrainingResult:
 
     def to_dict(self) -> dict[str, Any]:
         """What ``train --json`` prints."""
-        table = {key: value for key, value in asdict(self).items() if key != "data"}
+        left_out = ("data", "choices")
+        table = {key: value for key, value in asdict(self).items() if key not in left_out}
         skipped = [one.to_dict() for one in self.skipped]
         held_out = self.held_out.to_dict() if self.held_out else None
-        return {**table, "run": str(self.run), "skipped": skipped, "held_out": held_out}
+        recipe = {"name": self.recipe, "choices": [one.to_dict() for one in self.choices]}
+        documents = {"run": str(self.run), "skipped": skipped, "held_out": held_out}
+        return {**table, **documents, "recipe": recipe}
 
     def __repr__(self) -> str:
         return f"TrainingResult({str(self.run)!r}: {self.summary()})"

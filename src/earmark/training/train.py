@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from earmark.config import Config, as_config
+from earmark.config import Config, as_config, with_recipe
 from earmark.data.labels import choose_task, log_data
 from earmark.data.loaders import make_loaders
 from earmark.data.manifest import Manifest, read_manifest
@@ -23,6 +23,12 @@ from earmark.tasks.task import Task
 from earmark.training.distillation import held_out_teachers, load_teachers, require_teachers
 from earmark.training.epochs import run_epochs
 from earmark.training.optimizer import make_objective
+from earmark.training.recipes.configure import (
+    Configured,
+    configure_work,
+    log_choices,
+    write_choices,
+)
 from earmark.training.result import TrainingResult
 from earmark.training.rule import take_rule
 from earmark.training.state import Job, Watch, start_or_resume
@@ -101,16 +107,20 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
         watch: Called with the log line of each epoch once that is saved; an exception that it
             raises ends the training.
     """
-    run_folder, first = RunFolder(run), first_training(config)
-    parts = [(run_folder, config)]
-    if config.train.refit:
-        parts.append((run_folder.held_out, first))
-    for _, settings in parts:
-        require_teachers(settings.train.teachers)
-    manifest = with_splits(manifest, first.train)
-    task = choose_task(manifest, first.train)
+    run_folder, config = RunFolder(run), with_recipe(config)
+    require_teachers(config.train.teachers)
+    held_out = first_training(config).train
+    manifest = with_splits(manifest, held_out)
+    task = choose_task(manifest, held_out)
+    configured = configure_work(
+        manifest, config, run_folder, runtime=runtime, store=store, overwrite=overwrite
+    )
+    config = configured.config
     log_data(manifest, task, config.features)
+    log_choices(configured)
+    parts = _parts(run_folder, config)
     for folder, settings in parts:
+        require_teachers(settings.train.teachers)
         folder.refuse_misuse(settings, manifest.folder, overwrite=overwrite)
     # Settings that make no network fail before the features are computed.
     require_network(ModelSpec(config, manifest.labels, crop_frames(config), task))
@@ -121,10 +131,17 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
         _set_up(folder, settings, data, runtime, watch, overwrite=overwrite)
         for folder, settings in parts
     ]
-    _open(jobs, manifest, overwrite=overwrite)
-    if not config.train.refit:
-        return _train(jobs[0], data)
-    return _train_twice(jobs[0], jobs[1], data)
+    _open(jobs, manifest, configured, overwrite=overwrite)
+    result = _train_twice(*jobs, data) if config.train.refit else _train(jobs[0], data)
+    return replace(result, recipe=config.recipe.name, choices=configured.choices)
+
+
+def _parts(run: RunFolder, config: Config) -> list[tuple[RunFolder, Config]]:
+    """Folder and settings of the training, and of the first one where it is a refit."""
+    parts = [(run, config)]
+    if config.train.refit:
+        parts.append((run.held_out, first_training(config)))
+    return parts
 
 
 def first_training(config: Config) -> Config:
@@ -188,7 +205,9 @@ def _set_up(
     return Job(run, spec, table, loaders, objective, runtime, watch)
 
 
-def _open(jobs: Sequence[Job], manifest: Manifest, *, overwrite: bool) -> None:
+def _open(
+    jobs: Sequence[Job], manifest: Manifest, configured: Configured, *, overwrite: bool
+) -> None:
     """Writes what identifies the run folders, if they are free.
 
     Raises:
@@ -202,6 +221,7 @@ def _open(jobs: Sequence[Job], manifest: Manifest, *, overwrite: bool) -> None:
     if runtime.is_main:
         for job in jobs:
             job.run.open(job.spec.config, job.table, overwrite=overwrite)
+            write_choices(configured, job.run)
             job.run.write_naming(manifest.given, asdict(manifest.naming))
     runtime.wait()
 

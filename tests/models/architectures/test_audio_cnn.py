@@ -8,8 +8,9 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from earmark.config import ConvBlockConfig
+from earmark.config.model import conv_output_size
 from earmark.errors import ConfigError
-from earmark.models.architectures.audio_cnn import AudioCNN, ConvBlock, conv_output_size
+from earmark.models.architectures.audio_cnn import AudioCNN, ConvBlock
 from earmark.models.architectures.convolution import Conv2d
 from earmark.models.architectures.registry import (
     InputShape,
@@ -91,7 +92,7 @@ def test_every_parameter_of_a_block_reaches_its_layer():
     assert (block.pool.kernel_size, block.pool.stride) == ((2, 3), (1, 2))
     assert block.norm.num_features == 7
     assert block.dropout.p == 0.4
-    assert tuple(block(torch.rand(2, 4, 20, 30)).shape[2:]) == block.output_size((20, 30))
+    assert tuple(block(torch.rand(2, 4, 20, 30)).shape[2:]) == block.config.output_size((20, 30))
 
 
 @pytest.mark.parametrize("num_blocks", [1, 2, 3])

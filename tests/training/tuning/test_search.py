@@ -34,6 +34,7 @@ SPACE = (
     '"train.batch_size" = {low = 4, high = 8}, "model.blocks.*.channels" = [2, 4]'
 )
 SMALL = (
+    "recipe.name=classic",
     "train.crop_seconds=0.5",
     "train.epochs=2",
     "tune.trials=3",

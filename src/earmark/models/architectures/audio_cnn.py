@@ -13,26 +13,6 @@ from earmark.models.architectures.registry import AudioModel, InputShape, regist
 from earmark.system.shapes import Float
 
 
-def conv_output_size(
-    size: int, kernel_size: int, *, stride: int = 1, padding: int = 0, dilation: int = 1
-) -> int:
-    """Length of one axis after a convolution or a pooling layer.
-
-    ``floor((size + 2 padding - dilation (kernel_size - 1) - 1) / stride + 1)``
-
-    Source:
-        Dumoulin and Visin (2016), A guide to convolution arithmetic for deep learning,
-        arXiv:1603.07285, relationships 6 and 15.
-
-    Example:
-        >>> conv_output_size(40, 5, padding=2)
-        40
-        >>> conv_output_size(40, 2, stride=2)
-        20
-    """
-    return (size + 2 * padding - dilation * (kernel_size - 1) - 1) // stride + 1
-
-
 class ConvBlock(nn.Sequential):
     """Convolution, ReLU, batch normalisation, max pooling, dropout: in that order.
 
@@ -63,28 +43,6 @@ class ConvBlock(nn.Sequential):
         self.norm = nn.BatchNorm2d(config.channels)
         self.pool = nn.MaxPool2d(config.pool_size, config.pool_stride)
         self.dropout = nn.Dropout(config.dropout)
-
-    def output_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Bands and frames of the output for an input of ``size``; 0 when it does not fit."""
-        config = self.config
-        pool_stride = config.pool_stride or config.pool_size
-        convolved = (
-            conv_output_size(
-                size[axis],
-                config.kernel_size[axis],
-                stride=config.stride[axis],
-                padding=config.padding[axis],
-                dilation=config.dilation[axis],
-            )
-            for axis in (0, 1)
-        )
-        bands, frames = (
-            max(0, conv_output_size(length, config.pool_size[axis], stride=pool_stride[axis]))
-            if length > 0
-            else 0
-            for axis, length in enumerate(convolved)
-        )
-        return bands, frames
 
 
 class AudioCNN(AudioModel):
@@ -160,7 +118,7 @@ def _size_after(blocks: nn.Sequential, shape: InputShape) -> tuple[int, int]:
     size = (shape.n_mels, shape.num_frames)
     for number, block in enumerate(blocks):
         assert isinstance(block, ConvBlock)
-        size = block.output_size(size)
+        size = block.config.output_size(size)
         if 0 in size:
             raise ConfigError(
                 f"model.blocks.{number}: nothing is left of a window of {shape.n_mels} bands and "

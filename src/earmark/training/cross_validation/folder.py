@@ -21,6 +21,8 @@ class FoldFolder(WorkFolder):
     ::
 
         config.toml              all settings; its first line marks the folder as earmark's
+        choices.json             the settings that were given; all others may be chosen by fold
+        foldF.toml               all settings of a fold, and why rules chose some of them
         recordings.csv           every recording with its fold, group and content hash
         teachers.csv             the teachers of its folds and hashes of their weights, if any
         seedS/foldF.json         the result of a fold, written when it has been tested
@@ -85,6 +87,18 @@ class FoldFolder(WorkFolder):
     def _seeds(self) -> list[Path]:
         return [one for one in self.path.glob("seed*") if one.name[4:].isdigit()]
 
+    @property
+    def holds_results(self) -> bool:
+        """Whether a cross-validation has begun here, which the same command continues."""
+        return self.is_ours and bool(self._seeds())
+
+    def _files(self) -> tuple[Path, ...]:
+        return (*super()._files(), self.predictions, self.result, *self._seeds())
+
+    def settings(self, number: int) -> Path:
+        """The settings that a fold is trained with."""
+        return self.path / f"fold{number}.toml"
+
     def refuse_misuse(self, config: Config, data: Path | None, *, overwrite: bool) -> None:
         """Checks, before any work, that the folder may be written to.
 
@@ -97,10 +111,9 @@ class FoldFolder(WorkFolder):
             TrainingError: It lies in the data folder, or holds files of others, a teacher or
                 another cross-validation.
         """
-        files = (self.config_file, self.recordings, self.predictions, self.result, *self._seeds())
-        self._refuse_place(config, data, files)
-        if self.is_ours and self._seeds() and not overwrite:
-            self._refuse_other_settings(config.to_dict(), self._stored_settings())
+        self.refuse_place(config, data)
+        if self.holds_results and not overwrite:
+            self._refuse_other_settings(config.to_dict(), self.read_settings())
 
     def open(self, config: Config, table: str, teachers: Sequence[str], *, overwrite: bool) -> None:
         """Writes the files that identify the cross-validation.
@@ -117,6 +130,8 @@ class FoldFolder(WorkFolder):
         if overwrite and self.is_ours:
             for seed in self._seeds():
                 shutil.rmtree(seed)
+            for file in self.path.glob("fold*.toml"):
+                file.unlink()
             self.predictions.unlink(missing_ok=True)
             self.result.unlink(missing_ok=True)
         if self._seeds():

@@ -3,7 +3,7 @@
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from earmark.data.preparation import Prepared, prepare_recordings, usable_clips
 from earmark.errors import ConfigError, DataError, TrainingError
 from earmark.evaluation.evaluate import require_excerpts
 from earmark.evaluation.seen_sound import report_shared_sound
-from earmark.features.store import ClipKey, FeatureStore
+from earmark.features.store import ClipKey, FeatureStore, default_root
 from earmark.features.windows import crop_frames
 from earmark.models.checkpoint import require_network
 from earmark.models.spec import ModelSpec
@@ -29,7 +29,14 @@ from earmark.tasks.task import Task
 from earmark.training.cross_validation.folder import FoldFolder, teachers_of_fold
 from earmark.training.cross_validation.jobs import FoldJob, run_jobs
 from earmark.training.cross_validation.result import CrossValidation, FoldFailure, FoldResult
+from earmark.training.cross_validation.settings import (
+    base_settings,
+    configure_folds,
+    log_folds,
+    write_folds,
+)
 from earmark.training.distillation import require_teachers
+from earmark.training.recipes.configure import Configured
 
 logger = logging.getLogger(__name__)
 
@@ -94,18 +101,28 @@ def cross_validate(
     plan, config = _as_plan(plan), as_config(config)
     with running(device) as runtime, _folder(plan) as folder:
         _refuse_misuse(plan, runtime)
+        base = base_settings(config, folder, overwrite=plan.overwrite)
+        config = base.config
         manifest, task = _divide(read_manifest(data), config, plan)
         teachers = _all_teachers(manifest, config)
         folder.refuse_misuse(config, manifest.folder, overwrite=plan.overwrite)
-        features = FeatureStore(store, config.features)
-        prepared = prepare_recordings(manifest.recordings, features, reporter=runtime.reporter)
-        manifest = _usable(manifest, task, prepared)
-        report_shared_sound(manifest, prepared.keys, features.root, runtime.reporter)
-        table = manifest.to_csv(prepared.keys, folder.path)
-        folder.open(config, table, teachers, overwrite=plan.overwrite)
+        root = default_root() if store is None else Path(store)
         # The task of all recordings, whatever labels a fold holds.
         config = config.with_train(task=task.name)
-        jobs = _jobs(manifest, config, plan, folder, runtime, features.root)
+        settings = configure_folds(
+            manifest, config, folder, runtime=runtime, store=root, overwrite=plan.overwrite
+        )
+        _require_networks(manifest, task, settings.values())
+        log_data(manifest, task, next(iter(settings.values())).config.features)
+        log_folds(settings)
+        prepared = _prepare(manifest, settings.values(), root, runtime)
+        manifest = _usable(manifest, task, prepared)
+        report_shared_sound(manifest, prepared.keys, root, runtime.reporter)
+        table = manifest.to_csv(prepared.keys, folder.path)
+        folder.open(base.config, table, teachers, overwrite=plan.overwrite)
+        write_folds(folder, base, settings)
+        configs = {fold: one.config for fold, one in settings.items()}
+        jobs = _jobs(manifest, configs, plan, folder, runtime, root)
         results, failures = _run_all(jobs, plan, runtime)
         found = CrossValidation(
             task=task,
@@ -145,11 +162,31 @@ def _divide(manifest: Manifest, config: Config, plan: Plan) -> tuple[Manifest, T
     manifest = with_folds(manifest, plan.num_folds, config.train.split_seed)
     task = name_task(manifest, config.train)
     check_folds(manifest, task)
-    spec = ModelSpec(config, manifest.labels, crop_frames(config), task)
-    require_network(spec)
-    require_excerpts(spec)
-    log_data(manifest, task, config.features)
     return manifest, task
+
+
+def _require_networks(manifest: Manifest, task: Task, settings: Iterable[Configured]) -> None:
+    """Settings that make no network, or test no excerpts, fail before features are computed."""
+    for config in {one.config.to_toml(): one.config for one in settings}.values():
+        spec = ModelSpec(config, manifest.labels, crop_frames(config), task)
+        require_network(spec)
+        require_excerpts(spec)
+
+
+def _prepare(
+    manifest: Manifest, settings: Iterable[Configured], root: Path, runtime: Runtime
+) -> Prepared:
+    """The features of all recordings, for the front end of every fold."""
+    front_ends = dict.fromkeys(one.config.features for one in settings)
+    each = [
+        prepare_recordings(
+            manifest.recordings, FeatureStore(root, features), reporter=runtime.reporter
+        )
+        for features in front_ends
+    ]
+    skipped = {str(failed.path): failed for one in each for failed in one.skipped}
+    keys = {name: key for name, key in each[0].keys.items() if name not in skipped}
+    return Prepared(keys, tuple(skipped.values()), sum(one.num_computed for one in each), root)
 
 
 def _all_teachers(manifest: Manifest, config: Config) -> list[str]:
@@ -202,29 +239,30 @@ def _refuse_same_sound(manifest: Manifest, keys: Mapping[str, ClipKey]) -> None:
 
 def _jobs(
     manifest: Manifest,
-    config: Config,
+    configs: Mapping[str, Config],
     plan: Plan,
     folder: FoldFolder,
     runtime: Runtime,
     store: Path,
 ) -> list[FoldJob]:
     """Every fold of the first seed, then those of the next."""
-    parts = {fold: hold_out(manifest, fold) for fold in fold_names(manifest)}
+    parts = {fold: hold_out(manifest, fold) for fold in configs}
+    train = next(iter(configs.values())).train
     return [
         FoldJob(
             seed=seed,
             fold=fold,
             number=number,
             manifest=part,
-            config=config.with_train(
-                seed=seed, teachers=teachers_of_fold(config.train.teachers, number)
+            config=configs[fold].with_train(
+                seed=seed, teachers=teachers_of_fold(train.teachers, number)
             ),
             folder=folder,
             keep_models=plan.keep_models,
             device=str(runtime.device),
             store=store,
         )
-        for seed in range(config.train.seed, config.train.seed + plan.num_seeds)
+        for seed in range(train.seed, train.seed + plan.num_seeds)
         for number, (fold, part) in enumerate(parts.items(), start=1)
     ]
 

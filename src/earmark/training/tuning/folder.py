@@ -18,6 +18,8 @@ class StudyFolder(WorkFolder):
     ::
 
         config.toml         all settings and the search space; its first line marks it as earmark's
+        choices.json        which settings were given, and which were chosen, with reasons
+        fingerprint.json    what the rules chose them from, if they did
         recordings.csv      every recording of training and validation, with its content hash
         teachers.csv        the teachers of its trials and hashes of their weights, if any
         journal.log         Optuna's journal of the trials
@@ -64,6 +66,14 @@ class StudyFolder(WorkFolder):
         """The run folder of a trial."""
         return self.trials / f"{number:04d}"
 
+    @property
+    def holds_results(self) -> bool:
+        """Whether a study has begun here, which the same command continues."""
+        return self.is_ours
+
+    def _files(self) -> tuple[Path, ...]:
+        return (*super()._files(), self.journal, self.table, self.best)
+
     def refuse_misuse(self, config: Config, data: Path | None) -> None:
         """Checks, before any work, that the folder may be written to.
 
@@ -75,10 +85,9 @@ class StudyFolder(WorkFolder):
             TrainingError: It lies in the data folder, or holds files of others, a teacher or
                 another study.
         """
-        files = (self.config_file, self.recordings, self.journal, self.table, self.best)
-        self._refuse_place(config, data, files)
+        self.refuse_place(config, data)
         if self.is_ours:
-            ours, stored = config.to_dict(), self._stored_settings()
+            ours, stored = config.to_dict(), self.read_settings()
             self._refuse_other_settings(_identity(ours), _identity(stored))
 
     def refuse_other_data(self, table: str, teachers: Sequence[str]) -> None:

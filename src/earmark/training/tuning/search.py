@@ -13,7 +13,8 @@ import torch
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial
 
-from earmark.config import Config, as_config
+from earmark.config import Config, as_config, with_recipe
+from earmark.config.loading import mark_given
 from earmark.data.labels import choose_task, log_data
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare_once
@@ -30,6 +31,12 @@ from earmark.system.parallel import default_num_workers
 from earmark.system.progress import SILENT, Task
 from earmark.system.runtime import Runtime, running
 from earmark.training.distillation import require_teachers
+from earmark.training.recipes.configure import (
+    Configured,
+    configure_work,
+    log_choices,
+    write_choices,
+)
 from earmark.training.train import first_training
 from earmark.training.tuning.folder import StudyFolder
 from earmark.training.tuning.plots import ParallelAxis, draw_history, draw_importance, draw_parallel
@@ -123,10 +130,13 @@ def _set_up(
             "train.hold_out_validation = false: tune compares validation scores; leave it out"
         )
     require_teachers(config.train.teachers)
+    config = with_recipe(config)
     # No trial is refitted: they are compared by their validation scores.
-    trained = first_training(config).train
-    manifest = with_splits(manifest, trained)
-    task = choose_task(manifest, trained)
+    held_out = first_training(config).train
+    manifest = with_splits(manifest, held_out)
+    task = choose_task(manifest, held_out)
+    configured = _configure(manifest, config, folder, runtime, store)
+    config = configured.config
     space = SearchSpace(config)
     searched = config.tune.model_copy(update={"space": space.dimensions})
     config = config.model_copy(update={"tune": searched})
@@ -139,6 +149,7 @@ def _set_up(
     recordings = (*manifest.split("train"), *manifest.split("validation"))
     seen = replace(manifest, recordings=recordings)
     log_data(seen, task, config.features)
+    log_choices(configured)
     # Logged once, not in every trial.
     seen = replace(seen, notes=())
     keys: dict[str, ClipKey] = {}
@@ -148,8 +159,21 @@ def _set_up(
     table = seen.to_csv(keys, folder.path)
     folder.refuse_other_data(table, config.train.teachers)
     folder.open(config, table)
+    write_choices(configured, folder)
     logger.info(f"searched: {', '.join(space.dimensions)}")
     return Job(folder, seen, config, task.name, store)
+
+
+def _configure(
+    manifest: Manifest,
+    config: Config,
+    folder: StudyFolder,
+    runtime: Runtime,
+    store: Path | str | None,
+) -> Configured:
+    """The settings that the search starts from; those that it varies count as given."""
+    config = mark_given(config, config.given | SearchSpace(config).settings)
+    return configure_work(manifest, config, folder, runtime=runtime, store=store)
 
 
 def _start_workers(job: Job, num_workers: int, runtime: Runtime, show: Callable[[], None]) -> None:

@@ -105,6 +105,17 @@ class SearchSpace:
                     place(table, inner, single, where)
         return config_from_dict(table, source=where)
 
+    @property
+    def settings(self) -> set[str]:
+        """The settings that are searched, each ``section.key``."""
+        named = (
+            inner
+            for path, one in self.dimensions.items()
+            for choice in one.choices or [0]
+            for inner, _ in _singles(path, choice)
+        )
+        return {".".join(one.split(".")[:2]) for one in named}
+
     def value(self, path: str, drawn: Any) -> Any:
         """What a drawn value stands for: the choice of that label, or the number itself."""
         choices = self.dimensions[path].choices
@@ -133,7 +144,8 @@ class SearchSpace:
 
 
 def _default_space(config: Config) -> dict[str, SearchConfig]:
-    has_blocks = config.model.name == "audio_cnn"
+    # Some of the blocks are larger than a limit of parameters may allow.
+    has_blocks = config.model.name == "audio_cnn" and config.recipe.parameters is None
     space = {**_DEFAULT, **(_DEFAULT_BLOCKS if has_blocks else {})}
     if config.train.teachers:
         # Teachers take windows of one length.
@@ -144,7 +156,7 @@ def _default_space(config: Config) -> dict[str, SearchConfig]:
 
 def _refuse_fixed(path: str, where: SearchConfig) -> None:
     section = path.partition(".")[0]
-    if section in ("tune", "evaluate"):
+    if section in ("tune", "evaluate", "recipe"):
         raise ConfigError(f"tune.space: {path} has no effect on training; leave it out")
     if path == "train.refit":
         raise ConfigError(f"tune.space: {path} has no effect on trials; leave it out")

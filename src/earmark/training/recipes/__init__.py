@@ -1,0 +1,1 @@
+"""Settings that nobody gave, chosen from the data: rules, with a reason for each choice."""

@@ -1,0 +1,76 @@
+"""Features of a data set, with the front end that a training on it will have."""
+
+import logging
+from pathlib import Path
+
+from earmark.config import Config, as_config, with_recipe
+from earmark.config.layers import complete
+from earmark.data.manifest import Manifest, read_manifest
+from earmark.data.preparation import Prepared, prepare_recordings
+from earmark.data.splits import with_splits
+from earmark.errors import DataError
+from earmark.features.band import find_band
+from earmark.features.store import FeatureStore
+from earmark.system.progress import SILENT, Reporter
+from earmark.training.recipes.configure import configure, describe
+
+logger = logging.getLogger(__name__)
+
+
+def prepare(
+    data: Path | str | Manifest,
+    config: Config | Path | str | None = None,
+    *,
+    store: Path | str | None = None,
+    num_workers: int | None = None,
+    verify: bool = False,
+    reporter: Reporter = SILENT,
+) -> Prepared:
+    """Computes the features of a data set, as far as they are not stored yet.
+
+    Settings of the front end that are not given are those that `train` would choose for the data.
+
+    Args:
+        data: What `read_manifest` takes.
+        config: All settings, or a TOML file of them; the defaults when not given.
+        store: Folder of the feature store; the shared one when not given.
+        num_workers: Processes; as many as there are processors when not given.
+        verify: As for `prepare_recordings`.
+        reporter: Shows a progress bar.
+
+    Raises:
+        DataError: The data set cannot be read.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from earmark.data.demo import demo_data
+        >>> with demo_data() as folder, TemporaryDirectory() as store:
+        ...     prepare(folder, store=store).num_computed
+        130
+    """
+    manifest = read_manifest(data)
+    features = _choose(manifest, as_config(config), store, reporter).features
+    opened = FeatureStore(store, features)
+    if band := find_band([one.path for one in manifest.recordings], features):
+        logger.info(f"note: {band}")
+    return prepare_recordings(
+        manifest.recordings, opened, num_workers=num_workers, verify=verify, reporter=reporter
+    )
+
+
+def _choose(
+    manifest: Manifest, config: Config, store: Path | str | None, reporter: Reporter
+) -> Config:
+    """The settings of a training; those of the recipe alone for data that cannot be trained on."""
+    recipe = with_recipe(config)
+    try:
+        configured = configure(
+            with_splits(manifest, recipe.train), config, store=store, reporter=reporter
+        )
+    except DataError as error:
+        logger.info(f"note: nothing is chosen from these data: {error}")
+        return complete(recipe)
+    chosen = [one for one in configured.choices if one.setting.startswith("features.")]
+    for line in describe(chosen):
+        logger.info(f"recipe {recipe.recipe.name}: {line}")
+    return configured.config

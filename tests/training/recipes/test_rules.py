@@ -1,0 +1,49 @@
+"""What the rules choose, whatever is given."""
+
+import pytest
+
+from earmark.config import load_config, with_recipe
+from earmark.data.fingerprint import Quantiles
+from earmark.training.recipes.draft import Draft
+from earmark.training.recipes.rules import choose
+
+FIXED = ("train.seed", "train.split_seed", "train.task", "train.hold_out_validation")
+
+
+def choices(fingerprint, *given_settings):
+    config = with_recipe(load_config(settings=given_settings))
+    draft = Draft(config, config.given)
+    choose(fingerprint, draft)
+    return config, {one.setting: one.value for one in draft.choices}
+
+
+def test_no_rule_decides_which_recordings_are_for_what(make_fingerprint):
+    _, chosen = choices(make_fingerprint())
+    assert chosen
+    assert not {one for one in chosen if one in FIXED or one.endswith("_fraction")} - {
+        "train.warmup_fraction"
+    }
+
+
+def test_every_choice_has_a_reason(make_fingerprint):
+    draft = Draft(load_config(), ())
+    choose(make_fingerprint(), draft)
+    assert all(one.reason for one in draft.choices)
+
+
+@pytest.mark.parametrize(
+    ("rates", "bandwidth", "expected"),
+    [
+        ({44_100: 80}, 20_000, 44_100),
+        ({44_100: 80}, 3_000, 8_000),
+        ({8_000: 70, 44_100: 10}, 20_000, 8_000),
+        ({8_000: 2, 22_050: 78}, 10_000, 22_050),
+        ({4_000: 80}, 1_900, 4_000),
+        ({16_000: 80}, 0, 16_000),
+    ],
+)
+def test_the_sample_rate_is_what_the_recordings_have_and_their_sound_needs(
+    make_fingerprint, rates, bandwidth, expected
+):
+    data = make_fingerprint(sample_rates=rates, reach_hz=Quantiles(0.0, 0.0, float(bandwidth)))
+    assert choices(data)[1]["features.sample_rate"] == expected
