@@ -20,6 +20,34 @@ def test_a_source_has_the_properties_of_its_file(tmp_path):
         assert source.notes == []
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        *((f"a.{suffix}", None) for suffix in ("wav", "flac", "ogg", "mp3")),
+        *(("a.m4a", "aac"), ("a.webm", "libopus"), ("a.aac", "aac")),
+    ],
+)
+def test_the_length_is_known_without_decoding(tmp_path, encode_track, noise, name, codec):
+    samples = np.tile(noise(), (6, 1))
+    if codec is None:
+        soundfile.write(tmp_path / name, samples, 48_000)
+    else:
+        encode_track(tmp_path / name, samples, codec)
+    with open_source(tmp_path / name) as source:
+        assert source.seconds == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_length_that_no_header_declares_is_not_guessed(tmp_path, noise):
+    soundfile.write(tmp_path / "a.flac", noise(), 16_000)
+    content = bytearray((tmp_path / "a.flac").read_bytes())
+    # The number of samples is in the last 36 bits before the MD5 sum of the first block.
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    (tmp_path / "a.flac").write_bytes(content)
+    with open_source(tmp_path / "a.flac") as source:
+        assert source.seconds is None
+
+
 def test_an_extension_that_does_not_fit_the_content_is_reported(tmp_path):
     with open_source(write(tmp_path / "a.wav", format="FLAC")) as source:
         assert source.codec == "FLAC PCM_16"

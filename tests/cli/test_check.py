@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+from earmark.data.fingerprint import DataFingerprint
+
 
 @pytest.fixture
 def few_sounds(tmp_path, write_clip):
@@ -19,6 +21,16 @@ def test_sound_data_have_no_findings_and_are_not_written_to(earmark, sound_folde
     document = json.loads(result.stdout)
     assert (document["num_errors"], document["num_warnings"]) == (0, 0)
     assert sorted(sound_folder.rglob("*")) == before
+
+
+def test_the_fingerprint_of_training_and_validation_data_is_shown(earmark, sound_folder, tmp_path):
+    page = tmp_path / "page.html"
+    document = json.loads(earmark("check", sound_folder, "--json", "-o", page).stdout)
+    found = DataFingerprint.from_dict(document["fingerprint"])
+    assert (found.task, found.num_clips, found.sample_rates) == ("binary", 18, {16_000: 18})
+    assert "Fingerprint" in page.read_text()
+    shown = earmark("check", sound_folder).stdout
+    assert all(line in shown for line in found.summary())
 
 
 def test_the_exit_status_is_one_for_errors_and_for_warnings_if_strict(

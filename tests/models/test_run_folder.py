@@ -168,6 +168,16 @@ def test_a_run_knows_how_the_names_of_its_own_data_were_read(tmp_path, monkeypat
     assert moved.read_naming(tmp_path / "moved" / "data") == naming
 
 
+def test_the_fingerprint_of_the_data_is_one_of_the_results(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    run.write_fingerprint({"num_clips": 2})
+    written = run.path / "fingerprint.json"
+    assert json.loads(written.read_text()) == {"num_clips": 2}
+    run.open(Config(), "path,label\n", overwrite=True)
+    assert not written.exists()
+
+
 def test_a_new_run_without_patterns_forgets_those_of_another(tmp_path):
     run = RunFolder(tmp_path / "run")
     run.write_naming(tmp_path, {"label_from": "{label}_*", "group_from": None})

@@ -1,8 +1,11 @@
 """The page of an audit."""
 
+from dataclasses import replace
+
 import pytest
 
 from earmark.audit.findings import Audit, Finding
+from earmark.data.fingerprint import DataFingerprint, LabelStats, Quantiles
 from earmark.report.audit import render_audit, write_audit
 
 ROW = {"label": "<x>", "split": None, "num_clips": 1, "num_groups": 1, "duration_seconds": 2.345}
@@ -33,6 +36,22 @@ def test_labels_are_in_a_table(audit, parse):
     html = render_audit(audit, "sounds")
     assert "<td>&lt;x&gt;</td>" in html
     assert "2.3" in parse(html).text
+
+
+def test_the_fingerprint_is_a_section(audit, parse):
+    some = Quantiles(1.0, 1234.0, 3000.0)
+    labels = {"x": LabelStats(2, 1, 4.0)}
+    signals = dict.fromkeys(
+        ("bandwidth_hz", "reach_hz", "active_fraction", "event_seconds", "level_db"), some
+    )
+    found = DataFingerprint(
+        "binary", labels, 3, 2, 9.0, {16_000: 3}, duration_seconds=some, num_measured=3, **signals
+    )
+    page = parse(render_audit(replace(audit, fingerprint=found), "sounds"))
+    assert page.anchors == page.links == ["findings", "notes", "labels", "fingerprint"]
+    assert page.open == []
+    assert "1,234" in page.text
+    assert "16,000" in page.text
 
 
 def test_data_without_findings_have_a_page(parse):

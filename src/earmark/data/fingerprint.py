@@ -1,6 +1,7 @@
 """The fingerprint of a data set: what a training needs to know of it to configure itself."""
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -97,7 +98,8 @@ class DataFingerprint:
         num_measured: Clips whose signal was measured, a sample with about as many of each label;
             the values below are of these.
         bandwidth_hz: Frequency below which 99% of the power lies.
-        reach_hz: Highest frequency with any sound, as after a low-pass filter; see `SignalStats`.
+        reach_hz: Highest frequency with any sound, such as that of a low-pass filter; see
+            `SignalStats`.
         active_fraction: Fraction of a clip that is sound rather than pauses.
         event_seconds: Median length of sounds between pauses.
         level_db: Mean square, in dB of full scale.
@@ -218,10 +220,10 @@ def fingerprint_data(
     seconds = _durations(clips, stats)
     return DataFingerprint(
         task.name,
-        {label: _label_stats(clips, seconds, label) for label in manifest.labels},
+        _label_stats(clips, seconds, manifest.labels),
         len(clips),
         len({one.recording.group for one in clips}),
-        float(sum(seconds.values())),
+        math.fsum(seconds.values()),
         dict(sorted(Counter(one.sample_rate for one in clips).items())),
         Quantiles.of(seconds.values()),
         len(stats),
@@ -253,16 +255,18 @@ def _length(excerpt: Excerpt, seconds: float | None) -> float | None:
 
 
 def _sample(clips: Sequence[_Clip]) -> Iterator[_Clip]:
-    """As many of each label in turn, in the order of their ranks; each content once."""
+    """One of each label in turn, by their ranks, up to the limits; each content once."""
     counts = Counter(label for one in clips for label in one.recording.labels)
-    strata: dict[str, list[_Clip]] = defaultdict(list)
-    contents = {one.rank: one for one in reversed(clips)}
-    for one in sorted(contents.values(), key=lambda one: one.rank):
+    contents: dict[bytes, _Clip] = {}
+    for one in sorted(clips, key=lambda one: (one.rank, one.recording.labels, one.recording.name)):
+        contents.setdefault(one.rank, one)
+    by_label: dict[str, list[_Clip]] = defaultdict(list)
+    for one in contents.values():
         rarest = min(one.recording.labels, key=lambda label: (counts[label], label), default="")
-        strata[rarest].append(one)
+        by_label[rarest].append(one)
+    # No two ranks are equal, so what comes after them is never compared.
     turns = sorted(
-        ((turn, one.rank, one) for found in strata.values() for turn, one in enumerate(found)),
-        key=lambda item: item[:2],
+        (turn, one.rank, one) for ones in by_label.values() for turn, one in enumerate(ones)
     )
     seconds = 0.0
     for _, _, one in turns[:MAX_MEASURED]:
@@ -290,14 +294,25 @@ def _durations(clips: Sequence[_Clip], stats: Mapping[str, SignalStats]) -> dict
             known[name] = clip.seconds
         elif name in stats:
             known[name] = stats[name].duration_seconds
-    mean = sum(known.values()) / max(len(known), 1)
+    mean = math.fsum(known.values()) / max(len(known), 1)
     return {clip.recording.name: known.get(clip.recording.name, mean) for clip in clips}
 
 
-def _label_stats(clips: Sequence[_Clip], seconds: Mapping[str, float], label: str) -> LabelStats:
-    found = [one.recording for one in clips if label in one.recording.labels]
-    groups = {one.group for one in found}
-    return LabelStats(len(found), len(groups), float(sum(seconds[one.name] for one in found)))
+def _label_stats(
+    clips: Sequence[_Clip], seconds: Mapping[str, float], labels: Sequence[str]
+) -> dict[str, LabelStats]:
+    found: dict[str, list[Recording]] = {label: [] for label in labels}
+    for clip in clips:
+        for label in clip.recording.labels:
+            found[label].append(clip.recording)
+    return {
+        label: LabelStats(
+            len(ones),
+            len({one.group for one in ones}),
+            math.fsum(seconds[one.name] for one in ones),
+        )
+        for label, ones in found.items()
+    }
 
 
 def _signal_quantiles(stats: Iterable[SignalStats]) -> dict[str, Quantiles]:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import soundfile
+import soxr
+from scipy.signal import firwin, lfilter, welch
 
 from earmark.data.signals.signal import SPECTRUM_SAMPLES, analyze_signal
 
@@ -73,3 +75,36 @@ def test_silence_around_a_sound_is_measured(tmp_path, recording, noise):
     stats = analyze_signal(recording(tmp_path / "a.wav")).stats
     assert stats.leading_seconds == pytest.approx(0.5, abs=0.001)
     assert stats.trailing_seconds == pytest.approx(0.25, abs=0.001)
+
+
+def test_the_band_is_that_of_another_computation(tmp_path, rng, recording):
+    """Noise of a sloping spectrum below a low-pass filter of 5 kHz, beside an offset."""
+    steep = firwin(801, 5000, fs=44_100, window=("kaiser", 8.0))
+    noise = lfilter([1.0], [1.0, -0.9], rng.standard_normal(3 * 44_100))
+    samples = 0.02 * lfilter(steep, [1.0], noise) + 0.01
+    soundfile.write(tmp_path / "a.wav", samples, 44_100, subtype="FLOAT")
+    stats = analyze_signal(recording(tmp_path / "a.wav")).stats
+    frequencies, power = welch(samples - samples.mean(), 44_100, nperseg=4096)
+    cumulative = np.cumsum(power) / power.sum()
+    expected = frequencies[np.searchsorted(cumulative, [0.5, 0.99])]
+    found = (stats.median_hz, stats.bandwidth_hz)
+    assert found == pytest.approx(expected, abs=150)
+    assert stats.reach_hz == pytest.approx(frequencies[power > 1e-6 * power.max()][-1], abs=100)
+    assert stats.reach_hz == pytest.approx(5000, abs=150)
+
+
+def test_resampling_to_a_higher_rate_adds_no_reach(tmp_path, rng, recording):
+    samples = 0.1 * rng.standard_normal(16_000)
+    reach = []
+    for rate in (8000, 32_000):
+        sound = soxr.resample(samples, 8000, rate)
+        soundfile.write(tmp_path / "a.wav", sound, rate, subtype="PCM_16")
+        reach.append(analyze_signal(recording(tmp_path / "a.wav")).stats.reach_hz)
+    assert reach[0] == 4000
+    assert reach[1] == pytest.approx(4000, abs=100)
+
+
+def test_a_silent_recording_has_no_activity(tmp_path, recording):
+    soundfile.write(tmp_path / "a.wav", np.full(16_000, 0.0005), 16_000)
+    stats = analyze_signal(recording(tmp_path / "a.wav")).stats
+    assert (stats.active_fraction, stats.event_seconds) == (0.0, 0.0)

@@ -48,8 +48,8 @@ class SignalStats:
         noise_floor_db: The 10th percentile of the levels of short frames, in dB of full scale.
         bandwidth_hz: Frequency below which 99% of the power lies; None for fewer than
             `SPECTRUM_SAMPLES` samples, too few for a spectrum.
-        reach_hz: Highest frequency whose power is at most `REACH_DB` below that of the strongest one,
-            as after a low-pass filter; as ``bandwidth_hz``.
+        reach_hz: Highest frequency whose power is at most `REACH_DB` below that of the strongest
+            one, such as that of a low-pass filter; as ``bandwidth_hz``.
         median_hz: Frequency below which half of the power lies, without an offset; as
             ``bandwidth_hz``.
         leading_seconds: Silence before the first sample above -60 dB of full scale.
