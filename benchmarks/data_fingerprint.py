@@ -2,10 +2,11 @@
 
 ``python benchmarks/data_fingerprint.py DATA...``
 
-Each data set is read with an empty store, with the store of that, and with the store of a check, as
-a training would after it. How much processor time a second of sound takes is measured in this
-process, since it depends less on what else the machine does. The second table measures some clips of each label with other values of
-`ACTIVE_DB`: which fraction of a clip is sound, and how long its events are.
+Each data set is read with an empty store, with the store of that, and with one that holds the
+measurements of all recordings but no headers. How much processor time a second of sound takes is
+measured in this process, since it depends less on what else the machine does. The second table
+measures some clips of each label with other values of `ACTIVE_DB`: which fraction of a clip is
+sound, and how long its events are.
 """
 
 import argparse
@@ -60,7 +61,7 @@ def _costs(manifest: Manifest) -> DataFingerprint:
 
         found = [_timed("empty", lambda: read(cold)), _timed("of the first", lambda: read(cold))]
         measure_recordings(manifest, Path(checked), SILENT)
-        found.append(_timed("of a check", lambda: read(checked)))
+        found.append(_timed("of measurements", lambda: read(checked)))
     if found.count(found[0]) < len(found):
         raise SystemExit("the fingerprints differ")
     return found[0]
