@@ -229,7 +229,7 @@ class Classifier:
         try:
             return self._predict_file(path, parts, segments=segments, watch=watch)
         except AudioError as error:
-            return FailedFile(path, str(error))
+            return FailedFile(path, str(error), error.fault)
 
     def _predict_file(
         self,
