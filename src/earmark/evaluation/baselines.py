@@ -49,6 +49,18 @@ class PredictionTable:
     path: Path
     rows: Mapping[str, StoredPrediction]
 
+    def without(self, label: str) -> "PredictionTable":
+        """The same predictions, with no label in place of one.
+
+        Args:
+            label: That of the background, which is right where none is predicted.
+        """
+        rows = {
+            name: StoredPrediction(one.labels - {label}, one.predicted - {label})
+            for name, one in self.rows.items()
+        }
+        return replace(self, rows=rows)
+
 
 @dataclass(frozen=True)
 class BaselineComparison:

@@ -109,9 +109,10 @@ class Evaluation:
             DataError: They are not of these clips.
         """
         labels = {
-            clip.name: frozenset(self.labels[index] for index in clip.targets)
-            for clip in self.predictions.clips
+            clip.name: frozenset(self._answers(clip.targets)) for clip in self.predictions.clips
         }
+        if self.background_label is not None:
+            table = table.without(self.background_label)
         baseline = compare_stored(table, labels, self.correct, self.bootstrap)
         return replace(self, baseline=baseline)
 
@@ -133,6 +134,16 @@ class Evaluation:
         return replace(
             self, uncalibrated=some, levels_db=levels_db, excerpts=None, provenance=provenance
         )
+
+    @property
+    def background_label(self) -> str | None:
+        """The label that is never predicted; None if there is none."""
+        background = self.rule.background
+        return None if background is None else self.labels[background]
+
+    def _answers(self, indices: Sequence[int]) -> tuple[str, ...]:
+        """The labels with these indices, without that of the background."""
+        return tuple(self.labels[index] for index in indices if index != self.rule.background)
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -162,6 +173,11 @@ class Evaluation:
         return tuple(self.decisions.indices())
 
     @cached_property
+    def outcomes(self) -> tuple[tuple[int, ...], ...]:
+        """The same as `chosen`; where there are none, that of the background, if there is one."""
+        return tuple(tuple(map(int, np.flatnonzero(row))) for row in self.decisions.outcomes)
+
+    @cached_property
     def correct(self) -> Bool[np.ndarray, " clips"]:
         """Which clips are predicted correctly."""
         return self.decisions.correct(self.predictions.targets)
@@ -170,7 +186,7 @@ class Evaluation:
     def scores(self) -> Scores:
         """The metrics; abstaining on a clip that has a label counts as an error."""
         confidence = self.settings.confidence
-        chosen = self.decisions.chosen
+        chosen = self.decisions.outcomes
         return score_chosen(self.predictions, chosen, self.labels, confidence=confidence)
 
     @property
@@ -198,7 +214,7 @@ class Evaluation:
     def class_intervals(self) -> dict[str, dict[str, Interval | None]]:
         """Label to bootstrap intervals of its ``precision``, ``recall`` and ``f1``."""
         targets = self.predictions.targets
-        chosen = self.decisions.chosen.astype(np.float64)
+        chosen = self.decisions.outcomes.astype(np.float64)
         hits = targets * chosen
         numerators = np.hstack([hits, hits, 2.0 * hits])
         denominators = np.hstack([chosen, targets, chosen + targets])
@@ -248,6 +264,7 @@ class Evaluation:
             num_clips=len(correct),
             num_silent=reasons["silence"],
             num_unsure=reasons["unsure"],
+            num_background=reasons["background"],
             num_correct=int((self.correct & self.decisions.is_decided).sum()),
             curve=coverage_curve(decided.confidence, correct),
         )
@@ -264,7 +281,7 @@ class Evaluation:
         row = multi_hot([majority], len(self.labels))
         correct = (self.predictions.targets == row).all(axis=1)
         return Majority(
-            tuple(self.labels[index] for index in majority),
+            self._answers(majority),
             self.majority_labels is not None,
             compare_paired(self.correct, correct, self.bootstrap),
         )
@@ -272,6 +289,7 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """The document that ``evaluate --json`` prints."""
         (before, after), silence = self.calibrations, self.rule.silence_label
+        background = self.background_label
         intervals = {f"{name}_bootstrap_interval": ends for name, ends in self.intervals.items()}
         return {
             **self.scores.to_dict(),
@@ -291,6 +309,7 @@ class Evaluation:
                 "min_probability": self.rule.min_probability,
                 "silence_db": self.rule.silence_db,
                 **({} if silence is None else {"silence_label": self.labels[silence]}),
+                **({"background_label": background} if background else {}),
             },
             "majority": self.majority.to_dict(),
             **({"baseline": self.baseline.to_dict()} if self.baseline else {}),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from earmark.config import Config, as_config
+from earmark.data.background import with_background
 from earmark.data.labels import choose_task, log_data
 from earmark.data.loaders import make_loaders
 from earmark.data.manifest import Manifest, read_manifest
@@ -107,7 +108,7 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
         parts.append((run_folder.held_out, first))
     for _, settings in parts:
         require_teachers(settings.train.teachers)
-    manifest = with_splits(manifest, first.train)
+    manifest = with_splits(with_background(manifest, config.train), first.train)
     task = choose_task(manifest, first.train)
     log_data(manifest, task, config.features)
     for folder, settings in parts:
@@ -176,7 +177,8 @@ def _set_up(
     spec = ModelSpec(
         *(config, manifest.labels, loaders.window_frames, data.task),
         silence_label=find_silence_label(
-            clips, data.features, manifest.labels, config.predict.silence_db
+            *(clips, data.features, manifest.labels),
+            *(config.predict.silence_db, config.train.background_label),
         ),
     )
     require_short_windows(spec)

@@ -31,7 +31,8 @@ class FoldResult:
         clips: Names of its clips.
         num_correct: Number of correct predictions.
         logits: A row a clip, calibrated.
-        chosen: Indices of the predicted labels of each clip.
+        chosen: Indices of the predicted labels of each clip; where none is predicted, that of the
+            background, if there is one.
         best_epoch: Epoch of the weights that were tested, counted from 1.
         elapsed_seconds: Time spent in the epochs.
         log: A line an epoch, as in ``log.jsonl``.
@@ -84,7 +85,7 @@ class FoldPrediction:
         seed: Seed of the network.
         fold: The fold of the clip, which the network was not trained on.
         clip: The clip.
-        chosen: Indices of the predicted labels.
+        chosen: Indices of the predicted labels, as those of a `FoldResult`.
         probabilities: Of each label.
     """
 
@@ -117,6 +118,7 @@ class CrossValidation:
         failures: The folds that failed.
         skipped: Recordings that could not be used.
         confidence: Level of the intervals.
+        background: The label that is never predicted, whether or not it is in the vocabulary.
     """
 
     task: Task
@@ -126,6 +128,7 @@ class CrossValidation:
     failures: tuple[FoldFailure, ...] = ()
     skipped: tuple[FailedFile, ...] = ()
     confidence: float = 0.95
+    background: str = ""
 
     def pool(
         self, results: Sequence[FoldResult]
@@ -247,7 +250,7 @@ class CrossValidation:
                     {
                         "path": name,
                         "label": join_labels(self.labels, wrong[0].clip.targets),
-                        "predicted": join_labels(self.labels, answer),
+                        "predicted": self._join_predicted(answer),
                         "probability": _mean(probabilities),
                         "fold": wrong[0].fold,
                         "num_wrong": len(wrong),
@@ -255,6 +258,11 @@ class CrossValidation:
                     }
                 )
         return sorted(found, key=lambda one: -one["num_wrong"] / one["num_seeds"])
+
+    def _join_predicted(self, chosen: Sequence[int]) -> str:
+        return join_labels(
+            self.labels, [index for index in chosen if self.labels[index] != self.background]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """What ``cross-validate --json`` prints."""
@@ -294,7 +302,7 @@ class CrossValidation:
             ("seed", "fold", "path", "label", "predicted", "correct", *self.labels)
         ]
         for one in self.predictions:
-            names = (join_labels(self.labels, each) for each in (one.clip.targets, one.chosen))
+            names = join_labels(self.labels, one.clip.targets), self._join_predicted(one.chosen)
             probabilities = (f"{value:.6f}" for value in one.probabilities)
             correct = "yes" if one.is_correct else "no"
             rows.append((one.seed, one.fold, one.clip.name, *names, correct, *probabilities))

@@ -14,6 +14,7 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial
 
 from earmark.config import Config, as_config
+from earmark.data.background import with_background
 from earmark.data.labels import choose_task, log_data
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare_once
@@ -125,7 +126,7 @@ def _set_up(
     require_teachers(config.train.teachers)
     # No trial is refitted: they are compared by their validation scores.
     trained = first_training(config).train
-    manifest = with_splits(manifest, trained)
+    manifest = with_splits(with_background(manifest, trained), trained)
     task = choose_task(manifest, trained)
     space = SearchSpace(config)
     searched = config.tune.model_copy(update={"space": space.dimensions})
