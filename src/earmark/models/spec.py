@@ -228,7 +228,7 @@ def read_spec(metadata: Mapping[str, str], source: str) -> tuple[ModelSpec, dict
         facts = _Metadata.model_validate(table)
         table = facts.config if version >= RENAMED_FORMAT else rename_settings(facts.config)
         config = config_from_dict(table, source=source)
-        if version < BACKGROUND_FORMAT:
+        if version < BACKGROUND_FORMAT and config.train.background_label in facts.labels:
             config = config.with_train(background_label="")
         require_small_windows(config.features.n_mels, facts.window_frames)
     except ValidationError as error:
