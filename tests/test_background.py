@@ -205,6 +205,11 @@ def test_with_several_labels_at_once_the_background_has_none(several):
     spec = load_checkpoint(several.run).spec
     assert (spec.labels, spec.background_label) == (("Dog", "bell"), None)
     assert (several.tested.scores.num_clips, several.tested.accuracy) == (8, 1.0)
+    stored = read_manifest(several.run / "recordings.csv")
+    assert {one.labels for one in stored.recordings if "Dog" not in one.labels} == {
+        ("bell",),
+        (BACKGROUND,),
+    }
     nothing = _prediction(several)([])
     assert (nothing.label, nothing.abstained) == ("", None)
 

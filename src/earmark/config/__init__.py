@@ -7,7 +7,7 @@ errors of a file are reported at once.
 from earmark.config.augment import AugmentConfig
 from earmark.config.base import MAX_WINDOW_FRAMES, MAX_WINDOW_VALUES, Section
 from earmark.config.loading import as_config, config_from_dict, load_config, override
-from earmark.config.renamed import rename_settings
+from earmark.config.renamed import add_settings, rename_settings
 from earmark.config.search import SearchConfig, TuneConfig
 from earmark.config.sections import (
     Config,
@@ -35,6 +35,7 @@ __all__ = [
     "Section",
     "TrainConfig",
     "TuneConfig",
+    "add_settings",
     "as_config",
     "config_from_dict",
     "load_config",

@@ -1,4 +1,4 @@
-"""Settings that had other names once: refused with the new name, translated in old models."""
+"""Settings that had other names once, or none: refused or completed, translated in old models."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +25,28 @@ RENAMED = {
     "predict.min_seconds": "predict.min_segment_seconds",
 }
 """Old path of a setting to its path now."""
+
+
+ADDED: Mapping[str, Mapping[str, Any]] = {"train": {"background_label": "_background_"}}
+"""Settings that work of earlier versions goes on without: their defaults change nothing in it."""
+
+
+def add_settings(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of old work with the settings of `ADDED`, where they lack them.
+
+    Args:
+        table: Section name to table.
+
+    Example:
+        >>> add_settings({"train": {"epochs": 3}})
+        {'train': {'background_label': '_background_', 'epochs': 3}}
+    """
+    return {
+        section: {**ADDED.get(section, {}), **settings}
+        if isinstance(settings, Mapping)
+        else settings
+        for section, settings in table.items()
+    }
 
 
 def rename_settings(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from earmark.config import Config, rename_settings
+from earmark.config import Config, add_settings, rename_settings
 from earmark.errors import ConfigError, DataError, TrainingError
 from earmark.system.checksums import checksum
 from earmark.system.files import atomic_write, csv_lines, read_text
@@ -127,7 +127,8 @@ class WorkFolder:
 
     def _stored_settings(self) -> dict[str, Any]:
         """The tables of ``config.toml``, under the names of today."""
-        return rename_settings(tomllib.loads(self.config_file.read_text(encoding="utf-8")))
+        stored = rename_settings(tomllib.loads(self.config_file.read_text(encoding="utf-8")))
+        return add_settings(stored)
 
     def _refuse_other_settings(self, ours: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
         """Checks that two tables of settings are equal.

@@ -108,7 +108,8 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
         parts.append((run_folder.held_out, first))
     for _, settings in parts:
         require_teachers(settings.train.teachers)
-    manifest = with_splits(with_background(manifest, config.train), first.train)
+    given = with_splits(manifest, first.train)
+    manifest = with_background(given, first.train)
     task = choose_task(manifest, first.train)
     log_data(manifest, task, config.features)
     for folder, settings in parts:
@@ -117,7 +118,7 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     require_network(ModelSpec(config, manifest.labels, crop_frames(config), task))
     features = FeatureStore(store, config.features)
     recordings = (*manifest.split("train"), *manifest.split("validation"))
-    data = _Data(manifest, task, features, prepare_once(recordings, features, runtime))
+    data = _Data(given, task, features, prepare_once(recordings, features, runtime))
     jobs = [
         _set_up(folder, settings, data, runtime, watch, overwrite=overwrite)
         for folder, settings in parts
@@ -171,7 +172,8 @@ def _set_up(
     Raises:
         EarmarkError: As `train` does.
     """
-    manifest = with_splits(data.manifest, config.train)
+    given = with_splits(data.manifest, config.train)
+    manifest = with_background(given, config.train)
     loaders = make_loaders(manifest, data.task, config, data.prepared, data.features, runtime)
     clips = loaders.train.dataset.clips
     spec = ModelSpec(
@@ -182,7 +184,7 @@ def _set_up(
         ),
     )
     require_short_windows(spec)
-    table = manifest.to_csv(data.prepared.keys, run.path)
+    table = given.to_csv(data.prepared.keys, run.path)
     teachers = load_teachers(spec, table, runtime)
     objective = make_objective(spec, loaders.train.dataset.window_targets, teachers, runtime)
     recorded = None if overwrite else run.recorded_threads
