@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from click.testing import CliRunner
 
 import earmark
+from earmark.cli import cli
 from earmark.cli.printing import prediction_row
 from earmark.data.manifest import read_manifest
 from earmark.evaluation.baselines import read_predictions
@@ -19,6 +21,8 @@ from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.inference.result_formats import result_format
 from earmark.inference.segmentation.formats import FORMATS, Timeline
 from earmark.models.checkpoint import load_checkpoint
+from earmark.report.model import Origin
+from earmark.report.model_card import render_model_card
 from earmark.system.runtime import Runtime
 from earmark.training.cross_validation.run import Plan
 
@@ -242,3 +246,30 @@ def test_an_exported_model_does_the_same(detector, tmp_path):
         one, other = (model.predict(make_sound(labels, 9)) for model in (original, exported))
         assert (one.label, one.abstained) == (other.label, other.abstained)
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
+
+
+def test_the_model_card_names_the_answers(detector):
+    checkpoint, origin = load_checkpoint(detector.run), Origin(detector.run, "data")
+    card = render_model_card(detector.tested, checkpoint, origin)
+    assert "Labels: Dog." in card
+    assert "Audio classifier: Dog\n" in card
+
+
+@pytest.mark.slow
+def test_commands_give_no_label_for_the_background(detector, tmp_path):
+    def command(*arguments):
+        result = CliRunner().invoke(cli, [*map(str, arguments), "--device=cpu"])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    store = f"--store={detector.store}"
+    document = command("evaluate", detector.run, detector.data, "--json", store)
+    assert json.loads(document)["decisions"]["num_background"] == 2
+    page = (detector.run / "report.html").read_text()
+    assert "Test report: Dog</title>" in page
+    sound = tmp_path / "a.wav"
+    soundfile.write(sound, make_sound([], 5), 16_000)
+    assert "(background)" in command("predict", detector.run, sound)
+    row = json.loads(command("predict", detector.run, sound, "--segments", "--json"))
+    assert (row["label"], row["abstained"], row["segments"]) == (None, "background", [])
+    assert row["seconds_by_label"] == {"Dog": 0}
