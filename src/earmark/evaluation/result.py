@@ -25,7 +25,7 @@ from earmark.evaluation.metrics.curves import (
     recall_precision_curve,
     roc_curve,
 )
-from earmark.evaluation.metrics.formats import format_interval
+from earmark.evaluation.metrics.formats import format_interval, join_labels
 from earmark.evaluation.metrics.intervals import ClusterBootstrap, Interval
 from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.metrics.significance import compare_paired
@@ -111,8 +111,7 @@ class Evaluation:
         labels = {
             clip.name: frozenset(self._answers(clip.targets)) for clip in self.predictions.clips
         }
-        if self.background_label is not None:
-            table = table.without(self.background_label)
+        table = table.without(self.background_label)
         baseline = compare_stored(table, labels, self.correct, self.bootstrap)
         return replace(self, baseline=baseline)
 
@@ -173,11 +172,6 @@ class Evaluation:
         return tuple(self.decisions.indices())
 
     @cached_property
-    def outcomes(self) -> tuple[tuple[int, ...], ...]:
-        """The same as `chosen`; where there are none, that of the background, if there is one."""
-        return tuple(tuple(map(int, np.flatnonzero(row))) for row in self.decisions.outcomes)
-
-    @cached_property
     def correct(self) -> Bool[np.ndarray, " clips"]:
         """Which clips are predicted correctly."""
         return self.decisions.correct(self.predictions.targets)
@@ -185,9 +179,8 @@ class Evaluation:
     @cached_property
     def scores(self) -> Scores:
         """The metrics; abstaining on a clip that has a label counts as an error."""
-        confidence = self.settings.confidence
-        chosen = self.decisions.outcomes
-        return score_chosen(self.predictions, chosen, self.labels, confidence=confidence)
+        rows, confidence = self.decisions.outcomes, self.settings.confidence
+        return score_chosen(self.predictions, rows, self.labels, confidence=confidence)
 
     @property
     def bootstrap(self) -> ClusterBootstrap:
@@ -288,8 +281,8 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """The document that ``evaluate --json`` prints."""
-        (before, after), silence = self.calibrations, self.rule.silence_label
-        background = self.background_label
+        before, after = self.calibrations
+        named = {"silence_label": self.rule.silence_label, "background_label": self.rule.background}
         intervals = {f"{name}_bootstrap_interval": ends for name, ends in self.intervals.items()}
         return {
             **self.scores.to_dict(),
@@ -308,8 +301,7 @@ class Evaluation:
                 **self.coverage.to_dict(),
                 "min_probability": self.rule.min_probability,
                 "silence_db": self.rule.silence_db,
-                **({} if silence is None else {"silence_label": self.labels[silence]}),
-                **({"background_label": background} if background else {}),
+                **{key: self.labels[one] for key, one in named.items() if one is not None},
             },
             "majority": self.majority.to_dict(),
             **({"baseline": self.baseline.to_dict()} if self.baseline else {}),
@@ -357,13 +349,3 @@ class Evaluation:
             is_correct = "yes" if correct else "no"
             rows.append((clip.name, *names, is_correct, reason or "", *probabilities))
         return "".join(csv_lines(rows))
-
-
-def join_labels(labels: Sequence[str], indices: Sequence[int]) -> str:
-    """Labels as in a manifest, separated by semicolons.
-
-    Example:
-        >>> join_labels(["jazz", "pop", "rock"], [0, 2])
-        'jazz;rock'
-    """
-    return ";".join(labels[index] for index in indices)

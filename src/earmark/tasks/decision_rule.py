@@ -58,6 +58,11 @@ class Decisions:
         outcomes[:, self.background] = ~self.chosen.any(axis=1)
         return outcomes
 
+    def outcome_indices(self) -> Iterator[tuple[int, ...]]:
+        """Indices of the outcomes of each clip, in order."""
+        for row in self.outcomes:
+            yield tuple(map(int, np.flatnonzero(row)))
+
     def correct(self, targets: Float[np.ndarray, "clips labels"]) -> Bool[np.ndarray, " clips"]:
         """Which clips have exactly their true labels predicted; the background's is none."""
         return (self.outcomes == targets).all(axis=1)
