@@ -108,9 +108,8 @@ class Evaluation:
         Raises:
             DataError: They are not of these clips.
         """
-        labels = {
-            clip.name: frozenset(self._answers(clip.targets)) for clip in self.predictions.clips
-        }
+        clips = self.predictions.clips
+        labels = {clip.name: frozenset(self._answers(clip.targets)) for clip in clips}
         table = table.without(self.background_label)
         baseline = compare_stored(table, labels, self.correct, self.bootstrap)
         return replace(self, baseline=baseline)
