@@ -140,6 +140,9 @@ class TrainConfig(Section):
     task: Literal["auto", "binary", "multi_class", "multi_label"] = "auto"
     """Task of the labels. `auto` depends on the data: `multi_label` if a recording has several
     labels, else `binary` for two labels and `multi_class` for more."""
+    background_label: Annotated[str, Field(pattern="^[^;]*$")] = "_background_"
+    """Label of recordings of anything else: the network learns to tell them from the other labels,
+    but it is never predicted. Empty: no label is treated like this."""
     balance: Literal["none", "weights", "sampling"] = "none"
     """Class balancing: `weights` in the loss, or `sampling` rare labels more often."""
     label_smoothing: FractionBelowOne = 0.0

@@ -17,6 +17,7 @@ from earmark.evaluation.metrics.formats import format_ratio
 from earmark.evaluation.result import Evaluation
 from earmark.models.checkpoint import Checkpoint
 from earmark.models.run_folder import RunFolder
+from earmark.models.spec import ModelSpec
 from earmark.report.model import Origin, describe_rule, find_num_parameters
 from earmark.report.slices import find_worse
 from earmark.tasks.task import MULTI_LABEL
@@ -44,7 +45,7 @@ def render_model_card(
         Mitchell et al. (2019), Model cards for model reporting, FAT*, arXiv:1810.03993, for the
         sections; huggingface.co/docs/hub/model-cards for the front matter.
     """
-    labels = checkpoint.spec.labels
+    labels = checkpoint.spec.answers
     more = f" and {len(labels) - MAX_LABELS} more labels" if len(labels) > MAX_LABELS else ""
     title = f"Audio classifier: {', '.join(labels[:MAX_LABELS])}{more}"
     sections = {
@@ -105,7 +106,16 @@ def _summary(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
         f"{_plain(describe_rule(evaluation))}.{_describe_teachers(spec.config.train.teachers)}"
         f"{_describe_refit(spec.config.train)} "
         f"Trained with earmark {__version__}.\n\n"
-        f"Labels: {_plain(', '.join(spec.labels))}.\n"
+        f"Labels: {_plain(', '.join(spec.answers))}.{_describe_background(spec)}\n"
+    )
+
+
+def _describe_background(spec: ModelSpec) -> str:
+    if spec.background_label is None:
+        return ""
+    return (
+        f" It was also trained on recordings of anything else ({_plain(spec.background_label)}), "
+        "for which it predicts no label."
     )
 
 
@@ -131,6 +141,8 @@ def _use(checkpoint: Checkpoint) -> str:
     unsure = f"abstains where no label reaches {rule.min_probability:g}"
     silence = f"silence (below {rule.silence_db:g} dBFS)"
     doing = [f"abstains on {silence}", *([unsure] if rule.min_probability else [])]
+    if checkpoint.spec.background_label is not None:
+        doing.append("gives background no label")
     if checkpoint.spec.silence_label is not None:
         doing[0] = f"labels {silence} {_plain(checkpoint.spec.silence_label)}"
     return (

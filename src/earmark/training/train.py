@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from earmark.config import Config, as_config, with_recipe
+from earmark.data.background import with_background
 from earmark.data.labels import choose_task, log_data
 from earmark.data.loaders import make_loaders
 from earmark.data.manifest import Manifest, read_manifest
@@ -110,7 +111,8 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     run_folder, config = RunFolder(run), with_recipe(config)
     require_teachers(config.train.teachers)
     held_out = first_training(config).train
-    manifest = with_splits(manifest, held_out)
+    given = with_splits(manifest, held_out)
+    manifest = with_background(given, held_out)
     task = choose_task(manifest, held_out)
     configured = configure_work(
         manifest, config, run_folder, runtime=runtime, store=store, overwrite=overwrite
@@ -126,7 +128,7 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     require_network(ModelSpec(config, manifest.labels, crop_frames(config), task))
     features = FeatureStore(store, config.features)
     recordings = (*manifest.split("train"), *manifest.split("validation"))
-    data = _Data(manifest, task, features, prepare_once(recordings, features, runtime))
+    data = _Data(given, task, features, prepare_once(recordings, features, runtime))
     jobs = [
         _set_up(folder, settings, data, runtime, watch, overwrite=overwrite)
         for folder, settings in parts
@@ -187,17 +189,19 @@ def _set_up(
     Raises:
         EarmarkError: As `train` does.
     """
-    manifest = with_splits(data.manifest, config.train)
+    given = with_splits(data.manifest, config.train)
+    manifest = with_background(given, config.train)
     loaders = make_loaders(manifest, data.task, config, data.prepared, data.features, runtime)
     clips = loaders.train.dataset.clips
     spec = ModelSpec(
         *(config, manifest.labels, loaders.window_frames, data.task),
         silence_label=find_silence_label(
-            clips, data.features, manifest.labels, config.predict.silence_db
+            *(clips, data.features, manifest.labels),
+            *(config.predict.silence_db, config.train.background_label),
         ),
     )
     require_short_windows(spec)
-    table = manifest.to_csv(data.prepared.keys, run.path)
+    table = given.to_csv(data.prepared.keys, run.path)
     teachers = load_teachers(spec, table, runtime)
     objective = make_objective(spec, loaders.train.dataset.window_targets, teachers, runtime)
     recorded = None if overwrite else run.recorded_threads

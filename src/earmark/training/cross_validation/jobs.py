@@ -117,7 +117,7 @@ def _run(job: FoldJob) -> FoldResult:
         clips=tuple(clip.name for clip in tested.predictions.clips),
         num_correct=tested.scores.num_correct,
         logits=tuple(map(tuple, tested.predictions.logits.tolist())),
-        chosen=tested.chosen,
+        chosen=tuple(tested.decisions.outcome_indices()),
         best_epoch=trained.best_epoch,
         elapsed_seconds=trained.elapsed_seconds,
         log=tuple(run.read_log()),

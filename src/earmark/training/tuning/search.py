@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial
 
 from earmark.config import Config, as_config, with_recipe
 from earmark.config.loading import mark_given
+from earmark.data.background import with_background
 from earmark.data.labels import choose_task, log_data
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare_once
@@ -133,7 +134,7 @@ def _set_up(
     config = with_recipe(config)
     # No trial is refitted: they are compared by their validation scores.
     held_out = first_training(config).train
-    manifest = with_splits(manifest, held_out)
+    manifest = with_splits(with_background(manifest, held_out), held_out)
     task = choose_task(manifest, held_out)
     configured = _configure(manifest, config, folder, runtime, store)
     config = configured.config
