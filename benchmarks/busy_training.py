@@ -2,11 +2,11 @@
 
 ``python benchmarks/busy_training.py --busy 8``
 
-Three networks train on random windows: the default one, and those of the best settings for spoken digits
-and ESC-10. Busy means that so many other processes only count. Each network is trained with one thread,
-with all, and with the number that a training would choose then; epochs of the three alternate, and the
-mean is printed, because slow epochs are part of what a user waits for. The choice is measured anew in each
-state of the machine.
+Three networks train on random windows: the default one, and those of the best settings for spoken
+digits and ESC-10. Busy means that so many other processes only count. Each network is trained with
+one thread, with all, and with the number that a training would choose then; their epochs alternate,
+and the mean is printed, because slow epochs are part of what a user waits for. The choice is
+measured anew in each state of the machine.
 """
 
 import argparse
@@ -101,9 +101,8 @@ def main() -> None:
     most = torch.get_num_threads()
     print(describe_machine("torch"))
     print(f"mean of {arguments.epochs} epochs, in seconds; load before: {os.getloadavg()[0]:.1f}\n")
-    print(
-        f"| network | windows | busy processes | 1 thread | {most} threads | chosen | threads | to choose |"
-    )
+    columns = ("1 thread", f"{most} threads", "chosen", "threads", "to choose")
+    print(f"| network | windows | busy processes | {' | '.join(columns)} |")
     print("|---|---|---|---|---|---|---|---|")
     for name in arguments.networks:
         file, num_clips = NETWORKS[name]
