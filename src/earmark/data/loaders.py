@@ -159,6 +159,7 @@ def make_loaders(
             f"{len(training)} training windows are too few for {runtime.world_size} processes; "
             "start fewer"
         )
+    training.hold(runtime.device)
     validation = None
     if "validation" in clips:
         windows = AudioDataset(store, clips["validation"], grid, num_labels=num_labels)
