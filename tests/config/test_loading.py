@@ -87,7 +87,6 @@ def test_settings_come_after_the_file_and_the_last_one_wins(tmp_path):
         ("features.f_max=9000.0", "f_max = 9000.0"),
         ("features.f_min=8000.0", "f_min = 8000.0"),
         ("train.validation_fraction=0.8", "validation_fraction .*test_fraction"),
-        ('train={"refit" = true, "hold_out_validation" = false}', "refit .*hold_out_validation"),
         ("predict.overlap=1.0", "predict.overlap: "),
         ("model.blocks=[]", "model.blocks: "),
         ("features.n_fft=68719476736", "features.n_fft: .*65536"),
@@ -104,6 +103,11 @@ def test_settings_come_after_the_file_and_the_last_one_wins(tmp_path):
 def test_an_invalid_setting_is_named_with_its_path(setting, message):
     with pytest.raises(ConfigError, match=message):
         load_config(settings=[setting])
+
+
+def test_a_refit_needs_a_first_training_with_held_out_validation():
+    with pytest.raises(ConfigError, match=r"refit .*hold_out_validation"):
+        load_config(settings=["train.refit=true", "train.hold_out_validation=false"])
 
 
 def test_all_errors_of_a_file_are_reported_at_once(tmp_path):
