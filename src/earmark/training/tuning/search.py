@@ -89,7 +89,8 @@ def tune(
     Example:
         >>> import earmark, tempfile
         >>> from earmark.data.demo import demo_data
-        >>> config = earmark.load_config(settings=["tune.trials=1", "train.epochs=1"])
+        >>> settings = ["recipe.name=classic", "tune.trials=1", "train.epochs=1"]
+        >>> config = earmark.load_config(settings=settings)
         >>> with demo_data() as data, tempfile.TemporaryDirectory() as folder:
         ...     result = tune(data, f"{folder}/study", config, store=f"{folder}/store")
         >>> result.num_complete
