@@ -17,7 +17,7 @@ Each message is one line: what, where, and how to fix it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -158,6 +158,7 @@ class FailedFile:
     Args:
         path: The file, or the name of a recording in a manifest.
         error: One line for people.
+        fault: One word for programs, where it is known.
 
     Example:
         >>> FailedFile("a.wav", "a.wav: the file is empty").to_dict()
@@ -166,6 +167,7 @@ class FailedFile:
 
     path: Path | str
     error: str
+    fault: AudioFault | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """The document that ``--json`` prints."""

@@ -38,11 +38,3 @@ def test_the_label_of_long_recordings_is_explained_once_and_only_without_segment
 def test_the_time_of_each_label_is_logged_the_longest_first(logged):
     [(_, message)] = logged(TIMED, segments=True)
     assert message.index("speech 90.0 s (75%)") < message.index("music 30.0 s (25%)")
-
-
-def test_notes_that_harm_a_result_are_warnings_and_others_are_not_logged(logged):
-    notes = [{"kind": "out_of_phase", "text": "opposite"}, {"kind": "header", "text": "odd"}]
-    failed = {"path": "b.wav", "error": "b.wav: empty"}
-    assert logged({**LONG, "duration_seconds": 1.0, "notes": notes}, failed) == [
-        ("WARNING", "long.wav: opposite")
-    ]

@@ -87,6 +87,7 @@ def test_settings_come_after_the_file_and_the_last_one_wins(tmp_path):
         ("features.f_max=9000.0", "f_max = 9000.0"),
         ("features.f_min=8000.0", "f_min = 8000.0"),
         ("train.validation_fraction=0.8", "validation_fraction .*test_fraction"),
+        ('train={"refit" = true, "hold_out_validation" = false}', "refit .*hold_out_validation"),
         ("predict.overlap=1.0", "predict.overlap: "),
         ("model.blocks=[]", "model.blocks: "),
         ("features.n_fft=68719476736", "features.n_fft: .*65536"),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from earmark.config import Config, load_config, rename_settings
-from earmark.config.renamed import RENAMED
+from earmark.config import Config, add_settings, load_config, rename_settings
+from earmark.config.renamed import ADDED, RENAMED
 from earmark.errors import ConfigError
 
 
@@ -27,3 +27,11 @@ def test_old_tables_are_translated_and_the_rest_stays():
         "augment": {"mixup": 0.5},
         "version": 1,
     }
+
+
+def test_settings_that_were_added_since_have_defaults_that_change_nothing():
+    for section, added in ADDED.items():
+        defaults = getattr(Config(), section).model_dump()
+        assert {name: defaults[name] for name in added} == added
+    assert add_settings({"train": {"background_label": ""}})["train"] == {"background_label": ""}
+    assert add_settings({"train": 3}) == {"train": 3}

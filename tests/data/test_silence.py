@@ -50,3 +50,10 @@ def test_a_clip_that_starts_with_silence_is_not_silent():
         FeatureConfig(), {ClipKey("a"): np.concatenate([*[SILENT] * 100, LOUD, SILENT])}
     )
     assert find_silence_label([Clip("a", ClipKey("a"), (1,))], frames, LABELS, -80.0) is None
+
+
+def test_silence_does_not_get_the_label_of_the_background():
+    frames = HeldFrames(FeatureConfig(), {ClipKey("a"): SILENT, ClipKey("b"): LOUD})
+    clips = [Clip("a", ClipKey("a"), (1,)), Clip("b", ClipKey("b"), (0,))]
+    assert find_silence_label(clips, frames, LABELS, -80.0) == "silence"
+    assert find_silence_label(clips, frames, LABELS, -80.0, "silence") is None

@@ -1,11 +1,12 @@
 """A run folder belongs to one run: its settings, its recordings and nothing of others."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from earmark.config import load_config
+from earmark.config import Config, load_config
 from earmark.data.manifest import read_manifest
 from earmark.errors import ConfigError, TrainingError
 from earmark.models.checkpoint import load_checkpoint

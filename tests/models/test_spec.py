@@ -220,3 +220,29 @@ def test_a_label_of_silence_that_is_no_label_is_refused():
     text = SPEC.to_text(silence_label="noise")
     with pytest.raises(CheckpointError, match="silence_label"):
         read(text)
+
+
+BACKGROUND = "_background_"
+
+
+def test_the_background_label_is_kept_and_never_an_answer():
+    spec = replace(SPEC, labels=(BACKGROUND, "speech"))
+    found, _ = read(spec.to_text())
+    assert found.background_label == BACKGROUND
+    assert found.answers == ("speech",)
+    assert found.rule.background == 0
+
+
+@pytest.mark.parametrize("task", [BINARY, MULTI_CLASS, MULTI_LABEL], ids=lambda one: one.name)
+def test_without_background_every_label_is_an_answer(task):
+    spec = replace(SPEC, task=task)
+    assert (spec.background_label, spec.rule.background) == (None, None)
+    assert spec.answers == SPEC.labels
+
+
+def test_every_label_of_an_older_file_is_an_answer():
+    table = json.loads(replace(SPEC, labels=(BACKGROUND, "speech")).to_text())
+    del table["config"]["train"]["background_label"]
+    found, _ = read(json.dumps({**table, "format": 4}))
+    assert found.answers == (BACKGROUND, "speech")
+    assert read(found.to_text())[0].answers == (BACKGROUND, "speech")

@@ -126,6 +126,13 @@ def test_teachers_are_named(tested, card):
     assert "distilled from large, larger" in text
 
 
+def test_a_refit_is_named(tested, card):
+    assert "first training" not in card
+    twice = tested.checkpoint.spec.config.with_train(refit=True)
+    checkpoint = replace(tested.checkpoint, spec=replace(tested.checkpoint.spec, config=twice))
+    assert "first training" in render_model_card(tested.evaluation, checkpoint, ORIGIN)
+
+
 @pytest.mark.parametrize(
     ("data", "name"),
     [("rooms", "rooms"), ("rooms/manifest.csv", "rooms"), ("rooms/small.csv", "small.csv")],

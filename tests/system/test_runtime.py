@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from earmark.errors import ConfigError
-from earmark.system.runtime import Runtime, pick_device, pick_precision, running, seed_torch, start
+from earmark.system.runtime import (
+    Runtime,
+    cpu_threads,
+    describe_device,
+    pick_device,
+    pick_precision,
+    running,
+    seed_torch,
+    start,
+)
 
 CPU = torch.device("cpu")
 
@@ -69,3 +78,25 @@ def test_seeds_are_combined():
         seed_torch(*seeds)
         draws.append(torch.rand(()).item())
     assert draws[0] == draws[2] != draws[1]
+
+
+def test_a_number_of_threads_holds_within_its_context():
+    before = torch.get_num_threads()
+    with cpu_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+    with cpu_threads(None):
+        assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_a_device_is_described(monkeypatch, has_it):
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: has_it)
+    described = describe_device(CPU)
+    assert (described.type, described.memory_bytes) == ("cpu", None)
+    assert described.has_bfloat16 is has_it
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda _: (8 << 30, 16 << 30))
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda *, including_emulation: has_it)
+    described = describe_device(torch.device("cuda"))
+    assert (described.type, described.memory_bytes) == ("cuda", 8 << 30)
+    assert described.has_bfloat16 is has_it

@@ -132,3 +132,44 @@ def test_silence_keeps_its_label_without_abstention():
         np.array([[0.0, 9.0], [0.0, 0.1]]), np.array([-99.0, 0.0])
     )
     assert list(decided.indices()) == [(0,), (1,)]
+
+
+@pytest.mark.parametrize(
+    ("task", "drawn", "answers"),
+    [
+        (BINARY, [[-3.0], [3.0], [0.1]], [(), (1,), ()]),
+        (MULTI_CLASS, [[3.0, 0.0, 0.0], [0.0, 0.0, 3.0], [1.0, 1.1, 1.0]], [(), (2,), ()]),
+    ],
+    ids=["binary", "multi_class"],
+)
+def test_the_background_is_never_predicted(task, drawn, answers):
+    rule = DecisionRule(task, TASKS[task], min_probability=0.6, background=0)
+    decided = rule.decide(np.array(drawn))
+    assert list(decided.indices()) == answers
+    assert decided.abstained == ("background", None, "unsure")
+    assert decided.is_decided.tolist() == [True, True, False]
+    assert decided.outcomes[:, 0].tolist() == [True, False, True]
+    # The confidence is that of the background where it wins.
+    assert decided.confidence[0] == decided.probabilities[0, 0]
+
+
+def test_no_label_is_right_for_the_background_whatever_the_reason():
+    rule = DecisionRule(BINARY, (0.5,), min_probability=0.6, silence_db=-80.0, background=0)
+    decided = rule.decide(np.array([[-3.0], [3.0], [0.1], [3.0]]), np.array([-20.0, -99, -20, -20]))
+    assert decided.abstained == ("background", "silence", "unsure", None)
+    background, other = np.array([[1.0, 0.0]] * 4), np.array([[0.0, 1.0]] * 4)
+    assert decided.correct(background).tolist() == [True, True, True, False]
+    assert decided.correct(other).tolist() == [False, False, False, True]
+
+
+def test_a_rule_without_abstention_takes_the_background_for_a_label():
+    rule = DecisionRule(BINARY, (0.5,), min_probability=0.9, background=0)
+    decided = rule.without_abstention.decide(np.array([[-1.0], [1.0]]))
+    assert list(decided.indices()) == [(0,), (1,)]
+    np.testing.assert_array_equal(decided.outcomes, decided.chosen)
+
+
+def test_silence_with_the_label_of_the_background_has_no_label():
+    rule = DecisionRule(BINARY, (0.5,), silence_db=-80.0, silence_label=0, background=0)
+    decided = rule.decide(np.array([[3.0]]), np.array([-99.0]))
+    assert (decided.abstained, decided.chosen.any()) == (("background",), False)

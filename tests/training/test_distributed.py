@@ -19,6 +19,7 @@ SETTINGS = (
     "train.batch_size=4",
     "train.epochs=3",
     "train.grad_accumulation_steps=2",
+    "train.refit=true",
     "predict.overlap=0.9",
 )
 
@@ -58,9 +59,10 @@ def two_process_run(tmp_path_factory, write_clip):
 def test_of_two_processes_one_prints(two_process_run):
     _, run, _, trained = two_process_run
     assert len(trained.stdout.splitlines()) == 1
-    assert trained.stderr.count("epoch   1 ") == 1
-    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in log] == [1, 2, 3]
+    assert trained.stderr.count("epoch   1 ") == 2
+    for folder in (run / "held_out", run):
+        log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        assert [line["epoch"] for line in log] == [1, 2, 3]
     assert json.loads(trained.stdout)["epochs"] == 3
 
 
@@ -69,7 +71,7 @@ def test_the_validation_metrics_of_two_processes_are_those_of_the_saved_model(
 ):
     """The buffers are the first process's, no window is padded, and the sums are the same."""
     data, run, store, trained = two_process_run
-    model = shutil.copy(run / "best.safetensors", tmp_path / "model.safetensors")
+    model = shutil.copy(run / "held_out" / "best.safetensors", tmp_path / "first.safetensors")
     shutil.copytree(data / "validation", tmp_path / "data" / "testing")
     shutil.copytree(data / "training", tmp_path / "data" / "training")
     metrics = [

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from earmark.config import AugmentConfig, ConvBlockConfig, TrainConfig
 from earmark.data.dataset import Batch
@@ -17,6 +18,7 @@ from earmark.tasks.task import BINARY
 from earmark.training.augment.augment import Augment
 from earmark.training.losses import make_loss
 from earmark.training.optimizer import (
+    MovingAverage,
     Objective,
     Optimizer,
     lr_multiplier,
@@ -149,6 +151,23 @@ def test_the_average_includes_the_statistics_of_batch_normalisation():
     ours, average = (one.blocks[0].norm.running_var for one in (model, steps.average.module))
     assert not torch.equal(ours, average)
     assert not torch.equal(average, torch.ones(2))
+
+
+def test_the_average_is_that_of_pytorch_and_its_state_has_the_same_names():
+    torch.manual_seed(0)
+    model = AudioCNN([ConvBlockConfig(channels=2)], InputShape(40, 51))
+    ours = MovingAverage(model, 0.8)
+    theirs = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.8), use_buffers=True)
+    for _ in range(3):
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight += torch.randn_like(weight)
+        ours.update(model)
+        theirs.update_parameters(model)
+    state, expected = ours.state_dict(), theirs.state_dict()
+    assert state.keys() == expected.keys()
+    for name, tensor in state.items():
+        assert torch.equal(tensor, expected[name])
 
 
 def test_a_gradient_is_clipped_only_above_its_maximum_norm():

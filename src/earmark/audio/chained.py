@@ -54,7 +54,7 @@ def chained_source(parts: Sequence[Part]) -> Source:
 
 def _seconds(parts: Sequence[Part]) -> float | None:
     lengths = [part.num_samples and part.num_samples / part.sample_rate for part in parts]
-    return None if None in lengths else sum(filter(None, lengths))
+    return None if None in lengths else sum(filter(None, lengths), 0.0)
 
 
 def _blocks(parts: Sequence[Part], excerpt: Excerpt) -> Iterator[np.ndarray]:

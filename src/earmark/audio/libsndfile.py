@@ -11,8 +11,7 @@ import soundfile
 from earmark.audio.chained import Part
 from earmark.audio.formats.mpeg import INDEX_STEP, Recording
 from earmark.audio.formats.pieces import Piece, PiecedFile
-from earmark.audio.source import Note, block_samples, cut_blocks
-from earmark.errors import AudioError
+from earmark.audio.source import Note, block_samples, cut_blocks, truncated
 
 PRE_ROLL_SECONDS = 1.0
 """Decoded and dropped before an excerpt: mp3 and opus decoders need the sound before it."""
@@ -179,15 +178,6 @@ def decode(
     position = yield from cut_blocks(blocks, first, last, position)
     if position < last and file.length is not None:
         raise truncated(path, length / file.samplerate, position / file.samplerate)
-
-
-def truncated(path: Path, declared_seconds: float, seconds: float) -> AudioError:
-    """The error for a file that holds less than it declares."""
-    return AudioError(
-        f"{path}: declares {declared_seconds:.2f} s but holds only {seconds:.2f} s; "
-        "the file is damaged or truncated, replace it",
-        "truncated",
-    )
 
 
 def _seek(file: SequentialFile, position: int) -> int:

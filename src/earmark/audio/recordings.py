@@ -14,8 +14,8 @@ from earmark.audio.formats import flac, mpeg, ogg
 from earmark.audio.formats.declared import Layout, has_voice_blocks, layouts
 from earmark.audio.formats.mpeg_damage import damage
 from earmark.audio.formats.tags import tag_bytes
-from earmark.audio.libsndfile import mpeg_part, pieced_part, truncated
-from earmark.audio.source import MIN_SECONDS, Excerpt, Note, Source
+from earmark.audio.libsndfile import mpeg_part, pieced_part
+from earmark.audio.source import MIN_SECONDS, Excerpt, Note, Source, truncated
 from earmark.errors import AudioError
 
 MPEG_EXTENSIONS = frozenset((".mp3", ".mp2", ".mp1", ".mpa", ".mpga"))

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+
+from earmark.errors import AudioError
 
 MIN_SECONDS = 0.1
 MAX_CHANNELS = 64
@@ -69,6 +72,15 @@ def block_samples(sample_rate: int, channels: int) -> int:
 def lost_sound(what: str) -> Note:
     """What is noted of damage that took some of the sound."""
     return Note("lost_sound", f"damaged: {what} cannot be decoded; replace the file")
+
+
+def truncated(path: Path, declared_seconds: float, seconds: float) -> AudioError:
+    """The error for a file that holds less than it declares."""
+    return AudioError(
+        f"{path}: declares {declared_seconds:.2f} s but holds only {seconds:.2f} s; "
+        "the file is damaged or truncated, replace it",
+        "truncated",
+    )
 
 
 def cut_blocks(

@@ -38,8 +38,8 @@ def check(
 
     Args:
         data: A folder, a manifest file, or a `Manifest`.
-        config: All settings, or a TOML file of them; the channel and the band of the features
-            count. The defaults when not given.
+        config: All settings, or a TOML file of them; the channel and the band of the features and
+            the name of the background label count. The defaults when not given.
         store: Folder of the feature store; the shared one by default.
         reporter: Shows progress.
 
@@ -74,7 +74,7 @@ def check(
     task = task_of(manifest, config.train)
     found = [
         *_file_findings(manifest, measured, features.channel),
-        *silence_findings(with_stats),
+        *silence_findings(with_stats, config.train.background_label),
         *duplicate_findings(manifest, known),
         *label_findings(manifest),
         *name_findings(manifest),

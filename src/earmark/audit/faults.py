@@ -70,13 +70,20 @@ def signal_findings(
         yield Finding(note.kind, severity, names, f"{path}: {form.format(note.text)}")
 
 
-def silence_findings(measured: Sequence[tuple[Recording, SignalStats]]) -> Iterator[Finding]:
+_SILENCE_EFFECT = "which training gives to silence"
+
+
+def silence_findings(
+    measured: Sequence[tuple[Recording, SignalStats]], background: str = ""
+) -> Iterator[Finding]:
     """A warning for each silent recording; a note for those that a label of silence has.
 
     Most recordings of such a label are silent, and most of the silent ones have it.
 
     Args:
         measured: The recordings that could be read.
+        background: The label that is never predicted; its silent recordings say that a model should
+            abstain on silence, as it does.
     """
     silent = [(one, stats) for one, stats in measured if _is_silent(stats)]
     meant: list[str] = []
@@ -88,7 +95,8 @@ def silence_findings(measured: Sequence[tuple[Recording, SignalStats]]) -> Itera
     if names:
         labels = " and ".join(repr(label) for label in sorted(meant))
         silent_ones = counted(len(names), "silent recording")
-        message = f"{silent_ones} with the label {labels}, which training gives to silence"
+        effect = "on which a model abstains" if meant == [background] else _SILENCE_EFFECT
+        message = f"{silent_ones} with the label {labels}, {effect}"
         yield Finding("silent", "note", names, message)
     for one, stats in silent:
         if one.name not in names:

@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its status."""
     # Looking for plugins reads the metadata of every installed package; earmark uses none.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # Threads that wait sleep instead of spinning, or on a busy machine they would keep those that
+    # they wait for from running. OpenMP reads this when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         sys.exit(cli.main(arguments, prog_name="earmark", standalone_mode=True))
     finally:

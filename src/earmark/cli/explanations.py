@@ -1,4 +1,4 @@
-"""What `earmark predict` logs about results besides errors."""
+"""What `earmark predict` logs about the labels of long recordings."""
 
 import logging
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ LONG_SECONDS = 60.0
 
 
 class Explanations:
-    """Logs what makes results doubtful, and what the label of a long recording means.
+    """Logs what the label of a long recording means, and how long each of its labels lasts.
 
     Args:
         pooling: How the windows of a recording are pooled to its label.
@@ -33,11 +33,6 @@ class Explanations:
         Args:
             result: As ``predict --json`` prints it.
         """
-        from earmark.audio.source import HARMFUL_NOTES
-
-        for note in result.get("notes", ()):
-            if note["kind"] in HARMFUL_NOTES:
-                logger.warning(f"{result['path']}: {note['text']}")
         seconds = result.get("duration_seconds", 0.0)
         if seconds > LONG_SECONDS and not self._has_explained_label:
             self._has_explained_label = True

@@ -196,6 +196,8 @@ def _predict_and_show(
     reporter: "Reporter",
 ) -> tuple[int, int]:
     """Predicts files and outputs each; returns how many there were and how many failed."""
+    from earmark.audio.problems import FileProblems
+    from earmark.errors import FailedFile
     from earmark.system.progress import SILENT
 
     counted = list(itertools.islice(files, COUNTED_FILES))
@@ -205,15 +207,17 @@ def _predict_and_show(
     # Lines on a terminal would mix with the bar, and show progress themselves.
     bars = SILENT if shown.are_lines_on_terminal else reporter
     num_files = num_failed = 0
-    with bars.track("predict", total) as task:
+    with FileProblems() as problems, bars.track("predict", total) as task:
         found = _predict(classifier, itertools.chain(counted, files), request, task.add_sound)
         for result in found:
             num_files += 1
             task.advance(note=Path(result.path).name)
-            facts = result.to_dict()
-            if "error" in facts:
+            if isinstance(result, FailedFile):
                 num_failed += 1
-                logger.warning(f"skipped: {facts['error']}")
+                problems.add_skipped(result.error, result.fault)
+            else:
+                problems.add_notes(result.path, result.notes)
+            facts = result.to_dict()
             explain(facts)
             if table is not None:
                 table.add(facts)
@@ -247,7 +251,8 @@ def _predict(
     for result in results:
         name = names.get(Path(result.path), Path(result.path))
         if isinstance(result, FailedFile):
-            yield FailedFile(name, result.error.replace(str(result.path), str(name)))
+            error = result.error.replace(str(result.path), str(name))
+            yield dataclasses.replace(result, path=name, error=error)
             continue
         named = dataclasses.replace(result, path=name)
         if request.needs_segments:
@@ -286,7 +291,7 @@ def _write_files(
                 recordings=request.folders,
             )
     except AudioError as error:
-        return FailedFile(named.path, str(error))
+        return FailedFile(named.path, str(error), error.fault)
     except OSError as error:
         # A long path concerns one recording; a full disk would all the others, too.
         if error.errno != errno.ENAMETOOLONG:

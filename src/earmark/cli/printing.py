@@ -143,6 +143,8 @@ def print_evaluation(evaluation: "Evaluation") -> None:
             f"{coverage.num_silent} silent and {coverage.num_unsure} unsure clips; "
             f"{coverage.num_correct} of the other {coverage.num_decided} are correct"
         )
+    if coverage.num_background:
+        print_line(f"No label for {counted(coverage.num_background, 'clip')}: background")
     majority = evaluation.majority
     print_line(majority.headline)
     print_difference(f"always {';'.join(majority.labels) or 'no label'}", majority.paired)

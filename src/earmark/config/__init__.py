@@ -10,7 +10,7 @@ from earmark.config.layers import recipe_names, recipe_text, with_recipe, with_s
 from earmark.config.loading import as_config, config_from_dict, load_config, override
 from earmark.config.model import ConvBlockConfig, Head, ModelConfig
 from earmark.config.recipe import RecipeConfig
-from earmark.config.renamed import rename_settings
+from earmark.config.renamed import add_settings, rename_settings
 from earmark.config.search import SearchConfig, TuneConfig
 from earmark.config.sections import (
     Config,
@@ -36,6 +36,7 @@ __all__ = [
     "Section",
     "TrainConfig",
     "TuneConfig",
+    "add_settings",
     "as_config",
     "config_from_dict",
     "load_config",

@@ -1,4 +1,4 @@
-"""Settings that had other names once: refused with the new name, translated in old models."""
+"""Settings that had other names once, or none: refused or completed, translated in old models."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +28,29 @@ RENAMED = {
 
 BEFORE_RECIPES: Mapping[str, Any] = {"recipe": {"name": "classic", "rules": False}}
 """The tables that settings from before there were recipes lack."""
+
+ADDED: Mapping[str, Mapping[str, Any]] = {
+    "train": {"background_label": "_background_", "refit": False}
+}
+"""Settings that work of earlier versions goes on without: their defaults change nothing in it."""
+
+
+def add_settings(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of old work with the settings of `ADDED`, where they lack them.
+
+    Args:
+        table: Section name to table.
+
+    Example:
+        >>> add_settings({"train": {"epochs": 3}})
+        {'train': {'background_label': '_background_', 'refit': False, 'epochs': 3}}
+    """
+    return {
+        section: {**ADDED.get(section, {}), **settings}
+        if isinstance(settings, Mapping)
+        else settings
+        for section, settings in table.items()
+    }
 
 
 def rename_settings(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -119,11 +119,18 @@ class TrainConfig(Section):
     disables it."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     """Floating-point type in training; `auto` is bfloat16 if the device supports it."""
+    num_threads: Length | None = None
+    """Number of CPU threads of the training; measured at its start and recorded if not given. The
+    last digits of the results depend on it."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     """Weight decay of AdamW."""
     hold_out_validation: bool = True
     """Whether the validation split is held out. If not, it is used for training: all epochs are
     run, the last weights are kept, and thresholds stay at their defaults."""
+    refit: bool = False
+    """Whether a last training, on training and validation recordings together, follows the one
+    with held-out validation. It runs all epochs and its last weights are the model; temperature,
+    thresholds and validation metrics are those of the first training."""
     patience: Positive = 30
     """Number of epochs without a better validation loss before training stops early."""
     min_delta: Annotated[float, Field(ge=0)] = 0.005
@@ -133,6 +140,9 @@ class TrainConfig(Section):
     task: Literal["auto", "binary", "multi_class", "multi_label"] = "auto"
     """Task of the labels. `auto` depends on the data: `multi_label` if a recording has several
     labels, else `binary` for two labels and `multi_class` for more."""
+    background_label: Annotated[str, Field(pattern="^[^;]*$")] = "_background_"
+    """Label of recordings of anything else: the network learns to tell them from the other labels,
+    but it is never predicted. Empty: no label is treated like this."""
     balance: Literal["none", "weights", "sampling"] = "none"
     """Class balancing: `weights` in the loss, or `sampling` rare labels more often."""
     label_smoothing: FractionBelowOne = 0.0
@@ -161,7 +171,17 @@ class TrainConfig(Section):
     def _check(self) -> "TrainConfig":
         if self.validation_fraction + self.test_fraction >= 1:
             raise ValueError("validation_fraction and test_fraction leave no data for training")
+        if self.refit and not self.hold_out_validation:
+            raise ValueError(
+                "refit = true needs hold_out_validation = true for its first training; leave one "
+                "of the two out"
+            )
         return self
+
+    @property
+    def trains_on_validation(self) -> bool:
+        """Whether the weights of the model are fitted to the validation recordings too."""
+        return self.refit or not self.hold_out_validation
 
 
 class EvaluateConfig(Section):

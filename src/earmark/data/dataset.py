@@ -15,8 +15,10 @@ from torch.utils.data import Dataset
 
 from earmark.config import Config, FeatureConfig
 from earmark.data.content import Clip
+from earmark.data.device_frames import MEMORY_FRACTION, DeviceFrames
 from earmark.features.store import ClipKey, Frames
 from earmark.features.windows import Grid, cut_window
+from earmark.system.runtime import describe_device
 from earmark.system.shapes import Float, Float32, Float64, Int64
 from earmark.tasks.task import multi_hot
 
@@ -108,6 +110,18 @@ class AudioDataset(Dataset):
         self._starts = np.array([start for one in starts for start in one], np.int64)
         self.set_epoch(0)
         self.targets = multi_hot([clip.targets for clip in clips], num_labels)
+        self._held: DeviceFrames | None = None
+
+    def hold(self, device: torch.device) -> None:
+        """Keeps the frames of all clips on a device if they fit there; windows are then cut there.
+
+        Args:
+            device: That of the network; nothing is gained on the CPU.
+        """
+        memory = describe_device(device).memory_bytes
+        num_bytes = int(self._lengths.sum()) * self.store.config.n_mels * np.float16().nbytes
+        if memory is not None and num_bytes <= MEMORY_FRACTION * memory:
+            self._held = DeviceFrames.of(map(self._frames, range(len(self.clips))), device)
 
     def set_epoch(self, epoch: int) -> None:
         """Draws the random windows of an epoch; the fixed grid stays."""
@@ -133,13 +147,15 @@ class AudioDataset(Dataset):
     def batch(self, indices: Sequence[int]) -> Batch:
         """Windows stacked, with the targets of their clips."""
         chosen = list(indices)
-        clips = self.window_clips[chosen].tolist()
-        starts = self._starts[chosen].tolist()
-        windows = [
-            cut_window(self._frames(clip), start, self.window_frames)
-            for clip, start in zip(clips, starts, strict=True)
-        ]
-        log_mel = torch.from_numpy(np.stack(windows)).unsqueeze(1)
+        clips, starts = self.window_clips[chosen], self._starts[chosen]
+        if self._held is None:
+            windows = [
+                cut_window(self._frames(clip), start, self.window_frames)
+                for clip, start in zip(clips.tolist(), starts.tolist(), strict=True)
+            ]
+            log_mel = torch.from_numpy(np.stack(windows)).unsqueeze(1)
+        else:
+            log_mel = self._held.cut(clips, starts, self.window_frames)
         targets = torch.from_numpy(self.targets[clips]).float()
         return Batch(log_mel, targets, torch.tensor(chosen))
 

@@ -31,7 +31,7 @@ def choose_task(manifest: Manifest, config: TrainConfig) -> Task:
     task = name_task(manifest, config)
     counts = manifest.counts()
     _require_training(manifest, counts)
-    if config.hold_out_validation:
+    if not config.trains_on_validation:
         _require_validation(manifest, task, counts["validation"])
     return task
 

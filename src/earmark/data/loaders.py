@@ -11,7 +11,7 @@ from earmark.config import Config, TrainConfig
 from earmark.data.dataset import AudioDataset
 from earmark.data.labels import require_clips
 from earmark.data.manifest import Manifest
-from earmark.data.preparation import Prepared, prepare_once, training_clips
+from earmark.data.preparation import Prepared, training_clips
 from earmark.errors import TrainingError
 from earmark.features.store import FeatureStore
 from earmark.features.windows import WindowGrid, choose_window_frames, evaluation_batch
@@ -118,33 +118,35 @@ class Loaders:
         train: The training split.
         validation: The validation split; None where nothing is held out for validation.
         window_frames: Length of the windows that the network gets.
-        prepared: The features that they read.
     """
 
     train: TrainingLoader
     validation: OrderedLoader | None
     window_frames: int
-    prepared: Prepared
 
 
 def make_loaders(
-    manifest: Manifest, task: Task, config: Config, store: FeatureStore, runtime: Runtime
+    manifest: Manifest,
+    task: Task,
+    config: Config,
+    prepared: Prepared,
+    store: FeatureStore,
+    runtime: Runtime,
 ) -> Loaders:
-    """The features of the training and validation splits, computed and ready to train on.
+    """The features of the training and validation splits, ready to train on.
 
     Args:
         manifest: The data, with splits.
         task: What the labels mean.
         config: All settings.
-        store: Where the features are and go.
+        prepared: The recordings that have features.
+        store: Where the features are.
         runtime: Where to compute.
 
     Raises:
         DataError: A label has no usable clip in a split that needs it.
         TrainingError: There are fewer windows than processes.
     """
-    recordings = (*manifest.split("train"), *manifest.split("validation"))
-    prepared = prepare_once(recordings, store, runtime)
     clips = training_clips(manifest, prepared, config.train)
     require_clips(manifest, task, clips)
     num_labels = len(manifest.labels)
@@ -157,9 +159,10 @@ def make_loaders(
             f"{len(training)} training windows are too few for {runtime.world_size} processes; "
             "start fewer"
         )
+    training.hold(runtime.device)
     validation = None
     if "validation" in clips:
         windows = AudioDataset(store, clips["validation"], grid, num_labels=num_labels)
         validation = OrderedLoader(windows, runtime)
     loader = TrainingLoader(training, config.train, runtime)
-    return Loaders(loader, validation, window_frames, prepared)
+    return Loaders(loader, validation, window_frames)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from earmark.audio.isolation import DecoderPool, Job
-from earmark.audio.source import HARMFUL_NOTES
+from earmark.audio.problems import FileProblems
 from earmark.config import TrainConfig
 from earmark.data.content import Clip, ContentSet
 from earmark.data.manifest import Manifest
@@ -94,6 +94,7 @@ def prepare_recordings(
         closing(_keyed(recordings, digests, num_workers)) as keyed,
         extraction_pool(store.config) as pool,
         store.writer() as writer,
+        FileProblems() as problems,
         reporter.track("features", len(recordings)) as task,
     ):
         # Threads within a file help a single one; among several files they would compete.
@@ -107,24 +108,18 @@ def prepare_recordings(
             try:
                 key, computed = work.result(one, future)
             except AudioError as error:
-                skipped.append(FailedFile(one.recording.name, str(error)))
-                logger.warning(f"skipped: {error}")
+                skipped.append(FailedFile(one.recording.name, str(error), error.fault))
+                problems.add_skipped(str(error), error.fault)
             else:
                 keys[one.recording.name] = key
                 if computed is not None:
-                    _log_harm(one.recording, computed)
+                    problems.add_notes(one.recording.path, computed.notes)
                     writer.append(key, computed.frames)
                     pace.add(computed.duration_seconds)
             task.advance(note=str(pace))
     if pace.num_clips:
         logger.info(f"features: {pace.num_clips} clips, {pace}")
     return Prepared(keys, tuple(skipped), pace.num_clips, store.root)
-
-
-def _log_harm(recording: Recording, features: Features) -> None:
-    for note in features.notes:
-        if note.kind in HARMFUL_NOTES:
-            logger.warning(f"{recording.path}: {note.text}")
 
 
 def prepare_once(
@@ -149,12 +144,12 @@ def usable_clips(manifest: Manifest, prepared: Prepared, split: str | None = Non
 def training_clips(
     manifest: Manifest, prepared: Prepared, config: TrainConfig
 ) -> dict[str, list[Clip]]:
-    """The usable clips of the training split and, where it is held out, of the validation split.
+    """The usable clips of the training split and, unless it trains too, of the validation split.
 
     Clips whose content is trained on are left out of validation.
     """
     train = usable_clips(manifest, prepared, "train")
-    if not config.hold_out_validation:
+    if config.trains_on_validation:
         return {"train": train}
     validation = usable_clips(manifest, prepared, "validation")
     trained = ContentSet(clip.key for clip in train)

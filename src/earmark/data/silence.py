@@ -43,7 +43,11 @@ def silence_labels(
 
 
 def find_silence_label(
-    clips: Sequence[Clip], frames: "FrameSource", labels: Sequence[str], silence_db: float
+    clips: Sequence[Clip],
+    frames: "FrameSource",
+    labels: Sequence[str],
+    silence_db: float,
+    background: str = "",
 ) -> str | None:
     """The label that silence has in training, and logs it, or that the model abstains.
 
@@ -55,6 +59,7 @@ def find_silence_label(
         frames: Their frames.
         labels: The vocabulary.
         silence_db: Level of the loudest frame below which a clip is silent, in dB of full scale.
+        background: The label that is never predicted; silence does not get it.
 
     Returns:
         The label, or None where there is none.
@@ -64,6 +69,7 @@ def find_silence_label(
         return None
     fitting = silence_labels([one.targets for one in silent], [one.targets for one in clips])
     found = f"{len(silent)} training clips are silent (below {silence_db:g} dBFS)"
+    fitting = [index for index in fitting if labels[index] != background]
     if fitting:
         index = fitting[0]
         num_labelled = sum(index in one.targets for one in silent)

@@ -16,24 +16,22 @@ def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
 
     Data without splits are divided by group, stratified by label, with ``config.split_seed``. Data
     with a training and a test split but no validation get validation recordings from training.
-    Without held-out validation, the validation recordings train too.
+    Without held-out validation, and for a refit, the validation recordings train too.
 
     Args:
         manifest: As read.
-        config: Fractions and seed, and whether to hold out validation.
+        config: Fractions and seed, and whether the validation recordings train.
     """
     divided = _divide(manifest, config)
-    if config.hold_out_validation:
+    if not config.trains_on_validation:
         return divided
     recordings = tuple(
         replace(one, split="train") if one.split == "validation" else one
         for one in divided.recordings
     )
-    notes = (
-        *divided.notes,
-        "train.hold_out_validation = false: the validation recordings train too",
-    )
-    return replace(divided, recordings=recordings, notes=notes)
+    setting = "refit = true" if config.refit else "hold_out_validation = false"
+    note = f"train.{setting}: the validation recordings train too"
+    return replace(divided, recordings=recordings, notes=(*divided.notes, note))
 
 
 def _divide(manifest: Manifest, config: TrainConfig) -> Manifest:

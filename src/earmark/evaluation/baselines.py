@@ -49,6 +49,21 @@ class PredictionTable:
     path: Path
     rows: Mapping[str, StoredPrediction]
 
+    def without(self, label: str | None) -> "PredictionTable":
+        """The same predictions, with no label in place of one.
+
+        Args:
+            label: That of the background, which is right where none is predicted; None changes
+                nothing.
+        """
+        if label is None:
+            return self
+        rows = {
+            name: StoredPrediction(one.labels - {label}, one.predicted - {label})
+            for name, one in self.rows.items()
+        }
+        return replace(self, rows=rows)
+
 
 @dataclass(frozen=True)
 class BaselineComparison:

@@ -193,9 +193,16 @@ def evaluate_model(
         settings=spec.config.evaluate,
         skipped=prepared.skipped,
         excerpts=_score_excerpts(model, store, clips),
-        majority_labels=seen.majority_labels if seen else None,
+        majority_labels=_majority_labels(seen, spec),
         provenance=trace(model, clips),
     )
+
+
+def _majority_labels(seen: SeenData | None, spec: ModelSpec) -> tuple[str, ...] | None:
+    """The most frequent labels in training; in a multi-label task the background has none."""
+    if seen is None:
+        return None
+    return tuple(label for label in seen.majority_labels if label in spec.labels)
 
 
 def _log_left_out(

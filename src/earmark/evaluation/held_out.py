@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from earmark.data.background import with_background
 from earmark.data.content import Clip, ContentSet
 from earmark.data.labels import require_labels
 from earmark.data.manifest import Manifest, read_manifest
@@ -95,6 +96,7 @@ def match_labels(manifest: Manifest, spec: ModelSpec) -> Manifest:
     Raises:
         DataError: A recording's labels do not fit the task, or are not the model's.
     """
+    manifest = with_background(manifest, spec.config.with_train(task=spec.task.name).train)
     require_labels(manifest, spec.task)
     # A label that the model has as it is goes first.
     spelled = {normalize(label): label for label in spec.labels} | {one: one for one in spec.labels}

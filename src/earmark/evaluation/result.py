@@ -25,7 +25,7 @@ from earmark.evaluation.metrics.curves import (
     recall_precision_curve,
     roc_curve,
 )
-from earmark.evaluation.metrics.formats import format_interval
+from earmark.evaluation.metrics.formats import format_interval, join_labels
 from earmark.evaluation.metrics.intervals import ClusterBootstrap, Interval
 from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.metrics.significance import compare_paired
@@ -108,10 +108,9 @@ class Evaluation:
         Raises:
             DataError: They are not of these clips.
         """
-        labels = {
-            clip.name: frozenset(self.labels[index] for index in clip.targets)
-            for clip in self.predictions.clips
-        }
+        clips = self.predictions.clips
+        labels = {clip.name: frozenset(self._answers(clip.targets)) for clip in clips}
+        table = table.without(self.background_label)
         baseline = compare_stored(table, labels, self.correct, self.bootstrap)
         return replace(self, baseline=baseline)
 
@@ -133,6 +132,16 @@ class Evaluation:
         return replace(
             self, uncalibrated=some, levels_db=levels_db, excerpts=None, provenance=provenance
         )
+
+    @property
+    def background_label(self) -> str | None:
+        """The label that is never predicted; None if there is none."""
+        background = self.rule.background
+        return None if background is None else self.labels[background]
+
+    def _answers(self, indices: Sequence[int]) -> tuple[str, ...]:
+        """The labels with these indices, without that of the background."""
+        return tuple(self.labels[index] for index in indices if index != self.rule.background)
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -169,9 +178,8 @@ class Evaluation:
     @cached_property
     def scores(self) -> Scores:
         """The metrics; abstaining on a clip that has a label counts as an error."""
-        confidence = self.settings.confidence
-        chosen = self.decisions.chosen
-        return score_chosen(self.predictions, chosen, self.labels, confidence=confidence)
+        rows, confidence = self.decisions.outcomes, self.settings.confidence
+        return score_chosen(self.predictions, rows, self.labels, confidence=confidence)
 
     @property
     def bootstrap(self) -> ClusterBootstrap:
@@ -198,7 +206,7 @@ class Evaluation:
     def class_intervals(self) -> dict[str, dict[str, Interval | None]]:
         """Label to bootstrap intervals of its ``precision``, ``recall`` and ``f1``."""
         targets = self.predictions.targets
-        chosen = self.decisions.chosen.astype(np.float64)
+        chosen = self.decisions.outcomes.astype(np.float64)
         hits = targets * chosen
         numerators = np.hstack([hits, hits, 2.0 * hits])
         denominators = np.hstack([chosen, targets, chosen + targets])
@@ -248,6 +256,7 @@ class Evaluation:
             num_clips=len(correct),
             num_silent=reasons["silence"],
             num_unsure=reasons["unsure"],
+            num_background=reasons["background"],
             num_correct=int((self.correct & self.decisions.is_decided).sum()),
             curve=coverage_curve(decided.confidence, correct),
         )
@@ -264,14 +273,15 @@ class Evaluation:
         row = multi_hot([majority], len(self.labels))
         correct = (self.predictions.targets == row).all(axis=1)
         return Majority(
-            tuple(self.labels[index] for index in majority),
+            self._answers(majority),
             self.majority_labels is not None,
             compare_paired(self.correct, correct, self.bootstrap),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The document that ``evaluate --json`` prints."""
-        (before, after), silence = self.calibrations, self.rule.silence_label
+        before, after = self.calibrations
+        named = {"silence_label": self.rule.silence_label, "background_label": self.rule.background}
         intervals = {f"{name}_bootstrap_interval": ends for name, ends in self.intervals.items()}
         return {
             **self.scores.to_dict(),
@@ -290,7 +300,7 @@ class Evaluation:
                 **self.coverage.to_dict(),
                 "min_probability": self.rule.min_probability,
                 "silence_db": self.rule.silence_db,
-                **({} if silence is None else {"silence_label": self.labels[silence]}),
+                **{key: self.labels[one] for key, one in named.items() if one is not None},
             },
             "majority": self.majority.to_dict(),
             **({"baseline": self.baseline.to_dict()} if self.baseline else {}),
@@ -338,13 +348,3 @@ class Evaluation:
             is_correct = "yes" if correct else "no"
             rows.append((clip.name, *names, is_correct, reason or "", *probabilities))
         return "".join(csv_lines(rows))
-
-
-def join_labels(labels: Sequence[str], indices: Sequence[int]) -> str:
-    """Labels as in a manifest, separated by semicolons.
-
-    Example:
-        >>> join_labels(["jazz", "pop", "rock"], [0, 2])
-        'jazz;rock'
-    """
-    return ";".join(labels[index] for index in indices)

@@ -46,4 +46,5 @@ def describe_model(spec: ModelSpec) -> dict[str, str]:
         "temperature": json.dumps(spec.temperature),
         "silence_db": json.dumps(spec.config.predict.silence_db),
         "silence_label": json.dumps(spec.silence_label),
+        "background_label": json.dumps(spec.background_label),
     }

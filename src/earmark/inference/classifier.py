@@ -81,7 +81,7 @@ class Classifier:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The vocabulary."""
+        """The labels with a probability; that of the background is never predicted."""
         return self.spec.labels
 
     @property
@@ -229,7 +229,7 @@ class Classifier:
         try:
             return self._predict_file(path, parts, segments=segments, watch=watch)
         except AudioError as error:
-            return FailedFile(path, str(error))
+            return FailedFile(path, str(error), error.fault)
 
     def _predict_file(
         self,
@@ -278,6 +278,7 @@ class Classifier:
             abstained=abstained,
             segments=timeline.finish(duration_seconds) if timeline else None,
             notes=last.notes,
+            background_label=self.spec.background_label,
         )
 
     def _note_band(self, source_rate: int | None) -> None:

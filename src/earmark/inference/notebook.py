@@ -64,7 +64,7 @@ def _bars(prediction: Prediction) -> str:
 
 
 def _timeline(prediction: Prediction) -> str:
-    colours = label_colours(tuple(prediction.probabilities))
+    colours = label_colours(prediction.answers)
     lanes = Timeline.from_prediction(prediction).by_lane()
     scale = 100.0 / max(prediction.duration_seconds, 1e-3)
     marks = [

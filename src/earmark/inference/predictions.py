@@ -27,9 +27,11 @@ class Prediction:
         probabilities: Label to probability, calibrated.
         duration_seconds: Length of the sound.
         task: What the labels mean.
-        abstained: Why the model abstained; None where it decided.
+        abstained: Why the model gave no label; None where it gave one.
         segments: When each label is heard; None where this was not requested.
         notes: What was noticed in the file.
+        background_label: The one label with a probability that is never predicted; None if there is
+            none.
 
     Example:
         >>> Prediction(Path("a.wav"), ("speech",), {"music": 0.25, "speech": 0.75}, 30.0).label
@@ -44,6 +46,7 @@ class Prediction:
     abstained: Reason | None = None
     segments: tuple[Segment, ...] | None = None
     notes: tuple[Note, ...] = ()
+    background_label: str | None = None
 
     def __repr__(self) -> str:
         fields = [f"{str(self.path)!r}", f"label={self.label!r}"]
@@ -69,6 +72,11 @@ class Prediction:
         return None if self.abstained else ";".join(self.labels)
 
     @property
+    def answers(self) -> tuple[str, ...]:
+        """The labels that may be predicted."""
+        return tuple(label for label in self.probabilities if label != self.background_label)
+
+    @property
     def seconds_by_label(self) -> dict[str, float] | None:
         """Label to the seconds of its segments; None where segments were not requested.
 
@@ -81,7 +89,7 @@ class Prediction:
         """
         if self.segments is None:
             return None
-        seconds = dict.fromkeys(self.probabilities, 0.0)
+        seconds = dict.fromkeys(self.answers, 0.0)
         for one in self.segments:
             seconds[one.label] += one.end - one.start
         return {label: round(total, DECIMALS) for label, total in seconds.items()}
@@ -112,7 +120,7 @@ class WindowPrediction(NamedTuple):
         end_seconds: Where its last frame is centred; the frame extends beyond.
         probabilities: Of each label, in the order of `Classifier.labels`, calibrated.
         labels: The predicted labels, as in a `Prediction`.
-        abstained: Why the model abstained; None where it decided.
+        abstained: Why the model gave no label; None where it gave one.
     """
 
     start_seconds: float

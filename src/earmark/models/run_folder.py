@@ -1,6 +1,7 @@
 """The run folder: its files, and the checks before anything is written to it."""
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ class RunFolder(WorkFolder):
         best.safetensors    the model
         last.safetensors    the state to resume from; a folder without it holds no training yet
         loss.png            the loss curve
+        held_out/           with ``train.refit``, the run folder of the first training
         predictions.csv     of the last test
         report.html         of the last test
         model_card.md       of the last test
@@ -60,7 +62,20 @@ class RunFolder(WorkFolder):
     @property
     def holds_results(self) -> bool:
         """Whether a training has begun here, which the same command continues."""
-        return self.last.exists()
+        return self.last.exists() or (self.is_refit and self.held_out.last.exists())
+
+    @property
+    def held_out(self) -> "RunFolder":
+        """The run of the first training of ``train.refit``, whose validation is held out."""
+        return RunFolder(self.path / "held_out")
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether this is a run with ``train.refit``, so that `held_out` belongs to it."""
+        try:
+            return self.is_ours and bool(self.read_settings()["train"].get("refit"))
+        except (ValueError, LookupError):
+            return False
 
     @property
     def _naming(self) -> Path:
@@ -76,6 +91,11 @@ class RunFolder(WorkFolder):
             self.fingerprint,
             *(self.path / name for name in names),
         )
+
+    @property
+    def recorded_threads(self) -> int | None:
+        """``train.num_threads`` of a run that can be resumed; None where it has none."""
+        return self.read_settings()["train"].get("num_threads") if self.holds_results else None
 
     def _files(self) -> tuple[Path, ...]:
         return (*super()._files(), *self._results())
@@ -93,7 +113,7 @@ class RunFolder(WorkFolder):
                 teacher, or another run.
         """
         self.refuse_place(config, data)
-        if self.last.exists() and not overwrite:
+        if self.holds_results and not overwrite:
             ours, stored = config.to_dict(), self.read_settings()
             self._refuse_other_settings(_without_extendable(ours), _without_extendable(stored))
 
@@ -103,7 +123,7 @@ class RunFolder(WorkFolder):
         Raises:
             TrainingError: It was not.
         """
-        if self.last.exists() and not overwrite:
+        if self.holds_results and not overwrite:
             self._refuse_other_work(table, teachers)
 
     def open(self, config: Config, table: str, *, overwrite: bool) -> None:
@@ -117,6 +137,8 @@ class RunFolder(WorkFolder):
         if overwrite:
             for file in self._results():
                 file.unlink(missing_ok=True)
+        if self.is_refit and self.held_out.is_ours and (overwrite or not config.train.refit):
+            shutil.rmtree(self.held_out.path)
         self._identify(config, table, config.train.teachers)
 
     def write_naming(self, data: Path, naming: Mapping[str, str | None]) -> None:
@@ -170,13 +192,12 @@ def find_run(model: Path) -> RunFolder | None:
 
 
 def _without_extendable(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    train = {key: value for key, value in table["train"].items() if key != "num_threads"}
     # A schedule spans the epochs: another number of them changes the rate of every step.
     # The folder may be older than the setting.
-    is_fixed = table["train"].get("lr_schedule") != "constant" or table["train"].get(
-        "warmup_fraction"
-    )
+    is_fixed = train.get("lr_schedule") != "constant" or train.get("warmup_fraction")
     kept = ("epochs",) if is_fixed else ()
-    train = {
-        key: value for key, value in table["train"].items() if key not in _EXTENDABLE or key in kept
-    }
+    # A first training that goes on would change what a refit has taken from it.
+    free = () if train.get("refit") else set(_EXTENDABLE).difference(kept)
+    train = {key: value for key, value in train.items() if key not in free}
     return {**table, "train": train}

@@ -23,7 +23,7 @@ from earmark.config.renamed import BEFORE_RECIPES
 from earmark.errors import CheckpointError, ConfigError
 from earmark.features.windows import window_step
 from earmark.tasks.decision_rule import DecisionRule
-from earmark.tasks.task import BINARY, TASKS, Task
+from earmark.tasks.task import BINARY, MULTI_LABEL, TASKS, Task
 
 METADATA_KEY = "earmark"
 """Key of the specification in the metadata of a model file."""
@@ -32,6 +32,8 @@ RENAMED_FORMAT = 4
 """The first with the settings' names of today; those of older files are translated."""
 RECIPE_FORMAT = 5
 """The first with a recipe; older files are of `classic`."""
+BACKGROUND_FORMAT = 5
+"""The first with a background label; all labels of older files are predicted."""
 OLDEST_FORMAT = 2
 """Without a temperature, which is then 1."""
 TESTED_DB = -40.0
@@ -68,6 +70,21 @@ class ModelSpec:
         return self.chosen_thresholds or self.task.default_thresholds(len(self.labels))
 
     @property
+    def background_label(self) -> str | None:
+        """The label that is trained against and never predicted; None if there is none.
+
+        In a multi-label task recordings of the background have no label, so it is not in the
+        vocabulary.
+        """
+        label = self.config.train.background_label
+        return label if label in self.labels and self.task is not MULTI_LABEL else None
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The labels that may be predicted: all but that of the background."""
+        return tuple(label for label in self.labels if label != self.background_label)
+
+    @property
     def window_seconds(self) -> float:
         """Length of the windows, from the centre of the first frame to that of the last."""
         features = self.config.features
@@ -77,6 +94,7 @@ class ModelSpec:
     def rule(self) -> DecisionRule:
         """How the logits of clips become labels."""
         predict, silence = self.config.predict, self.silence_label
+        background = self.background_label
         return DecisionRule(
             self.task,
             self.thresholds,
@@ -85,6 +103,7 @@ class ModelSpec:
             silence_db=predict.silence_db,
             pooling=predict.pooling,
             silence_label=None if silence is None else self.labels.index(silence),
+            background=None if background is None else self.labels.index(background),
         )
 
     @property
@@ -214,6 +233,8 @@ def read_spec(metadata: Mapping[str, str], source: str) -> tuple[ModelSpec, dict
         if version < RECIPE_FORMAT:
             table = {**BEFORE_RECIPES, **table}
         config = config_from_dict(table, source=source)
+        if version < BACKGROUND_FORMAT and config.train.background_label in facts.labels:
+            config = config.with_train(background_label="")
         require_small_windows(config.features.n_mels, facts.window_frames)
     except ValidationError as error:
         errors = "; ".join(_describe(item) for item in error.errors())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from earmark.config import Config, rename_settings
+from earmark.config import Config, add_settings, rename_settings
 from earmark.config.renamed import BEFORE_RECIPES
 from earmark.errors import ConfigError, DataError, TrainingError
 from earmark.system.checksums import checksum
@@ -149,7 +149,7 @@ class WorkFolder:
     def read_settings(self) -> dict[str, Any]:
         """The tables of ``config.toml``, under the names of today."""
         table = tomllib.loads(self.config_file.read_text(encoding="utf-8"))
-        return {**BEFORE_RECIPES, **rename_settings(table)}
+        return {**BEFORE_RECIPES, **add_settings(rename_settings(table))}
 
     def read_choices(self) -> dict[str, Any] | None:
         """What `write_choices` wrote; None in a folder of an earlier version.

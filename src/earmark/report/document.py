@@ -92,9 +92,9 @@ def _analyzed(
 
 def _list_labels(spec: ModelSpec) -> str:
     """The labels, or how many there are."""
-    if len(spec.labels) <= MAX_TITLE_LABELS:
-        return ", ".join(spec.labels)
-    return f"{len(spec.labels)} labels"
+    if len(spec.answers) <= MAX_TITLE_LABELS:
+        return ", ".join(spec.answers)
+    return f"{len(spec.answers)} labels"
 
 
 def _facts(origin: Origin, spec: ModelSpec) -> list[tuple[str, str]]:
@@ -107,6 +107,8 @@ def _facts(origin: Origin, spec: ModelSpec) -> list[tuple[str, str]]:
     ]
     if origin.naming:
         facts.insert(2, ("File names", origin.naming))
-    if len(spec.labels) > MAX_TITLE_LABELS:
-        facts.append(("Labels", ", ".join(spec.labels)))
+    if len(spec.answers) > MAX_TITLE_LABELS:
+        facts.append(("Labels", ", ".join(spec.answers)))
+    if spec.background_label:
+        facts.append(("Background", f"{spec.background_label} (never predicted)"))
     return facts

@@ -126,6 +126,8 @@ def render_training(origin: Origin, checkpoint: Checkpoint) -> Markup:
     figure = draw_loss_curve(log, epoch if isinstance(epoch, int) else None, mark="tested")
     validated = all("val_loss" in line for line in log)
     caption = "Training and validation loss by epoch." if validated else "Training loss by epoch."
+    if checkpoint.spec.config.train.refit:
+        caption = "Training loss by epoch, on the training and validation clips together."
     return render("training.html", picture=make_picture(figure, caption))
 
 

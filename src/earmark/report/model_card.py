@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from earmark._version import __version__
+from earmark.config import TrainConfig
 from earmark.errors import EarmarkError
 from earmark.evaluation.analysis.analyze import Analysis
 from earmark.evaluation.analysis.slices import Slice
@@ -16,6 +17,7 @@ from earmark.evaluation.metrics.formats import format_ratio
 from earmark.evaluation.result import Evaluation
 from earmark.models.checkpoint import Checkpoint
 from earmark.models.run_folder import RunFolder
+from earmark.models.spec import ModelSpec
 from earmark.report.model import Origin, describe_rule, find_num_parameters
 from earmark.report.slices import find_worse
 from earmark.tasks.task import MULTI_LABEL
@@ -43,7 +45,7 @@ def render_model_card(
         Mitchell et al. (2019), Model cards for model reporting, FAT*, arXiv:1810.03993, for the
         sections; huggingface.co/docs/hub/model-cards for the front matter.
     """
-    labels = checkpoint.spec.labels
+    labels = checkpoint.spec.answers
     more = f" and {len(labels) - MAX_LABELS} more labels" if len(labels) > MAX_LABELS else ""
     title = f"Audio classifier: {', '.join(labels[:MAX_LABELS])}{more}"
     sections = {
@@ -101,9 +103,19 @@ def _summary(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
         f"{features.sample_rate:,} Hz mono audio in {features.n_mels} mel bands and windows of "
         f"{seconds:.2f} s; the windows of a longer recording are pooled "
         f"({_plain(spec.config.predict.pooling)}). Decision rule: "
-        f"{_plain(describe_rule(evaluation))}.{_describe_teachers(spec.config.train.teachers)} "
+        f"{_plain(describe_rule(evaluation))}.{_describe_teachers(spec.config.train.teachers)}"
+        f"{_describe_refit(spec.config.train)} "
         f"Trained with earmark {__version__}.\n\n"
-        f"Labels: {_plain(', '.join(spec.labels))}.\n"
+        f"Labels: {_plain(', '.join(spec.answers))}.{_describe_background(spec)}\n"
+    )
+
+
+def _describe_background(spec: ModelSpec) -> str:
+    if spec.background_label is None:
+        return ""
+    return (
+        f" It was also trained on recordings of anything else ({_plain(spec.background_label)}), "
+        "for which it predicts no label."
     )
 
 
@@ -114,12 +126,23 @@ def _describe_teachers(teachers: Sequence[str]) -> str:
     return f" It was trained on the labels and distilled from {names} on the same recordings."
 
 
+def _describe_refit(train: TrainConfig) -> str:
+    if not train.refit:
+        return ""
+    return (
+        " Its weights were trained on training and validation recordings together; its thresholds "
+        "and its temperature are those of a first training with held-out validation."
+    )
+
+
 def _use(checkpoint: Checkpoint) -> str:
     rule = checkpoint.spec.rule
     number = "any number" if checkpoint.spec.task is MULTI_LABEL else "one"
     unsure = f"abstains where no label reaches {rule.min_probability:g}"
     silence = f"silence (below {rule.silence_db:g} dBFS)"
     doing = [f"abstains on {silence}", *([unsure] if rule.min_probability else [])]
+    if checkpoint.spec.background_label is not None:
+        doing.append("gives background no label")
     if checkpoint.spec.silence_label is not None:
         doing[0] = f"labels {silence} {_plain(checkpoint.spec.silence_label)}"
     return (

@@ -167,6 +167,21 @@ def _world_size() -> int:
     return int(text)
 
 
+@contextmanager
+def cpu_threads(number: int | None) -> Iterator[None]:
+    """Computes on the CPU with a number of threads for the length of the context.
+
+    Args:
+        number: How many; None leaves it as it is.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def place(model: Module, device: torch.device) -> Module:
     """Moves a network to a device, with its weights in the memory format channels-last.
 
@@ -181,6 +196,39 @@ def place(model: Module, device: torch.device) -> Module:
     return model
 
 
+@dataclass(frozen=True)
+class DeviceDescription:
+    """What a device offers to a training.
+
+    Args:
+        type: ``cpu``, ``cuda`` or ``mps``.
+        memory_bytes: Memory of its own that is free; None where it uses that of the machine.
+        has_bfloat16: Whether it computes in bfloat16 faster than in float32.
+    """
+
+    type: str
+    memory_bytes: int | None
+    has_bfloat16: bool
+
+
+def describe_device(device: torch.device) -> DeviceDescription:
+    """What a device offers to a training.
+
+    Args:
+        device: The device.
+
+    Example:
+        >>> describe_device(torch.device("cpu")).memory_bytes is None
+        True
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        return DeviceDescription("cuda", free, has_bfloat16)
+    has_bfloat16 = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return DeviceDescription(device.type, None, has_bfloat16)
+
+
 def pick_precision(name: str, device: torch.device) -> torch.dtype:
     """The data type of the layers in training.
 
@@ -190,11 +238,7 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     """
     if name != "auto":
         return getattr(torch, name)
-    fast = {
-        "cuda": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
-        "cpu": torch.cpu._is_avx512_bf16_supported,
-    }
-    return torch.bfloat16 if fast.get(device.type, bool)() else torch.float32
+    return torch.bfloat16 if describe_device(device).has_bfloat16 else torch.float32
 
 
 def pick_device(name: str) -> torch.device:

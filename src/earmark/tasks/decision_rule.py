@@ -3,7 +3,7 @@
 ::
 
     windows ──pooling──▶ logits ──temperature──▶ probabilities ──thresholds──▶ labels
-                                                             ──silence, doubt──▶ decision
+                                                 ──silence, doubt, background──▶ decision
 """
 
 import math
@@ -17,8 +17,8 @@ from earmark.system.shapes import Bool, Float, Float64, Int
 from earmark.tasks.pooling import Pooling, clip_logits
 from earmark.tasks.task import MULTI_LABEL, Task
 
-Reason = Literal["silence", "unsure"]
-"""Why the model abstains."""
+Reason = Literal["silence", "unsure", "background"]
+"""Why the model gives no label."""
 
 
 @dataclass(frozen=True)
@@ -29,29 +29,48 @@ class Decisions:
         probabilities: Of each label, calibrated.
         chosen: Which labels are predicted; none where the model abstains. In a multi-label task no
             label may also be the decision.
-        abstained: Why the model abstains; None where it decides.
+        abstained: Why the model gives no label; None where it gives one.
         confidence: Probability that the choice without abstention is correct: that of the chosen
             label; in a multi-label task that of the least certain label, present or absent.
+        background: Index of the background label; None where there is none.
     """
 
     probabilities: Float64[np.ndarray, "clips labels"]
     chosen: Bool[np.ndarray, "clips labels"]
     abstained: tuple[Reason | None, ...]
     confidence: Float64[np.ndarray, " clips"]
+    background: int | None = None
 
     def indices(self) -> Iterator[tuple[int, ...]]:
         """Indices of the predicted labels of each clip, in order."""
         for row in self.chosen:
             yield tuple(map(int, np.flatnonzero(row)))
 
+    @property
+    def outcomes(self) -> Bool[np.ndarray, "clips labels"]:
+        """What tests compare with the targets: `chosen`, and the background for no label at all.
+
+        The background has no other right prediction than none, whatever its reason.
+        """
+        if self.background is None:
+            return self.chosen
+        outcomes = self.chosen.copy()
+        outcomes[:, self.background] = ~self.chosen.any(axis=1)
+        return outcomes
+
+    def outcome_indices(self) -> Iterator[tuple[int, ...]]:
+        """Indices of the outcomes of each clip, in order."""
+        for row in self.outcomes:
+            yield tuple(map(int, np.flatnonzero(row)))
+
     def correct(self, targets: Float[np.ndarray, "clips labels"]) -> Bool[np.ndarray, " clips"]:
-        """Which clips have exactly their true labels predicted."""
-        return (self.chosen == targets).all(axis=1)
+        """Which clips have exactly their true labels predicted; the background's is none."""
+        return (self.outcomes == targets).all(axis=1)
 
     @property
     def is_decided(self) -> Bool[np.ndarray, " clips"]:
-        """On which clips the model does not abstain."""
-        return np.array([reason is None for reason in self.abstained], bool)
+        """On which clips the model decides; that a clip is background is a decision."""
+        return np.array([reason in (None, "background") for reason in self.abstained], bool)
 
 
 @dataclass(frozen=True)
@@ -69,6 +88,8 @@ class DecisionRule:
         silence_label: Index of the label of silent clips, which is then certain; None abstains on
             them with the reason ``silence``.
         pooling: How the logits of windows become those of their clip.
+        background: Index of the label that is never predicted: where it would be, the model gives
+            none, with the reason ``background``. None where every label is predicted.
 
     Source:
         Guo et al. (2017), On calibration of modern neural networks, arXiv:1706.04599, section 4.2,
@@ -89,6 +110,7 @@ class DecisionRule:
     silence_db: float = -math.inf
     pooling: Pooling = "mean"
     silence_label: int | None = None
+    background: int | None = None
 
     def pool(
         self,
@@ -111,9 +133,9 @@ class DecisionRule:
 
     @property
     def without_abstention(self) -> "DecisionRule":
-        """The same rule without abstention: it decides on every clip."""
+        """The same rule without abstention: it decides on every clip, for the background too."""
         silence_db = -math.inf if self.silence_label is None else self.silence_db
-        return replace(self, min_probability=0.0, silence_db=silence_db)
+        return replace(self, min_probability=0.0, silence_db=silence_db, background=None)
 
     @property
     def lane_thresholds(self) -> tuple[float, ...]:
@@ -153,7 +175,11 @@ class DecisionRule:
         kept = chosen & (probabilities >= self.min_probability)
         unsure = chosen.any(axis=1) & ~kept.any(axis=1)
         kept[silent] = False
-        reasons = np.select([silent, np.asarray(unsure)], ["silence", "unsure"], "").tolist()
-        return Decisions(
-            probabilities, kept, tuple(reason or None for reason in reasons), confidence
-        )
+        other = np.zeros_like(silent)
+        if self.background is not None:
+            other = kept[:, self.background].copy()
+            kept[:, self.background] = False
+        found = {"silence": silent, "unsure": unsure, "background": other}
+        reasons = np.select(list(map(np.asarray, found.values())), list(found), "").tolist()
+        abstained = tuple(reason or None for reason in reasons)
+        return Decisions(probabilities, kept, abstained, confidence, self.background)

@@ -15,7 +15,7 @@ from earmark.data.names.spelling import normalize
 from earmark.data.recording import SPLIT_TITLES
 from earmark.errors import CheckpointError, ConfigError
 from earmark.models.checkpoint import load_checkpoint, require_short_windows
-from earmark.models.run_folder import find_run
+from earmark.models.run_folder import RunFolder, find_run
 from earmark.models.spec import ModelSpec
 from earmark.models.work_folder import teacher_weights
 from earmark.system.runtime import Runtime, pick_precision, place
@@ -77,6 +77,16 @@ def require_teachers(names: Sequence[str]) -> None:
             load_checkpoint(file)
         except CheckpointError as error:
             raise ConfigError(f"train.teachers: {error}") from None
+
+
+def held_out_teachers(names: Sequence[str]) -> tuple[str, ...]:
+    """The teachers of a first training: instead of a refit, the training that came before it.
+
+    Args:
+        names: Run folders.
+    """
+    runs = ((name, RunFolder(Path(name))) for name in names)
+    return tuple(str(run.held_out.path) if run.is_refit else name for name, run in runs)
 
 
 def load_teachers(spec: ModelSpec, table: str, runtime: Runtime) -> Teachers | None:
@@ -141,9 +151,14 @@ def _refuse_leaks(name: str, own: Sequence[dict[str, str]]) -> None:
         split: {row["key"] for row in own if row["split"] in ("train", split)}
         for split in ("train", "validation")
     }
+    remedy = (
+        f"give its first training, {run.held_out.path}"
+        if run.is_refit
+        else "train the teacher on the same splits"
+    )
     for row in run.read_recordings():
         if row["split"] != "test" and row["key"] and row["key"] not in keys[row["split"]]:
             raise ConfigError(
                 f"train.teachers: {name} has {row['name']} in its {SPLIT_TITLES[row['split']]} "
-                "split, which this run does not train on; train the teacher on the same splits"
+                f"split, which this run does not train on; {remedy}"
             )

@@ -50,7 +50,7 @@ def run_epochs(job: Job, state: State) -> None:
             task.advance(note=f"{name} {line[name]:.4f}")
             logger.info(_describe(line, is_best=is_best))
             if runtime.is_main:
-                save_epoch(job.run, spec, state, predictions, is_best=is_best)
+                save_epoch(job, state, predictions, is_best=is_best)
             if job.watch is not None:
                 job.watch(line)
     if runtime.is_main:

@@ -25,10 +25,12 @@ class TrainingResult:
         best_epoch: Epoch of the weights that are kept, counted from 1.
         epochs: Number of epochs that were trained.
         stopped_early: Whether patience ran out before ``train.epochs``.
-        validation: Metrics of the best epoch; None without validation.
+        validation: Metrics of the best epoch, after a refit of that of the first training; None
+            without validation.
         num_parameters: Number of trainable parameters of the network.
-        elapsed_seconds: Time spent in the epochs, of interrupted trainings as well.
+        elapsed_seconds: Time spent in the epochs of all trainings, interrupted ones as well.
         skipped: Recordings that could not be used.
+        held_out: The first training, whose validation was held out, where this is the refit.
         recipe: Name of the recipe.
         choices: What was chosen from the data, with reasons.
     """
@@ -42,6 +44,7 @@ class TrainingResult:
     num_parameters: int
     elapsed_seconds: float
     skipped: tuple[FailedFile, ...] = ()
+    held_out: "TrainingResult | None" = None
     recipe: str = "classic"
     choices: tuple[Choice, ...] = ()
 
@@ -83,10 +86,12 @@ class TrainingResult:
         metrics = self.validation
         if metrics is None:
             return f"{network}, {self.epochs} epochs without validation"
+        first = self.held_out or self
+        refit = f"; refit for {self.epochs} epochs" if self.held_out else ""
         return (
-            f"{network}, best epoch {self.best_epoch} of {self.epochs}: validation loss "
+            f"{network}, best epoch {first.best_epoch} of {first.epochs}: validation loss "
             f"{metrics['loss']:.4f}, accuracy {metrics['accuracy']:.1%} "
-            f"({metrics['num_correct']} of {metrics['num_clips']})"
+            f"({metrics['num_correct']} of {metrics['num_clips']}){refit}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,8 +99,10 @@ class TrainingResult:
         left_out = ("data", "choices")
         table = {key: value for key, value in asdict(self).items() if key not in left_out}
         skipped = [one.to_dict() for one in self.skipped]
+        held_out = self.held_out.to_dict() if self.held_out else None
         recipe = {"name": self.recipe, "choices": [one.to_dict() for one in self.choices]}
-        return {**table, "run": str(self.run), "skipped": skipped, "recipe": recipe}
+        documents = {"run": str(self.run), "skipped": skipped, "held_out": held_out}
+        return {**table, **documents, "recipe": recipe}
 
     def __repr__(self) -> str:
         return f"TrainingResult({str(self.run)!r}: {self.summary()})"

@@ -1,4 +1,4 @@
-"""The decision rule of a model, fitted to the validation clips."""
+"""The decision rule of a model: fitted to the validation clips, or taken over from a fitted one."""
 
 from dataclasses import replace
 
@@ -13,3 +13,8 @@ def fit_rule(spec: ModelSpec, validation: Predictions) -> ModelSpec:
     calibrated = replace(validation, logits=validation.logits / temperature)
     thresholds = choose_thresholds(calibrated)
     return replace(spec, chosen_thresholds=thresholds, temperature=temperature)
+
+
+def take_rule(spec: ModelSpec, fitted: ModelSpec) -> ModelSpec:
+    """The specification with temperature and thresholds of another, for the same labels."""
+    return replace(spec, chosen_thresholds=fitted.chosen_thresholds, temperature=fitted.temperature)

@@ -32,14 +32,27 @@ Watch = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What stays the same in all epochs."""
+    """What stays the same in all epochs.
+
+    Args:
+        run: Where results and state are saved.
+        spec: What the network needs beside its weights.
+        table: Text of ``recordings.csv``.
+        loaders: The clips.
+        objective: What is minimised.
+        runtime: Where to compute.
+        watch: Called with the log line of each epoch once that is saved.
+        validation: Metrics of the first training, where this one is the refit.
+    """
 
     run: RunFolder
     spec: ModelSpec
+    table: str
     loaders: Loaders
     objective: Objective
     runtime: Runtime
-    watch: Watch | None
+    watch: Watch | None = None
+    validation: Mapping[str, Any] | None = None
 
 
 @dataclass
@@ -95,18 +108,11 @@ def _early_stopping(spec: ModelSpec, progress: Mapping[str, Any] | None = None) 
     return EarlyStopping(train.patience, train.min_delta * chance_loss, **{**counted, **progress})
 
 
-def save_epoch(
-    run: RunFolder,
-    spec: ModelSpec,
-    state: State,
-    predictions: Predictions | None,
-    *,
-    is_best: bool,
-) -> None:
+def save_epoch(job: Job, state: State, predictions: Predictions | None, *, is_best: bool) -> None:
     """Writes the best weights, the log and, last of all, the state to resume from."""
-    stopping = state.stopping
+    run, spec, stopping = job.run, job.spec, state.stopping
     if is_best:
-        fitted, validation = spec, None
+        fitted, validation = spec, job.validation
         if predictions is not None:
             fitted = fit_rule(spec, predictions)
             # The loss is that of the log, before calibration: it was fitted on these clips.

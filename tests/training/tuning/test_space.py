@@ -119,6 +119,7 @@ def test_there_is_a_front_end_for_every_combination_of_its_choices():
         ('"train.split_seed"=[1]', "train.split_seed"),
         ("train=[{test_fraction=0.3}]", "train.test_fraction"),
         ('"train.hold_out_validation"=[true, false]', "train.hold_out_validation"),
+        ('"train.refit"=[true, false]', "train.refit"),
         ('"train.task"=["binary"]', "train.task"),
         ('"tune.trials"=[1]', "tune.trials"),
         ('"evaluate.confidence"=[0.9]', "evaluate.confidence"),

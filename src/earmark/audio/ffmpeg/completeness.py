@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from earmark.audio.ffmpeg.containers import Extent, read_extent
 from earmark.audio.ffmpeg.packets import HOLE_BYTES, Packets
 from earmark.audio.ffmpeg.timestamps import TOLERANCE_SECONDS, Clock
-from earmark.audio.source import MIN_SECONDS, Note
+from earmark.audio.source import MIN_SECONDS, Note, truncated
 from earmark.errors import AudioError
 
 if TYPE_CHECKING:
@@ -80,11 +80,7 @@ def _check_extent(
     if extent.num_bytes is None or extent.num_bytes > num_bytes:
         is_short = declared is None or held < declared - min(MIN_SECONDS, declared / 10)
         if is_short and declared is not None and extent.num_bytes is not None:
-            raise AudioError(
-                f"{path}: declares {declared:.2f} s but holds only {held:.2f} s; the file is "
-                "truncated, replace it",
-                "truncated",
-            )
+            raise truncated(path, declared, held)
         return [Note("unclosed", f"{held:.2f} s were read")] if is_short else []
     is_alone = len(container.streams) == 1
     if declared is not None and (is_alone or _has_own_duration(container, packets.stream)):

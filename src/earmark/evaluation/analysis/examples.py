@@ -18,8 +18,9 @@ from earmark.errors import AudioError
 from earmark.evaluation.analysis.attribution import baseline_windows, integrated_gradients
 from earmark.evaluation.evaluate import window_logits
 from earmark.evaluation.loaded_model import LoadedModel
+from earmark.evaluation.metrics.formats import join_labels
 from earmark.evaluation.metrics.scores import Predictions
-from earmark.evaluation.result import Evaluation, join_labels
+from earmark.evaluation.result import Evaluation
 from earmark.features.store import FeatureStore, Frames
 from earmark.features.windows import WindowGrid, cut_window
 from earmark.system.shapes import Float32, Float64

@@ -99,6 +99,7 @@ class Coverage:
         num_unsure: Clips on which it abstained because no label is probable enough.
         num_correct: Clips with a correct decision.
         curve: Accuracy over coverage.
+        num_background: Clips that it decided to be background, which have no predicted label.
     """
 
     num_clips: int
@@ -106,6 +107,7 @@ class Coverage:
     num_unsure: int
     num_correct: int
     curve: Curve
+    num_background: int = 0
 
     @property
     def num_abstained(self) -> int:
@@ -123,6 +125,7 @@ class Coverage:
             "num_decided": self.num_decided,
             "num_silent": self.num_silent,
             "num_unsure": self.num_unsure,
+            "num_background": self.num_background,
             "coverage": self.num_decided / self.num_clips,
             "accuracy": self.num_correct / self.num_decided if self.num_decided else None,
             "risk_coverage_area": 1.0 - self.curve.area,

@@ -104,7 +104,7 @@ def draw_prediction(
     """
     overview = make_overview(prediction.path, LogMel(config), prediction.duration_seconds)
     lanes = Timeline.from_prediction(prediction).by_lane()
-    figure = draw_timeline(overview, lanes, tuple(prediction.probabilities))
+    figure = draw_timeline(overview, lanes, prediction.answers)
     return to_png(figure) if image_format == "png" else to_svg(figure)
 
 

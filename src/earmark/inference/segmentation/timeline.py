@@ -63,7 +63,7 @@ class TimelinePredictor:
             np.concatenate(self._probabilities),
             self._boundaries.finish(),
         )
-        return find_segments(
+        found = find_segments(
             windows,
             duration_seconds,
             self._spec.labels,
@@ -71,6 +71,8 @@ class TimelinePredictor:
             thresholds=self._spec.rule.lane_thresholds,
             config=self._spec.config.predict,
         )
+        # Where the background wins over the labels there is a gap.
+        return tuple(one for one in found if one.label != self._spec.background_label)
 
     def _take(
         self, spans: list[range], windows: Float32[np.ndarray, "windows mels frames"]

@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.files import atomic_write
 from earmark.system.progress import muted
-from earmark.system.runtime import Runtime
+from earmark.system.runtime import Runtime, cpu_threads
 from earmark.training.cross_validation.folder import FoldFolder
 from earmark.training.cross_validation.result import FoldFailure, FoldResult
 from earmark.training.train import run_training
@@ -65,7 +64,7 @@ def run_jobs(jobs: Sequence[FoldJob], num_workers: int) -> Iterator[FoldResult |
         TrainingError: A process was killed.
     """
     if num_workers <= 1:
-        with _one_thread():
+        with cpu_threads(1):
             for job in jobs:
                 yield _attempt(job)
         return
@@ -86,16 +85,6 @@ def _start_worker() -> None:
     # The terminal interrupts all processes; the parent terminates its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _attempt(job: FoldJob) -> FoldResult | FoldFailure:
@@ -128,7 +117,7 @@ def _run(job: FoldJob) -> FoldResult:
         clips=tuple(clip.name for clip in tested.predictions.clips),
         num_correct=tested.scores.num_correct,
         logits=tuple(map(tuple, tested.predictions.logits.tolist())),
-        chosen=tested.chosen,
+        chosen=tuple(tested.decisions.outcome_indices()),
         best_epoch=trained.best_epoch,
         elapsed_seconds=trained.elapsed_seconds,
         log=tuple(run.read_log()),

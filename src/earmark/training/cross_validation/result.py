@@ -11,10 +11,10 @@ import numpy as np
 
 from earmark.data.content import Clip
 from earmark.errors import FailedFile
+from earmark.evaluation.metrics.formats import join_labels
 from earmark.evaluation.metrics.intervals import effective_size, wilson_interval
 from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.metrics.subsets import ExcerptScores
-from earmark.evaluation.result import join_labels
 from earmark.system.files import csv_lines
 from earmark.system.notebook import html_table
 from earmark.system.shapes import Bool, Float64
@@ -31,7 +31,7 @@ class FoldResult:
         clips: Names of its clips.
         num_correct: Number of correct predictions.
         logits: A row a clip, calibrated.
-        chosen: Indices of the predicted labels of each clip.
+        chosen: Indices of the predicted labels of each clip; of none, that of the background.
         best_epoch: Epoch of the weights that were tested, counted from 1.
         elapsed_seconds: Time spent in the epochs.
         log: A line an epoch, as in ``log.jsonl``.
@@ -84,7 +84,7 @@ class FoldPrediction:
         seed: Seed of the network.
         fold: The fold of the clip, which the network was not trained on.
         clip: The clip.
-        chosen: Indices of the predicted labels.
+        chosen: Indices of the predicted labels, as those of a `FoldResult`.
         probabilities: Of each label.
     """
 
@@ -117,6 +117,7 @@ class CrossValidation:
         failures: The folds that failed.
         skipped: Recordings that could not be used.
         confidence: Level of the intervals.
+        background: The label that is never predicted, whether or not it is in the vocabulary.
     """
 
     task: Task
@@ -126,6 +127,7 @@ class CrossValidation:
     failures: tuple[FoldFailure, ...] = ()
     skipped: tuple[FailedFile, ...] = ()
     confidence: float = 0.95
+    background: str = ""
 
     def pool(
         self, results: Sequence[FoldResult]
@@ -247,7 +249,7 @@ class CrossValidation:
                     {
                         "path": name,
                         "label": join_labels(self.labels, wrong[0].clip.targets),
-                        "predicted": join_labels(self.labels, answer),
+                        "predicted": self._join_predicted(answer),
                         "probability": _mean(probabilities),
                         "fold": wrong[0].fold,
                         "num_wrong": len(wrong),
@@ -256,11 +258,14 @@ class CrossValidation:
                 )
         return sorted(found, key=lambda one: -one["num_wrong"] / one["num_seeds"])
 
+    def _join_predicted(self, chosen: Sequence[int]) -> str:
+        answers = [index for index in chosen if self.labels[index] != self.background]
+        return join_labels(self.labels, answers)
+
     def to_dict(self) -> dict[str, Any]:
         """What ``cross-validate --json`` prints."""
         seeds = list(self.seed_scores.values())
         ranks = [one.ranks.to_dict() for one in seeds if one.ranks]
-        accuracies = [one.accuracy for one in self.fold_scores]
         return {
             "task": self.task.name,
             "labels": list(self.labels),
@@ -276,7 +281,7 @@ class CrossValidation:
             "accuracy_interval": list(self.accuracy_interval),
             "accuracy_mean": statistics.mean(one.accuracy for one in seeds),
             "accuracy_std": self.accuracy_std,
-            "mean_fold_accuracy": statistics.mean(accuracies),
+            "mean_fold_accuracy": statistics.mean(one.accuracy for one in self.fold_scores),
             "loss": statistics.mean(one.loss for one in seeds),
             **{name: _mean([one[name] for one in ranks]) for name in (ranks[0] if ranks else ())},
             **({"excerpts": self.excerpts.to_dict()} if self.excerpts else {}),
@@ -294,7 +299,7 @@ class CrossValidation:
             ("seed", "fold", "path", "label", "predicted", "correct", *self.labels)
         ]
         for one in self.predictions:
-            names = (join_labels(self.labels, each) for each in (one.clip.targets, one.chosen))
+            names = join_labels(self.labels, one.clip.targets), self._join_predicted(one.chosen)
             probabilities = (f"{value:.6f}" for value in one.probabilities)
             correct = "yes" if one.is_correct else "no"
             rows.append((one.seed, one.fold, one.clip.name, *names, correct, *probabilities))

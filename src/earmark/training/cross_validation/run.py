@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from earmark.config import Config, as_config
+from earmark.data.background import with_background
 from earmark.data.content import ContentSet
 from earmark.data.folds import check_folds, fold_names, hold_out, with_folds
 from earmark.data.labels import log_data, name_task
@@ -132,6 +133,7 @@ def cross_validate(
             failures=failures,
             skipped=prepared.skipped,
             confidence=config.evaluate.confidence,
+            background=config.train.background_label,
         )
         if plan.folder:
             atomic_write(folder.predictions, found.to_csv())
@@ -159,6 +161,7 @@ def _refuse_misuse(plan: Plan, runtime: Runtime) -> None:
 
 def _divide(manifest: Manifest, config: Config, plan: Plan) -> tuple[Manifest, Task]:
     """Draws the folds and finds the task; folds that cannot be trained on or tested fail here."""
+    manifest = with_background(manifest, config.train)
     manifest = with_folds(manifest, plan.num_folds, config.train.split_seed)
     task = name_task(manifest, config.train)
     check_folds(manifest, task)

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial
 
 from earmark.config import Config, as_config, with_recipe
 from earmark.config.loading import mark_given
+from earmark.data.background import with_background
 from earmark.data.labels import choose_task, log_data
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare_once
@@ -37,6 +38,7 @@ from earmark.training.recipes.configure import (
     log_choices,
     write_choices,
 )
+from earmark.training.train import first_training
 from earmark.training.tuning.folder import StudyFolder
 from earmark.training.tuning.plots import ParallelAxis, draw_history, draw_importance, draw_parallel
 from earmark.training.tuning.result import BestTrial, TuningResult
@@ -131,8 +133,10 @@ def _set_up(
         )
     require_teachers(config.train.teachers)
     config = with_recipe(config)
-    manifest = with_splits(manifest, config.train)
-    task = choose_task(manifest, config.train)
+    # No trial is refitted: they are compared by their validation scores.
+    held_out = first_training(config).train
+    manifest = with_splits(with_background(manifest, held_out), held_out)
+    task = choose_task(manifest, held_out)
     configured = _configure(manifest, config, folder, runtime, store)
     config = configured.config
     space = SearchSpace(config)

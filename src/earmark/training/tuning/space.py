@@ -158,6 +158,8 @@ def _refuse_fixed(path: str, where: SearchConfig) -> None:
     section = path.partition(".")[0]
     if section in ("tune", "evaluate", "recipe"):
         raise ConfigError(f"tune.space: {path} has no effect on training; leave it out")
+    if path == "train.refit":
+        raise ConfigError(f"tune.space: {path} has no effect on trials; leave it out")
     named = {inner for choice in where.choices or [0] for inner, _ in _singles(path, choice)}
     fixed = sorted(named & set(_FIXED))
     if fixed:

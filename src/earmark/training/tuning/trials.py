@@ -33,7 +33,7 @@ from earmark.errors import ConfigError, TrainingError
 from earmark.system.files import atomic_write
 from earmark.system.progress import muted
 from earmark.system.runtime import Runtime
-from earmark.training.train import run_training
+from earmark.training.train import first_training, run_training
 from earmark.training.tuning.folder import StudyFolder
 from earmark.training.tuning.space import SearchSpace
 
@@ -246,7 +246,7 @@ def _run_trial(
             result = run_training(
                 job.manifest,
                 job.folder.run(trial.number),
-                config.with_train(task=job.task),
+                first_training(config.with_train(task=job.task)),
                 runtime=runtime,
                 store=job.store,
                 watch=watch,
