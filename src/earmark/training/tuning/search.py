@@ -154,16 +154,23 @@ def _set_up(
     log_choices(configured)
     # Logged once, not in every trial.
     seen = replace(seen, notes=())
-    keys: dict[str, ClipKey] = {}
-    for front_end in space.front_ends():
-        features = FeatureStore(store, front_end.features)
-        keys |= prepare_once(recordings, features, runtime).keys
-    table = seen.to_csv(keys, folder.path)
+    table = seen.to_csv(_prepare(seen, space, runtime, store), folder.path)
     folder.refuse_other_data(table, config.train.teachers)
     folder.open(config, table)
     write_choices(configured, folder)
     logger.info(f"searched: {', '.join(space.dimensions)}")
     return Job(folder, seen, config, task.name, store)
+
+
+def _prepare(
+    seen: Manifest, space: SearchSpace, runtime: Runtime, store: Path | str | None
+) -> dict[str, ClipKey]:
+    """The keys of all recordings, whose features are computed for every front end."""
+    keys: dict[str, ClipKey] = {}
+    for front_end in space.front_ends():
+        features = FeatureStore(store, front_end.features)
+        keys |= prepare_once(seen.recordings, features, runtime).keys
+    return keys
 
 
 def _configure(
