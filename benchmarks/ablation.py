@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--set", dest="settings", action="append", default=[])
     parser.add_argument("--only", nargs="*", choices=CHANGES, default=list(CHANGES))
     arguments = parser.parse_args()
-    settings = (WINDOWS, *arguments.settings)
+    settings = ("recipe.name=classic", WINDOWS, *arguments.settings)
     print(describe_machine("torch"))
     print(f"data: {arguments.data.name}, settings: {' '.join(arguments.settings) or 'default'}")
     with tempfile.TemporaryDirectory() as folder, loky.ProcessPoolExecutor(2) as pool:

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from earmark import config
 
 SECTIONS = {
+    "recipe": config.RecipeConfig,
     "features": config.FeatureConfig,
     "model": config.ModelConfig,
     "model.blocks.N": config.ConvBlockConfig,

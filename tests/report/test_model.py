@@ -7,7 +7,8 @@ from earmark.data.content import Clip
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.result import Evaluation
 from earmark.features.store import ClipKey
-from earmark.report.model import describe_rule, render_model, render_training
+from earmark.models.run_folder import RunFolder
+from earmark.report.model import describe_rule, render_choices, render_model, render_training
 from earmark.tasks.decision_rule import DecisionRule
 from earmark.tasks.task import MULTI_LABEL
 
@@ -74,3 +75,15 @@ def test_the_rule_names_the_source_of_its_thresholds(thresholds, source):
     clips = (Clip("a.wav", ClipKey("a"), (0,)),)
     found = Evaluation(Predictions(clips, np.zeros((1, 3)), MULTI_LABEL), ("a", "b", "c"), rule)
     assert describe_rule(found).endswith(source)
+
+
+def test_a_run_shows_what_was_chosen_and_why(tmp_path):
+    run = RunFolder(tmp_path)
+    assert render_choices(None) is None
+    assert render_choices(run.path) is None
+    choice = {"setting": "features.n_mels", "value": 64, "reason": "Enough."}
+    run.write_choices({"name": "auto", "given": [], "choices": [choice]})
+    page = str(render_choices(run.path))
+    assert all(one in page for one in ("features.n_mels", "64", "Enough."))
+    run.choices.write_text("damaged")
+    assert render_choices(run.path) is None

@@ -60,16 +60,15 @@ def show(
     With DATA, print all settings that it gives for training on these data, with reasons.
     """
     from earmark.cli.terminal import printable
-    from earmark.config import override, recipe_text, with_recipe
-    from earmark.data.splits import with_splits
+    from earmark.config import override, recipe_text
     from earmark.errors import ConfigError
-    from earmark.training.recipes.configure import configure
+    from earmark.training.recipes.configure import configure, divide
     from earmark.training.recipes.toml import annotate
 
     text = recipe_text(name)
     if data is not None:
         config = override(config, [f"recipe.name={name}"])
-        manifest = with_splits(data.read(), with_recipe(config).train)
+        manifest = divide(data.read(), config)
         text = annotate(configure(manifest, config, store=store_root, reporter=reporter))
     elif any(map(given, ("settings", "config_file", "budgets", "store_root"))):
         raise ConfigError("recipe show: these options need DATA, whose settings they change")

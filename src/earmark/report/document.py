@@ -14,7 +14,7 @@ from earmark.report.clips import render_errors, render_examples, render_skipped
 from earmark.report.headline import render_headline
 from earmark.report.html import Section, render, write_page
 from earmark.report.labels import render_curves, render_labels
-from earmark.report.model import Origin, render_model, render_training
+from earmark.report.model import Origin, render_choices, render_model, render_training
 from earmark.report.model_card import render_model_card
 from earmark.report.reliability import render_calibration, render_comparisons, render_coverage
 from earmark.report.slices import render_robustness, render_slices
@@ -65,10 +65,10 @@ def render_report(
     ]
     if evaluation.skipped:
         sections.append(Section("Skipped files", render_skipped(evaluation.skipped)))
-    sections += [
-        Section("Training", render_training(origin, checkpoint)),
-        Section("Model", render_model(checkpoint, evaluation)),
-    ]
+    sections.append(Section("Training", render_training(origin, checkpoint)))
+    if choices := render_choices(origin.run):
+        sections.append(Section("Chosen settings", choices))
+    sections.append(Section("Model", render_model(checkpoint, evaluation)))
     return render(
         "report.html",
         title=f"Test report: {_list_labels(checkpoint.spec)}",

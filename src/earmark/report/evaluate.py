@@ -104,7 +104,7 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
     Example:
         >>> import earmark, tempfile
         >>> from earmark.data.demo import demo_data
-        >>> config = earmark.load_config(settings=["train.epochs=1"])
+        >>> config = earmark.load_config(settings=["recipe.name=classic", "train.epochs=1"])
         >>> with demo_data() as data, tempfile.TemporaryDirectory() as folder:
         ...     trained = earmark.train(data, f"{folder}/run", config, store=f"{folder}/store")
         ...     test = evaluate(trained.run, data, store=f"{folder}/store")

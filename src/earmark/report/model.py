@@ -1,5 +1,7 @@
 """The sections of the report on the model and its training."""
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +88,29 @@ def describe_rule(evaluation: Evaluation) -> str:
         listed = ", ".join(f"{label} {threshold:.2f}" for label, threshold in pairs)
         return f"each label at its probability or more: {listed} ({source})"
     return "the most probable label"
+
+
+def render_choices(run: Path | None) -> Markup | None:
+    """What was chosen from the data and why; None where nothing was, or nobody knows.
+
+    Args:
+        run: The run folder of the model.
+    """
+    document = None
+    if run is not None:
+        with suppress(EarmarkError, OSError):
+            document = RunFolder(run).read_choices()
+    if not (document and document["choices"]):
+        return None
+    rows = [
+        (one["setting"], _describe_value(one["value"]), one["reason"])
+        for one in document["choices"]
+    ]
+    return render("choices.html", table=Table(("setting", "value", "reason"), rows))
+
+
+def _describe_value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def render_training(origin: Origin, checkpoint: Checkpoint) -> Markup:

@@ -93,9 +93,9 @@ def cross_validate(
     Example:
         >>> import earmark, tempfile
         >>> from earmark.data.demo import demo_data
-        >>> plan, config = Plan(3, num_workers=1), earmark.load_config(settings=["train.epochs=1"])
+        >>> config = earmark.load_config(settings=["recipe.name=classic", "train.epochs=1"])
         >>> with demo_data() as data, tempfile.TemporaryDirectory() as store:
-        ...     result = cross_validate(data, plan, config, store=store)
+        ...     result = cross_validate(data, Plan(3, num_workers=1), config, store=store)
         >>> len(result.results)
         3
     """

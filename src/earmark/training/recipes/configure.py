@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from earmark.config import Config, with_recipe, with_settings
 from earmark.config.layers import complete, flatten
+from earmark.data.background import with_background
 from earmark.data.labels import name_task
 from earmark.data.manifest import Manifest
+from earmark.data.splits import with_splits
 from earmark.errors import ConfigError
 from earmark.features.store import default_root
 from earmark.features.windows import crop_frames
@@ -61,6 +63,20 @@ class Configured:
             "given": list(self.given),
             "choices": [one.to_dict() for one in self.choices],
         }
+
+
+def divide(manifest: Manifest, config: Config) -> Manifest:
+    """The data as `train` sees them when it configures itself: with splits, validation held out.
+
+    Args:
+        manifest: As read.
+        config: The given settings.
+
+    Raises:
+        DataError: A recording of the background has another label besides.
+    """
+    train = with_recipe(config).with_train(refit=False).train
+    return with_background(with_splits(manifest, train), train)
 
 
 def configure(

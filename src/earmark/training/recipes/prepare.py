@@ -7,12 +7,11 @@ from earmark.config import Config, as_config, with_recipe
 from earmark.config.layers import complete
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import Prepared, prepare_recordings
-from earmark.data.splits import with_splits
 from earmark.errors import DataError
 from earmark.features.band import find_band
 from earmark.features.store import FeatureStore
 from earmark.system.progress import SILENT, Reporter
-from earmark.training.recipes.configure import configure, describe
+from earmark.training.recipes.configure import configure, describe, divide
 
 logger = logging.getLogger(__name__)
 
@@ -62,15 +61,13 @@ def _choose(
     manifest: Manifest, config: Config, store: Path | str | None, reporter: Reporter
 ) -> Config:
     """The settings of a training; those of the recipe alone for data that cannot be trained on."""
-    recipe = with_recipe(config)
     try:
-        configured = configure(
-            with_splits(manifest, recipe.train), config, store=store, reporter=reporter
-        )
+        divided = divide(manifest, config)
+        configured = configure(divided, config, store=store, reporter=reporter)
     except DataError as error:
         logger.info(f"note: nothing is chosen from these data: {error}")
-        return complete(recipe)
+        return complete(with_recipe(config))
     chosen = [one for one in configured.choices if one.setting.startswith("features.")]
     for line in describe(chosen):
-        logger.info(f"recipe {recipe.recipe.name}: {line}")
+        logger.info(f"recipe {config.recipe.name}: {line}")
     return configured.config

@@ -91,7 +91,8 @@ def tune(
     Example:
         >>> import earmark, tempfile
         >>> from earmark.data.demo import demo_data
-        >>> config = earmark.load_config(settings=["tune.trials=1", "train.epochs=1"])
+        >>> settings = ["recipe.name=classic", "tune.trials=1", "train.epochs=1"]
+        >>> config = earmark.load_config(settings=settings)
         >>> with demo_data() as data, tempfile.TemporaryDirectory() as folder:
         ...     result = tune(data, f"{folder}/study", config, store=f"{folder}/store")
         >>> result.num_complete
@@ -153,16 +154,23 @@ def _set_up(
     log_choices(configured)
     # Logged once, not in every trial.
     seen = replace(seen, notes=())
-    keys: dict[str, ClipKey] = {}
-    for front_end in space.front_ends():
-        features = FeatureStore(store, front_end.features)
-        keys |= prepare_once(recordings, features, runtime).keys
-    table = seen.to_csv(keys, folder.path)
+    table = seen.to_csv(_prepare(seen, space, runtime, store), folder.path)
     folder.refuse_other_data(table, config.train.teachers)
     folder.open(config, table)
     write_choices(configured, folder)
     logger.info(f"searched: {', '.join(space.dimensions)}")
     return Job(folder, seen, config, task.name, store)
+
+
+def _prepare(
+    seen: Manifest, space: SearchSpace, runtime: Runtime, store: Path | str | None
+) -> dict[str, ClipKey]:
+    """The keys of all recordings, whose features are computed for every front end."""
+    keys: dict[str, ClipKey] = {}
+    for front_end in space.front_ends():
+        features = FeatureStore(store, front_end.features)
+        keys |= prepare_once(seen.recordings, features, runtime).keys
+    return keys
 
 
 def _configure(
