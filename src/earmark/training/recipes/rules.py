@@ -2,28 +2,57 @@
 
 A rule calls `Draft.choose`, which leaves alone what is given, and continues with the value in
 force. Rules must not choose what decides which recordings are for training, validation and test.
+The figures in the reasons are those of ``benchmarks/RESULTS.md``, "What the rules were chosen by".
 """
 
+import json
 from typing import TYPE_CHECKING
 
+from earmark.config import ConvBlockConfig, FeatureConfig
+from earmark.tasks.task import MULTI_LABEL, TASKS
 from earmark.training.recipes.draft import Draft
+from earmark.training.recipes.network import Windows, choose_blocks, num_multiply_adds
 
 if TYPE_CHECKING:
     from earmark.data.fingerprint import DataFingerprint
 
-SAMPLE_RATES = (8_000, 16_000, 22_050, 32_000, 44_100, 48_000)
+SAMPLE_RATES = (8_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000, 256_000, 384_000)
 MIN_RATE_FRACTION = 0.95
 """Fraction of the recordings that must have a sample rate for it to be used."""
 BAND_MARGIN = 1.05
 """The band is kept up to this many times the highest frequency with sound."""
-BANDS_OF_RATE = {8_000: 40, 16_000: 64, 32_000: 96}
+BANDS_OF_RATE = {8_000: 40, 16_000: 64, 22_050: 96}
 """Highest sample rate to the number of mel bands; `MAX_BANDS` above the last."""
 MAX_BANDS = 128
 MIN_BINS_PER_BAND = 4
 """Fewer bins of the Fourier transform a mel band leave the lowest bands empty."""
 WINDOW_SECONDS = 0.064
-HOP_SECONDS = 0.02
-MAX_CROP_SECONDS = 5.0
+HOP_SECONDS, SHORT_HOP_SECONDS = 0.02, 0.01
+SHORT_SECONDS = 1.5
+"""Clips up to this long are single events, such as words, which fill a window."""
+MIN_CROP_SECONDS, MAX_CROP_SECONDS = 1.0, 5.0
+LONG_SECONDS = 10.0
+"""Recordings from this long on have one kind of sound throughout, of which seconds are enough."""
+MAX_CROPS = 4
+TARGET_WINDOWS = 32_000
+"""Windows that a training on few clips sees in all its epochs."""
+EPOCHS = (40, 100)
+MIN_EPOCHS = 5
+"""Fewest epochs that a budget leaves."""
+MINUTES = 6.0
+"""The budget of a laptop."""
+MULTIPLY_ADDS_PER_MINUTE = 60 * 50e9
+"""Of training on two cores of a processor of today."""
+PASSES = 3
+"""The backward pass costs twice the forward pass."""
+MAX_REFIT_CLIPS = 5000
+"""More clips than this leave enough to train on without those of the validation split."""
+TRAINING_FRACTION = 0.75
+"""Of the clips without the test, about as many train while the others validate."""
+
+SHORT_AUGMENT = {"time_stretch": 0.25, "gain_db": 10.0, "noise": 0.5, "time_masks": 1}
+VOICE_AUGMENT = {"frequency_warp": 0.1, "filter_db": 6.0}
+NO_AUGMENT = {"time_stretch": 0.0, "gain_db": 0.0, "noise": 0.0, "time_masks": 0}
 
 
 def choose(fingerprint: "DataFingerprint", draft: Draft) -> None:
@@ -34,12 +63,19 @@ def choose(fingerprint: "DataFingerprint", draft: Draft) -> None:
         draft: What is given; receives the choices.
     """
     _front_end(fingerprint, draft)
-    _windows(fingerprint, draft)
+    _crops(fingerprint, draft)
+    blocks = _network(fingerprint, draft)
+    _augmentation(fingerprint, draft)
+    _training(fingerprint, draft, blocks)
+
+
+def _is_short(data: "DataFingerprint") -> bool:
+    return 0 < data.duration_seconds.median <= SHORT_SECONDS
 
 
 def _front_end(data: "DataFingerprint", draft: Draft) -> None:
     rate = _sample_rate(data, draft)
-    n_fft = _lengths(rate, draft)
+    n_fft = _lengths(data, rate, draft)
     bands = next((bands for limit, bands in BANDS_OF_RATE.items() if rate <= limit), MAX_BANDS)
     bands = min(bands, max(1, n_fft // 2 // MIN_BINS_PER_BAND))
     draft.choose("features.n_mels", bands, f"For a band up to {rate / 2000:g} kHz.")
@@ -67,7 +103,7 @@ def _fraction_with(data: "DataFingerprint", rate: int) -> float:
     return count / max(1, sum(data.sample_rates.values()))
 
 
-def _lengths(rate: int, draft: Draft) -> int:
+def _lengths(data: "DataFingerprint", rate: int, draft: Draft) -> int:
     """Window and step of the Fourier transform, which last about as long at every rate."""
     length = 1 << (int(WINDOW_SECONDS * rate).bit_length() - 1)
     if draft.is_given("features.hop_length"):
@@ -77,14 +113,92 @@ def _lengths(rate: int, draft: Draft) -> int:
     reason = f"A window lasts {1000 * length / rate:.0f} ms."
     length = draft.choose("features.win_length", length, reason)
     n_fft = draft.choose("features.n_fft", max(2, 1 << (length - 1).bit_length()), reason)
-    hop = min(round(HOP_SECONDS * rate), length)
-    draft.choose("features.hop_length", hop, f"A step lasts {1000 * hop / rate:.0f} ms.")
+    seconds = SHORT_HOP_SECONDS if _is_short(data) else HOP_SECONDS
+    hop = min(round(seconds * rate), length)
+    why = "finer for short clips" if _is_short(data) else "finer ones did not help longer clips"
+    draft.choose("features.hop_length", hop, f"A step lasts {1000 * hop / rate:.0f} ms, {why}.")
     return n_fft
 
 
-def _windows(data: "DataFingerprint", draft: Draft) -> None:
+def _crops(data: "DataFingerprint", draft: Draft) -> None:
     median = data.duration_seconds.median
-    if median > 0:
-        seconds = round(min(median, MAX_CROP_SECONDS), 3)
+    if not median:
+        return
+    if median >= LONG_SECONDS:
+        seconds, reason = MIN_CROP_SECONDS, "Seconds of a long recording are enough to know it."
+    else:
+        seconds = round(min(max(median, MIN_CROP_SECONDS), MAX_CROP_SECONDS), 3)
         reason = f"Half of the recordings last {median:.2f} s or less."
-        draft.choose("train.crop_seconds", seconds, reason)
+    draft.choose("train.crop_seconds", seconds, reason)
+    crops = 1 if median < 2 * seconds else MAX_CROPS
+    reason = "A recording has several windows." if crops > 1 else "A window is most of a recording."
+    draft.choose("train.max_crops", crops, reason)
+
+
+def _network(data: "DataFingerprint", draft: Draft) -> list[ConvBlockConfig]:
+    """The blocks in force, of which the cost of training depends."""
+    if draft.value("model.name") != "audio_cnn":
+        return []
+    windows, limit = _windows(data, draft), draft.recipe.parameters
+    blocks = choose_blocks(windows, limit)
+    size = f"of at most {limit:,} parameters" if limit else "wide enough for ten kinds of sound"
+    reason = f"Blocks for windows of {windows.n_mels} x {windows.num_frames} values, {size}."
+    table = [one.model_dump(mode="json", exclude_none=True) for one in blocks]
+    in_force = draft.choose("model.blocks", table, reason)
+    if _is_short(data):
+        draft.choose("model.head", "pool", "A sound fills its window.")
+    else:
+        draft.choose("model.head", "mean_max", "Sounds may be short compared with a window.")
+    return [ConvBlockConfig.model_validate_json(json.dumps(one)) for one in in_force]
+
+
+def _windows(data: "DataFingerprint", draft: Draft) -> Windows:
+    features = FeatureConfig(
+        sample_rate=draft.value("features.sample_rate"),
+        hop_length=draft.value("features.hop_length"),
+    )
+    frames = features.num_frames(round(draft.value("train.crop_seconds") * features.sample_rate))
+    outputs = TASKS[data.task].num_outputs(len(data.labels))
+    return Windows(draft.value("features.n_mels"), frames, outputs)
+
+
+def _augmentation(data: "DataFingerprint", draft: Draft) -> None:
+    def choose_all(settings: dict[str, float], reason: str) -> None:
+        for key, value in settings.items():
+            draft.choose(f"augment.{key}", value, reason)
+
+    choose_all({"mixup": 1.0, "frequency_masks": 1}, "Mixing and masks help small data.")
+    if data.task == MULTI_LABEL.name:
+        choose_all({"mixup_domain": "energy"}, "Several sounds at once keep all their labels.")
+    if _is_short(data):
+        choose_all(SHORT_AUGMENT, "Takes of a short sound differ in speed, level and noise.")
+        choose_all(VOICE_AUGMENT, "Voices and microphones differ.")
+    else:
+        choose_all({"roll": 1.0}, "When a sound happens does not matter.")
+        choose_all(NO_AUGMENT, "Noise and level tell longer sounds apart.")
+
+
+def _training(data: "DataFingerprint", draft: Draft, blocks: list[ConvBlockConfig]) -> None:
+    draft.choose("train.precision", "auto", "bfloat16 where the processor has it.")
+    refits = data.num_clips <= MAX_REFIT_CLIPS and draft.value("train.hold_out_validation")
+    if refits:
+        reason = f"With {data.num_clips} clips, those of validation are worth a second training."
+        refits = draft.choose("train.refit", True, reason)
+    crops = min(draft.value("train.max_crops"), max(1, _clips_length(data, draft)))
+    num_windows = max(1, data.num_clips * crops)
+    fewest, most = EPOCHS
+    epochs = min(max(round(TARGET_WINDOWS / num_windows), fewest), most)
+    reason = f"{num_windows:,} windows in each."
+    trained = num_windows * (TRAINING_FRACTION + bool(refits))
+    minutes = draft.recipe.minutes or MINUTES
+    cost = PASSES * num_multiply_adds(blocks, _windows(data, draft)) if blocks else 0
+    affordable = int(minutes * MULTIPLY_ADDS_PER_MINUTE / (cost * trained)) if cost else epochs
+    if affordable < epochs:
+        epochs = max(affordable, MIN_EPOCHS)
+        reason = f"About {epochs * cost * trained / MULTIPLY_ADDS_PER_MINUTE:.0f} minutes."
+    draft.choose("train.epochs", epochs, reason)
+
+
+def _clips_length(data: "DataFingerprint", draft: Draft) -> int:
+    """Windows in a clip of the median length."""
+    return round(data.duration_seconds.median / draft.value("train.crop_seconds"))
