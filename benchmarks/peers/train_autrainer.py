@@ -13,18 +13,13 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import soundfile
 from compiled_parts import do_without_compiled_parts
 from job import Facts, Job, run_job, versions_of
-
-do_without_compiled_parts()
-
-import autrainer.training
-import soundfile
-from autrainer import cli
-from autrainer.training import ModularTaskTrainer
 
 EPOCHS = 5
 SAMPLE_RATE, HOP = 32_000, 320
@@ -80,51 +75,71 @@ class _CapReachedError(Exception):
     """Another epoch would take more than the job may."""
 
 
-class CappedTrainer(ModularTaskTrainer):
-    """Stops before an epoch that would end after the cap; the best epoch so far is then tested."""
+@dataclass
+class Progress:
+    """What the training did.
 
-    cap_seconds = float("inf")
-    epochs_done = 0
-    parameters = 0
-    epoch_ends: tuple[float, ...] = ()
+    Args:
+        epochs: Epochs that were validated.
+        parameters: Of the network.
+    """
 
-    def train_epochs(self) -> None:
-        """Trains until the last epoch or the cap."""
-        CappedTrainer.parameters = sum(one.numel() for one in self.model.parameters())
-        CappedTrainer.epoch_ends = (time.process_time(),)
-        with suppress(_CapReachedError):
-            super().train_epochs()
-
-    def evaluate(self, iteration: int, *args: Any, **kwargs: Any) -> Any:
-        """Evaluates, and looks at the clock after the validation of an epoch."""
-        result = super().evaluate(iteration, *args, **kwargs)
-        if iteration > 0:
-            CappedTrainer.epochs_done = iteration
-            CappedTrainer.epoch_ends += (time.process_time(),)
-            before, now = self.epoch_ends[-2:]
-            if iteration < self.cfg.iterations and now + (now - before) > self.cap_seconds:
-                raise _CapReachedError
-        return result
+    epochs: int = 0
+    parameters: int = 0
 
 
 def train(job: Job) -> tuple[Mapping[str, str], Facts]:
     """Makes an autrainer project in the folder of the job, then preprocesses, trains and tests."""
+    do_without_compiled_parts()
+    from autrainer import cli
+
     os.chdir(job.out)
     # What is left on the command line would go to Hydra.
     del sys.argv[1:]
     names = _write_project(job)
-    CappedTrainer.cap_seconds = job.cap_seconds
-    autrainer.training.ModularTaskTrainer = CappedTrainer
+    progress = _stop_at_cap(job.cap_seconds)
     cli.preprocess(update_frequency=0)
     cli.train()
     facts = Facts(
         network="Cnn10",
-        parameters=CappedTrainer.parameters,
+        parameters=progress.parameters,
         front_end="32 kHz, 64 mel bands",
-        length=f"{CappedTrainer.epochs_done} of {EPOCHS} epochs",
+        length=f"{progress.epochs} of {EPOCHS} epochs",
         versions=versions_of("autrainer", "torch"),
     )
     return _read_predictions(job, names), facts
+
+
+def _stop_at_cap(cap_seconds: float) -> Progress:
+    """Makes trainers stop before an epoch that would end after the cap; the best so far is tested.
+
+    autrainer has no limit of time, so the two methods are wrapped.
+    """
+    from autrainer.training import ModularTaskTrainer
+
+    train_epochs, evaluate = ModularTaskTrainer.train_epochs, ModularTaskTrainer.evaluate
+    progress, ends = Progress(), []
+
+    def train_capped(trainer: ModularTaskTrainer) -> None:
+        progress.parameters = sum(one.numel() for one in trainer.model.parameters())
+        ends.append(time.process_time())
+        with suppress(_CapReachedError):
+            train_epochs(trainer)
+
+    def evaluate_and_look(
+        trainer: ModularTaskTrainer, epoch: int, *args: Any, **options: Any
+    ) -> Any:
+        result = evaluate(trainer, epoch, *args, **options)
+        if epoch > 0:
+            progress.epochs = epoch
+            ends.append(time.process_time())
+            if epoch < EPOCHS and 2 * ends[-1] - ends[-2] > cap_seconds:
+                raise _CapReachedError
+        return result
+
+    ModularTaskTrainer.train_epochs = train_capped
+    ModularTaskTrainer.evaluate = evaluate_and_look
+    return progress
 
 
 def _write_project(job: Job) -> Mapping[str, str]:

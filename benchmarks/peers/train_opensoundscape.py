@@ -6,26 +6,24 @@ from ImageNet are fetched from the network; here the same network begins from ra
 A file is cut into clips; the mean of their probabilities decides. Where 19 of 20 files are shorter
 than 2 s, clips are as long as these.
 
-Training is under autocast to bfloat16 whatever `use_amp` says, which is slow on many processors: two
-steps with it and two without are timed, and the faster way is taken. When 1,000 steps would take
-more than the cap, there are as many as fit, and the schedule and the validations move together.
+Training is under autocast to bfloat16 whatever `use_amp` says, which is slow on many processors:
+two steps with it and two without are timed, and the faster way is taken. When 1,000 steps would
+take more than the cap, there are as many as fit; the schedule and the validations are spread over
+them.
 """
 
 import os
 import random
 import time
 from collections.abc import Mapping
-
-from compiled_parts import do_without_compiled_parts
-from job import Facts, Job, Rows, run_job, versions_of
-
-do_without_compiled_parts()
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import soundfile
 import torch
-from opensoundscape import CNN
+from compiled_parts import do_without_compiled_parts
+from job import Facts, Job, Rows, run_job, versions_of
 
 STEPS, VALIDATIONS = 1000, 10
 SAMPLE_RATE, CLIP_SECONDS = 32_000, 2.0
@@ -37,6 +35,7 @@ _autocast = torch.autocast
 
 def train(job: Job) -> tuple[Mapping[str, str], Facts]:
     """Times a few steps, trains and predicts."""
+    do_without_compiled_parts()
     os.chdir(job.out)
     seconds = _clip_seconds(job)
     taken = {way: _seconds_per_step(job, seconds, way) for way in (True, False)}
@@ -53,7 +52,6 @@ def train(job: Job) -> tuple[Mapping[str, str], Facts]:
         validation_interval=steps // VALIDATIONS,
         progress_bar=False,
     )
-    print(f"seconds per step with autocast {taken[True]:.1f}, without {taken[False]:.1f}")
     facts = Facts(
         network="resnet18",
         parameters=sum(one.numel() for one in model.network.parameters()),
@@ -78,7 +76,9 @@ def _choose_autocast(enabled: bool) -> None:
         torch.autocast = lambda device_type, dtype: _autocast(device_type, dtype, enabled=False)
 
 
-def _make_model(job: Job, seconds: float) -> CNN:
+def _make_model(job: Job, seconds: float) -> Any:
+    from opensoundscape import CNN
+
     for seeded in (random.seed, np.random.seed, torch.manual_seed):
         seeded(job.seed)
     return CNN(
@@ -120,7 +120,7 @@ def _one_hot(rows: Rows, labels: list[str]) -> pd.DataFrame:
     )
 
 
-def _predict(model: CNN, rows: Rows) -> Mapping[str, str]:
+def _predict(model: Any, rows: Rows) -> Mapping[str, str]:
     scores = model.predict(
         [path for path, _ in rows], activation_layer="softmax", batch_size=64, progress_bar=False
     )

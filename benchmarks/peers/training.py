@@ -4,10 +4,10 @@
 
 Of data with splits the test split is tested; of data with folds each fold that is named, and the
 next one validates, as in ``earmark cross-validate``. Every peer gets the same three lists of
-recordings and runs in the Python of its own environment; earmark runs in this one, with no settings.
-The minutes are from files to predictions: features, training, validation, test and imports, first
-of the clock and then of the processor. A training stops early where another epoch would pass the
-cap. What is in OUT already is not done again, so an interrupted table goes on.
+recordings and runs in the Python of its own environment; earmark runs in this one, without
+settings. The minutes are from files to predictions: features, training, validation, test and
+imports, first of the clock and then of the processor. A peer's training ends early where more would
+pass the cap. What is in OUT already is not done again, so an interrupted table goes on.
 """
 
 import argparse
