@@ -13,8 +13,9 @@ from types import ModuleType
 def do_without_compiled_parts() -> None:
     """Replaces the modules of both packages that load compiled libraries; call it first of all."""
     audio = ModuleType("torchaudio._extension")
-    audio._IS_TORCHAUDIO_EXT_AVAILABLE = False
-    audio.fail_if_no_align = lambda function: function
+    vars(audio).update(
+        _IS_TORCHAUDIO_EXT_AVAILABLE=False, fail_if_no_align=lambda function: function
+    )
     sys.modules[audio.__name__] = audio
     for name in ("_meta_registrations", "_autograd_registrations"):
         sys.modules[f"torchvision.{name}"] = ModuleType(f"torchvision.{name}")
