@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +13,19 @@ MAX_SCORES = 500
 
 MIN_SCORES = 10
 """Scores that a threshold needs: fewer say too little about a rare one."""
+
+
+@dataclass(frozen=True)
+class KnownScores:
+    """Scores of sound that a model knows but did not train on, as `keep_scores` gives them.
+
+    Args:
+        clips: Of whole clips.
+        windows: Of their windows.
+    """
+
+    clips: tuple[float, ...] = ()
+    windows: tuple[float, ...] = ()
 
 
 def keep_scores(scores: Float[np.ndarray, " sounds"]) -> tuple[float, ...]:
