@@ -1,7 +1,7 @@
 """The result of a test: decisions, metrics with confidence intervals, and baselines."""
 
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -37,7 +37,7 @@ from earmark.system.notebook import html_lines, html_table
 from earmark.system.numbers import counted
 from earmark.system.shapes import Bool, Float64
 from earmark.tasks.decision_rule import DecisionRule, Decisions
-from earmark.tasks.task import BINARY, multi_hot
+from earmark.tasks.task import BINARY, join_labels, multi_hot
 
 RATIOS = ("precision", "recall", "f1")
 
@@ -340,16 +340,20 @@ class Evaluation:
 
     def to_csv(self) -> str:
         """One row per clip: name, labels, predicted labels, and the probability of each label."""
-        rows: list[tuple[str, ...]] = [(*PREDICTION_COLUMNS, *self.labels)]
-        decisions = self.decisions
-        clips = zip(
-            *(self.predictions.clips, self.chosen, self.correct),
-            *(decisions.abstained, decisions.probabilities),
-            strict=True,
-        )
-        for clip, chosen, correct, reason, row in clips:
-            names = (join_labels(self.labels, indices) for indices in (clip.targets, chosen))
-            probabilities = (f"{probability:.6f}" for probability in row)
-            is_correct = "yes" if correct else "no"
-            rows.append((clip.name, *names, is_correct, reason or "", *probabilities))
+        decisions, scores = self.decisions, self.uncalibrated.novelty
+        more = () if scores is None else ("novelty",)
+        rows: list[tuple[str, ...]] = [(*PREDICTION_COLUMNS, *more, *self.labels)]
+        for index, clip in enumerate(self.predictions.clips):
+            both = (clip.targets, self.chosen[index])
+            numbers = [
+                *(() if scores is None else (scores[index],)),
+                *decisions.probabilities[index],
+            ]
+            rows.append(
+                (
+                    *(clip.name, *(join_labels(self.labels, one) for one in both)),
+                    *("yes" if self.correct[index] else "no", decisions.abstained[index] or ""),
+                    *(f"{one:.6f}" for one in numbers),
+                )
+            )
         return "".join(csv_lines(rows))

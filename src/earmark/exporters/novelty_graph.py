@@ -89,9 +89,7 @@ def with_novelty(network: onnx.GraphProto, novelty: Novelty) -> onnx.GraphProto:
 
 
 def _prefixed(graph: onnx.GraphProto, prefix: str) -> onnx.GraphProto:
-    return onnx.compose.add_prefix_graph(
-        graph, prefix, rename_inputs=False, rename_outputs=False
-    )
+    return onnx.compose.add_prefix_graph(graph, prefix, rename_inputs=False, rename_outputs=False)
 
 
 def _parse(text: str, values: dict[str, object]) -> onnx.GraphProto:

@@ -188,8 +188,9 @@ def build_graph(
             to logits ``(batch, outputs)``, embeddings ``(batch, channels)`` and, of a model that
             has it, novelty ``(batch,)``. ``waveform``: the whole model, from samples
             ``(batch, samples)`` in [-1, 1] at the model's rate to probabilities
-            ``(batch, labels)``, one row per clip, and ``clip_novelty`` ``(batch,)``. Fewer samples than `least_samples` are an error
-            of the runtime, from an index out of bounds in the node of that name.
+            ``(batch, labels)``, one row per clip, and ``clip_novelty`` ``(batch,)``. Fewer samples
+            than `least_samples` are an error of the runtime, from an index out of bounds in the
+            node of that name.
         origin: More metadata, about the weights.
     """
     graph = network if takes == "log-mel" else _surround(network, spec)

@@ -24,7 +24,7 @@ from earmark.config.renamed import BEFORE_RECIPES
 from earmark.errors import CheckpointError, ConfigError
 from earmark.features.windows import window_step
 from earmark.tasks.decision_rule import DecisionRule
-from earmark.tasks.false_alarms import MAX_SCORES, KnownScores, alarm_threshold
+from earmark.tasks.false_alarms import MAX_SCORES, NO_SCORES, KnownScores, alarm_threshold
 from earmark.tasks.task import BINARY, MULTI_LABEL, TASKS, Task
 
 METADATA_KEY = "earmark"
@@ -67,7 +67,7 @@ class ModelSpec:
     chosen_thresholds: tuple[float, ...] = ()
     temperature: float = 1.0
     silence_label: str | None = None
-    known_scores: KnownScores = KnownScores()
+    known_scores: KnownScores = NO_SCORES
 
     @property
     def thresholds(self) -> tuple[float, ...]:

@@ -28,6 +28,9 @@ class KnownScores:
     windows: tuple[float, ...] = ()
 
 
+NO_SCORES = KnownScores()
+
+
 def keep_scores(scores: Float[np.ndarray, " sounds"]) -> tuple[float, ...]:
     """Scores in rising order, to six digits; of many only some, at even ranks.
 
@@ -50,13 +53,13 @@ def keep_scores(scores: Float[np.ndarray, " sounds"]) -> tuple[float, ...]:
 def alarm_threshold(scores: Sequence[float], rate: float) -> float:
     """The score above which at most a fraction ``rate`` of known sound is expected.
 
-    A new score exceeds the j-th smallest of n others like it with probability (n + 1 - j) / (n + 1).
-    Where n + 1 is at least 1 / rate, the threshold is the lowest of the scores for which this is no
-    more than the rate, whatever their distribution. Fewer scores, such as 20 for a rate of 1 %,
-    cannot show so rare a score: the threshold then lies beyond the largest. The m scores above
-    their median are taken to exceed it as an exponential distribution does; a new one then lies
-    ``m x`` times their mean excess above the median, or more, with probability
-    ``(m + 1) / (n + 1) (1 + x) ** -m``, which allows for the uncertainty of that mean.
+    A new score exceeds the j-th smallest of n like it with probability (n + 1 - j) / (n + 1). With
+    1 / rate - 1 scores or more, the threshold is the lowest score for which this is no more than
+    the rate, whatever the distribution. Fewer, such as 20 for a rate of 1 %, cannot show so rare a
+    score: the threshold then lies beyond the largest. The m scores above the median are taken to
+    exceed it as an exponential distribution does; a new one then lies ``m x`` times their mean
+    excess above the median, or more, with probability ``(m + 1) / (n + 1) (1 + x) ** -m``, which
+    allows for the uncertainty of that mean.
 
     Args:
         scores: In rising order, of sound that the model knows but did not train on.

@@ -113,7 +113,6 @@ class Novelty:
         """The score of each embedding: high for sound unlike all of training."""
         return self.distances(embeddings).min(axis=1)
 
-
     def without_each_label(
         self, distances: Float64[np.ndarray, "windows centers"]
     ) -> Float64[np.ndarray, "windows labels"]:
@@ -131,8 +130,9 @@ class Novelty:
 
 @dataclass(frozen=True, eq=False)
 class Quadratic:
-    """Squared distances of x = embedding - shift: rest |x|^2 + factors (directions x)^2 + slopes x
-    + offsets.
+    """Squared distances of an embedding as a quadratic function of x = embedding - shift.
+
+    They are the sum of rest |x|^2, factors (directions x)^2, slopes x and offsets.
     """
 
     shift: Float64[np.ndarray, " channels"]

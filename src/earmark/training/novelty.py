@@ -12,7 +12,7 @@ from earmark.models.architectures.registry import AudioModel
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, place
-from earmark.tasks.false_alarms import KnownScores, keep_scores
+from earmark.tasks.false_alarms import NO_SCORES, KnownScores, keep_scores
 from earmark.tasks.novelty import Novelty, fit_novelty
 from earmark.tasks.pooling import pool_novelty
 from earmark.training.state import Job
@@ -34,7 +34,7 @@ def add_novelty(job: Job) -> None:
         return
     network = place(best.build(), runtime.device)
     novelty = fit_classes(network, job.loaders.train.dataset, best.spec, runtime)
-    known = KnownScores()
+    known = NO_SCORES
     if job.loaders.validation is not None:
         known = measure_known(network, job.loaders.validation, novelty, runtime)
     if runtime.is_main:
