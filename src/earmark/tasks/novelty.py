@@ -63,19 +63,19 @@ class Novelty:
         if sorted(arrays) != sorted(names):
             raise ValueError(f"its novelty score has {sorted(arrays)}, not {sorted(names)}")
         shapes = {name: one.shape for name, one in arrays.items()}
-        found = cls(**arrays)
-        kept = len(found.variances.reshape(-1)) - 1
         centers, channels = (*shapes["centers"], 0, 0)[:2]
+        kept = arrays["variances"].size - 1
         expected = {
             "centers": (centers, channels),
             "labels": (centers, num_labels),
             "directions": (channels, kept),
             "variances": (kept + 1,),
         }
-        is_positive = bool((found.variances > 0).all())
-        if not (centers and channels and is_positive) or shapes != expected:
+        is_typed = all(one.dtype == np.float32 for one in arrays.values())
+        is_positive = bool((arrays["variances"] > 0).all())
+        if shapes != expected or not (centers and channels and is_typed and is_positive):
             raise ValueError("the arrays of its novelty score do not fit each other or its labels")
-        return found
+        return cls(**arrays)
 
     @cached_property
     def precise(self) -> "Quadratic":
