@@ -27,8 +27,8 @@ from earmark.data.content import Clip
 from earmark.data.dataset import AudioDataset
 from earmark.data.loaders import OrderedLoader
 from earmark.data.manifest import Manifest, read_manifest
-from earmark.data.preparation import prepare_once
-from earmark.evaluation.evaluate import window_embeddings
+from earmark.data.preparation import prepare, prepare_once
+from earmark.evaluation.evaluate import embedding_logits, window_embeddings
 from earmark.features.store import FeatureStore
 from earmark.features.windows import WindowGrid
 from earmark.models.checkpoint import load_checkpoint
@@ -36,6 +36,7 @@ from earmark.system.memory import keep_freed_memory
 from earmark.system.runtime import Runtime
 from earmark.tasks.novelty import Novelty
 from earmark.tasks.pooling import pool_novelty
+from earmark.tasks.task import MULTI_CLASS
 from earmark.training.train import train
 from machine import describe_machine
 
@@ -81,6 +82,8 @@ def main() -> None:
     print(describe_machine("torch", "numpy", "scikit-learn"))
     print(f"{arguments.config}, {' '.join(settings)}, folds {' '.join(arguments.folds)}\n")
     areas: dict[str, dict[str, list[float]]] = {}
+    config = load_config(arguments.config, settings=settings)
+    prepare(read_manifest(arguments.data), config, store=arguments.store)
     with loky.ProcessPoolExecutor(arguments.jobs) as pool:
         jobs = {
             (label, fold): pool.submit(_try_without, arguments, settings, label, fold)
@@ -139,7 +142,10 @@ def _try_without(
         is_fold | is_unknown,
         network.classifier.weight.detach().double().numpy(),
         network.classifier.bias.detach().double().numpy(),
-        pool_novelty(checkpoint.novelty.score(embeddings), windows.window_clips),
+        pool_novelty(
+            checkpoint.novelty.score(embeddings, embedding_logits(network, embeddings)),
+            windows.window_clips,
+        ),
     )
 
 
@@ -179,7 +185,7 @@ def _scores(trial: Trial) -> dict[str, np.ndarray]:
     found["relative Mahalanobis"] = squares.min(axis=1) - background
     for number in (2, 4, 8, 16, 32, 64):
         name = f"Mahalanobis, {number} directions"
-        found[name] = _low_rank(means, deviations, number).score(tested)
+        found[name] = _low_rank(means, deviations, number).distances(tested).min(axis=1)
     found["virtual logit"] = _virtual_logit(trial, logits)
     return found
 
@@ -188,7 +194,8 @@ def _low_rank(means: np.ndarray, deviations: np.ndarray, number: int) -> Novelty
     variances, directions = np.linalg.eigh(deviations.T @ deviations / len(deviations))
     variances, directions = variances[::-1], directions[:, ::-1]
     kept = np.append(variances[:number], variances[number:].mean())
-    return Novelty(means, np.eye(len(means)), directions[:, :number], kept)
+    usual = np.array([0.0, 1.0, 0.0, 1.0])
+    return Novelty(MULTI_CLASS, means, np.eye(len(means)), directions[:, :number], kept, usual)
 
 
 def _mahalanobis_of_logits(trial: Trial, logits: np.ndarray) -> np.ndarray:

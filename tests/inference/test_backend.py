@@ -10,6 +10,7 @@ from earmark.inference.torch_backend import TorchBackend
 from earmark.models.architectures.registry import InputShape, build_model
 from earmark.models.pretrained import find_model
 from earmark.tasks.novelty import fit_novelty
+from earmark.tasks.task import MULTI_CLASS
 
 
 def test_both_backends_and_any_function_run_a_network():
@@ -26,10 +27,11 @@ def test_both_backends_and_any_function_run_a_network():
 def test_a_backend_also_gives_embeddings_and_novelty_if_it_has_them(rng):
     windows = rng.normal(size=(4, 40, 51)).astype(np.float32)
     network = build_model(ModelConfig(), InputShape(40, 51), 2)
-    embeddings = run_backend(TorchBackend(network, torch.device("cpu")), windows).embeddings
-    novelty = fit_novelty(embeddings, np.eye(2)[[0, 1, 0, 1]])
+    plain = run_backend(TorchBackend(network, torch.device("cpu")), windows)
+    targets = np.eye(2)[[0, 1, 0, 1]]
+    novelty = fit_novelty(plain.embeddings, plain.logits, targets, MULTI_CLASS)
     output = run_backend(TorchBackend(network, torch.device("cpu"), novelty), windows)
-    np.testing.assert_array_equal(output.novelty, novelty.score(embeddings))
+    np.testing.assert_array_equal(output.novelty, novelty.score(plain.embeddings, plain.logits))
     spec, packaged = open_onnx(find_model("speech-music"))
     others = np.zeros((1, spec.config.features.n_mels, spec.window_frames), np.float32)
     for backend in (packaged, lambda windows: windows.mean(axis=2)):

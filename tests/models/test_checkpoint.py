@@ -21,6 +21,7 @@ from earmark.models.checkpoint import (
 )
 from earmark.models.spec import ModelSpec
 from earmark.tasks.novelty import fit_novelty
+from earmark.tasks.task import BINARY
 
 SPEC = ModelSpec(
     load_config(settings=["model.blocks.0.channels=4", "train.seed=7"]),
@@ -279,20 +280,26 @@ def test_a_new_network_of_too_large_windows_is_refused():
         require_network(replace(SPEC, window_frames=1 + MAX_WINDOW_VALUES // 40))
 
 
+def fit(rng, channels):
+    targets = np.eye(2)[np.arange(20) % 2]
+    return fit_novelty(rng.normal(size=(20, channels)), rng.normal(size=(20, 1)), targets, BINARY)
+
+
 def test_the_score_of_novelty_comes_back_and_one_of_another_network_is_refused(
     saved, tmp_path, rng
 ):
     _, model = saved
-    targets = np.eye(2)[np.arange(20) % 2]
     channels = model.classifier.in_features
-    novelty = fit_novelty(rng.normal(size=(20, channels)), targets)
+    novelty = fit(rng, channels)
     path = tmp_path / "scored.safetensors"
     Checkpoint(SPEC, model.state_dict(), novelty=novelty).save(path)
     again = load_checkpoint(path)
     embeddings = rng.normal(size=(5, channels))
-    np.testing.assert_array_equal(again.novelty.score(embeddings), novelty.score(embeddings))
+    logits = rng.normal(size=(5, 1))
+    expected = novelty.score(embeddings, logits)
+    np.testing.assert_array_equal(again.novelty.score(embeddings, logits), expected)
     assert load_checkpoint(saved[0]).novelty is None
-    other = fit_novelty(rng.normal(size=(20, channels + 1)), targets)
+    other = fit(rng, channels + 1)
     with pytest.raises(CheckpointError, match=r"scored\.safetensors"):
         replace(again, novelty=other).build()
 
@@ -300,7 +307,7 @@ def test_the_score_of_novelty_comes_back_and_one_of_another_network_is_refused(
 @pytest.mark.parametrize("name", ["novelty.centers", "novelty.labels", "novelty.variances"])
 def test_a_damaged_score_of_novelty_is_refused(saved, tmp_path, rng, name):
     _, model = saved
-    novelty = fit_novelty(rng.normal(size=(20, 8)), np.eye(2)[np.arange(20) % 2])
+    novelty = fit(rng, 8)
     path = tmp_path / "scored.safetensors"
     Checkpoint(SPEC, model.state_dict(), novelty=novelty).save(path)
     with safe_open(path, "pt") as file:

@@ -75,12 +75,13 @@ def predict_clips(
 
     rows = _run_windows(model, loader, runtime, compute, spec.num_outputs + len(novelty.centers))
     logits, distances = np.split(rows, [spec.num_outputs], axis=1)
-    without = novelty.without_each_label(distances)
+    without = novelty.without_each_label(distances, logits)
+    scores = novelty.combine(distances.min(axis=1), novelty.doubt(logits))
     return Predictions(
         dataset.clips,
         spec.rule.pool(logits, dataset.window_clips),
         spec.task,
-        pool_novelty(distances.min(axis=1), dataset.window_clips),
+        pool_novelty(scores, dataset.window_clips),
         pool_novelty(without, dataset.window_clips),
     )
 
@@ -112,6 +113,19 @@ def window_embeddings(
     """
     channels = model.classifier.in_features
     return _run_windows(model, loader, runtime, model.forward_embedding, channels)
+
+
+def embedding_logits(
+    model: AudioModel, embeddings: Float64[np.ndarray, "windows channels"]
+) -> Float64[np.ndarray, "windows outputs"]:
+    """Logits of windows from their embeddings.
+
+    Args:
+        model: As for `predict_clips`.
+        embeddings: From `window_embeddings`.
+    """
+    weight, bias = (one.detach().cpu().double().numpy() for one in model.classifier.parameters())
+    return embeddings @ weight.T + bias
 
 
 def _run_windows(

@@ -5,11 +5,13 @@ import onnx
 import onnx.compose
 from onnx import helper, numpy_helper, parser
 
-from earmark.inference.onnx_backend import EMBEDDING, NOVELTY
-from earmark.tasks.novelty import Novelty
+from earmark.inference.onnx_backend import EMBEDDING, LOGITS, NOVELTY
+from earmark.tasks.novelty import MAX_CONFIDENCE, Novelty
+from earmark.tasks.task import MULTI_CLASS
 
 _SCORE = """
-score (float[windows, {channels}] {embedding}) => (float[windows] {novelty})
+score (float[windows, {channels}] {embedding}, float[windows, {outputs}] {logits}) =>
+    (float[windows] {novelty})
 {{
     precise = Cast <to = {float64}> ({embedding})
     moved = Sub (precise, shift)
@@ -28,9 +30,24 @@ score (float[windows, {channels}] {embedding}) => (float[windows] {novelty})
     zero = Constant <value = double {{0.0}}> ()
     positive = Max (nearest, zero)
     distance = Sqrt (positive)
-    {novelty} = Cast <to = {float32}> (distance)
+    beyond = Sub (distance, usual_distance)
+    relative_distance = Div (beyond, distance_std)
+    precise_logits = Cast <to = {float64}> ({logits})
+    {confidence}
+    doubt = Neg (confidence)
+    more_doubt = Sub (doubt, usual_doubt)
+    any_doubt = Div (more_doubt, doubt_std)
+    least_doubt = Constant <value = double {{{least_doubt}}}> ()
+    relative_doubt = Max (any_doubt, least_doubt)
+    sum = Add (relative_distance, relative_doubt)
+    {novelty} = Cast <to = {float32}> (sum)
 }}
 """
+_MEAN_CONFIDENCE = """
+    decided = Abs (precise_logits)
+    confidence = ReduceMean <keepdims = 0> (decided, axis)
+"""
+_TOP_CONFIDENCE = "confidence = ReduceMax <keepdims = 0> (precise_logits, axis)"
 _CLIPS = """
 pooling (float[batch, samples] {waveform}, float[windows] {novelty}) => (float[batch] {clips})
 {{
@@ -44,13 +61,27 @@ pooling (float[batch, samples] {waveform}, float[windows] {novelty}) => (float[b
     {clips} = Cast <to = {float32}> (mean)
 }}
 """
+_USUAL = ("usual_distance", "distance_std", "usual_doubt", "doubt_std")
 _TYPES = {"float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE}
 
 
 def novelty_graph(novelty: Novelty) -> onnx.GraphProto:
-    """From embeddings to scores, as `Novelty.score`."""
-    form, channels = novelty.precise, novelty.centers.shape[1]
-    graph = _parse(_SCORE, {"channels": channels, "embedding": EMBEDDING, "novelty": NOVELTY})
+    """From embeddings and logits to scores, as `Novelty.score`."""
+    form = novelty.precise
+    is_top = novelty.task is MULTI_CLASS
+    graph = _parse(
+        _SCORE,
+        {
+            "channels": novelty.centers.shape[1],
+            "outputs": novelty.task.num_outputs(novelty.labels.shape[1]),
+            "embedding": EMBEDDING,
+            "logits": LOGITS,
+            "novelty": NOVELTY,
+            "confidence": _TOP_CONFIDENCE if is_top else _MEAN_CONFIDENCE,
+            "least_doubt": -MAX_CONFIDENCE,
+        },
+    )
+    usual = dict(zip(_USUAL, novelty.usual.astype(np.float64), strict=True))
     arrays = {
         "shift": form.shift,
         # The only large array, and exact in this type.
@@ -59,6 +90,7 @@ def novelty_graph(novelty: Novelty) -> onnx.GraphProto:
         "rest": np.float64(form.rest),
         "slopes": form.slopes,
         "offsets": form.offsets,
+        **usual,
     }
     for name, values in arrays.items():
         graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))

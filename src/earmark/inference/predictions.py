@@ -29,7 +29,7 @@ class Prediction:
         task: What the labels mean.
         abstained: Why the model gave no label; None where it gave one.
         segments: When each label is heard; None where this was not requested.
-        novelty: How unlike the sound of training it is, about 1 for sound like it; None where the
+        novelty: How unlike the sound of training it is, about 0 for sound like it; None where the
             model has no score.
         notes: What was noticed in the file.
         background_label: The one label with a probability that is never predicted; None if there is

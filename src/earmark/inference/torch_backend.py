@@ -43,7 +43,7 @@ class TorchBackend:
             embedding = self._network.forward_embedding(log_mel)
             logits = self._network.forward_head(embedding).cpu().numpy()
         embeddings = embedding.cpu().numpy()
-        score = None if self._novelty is None else self._novelty.score(embeddings)
+        score = None if self._novelty is None else self._novelty.score(embeddings, logits)
         return Output(logits, embeddings, score)
 
 

@@ -217,7 +217,7 @@ def _read_novelty(tensors: Mapping[str, Tensor], spec: ModelSpec, path: Path) ->
         return None
     try:
         return Novelty.from_arrays(
-            {name: one.numpy() for name, one in tensors.items()}, len(spec.labels)
+            {name: one.numpy() for name, one in tensors.items()}, spec.task, len(spec.labels)
         )
     except ValueError as error:
         raise CheckpointError(f"{path}: damaged: {error}; copy the file again") from None

@@ -203,7 +203,7 @@ def _rising(scores: list[float]) -> list[float]:
 
 
 _Scores = Annotated[
-    list[Annotated[float, Field(ge=0, allow_inf_nan=False)]],
+    list[Annotated[float, Field(allow_inf_nan=False)]],
     Field(max_length=MAX_SCORES),
     AfterValidator(_rising),
 ]

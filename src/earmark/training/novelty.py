@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from earmark.data.dataset import AudioDataset
 from earmark.data.loaders import OrderedLoader
-from earmark.evaluation.evaluate import window_embeddings
+from earmark.evaluation.evaluate import embedding_logits, window_embeddings
 from earmark.features.windows import WindowGrid
 from earmark.models.architectures.registry import AudioModel
 from earmark.models.checkpoint import load_checkpoint
@@ -67,7 +65,8 @@ def fit_classes(
         num_labels=len(spec.labels),
     )
     embeddings = window_embeddings(network, OrderedLoader(windows, runtime), runtime)
-    return fit_novelty(embeddings, windows.window_targets.astype(np.float64))
+    logits = embedding_logits(network, embeddings)
+    return fit_novelty(embeddings, logits, windows.window_targets, spec.task)
 
 
 def measure_known(
@@ -81,6 +80,7 @@ def measure_known(
         novelty: The score.
         runtime: Where to compute.
     """
-    windows = novelty.score(window_embeddings(network, validation, runtime))
+    embeddings = window_embeddings(network, validation, runtime)
+    windows = novelty.score(embeddings, embedding_logits(network, embeddings))
     clips = pool_novelty(windows, validation.dataset.window_clips)
     return KnownScores(keep_scores(clips), keep_scores(windows))
