@@ -60,10 +60,10 @@ def test_the_score_adds_distance_and_doubt_in_standard_deviations(rng):
     }.items():
         found = fit_novelty(embeddings, logits, targets, task)
         distances = found.distances(embeddings).min(axis=1)
-        expected = zscore(distances) + np.maximum(zscore(-confidence), -1.0)
+        expected = zscore(distances) + np.maximum(zscore(-confidence), -2.0)
         np.testing.assert_allclose(found.score(embeddings, logits), expected, atol=1e-4)
         without_doubt = found.score(embeddings, np.full((240, 3), 1e6))
-        np.testing.assert_allclose(without_doubt, zscore(distances) - 1.0, atol=1e-4)
+        np.testing.assert_allclose(without_doubt, zscore(distances) - 2.0, atol=1e-4)
 
 
 @pytest.mark.parametrize("task", [BINARY, MULTI_CLASS, MULTI_LABEL], ids=lambda task: task.name)

@@ -11,7 +11,7 @@ from earmark.tasks.task import MULTI_CLASS, Task
 
 ARRAYS = ("centers", "labels", "directions", "variances", "usual")
 """Names of the arrays of a `Novelty`."""
-MAX_CONFIDENCE = 1.0
+MAX_CONFIDENCE = 2.0
 """Standard deviations above the mean of training that confidence counts."""
 MAX_CENTERS = 256
 MAX_DIRECTIONS = 8
@@ -28,7 +28,7 @@ class Novelty:
     logit, or in other tasks than multi-class minus the mean of their absolute values. Each counts
     in standard deviations from its mean over the sound of training, and their sum is the score:
     about 0 for the sound of training, whatever the scale of the network. Confidence of more than
-    one standard deviation above the mean does not count: a network may be confident on any noise.
+    two standard deviations above the mean counts no more: a network may be confident on any noise.
 
     Args:
         task: What the logits mean.
@@ -36,7 +36,7 @@ class Novelty:
         labels: The labels of each class, 1 where it has the label.
         directions: Orthonormal directions of large variance.
         variances: Variance along each of them, and last that in all other directions.
-        usual: Mean and standard deviation of the distance over the sound of training, then of doubt.
+        usual: Mean and standard deviation over the sound of training, of distance and of doubt.
 
     Source:
         Lee et al. (2018), A simple unified framework for detecting out-of-distribution samples and
