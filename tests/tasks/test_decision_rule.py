@@ -173,6 +173,8 @@ def test_silence_with_the_label_of_the_background_has_no_label():
     rule = DecisionRule(BINARY, (0.5,), silence_db=-80.0, silence_label=0, background=0)
     decided = rule.decide(np.array([[3.0]]), np.array([-99.0]))
     assert (decided.abstained, decided.chosen.any()) == (("background",), False)
+
+
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_sound_unlike_training_has_no_label_and_silence_comes_first(task, rng):
     drawn = rng.normal(0, 3, (4, task.num_outputs(3)))

@@ -19,7 +19,6 @@ from earmark.models.run_folder import find_run
 from earmark.system.notebook import html_lines, html_table
 from earmark.system.numbers import counted
 from earmark.system.runtime import Runtime, running
-from earmark.tasks.task import join_labels
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ import numpy as np
 from earmark.config import EvaluateConfig
 from earmark.errors import FailedFile
 from earmark.evaluation.baselines import (
-    PREDICTION_COLUMNS,
     BaselineComparison,
     Majority,
     PredictionTable,
     compare_stored,
+    predictions_csv,
 )
 from earmark.evaluation.metrics.calibration import Calibration, brier_scores, measure_calibration
 from earmark.evaluation.metrics.curves import (
@@ -25,19 +25,18 @@ from earmark.evaluation.metrics.curves import (
     recall_precision_curve,
     roc_curve,
 )
-from earmark.evaluation.metrics.formats import format_interval, join_labels
+from earmark.evaluation.metrics.formats import format_interval
 from earmark.evaluation.metrics.intervals import ClusterBootstrap, Interval
 from earmark.evaluation.metrics.novelty import NoveltyScores, score_novelty
 from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.metrics.significance import compare_paired
 from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.evaluation.provenance import Provenance, digest_clips
-from earmark.system.files import csv_lines
 from earmark.system.notebook import html_lines, html_table
 from earmark.system.numbers import counted
 from earmark.system.shapes import Bool, Float64
 from earmark.tasks.decision_rule import DecisionRule, Decisions
-from earmark.tasks.task import BINARY, join_labels, multi_hot
+from earmark.tasks.task import BINARY, multi_hot
 
 RATIOS = ("precision", "recall", "f1")
 
@@ -340,20 +339,4 @@ class Evaluation:
 
     def to_csv(self) -> str:
         """One row per clip: name, labels, predicted labels, and the probability of each label."""
-        decisions, scores = self.decisions, self.uncalibrated.novelty
-        more = () if scores is None else ("novelty",)
-        rows: list[tuple[str, ...]] = [(*PREDICTION_COLUMNS, *more, *self.labels)]
-        for index, clip in enumerate(self.predictions.clips):
-            both = (clip.targets, self.chosen[index])
-            numbers = [
-                *(() if scores is None else (scores[index],)),
-                *decisions.probabilities[index],
-            ]
-            rows.append(
-                (
-                    *(clip.name, *(join_labels(self.labels, one) for one in both)),
-                    *("yes" if self.correct[index] else "no", decisions.abstained[index] or ""),
-                    *(f"{one:.6f}" for one in numbers),
-                )
-            )
-        return "".join(csv_lines(rows))
+        return predictions_csv(self.labels, self.predictions, self.decisions, self.correct)

@@ -104,7 +104,7 @@ def clip_novelty_graph(waveform: str, clips: str) -> onnx.GraphProto:
         waveform: Name of the input, which has the number of clips.
         clips: Name of the output.
     """
-    values = {"waveform": waveform, "novelty": NOVELTY, "clips": clips}
+    values: dict[str, object] = {"waveform": waveform, "novelty": NOVELTY, "clips": clips}
     return _prefixed(_parse(_CLIPS, values), "clips/")
 
 

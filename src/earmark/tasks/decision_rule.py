@@ -202,6 +202,4 @@ class DecisionRule:
         }
         reasons = np.select(list(map(np.asarray, found.values())), list(found), "").tolist()
         abstained = tuple(reason or None for reason in reasons)
-        return Decisions(
-            probabilities, kept, abstained, confidence, self.background, novelty
-        )
+        return Decisions(probabilities, kept, abstained, confidence, self.background, novelty)

@@ -280,13 +280,3 @@ def _binary_losses(
     logits: Float64[np.ndarray, "..."], targets: Float[np.ndarray, "..."]
 ) -> Float64[np.ndarray, "..."]:
     return np.logaddexp(0.0, logits) - targets * logits
-
-
-def join_labels(labels: Sequence[str], indices: Sequence[int]) -> str:
-    """Labels as in a manifest, separated by semicolons.
-
-    Example:
-        >>> join_labels(["jazz", "pop", "rock"], [0, 2])
-        'jazz;rock'
-    """
-    return ";".join(labels[index] for index in indices)

@@ -25,7 +25,7 @@ from earmark.features.store import FeatureStore, Frames
 from earmark.features.windows import WindowGrid, cut_window
 from earmark.system.shapes import Float32, Float64
 from earmark.tasks.decision_rule import Reason
-from earmark.tasks.task import BINARY, MULTI_LABEL, join_labels, multi_hot
+from earmark.tasks.task import BINARY, MULTI_LABEL, multi_hot
 
 NUM_WORST = 5
 NUM_MOST_CONFIDENT = 5

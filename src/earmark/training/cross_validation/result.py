@@ -18,7 +18,7 @@ from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.system.files import csv_lines
 from earmark.system.notebook import html_table
 from earmark.system.shapes import Bool, Float64
-from earmark.tasks.task import Task, join_labels, multi_hot
+from earmark.tasks.task import Task, multi_hot
 
 
 @dataclass(frozen=True)
