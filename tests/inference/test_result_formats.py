@@ -44,6 +44,8 @@ def tables(draw):
         if row.get("label", "") is None:
             row["abstained"] = "silence"
         row["probabilities"] = {label: draw(PROBABILITIES) for label in labels}
+        if draw(st.booleans()):
+            row["novelty"] = draw(st.floats(0, 1e6))
         row["duration_seconds"] = draw(st.floats(0.1, 1e6))
         return row
 
@@ -67,6 +69,7 @@ def flat(result, labels, *, empty):
         "path": result["path"],
         "label": empty if label is None else label,
         "abstained": result.get("abstained", empty),
+        "novelty": result.get("novelty", empty),
         "duration_seconds": result.get("duration_seconds", empty),
         "error": result.get("error", empty),
     }

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -19,6 +20,8 @@ from earmark.models.checkpoint import (
     restore_optimizer,
 )
 from earmark.models.spec import ModelSpec
+from earmark.tasks.novelty import fit_novelty
+from earmark.tasks.task import BINARY
 
 SPEC = ModelSpec(
     load_config(settings=["model.blocks.0.channels=4", "train.seed=7"]),
@@ -275,3 +278,45 @@ def test_layers_that_need_too_much_memory_are_refused(saved, monkeypatch):
 def test_a_new_network_of_too_large_windows_is_refused():
     with pytest.raises(ConfigError):
         require_network(replace(SPEC, window_frames=1 + MAX_WINDOW_VALUES // 40))
+
+
+def fit(rng, channels):
+    targets = np.eye(2)[np.arange(20) % 2]
+    return fit_novelty(rng.normal(size=(20, channels)), rng.normal(size=(20, 1)), targets, BINARY)
+
+
+def test_the_score_of_novelty_comes_back_and_one_of_another_network_is_refused(
+    saved, tmp_path, rng
+):
+    _, model = saved
+    channels = model.classifier.in_features
+    novelty = fit(rng, channels)
+    path = tmp_path / "scored.safetensors"
+    Checkpoint(SPEC, model.state_dict(), novelty=novelty).save(path)
+    again = load_checkpoint(path)
+    embeddings = rng.normal(size=(5, channels))
+    logits = rng.normal(size=(5, 1))
+    expected = novelty.score(embeddings, logits)
+    np.testing.assert_array_equal(again.novelty.score(embeddings, logits), expected)
+    assert load_checkpoint(saved[0]).novelty is None
+    other = fit(rng, channels + 1)
+    with pytest.raises(CheckpointError, match=r"scored\.safetensors"):
+        replace(again, novelty=other).build()
+
+
+@pytest.mark.parametrize("name", ["novelty.centers", "novelty.labels", "novelty.variances"])
+def test_a_damaged_score_of_novelty_is_refused(saved, tmp_path, rng, name):
+    _, model = saved
+    novelty = fit(rng, 8)
+    path = tmp_path / "scored.safetensors"
+    Checkpoint(SPEC, model.state_dict(), novelty=novelty).save(path)
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    for damaged in (tensors[name][:1], None):
+        changed = {key: one for key, one in tensors.items() if key != name}
+        if damaged is not None:
+            changed[name] = damaged
+        save_file(changed, path, metadata)
+        with pytest.raises(CheckpointError, match=r"scored\.safetensors"):
+            load_checkpoint(path)

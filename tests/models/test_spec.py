@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from earmark.config import Config, load_config
 from earmark.config.renamed import RENAMED
 from earmark.errors import CheckpointError, ConfigError
 from earmark.models.spec import FORMAT, METADATA_KEY, ModelSpec, read_spec
+from earmark.tasks.false_alarms import KnownScores
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
 SPEC = ModelSpec(load_config(settings=["model.blocks.0.channels=4"]), ("music", "speech"), 51)
@@ -246,3 +248,22 @@ def test_every_label_of_an_older_file_is_an_answer():
     found, _ = read(json.dumps({**table, "format": 4}))
     assert found.answers == (BACKGROUND, "speech")
     assert read(found.to_text())[0].answers == (BACKGROUND, "speech")
+
+
+def test_known_scores_are_kept_and_set_two_thresholds():
+    known = KnownScores(tuple(np.linspace(1, 2, 30)), tuple(np.linspace(1, 4, 90)))
+    spec = replace(SPEC, known_scores=known)
+    assert read(spec.to_text())[0] == spec
+    assert spec.window_rule.max_novelty > 4.0
+    assert spec.rule.max_novelty > 2.0
+    assert spec.adjust(["predict.false_alarm_rate=0.5"]).rule.max_novelty < 1.6
+    assert spec.adjust(["predict.false_alarm_rate=0"]).rule.max_novelty == math.inf
+    assert SPEC.rule.max_novelty == SPEC.window_rule.max_novelty == math.inf
+
+
+@pytest.mark.parametrize("clips", [[2.0, 1.0], [1.0] * 501, ["a"]])
+def test_known_scores_that_are_none_are_refused(clips):
+    table = json.loads(SPEC.to_text())
+    table["known_scores"] = {"clips": clips, "windows": []}
+    with pytest.raises(CheckpointError, match=r"known_scores"):
+        read(json.dumps(table))

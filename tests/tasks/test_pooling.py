@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from earmark.tasks.pooling import clip_logits
+from earmark.tasks.pooling import clip_logits, pool_novelty
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
 
@@ -50,3 +50,11 @@ def test_the_logits_of_a_clip_lie_between_those_of_its_windows(windows, pooling,
         assert (row >= own.min(axis=0) - 1e-9).all()
         assert (row <= own.max(axis=0) + 1e-9).all()
     np.testing.assert_allclose(logits[1], windows[3])
+
+
+def test_the_novelty_of_a_clip_is_the_mean_of_its_windows(rng):
+    scores, clips = rng.normal(size=7), np.array([0, 0, 0, 1, 2, 2, 2])
+    expected = [scores[clips == clip].mean() for clip in range(3)]
+    np.testing.assert_allclose(pool_novelty(scores, clips), expected)
+    columns = pool_novelty(np.stack([scores, -scores], axis=1), clips)
+    np.testing.assert_allclose(columns, np.stack([expected, np.negative(expected)], axis=1))

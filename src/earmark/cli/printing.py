@@ -140,7 +140,8 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     if coverage.num_abstained:
         print_line(
             f"Coverage {coverage.num_decided / coverage.num_clips:.1%}: abstained on "
-            f"{coverage.num_silent} silent and {coverage.num_unsure} unsure clips; "
+            f"{coverage.num_silent} silent, {coverage.num_unlike_training} unlike training and "
+            f"{coverage.num_unsure} unsure clips; "
             f"{coverage.num_correct} of the other {coverage.num_decided} are correct"
         )
     if coverage.num_background:

@@ -2,7 +2,7 @@
 
 import csv
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 
 from earmark.errors import DataError
+from earmark.evaluation.metrics.formats import join_labels
 from earmark.evaluation.metrics.intervals import ClusterBootstrap
+from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.metrics.significance import PairedDifference, compare_paired
+from earmark.system.files import csv_lines
 from earmark.system.shapes import Bool
+from earmark.tasks.decision_rule import Decisions
 
 PREDICTION_COLUMNS = ("path", "label", "predicted", "correct", "abstained")
 _NUM_REQUIRED = 3
@@ -123,6 +127,37 @@ class Majority:
             "accuracy": self.paired.accuracies[1],
             **self.paired.to_dict(),
         }
+
+
+def predictions_csv(
+    labels: Sequence[str],
+    predictions: Predictions,
+    decisions: Decisions,
+    correct: Bool[np.ndarray, " clips"],
+) -> str:
+    """The table of a test, a row a clip: name, labels, predicted labels, probability of each label.
+
+    Args:
+        labels: The vocabulary.
+        predictions: Of the test.
+        decisions: On its clips.
+        correct: Which clips are predicted correctly.
+    """
+    scores = predictions.novelty
+    more = () if scores is None else ("novelty",)
+    rows: list[tuple[str, ...]] = [(*PREDICTION_COLUMNS, *more, *labels)]
+    for index, (clip, chosen) in enumerate(
+        zip(predictions.clips, decisions.indices(), strict=True)
+    ):
+        score = () if scores is None else (scores[index],)
+        rows.append(
+            (
+                *(clip.name, join_labels(labels, clip.targets), join_labels(labels, chosen)),
+                *("yes" if correct[index] else "no", decisions.abstained[index] or ""),
+                *(f"{one:.6f}" for one in (*score, *decisions.probabilities[index])),
+            )
+        )
+    return "".join(csv_lines(rows))
 
 
 def read_predictions(path: Path) -> PredictionTable:

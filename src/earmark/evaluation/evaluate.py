@@ -1,13 +1,13 @@
 """The test of a model on held-out clips, and the predictions of validation and test."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
 from earmark.data.content import Clip
 from earmark.data.dataset import AudioDataset
@@ -31,18 +31,25 @@ from earmark.evaluation.seen_sound import compare_sound, report_copies
 from earmark.features.levels import peak_level_db
 from earmark.features.store import FeatureStore, default_root
 from earmark.features.windows import ExcerptGrid, WindowGrid
+from earmark.models.architectures.registry import AudioModel
 from earmark.models.checkpoint import Checkpoint, require_network
 from earmark.models.spec import ModelSpec, describe_not_finite
 from earmark.system.numbers import counted
 from earmark.system.runtime import Runtime
 from earmark.system.shapes import Float64
+from earmark.tasks.novelty import Novelty
+from earmark.tasks.pooling import pool_novelty
 from earmark.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
 
 def predict_clips(
-    model: nn.Module, loader: OrderedLoader, runtime: Runtime, spec: ModelSpec
+    model: AudioModel,
+    loader: OrderedLoader,
+    runtime: Runtime,
+    spec: ModelSpec,
+    novelty: Novelty | None = None,
 ) -> Predictions:
     """Predicts every clip of a loader; several processes share the batches.
 
@@ -51,18 +58,36 @@ def predict_clips(
         loader: Windows in order.
         runtime: Where to compute.
         spec: The task, and how the windows of a clip are pooled.
+        novelty: Scores how unlike training the clips are, if the model has a score.
 
     Returns:
         The same logits whatever the number of processes.
     """
-    windows = loader.dataset
-    logits = window_logits(model, loader, runtime, task=spec.task)
-    pooled = spec.rule.pool(logits, windows.window_clips)
-    return Predictions(windows.clips, pooled, spec.task)
+    dataset = loader.dataset
+    if novelty is None:
+        logits = window_logits(model, loader, runtime, task=spec.task)
+        return Predictions(dataset.clips, spec.rule.pool(logits, dataset.window_clips), spec.task)
+
+    def compute(log_mel: Tensor) -> Tensor:
+        embedding = model.forward_embedding(log_mel)
+        distances = torch.from_numpy(novelty.distances(embedding.cpu().numpy()))
+        return torch.hstack([model.forward_head(embedding).cpu().double(), distances])
+
+    rows = _run_windows(model, loader, runtime, compute, spec.num_outputs + len(novelty.centers))
+    logits, distances = np.split(rows, [spec.num_outputs], axis=1)
+    without = novelty.without_each_label(distances, logits)
+    scores = novelty.combine(distances.min(axis=1), novelty.doubt(logits))
+    return Predictions(
+        dataset.clips,
+        spec.rule.pool(logits, dataset.window_clips),
+        spec.task,
+        pool_novelty(scores, dataset.window_clips),
+        pool_novelty(without, dataset.window_clips),
+    )
 
 
 def window_logits(
-    model: nn.Module, loader: OrderedLoader, runtime: Runtime, *, task: Task
+    model: AudioModel, loader: OrderedLoader, runtime: Runtime, *, task: Task
 ) -> Float64[np.ndarray, "windows outputs"]:
     """Logits of every window of a loader; several processes share the batches.
 
@@ -72,16 +97,52 @@ def window_logits(
         runtime: Where to compute.
         task: What the logits mean.
     """
-    windows = loader.dataset
-    num_outputs = task.num_outputs(windows.targets.shape[1])
-    logits = torch.zeros(len(windows), num_outputs, dtype=torch.float64)
+    num_outputs = task.num_outputs(loader.dataset.targets.shape[1])
+    return _run_windows(model, loader, runtime, model, num_outputs)
+
+
+def window_embeddings(
+    model: AudioModel, loader: OrderedLoader, runtime: Runtime
+) -> Float64[np.ndarray, "windows channels"]:
+    """Embeddings of every window of a loader; several processes share the batches.
+
+    Args:
+        model: As for `predict_clips`.
+        loader: Windows in order.
+        runtime: Where to compute.
+    """
+    channels = model.classifier.in_features
+    return _run_windows(model, loader, runtime, model.forward_embedding, channels)
+
+
+def embedding_logits(
+    model: AudioModel, embeddings: Float64[np.ndarray, "windows channels"]
+) -> Float64[np.ndarray, "windows outputs"]:
+    """Logits of windows from their embeddings.
+
+    Args:
+        model: As for `predict_clips`.
+        embeddings: From `window_embeddings`.
+    """
+    weight, bias = (one.detach().cpu().double().numpy() for one in model.classifier.parameters())
+    return embeddings @ weight.T + bias
+
+
+def _run_windows(
+    model: AudioModel,
+    loader: OrderedLoader,
+    runtime: Runtime,
+    compute: Callable[[Tensor], Tensor],
+    num_columns: int,
+) -> Float64[np.ndarray, "windows columns"]:
+    """A row of what is computed from each window, the same in all processes."""
+    rows = torch.zeros(len(loader.dataset), num_columns, dtype=torch.float64)
     model.eval()
     with torch.inference_mode():
         for batch in loader:
-            output = model(batch.log_mel.to(runtime.device)).cpu().double()
-            logits[batch.indices] = output
+            rows[batch.indices] = compute(batch.log_mel.to(runtime.device)).cpu().double()
     # Each row is written by one process and zero elsewhere, so the sum is exact.
-    return runtime.all_sum(logits).numpy()
+    return runtime.all_sum(rows).numpy()
 
 
 def _score_excerpts(
@@ -183,7 +244,8 @@ def evaluate_model(
         WindowGrid(spec.window_frames, spec.config.predict.overlap),
         num_labels=len(spec.labels),
     )
-    predictions = predict_clips(model.network, OrderedLoader(windows, runtime), runtime, spec)
+    loader = OrderedLoader(windows, runtime)
+    predictions = predict_clips(model.network, loader, runtime, spec, model.novelty)
     _require_finite(predictions, model)
     return Evaluation(
         uncalibrated=predictions,

@@ -6,6 +6,7 @@ from earmark.models.architectures.registry import AudioModel
 from earmark.models.checkpoint import Checkpoint
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, place
+from earmark.tasks.novelty import Novelty
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class LoadedModel:
     def spec(self) -> ModelSpec:
         """What the network needs beside its weights."""
         return self.checkpoint.spec
+
+    @property
+    def novelty(self) -> Novelty | None:
+        """How unlike training sound is, if the model scores it."""
+        return self.checkpoint.novelty
 
     @property
     def in_one_process(self) -> "LoadedModel":

@@ -1,7 +1,7 @@
 """The result of a test: decisions, metrics with confidence intervals, and baselines."""
 
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -11,11 +11,11 @@ import numpy as np
 from earmark.config import EvaluateConfig
 from earmark.errors import FailedFile
 from earmark.evaluation.baselines import (
-    PREDICTION_COLUMNS,
     BaselineComparison,
     Majority,
     PredictionTable,
     compare_stored,
+    predictions_csv,
 )
 from earmark.evaluation.metrics.calibration import Calibration, brier_scores, measure_calibration
 from earmark.evaluation.metrics.curves import (
@@ -25,13 +25,13 @@ from earmark.evaluation.metrics.curves import (
     recall_precision_curve,
     roc_curve,
 )
-from earmark.evaluation.metrics.formats import format_interval, join_labels
+from earmark.evaluation.metrics.formats import format_interval
 from earmark.evaluation.metrics.intervals import ClusterBootstrap, Interval
+from earmark.evaluation.metrics.novelty import NoveltyScores, score_novelty
 from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.metrics.significance import compare_paired
 from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.evaluation.provenance import Provenance, digest_clips
-from earmark.system.files import csv_lines
 from earmark.system.notebook import html_lines, html_table
 from earmark.system.numbers import counted
 from earmark.system.shapes import Bool, Float64
@@ -120,11 +120,7 @@ class Evaluation:
         kept = [index for index, one in enumerate(everything.clips) if one.name in names]
         if len(kept) == len(everything.clips):
             return self
-        some = Predictions(
-            tuple(everything.clips[index] for index in kept),
-            everything.logits[kept],
-            everything.task,
-        )
+        some = everything.rows(kept)
         levels_db = None if self.levels_db is None else self.levels_db[kept]
         provenance = self.provenance
         if provenance is not None:
@@ -158,12 +154,13 @@ class Evaluation:
     def predictions(self) -> Predictions:
         """The calibrated logits."""
         logits = self.rule.calibrate(self.uncalibrated.logits)
-        return Predictions(self.uncalibrated.clips, logits, self.uncalibrated.task)
+        return replace(self.uncalibrated, logits=logits)
 
     @cached_property
     def decisions(self) -> Decisions:
         """The decision on each clip."""
-        return self.rule.decide(self.uncalibrated.logits, self.levels_db)
+        predictions = self.uncalibrated
+        return self.rule.decide(predictions.logits, self.levels_db, predictions.novelty)
 
     @cached_property
     def chosen(self) -> tuple[tuple[int, ...], ...]:
@@ -255,11 +252,17 @@ class Evaluation:
         return Coverage(
             num_clips=len(correct),
             num_silent=reasons["silence"],
+            num_unlike_training=reasons["unlike_training"],
             num_unsure=reasons["unsure"],
             num_background=reasons["background"],
             num_correct=int((self.correct & self.decisions.is_decided).sum()),
             curve=coverage_curve(decided.confidence, correct),
         )
+
+    @cached_property
+    def novelty(self) -> NoveltyScores | None:
+        """How unlike the sound of training the clips are; None where the model has no score."""
+        return score_novelty(self.uncalibrated, self.labels, self.rule.max_novelty)
 
     @cached_property
     def majority(self) -> Majority:
@@ -303,6 +306,7 @@ class Evaluation:
                 **{key: self.labels[one] for key, one in named.items() if one is not None},
             },
             "majority": self.majority.to_dict(),
+            **({"novelty": self.novelty.to_dict()} if self.novelty else {}),
             **({"baseline": self.baseline.to_dict()} if self.baseline else {}),
             **({"excerpts": self.excerpts.to_dict()} if self.excerpts else {}),
             **({"provenance": self.provenance.to_dict()} if self.provenance else {}),
@@ -335,16 +339,4 @@ class Evaluation:
 
     def to_csv(self) -> str:
         """One row per clip: name, labels, predicted labels, and the probability of each label."""
-        rows: list[tuple[str, ...]] = [(*PREDICTION_COLUMNS, *self.labels)]
-        decisions = self.decisions
-        clips = zip(
-            *(self.predictions.clips, self.chosen, self.correct),
-            *(decisions.abstained, decisions.probabilities),
-            strict=True,
-        )
-        for clip, chosen, correct, reason, row in clips:
-            names = (join_labels(self.labels, indices) for indices in (clip.targets, chosen))
-            probabilities = (f"{probability:.6f}" for probability in row)
-            is_correct = "yes" if correct else "no"
-            rows.append((clip.name, *names, is_correct, reason or "", *probabilities))
-        return "".join(csv_lines(rows))
+        return predictions_csv(self.labels, self.predictions, self.decisions, self.correct)

@@ -1,10 +1,11 @@
 """What an exported file says about itself."""
 
 import json
+import math
 from typing import Literal
 
 from earmark.audio.source import MIN_SECONDS
-from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM
+from earmark.inference.onnx_backend import EMBEDDING, LOG_MEL, LOGITS, NOVELTY, WAVEFORM
 from earmark.models.spec import METADATA_KEY, ModelSpec
 
 GraphInput = Literal["waveform", "log-mel"]
@@ -22,17 +23,24 @@ def describe_graph(spec: ModelSpec, takes: GraphInput) -> str:
         signature = (
             f"{WAVEFORM}: float32 (batch, samples) in [-1, 1], mono at {features.sample_rate} Hz, "
             f"{least_samples(spec)} samples or more; probabilities: float32 (batch, labels), "
-            "calibrated."
+            "calibrated; clip_novelty, where the model has a score: float32 (batch)."
         )
     else:
         signature = (
             f"{LOG_MEL}: float32 (windows, 1, {features.n_mels} mels, {spec.window_frames} "
-            f"frames) in decibels; {LOGITS}: float32 (windows, {spec.num_outputs})."
+            f"frames) in decibels; {LOGITS}: float32 (windows, {spec.num_outputs}); {EMBEDDING}: "
+            f"float32 (windows, channels); {NOVELTY}, where the model has a score: float32 "
+            "(windows)."
         )
     return (
         f"Audio classifier by earmark, {spec.task.title}: {', '.join(spec.labels)}. {signature} "
         f"Labels, thresholds and all settings are in the metadata."
     )
+
+
+def _or_none(value: float) -> float | None:
+    # JSON has no infinity.
+    return value if math.isfinite(value) else None
 
 
 def describe_model(spec: ModelSpec) -> dict[str, str]:
@@ -45,6 +53,7 @@ def describe_model(spec: ModelSpec) -> dict[str, str]:
         "thresholds": json.dumps(spec.thresholds),
         "temperature": json.dumps(spec.temperature),
         "silence_db": json.dumps(spec.config.predict.silence_db),
+        "max_novelty": json.dumps(_or_none(spec.rule.max_novelty)),
         "silence_label": json.dumps(spec.silence_label),
         "background_label": json.dumps(spec.background_label),
     }

@@ -13,7 +13,7 @@ from earmark.audio.reading import load_audio
 from earmark.data.demo import demo_data
 from earmark.errors import ConfigError, ExportError
 from earmark.exporters.description import GraphInput
-from earmark.exporters.onnx_graph import OPSET, build_graph
+from earmark.exporters.onnx_graph import CLIP_NOVELTY, OPSET, PROBABILITIES, build_graph
 from earmark.exporters.original import (
     LICENCE,
     WEIGHTS_DIGEST,
@@ -31,12 +31,14 @@ from earmark.tasks.task import Rows
 logger = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4
-"""Limit of the difference of any probability."""
+"""Limit of the difference of any probability, and of the relative difference of any novelty."""
 PARITY_SECONDS = (0.1, 0.35, 0.98, 1.0, 1.03, 2.5, 10.0, 61.7)
 LONG_SECONDS = 600.0
 INPUTS: dict[GraphInput, str] = {"waveform": WAVEFORM, "log-mel": LOG_MEL}
 
 Batch = Float32[np.ndarray, "batch samples"]
+_Outputs = tuple[Rows, np.ndarray | None]
+"""Probabilities and, if the model scores it, novelty of each sound."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ class Parity:
 
     Args:
         num_sounds: Number of sounds that were compared.
-        largest_difference: Largest absolute difference of a probability, for the same frames. For
-            a graph that takes waveforms the reference has a front end in float64, as the graph.
+        largest_difference: Largest absolute difference of a probability, and relative difference
+            of a novelty, for the same frames. For a graph that takes waveforms the reference has a
+            front end in float64, as the graph.
         largest_difference_from_predict: The same for a graph that takes waveforms against
             `predict`, whose front end is in float32: about one frame value in a thousand is rounded
             to another float16 number.
@@ -184,24 +187,48 @@ def _compare(reference: Classifier, exported: Classifier, session: Any) -> Parit
     for sounds in _parity_sounds(reference.sample_rate):
         num_sounds += len(sounds)
         predicted = _predict(reference, sounds)
-        differences.append(np.abs(_predict(exported, sounds) - predicted).max())
+        differences.append(_difference(_predict(exported, sounds), predicted))
         if session is not None:
-            (whole,) = session.run(None, {WAVEFORM: sounds})
-            differences.append(np.abs(whole - _predict_exactly(reference, sounds)).max())
-            from_predict.append(np.abs(whole - predicted).max())
+            whole = _run(session, sounds)
+            differences.append(_difference(whole, _predict_exactly(reference, sounds)))
+            from_predict.append(np.abs(whole[0] - predicted[0]).max())
     # Unlike max(), numpy's keeps NaN.
     return Parity(num_sounds, float(np.max(differences)), float(np.max(from_predict)))
 
 
-def _predict(classifier: Classifier, sounds: Batch) -> Rows:
-    return np.array([list(classifier.predict(one).probabilities.values()) for one in sounds])
+def _difference(found: _Outputs, expected: _Outputs) -> float:
+    differences = [np.abs(found[0] - expected[0]).max()]
+    if expected[1] is not None:
+        # Without the score, the exported model differs.
+        novelty = np.full_like(expected[1], np.nan) if found[1] is None else found[1]
+        # Far out, rounding errors grow with the score.
+        differences.append((np.abs(novelty - expected[1]) / (1.0 + np.abs(expected[1]))).max())
+    # Unlike max(), numpy's keeps NaN.
+    return float(np.max(differences))
 
 
-def _predict_exactly(classifier: Classifier, sounds: Batch) -> Rows:
+def _predict(classifier: Classifier, sounds: Batch) -> _Outputs:
+    found = [classifier.predict(one) for one in sounds]
+    novelty = [one.novelty for one in found if one.novelty is not None]
+    rows = np.array([list(one.probabilities.values()) for one in found])
+    return rows, np.array(novelty) if novelty else None
+
+
+def _run(session: Any, sounds: Batch) -> _Outputs:
+    """The outputs of a graph that takes waveforms."""
+    names = [one.name for one in session.get_outputs()]
+    found = dict(zip(names, session.run(names, {WAVEFORM: sounds}), strict=True))
+    return found[PROBABILITIES], found.get(CLIP_NOVELTY)
+
+
+def _predict_exactly(classifier: Classifier, sounds: Batch) -> _Outputs:
     """With a front end in float64, rounded as in the graph."""
     log_mel = LogMel(classifier.spec.config.features)
     clips = [extract_blocks([one.astype(np.float64)], log_mel).frames for one in sounds]
-    return np.array([classifier.predict_frames(frames).probabilities[0] for frames in clips])
+    found = [classifier.predict_frames(frames) for frames in clips]
+    novelty = [one.novelty for one in found if one.novelty is not None]
+    rows = np.concatenate([one.probabilities for one in found])
+    return rows, np.concatenate(novelty) if novelty else None
 
 
 def _parity_sounds(sample_rate: int) -> Iterator[Batch]:

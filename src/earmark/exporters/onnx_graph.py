@@ -3,6 +3,7 @@
 ::
 
     waveform ──front end, windows──▶ log_mel ──network──▶ logits ──pooling──▶ probabilities
+                                                     └──▶ embedding ──▶ novelty ──▶ clip_novelty
 
 The network is exported by PyTorch; the rest is written here in ONNX's text form, one operator
 per line. The values equal those of `earmark.features.log_mel`,
@@ -30,16 +31,22 @@ from earmark.exporters.description import (
     describe_model,
     least_samples,
 )
+from earmark.exporters.novelty_graph import clip_novelty_graph, with_novelty
 from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
 from earmark.features.windows import window_step
-from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM
+from earmark.inference.onnx_backend import EMBEDDING, LOG_MEL, LOGITS, NOVELTY, WAVEFORM
+from earmark.models.architectures.registry import AudioModel
 from earmark.models.spec import ModelSpec
+from earmark.tasks.novelty import Novelty
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
 OPSET = 18
 IR_VERSION = 10
-INTERFACE_VERSION = 1
+INTERFACE_VERSION = 2
 """The ``model_version`` in the file: of the names, types and shapes of inputs and outputs."""
+
+PROBABILITIES, CLIP_NOVELTY = "probabilities", "clip_novelty"
+"""Names of the outputs of a graph that takes a waveform; the second only with a score."""
 
 _TYPES = {
     "float16": onnx.TensorProto.FLOAT16,
@@ -178,10 +185,12 @@ def build_graph(
         network: From `network_graph`.
         spec: Everything that the model needs besides its weights.
         takes: ``log-mel``: the network alone, from windows ``(batch, 1, mels, frames)`` in decibels
-            to logits ``(batch, outputs)``. ``waveform``: the whole model, from samples
+            to logits ``(batch, outputs)``, embeddings ``(batch, channels)`` and, of a model that
+            has it, novelty ``(batch,)``. ``waveform``: the whole model, from samples
             ``(batch, samples)`` in [-1, 1] at the model's rate to probabilities
-            ``(batch, labels)``, one row per clip. Fewer samples than `least_samples` are an error
-            of the runtime, from an index out of bounds in the node of that name.
+            ``(batch, labels)``, one row per clip, and ``clip_novelty`` ``(batch,)``. Fewer samples
+            than `least_samples` are an error of the runtime, from an index out of bounds in the
+            node of that name.
         origin: More metadata, about the weights.
     """
     graph = network if takes == "log-mel" else _surround(network, spec)
@@ -199,20 +208,35 @@ def build_graph(
     return model
 
 
-def network_graph(network: nn.Module, spec: ModelSpec) -> onnx.GraphProto:
-    """The graph of a network in PyTorch, from windows of log-mel frames to logits.
+class _AllOutputs(nn.Module):
+    """A network that returns logits and embeddings."""
+
+    def __init__(self, network: AudioModel) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, log_mel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        embedding = self.network.forward_embedding(log_mel)
+        return self.network.forward_head(embedding), embedding
+
+
+def network_graph(
+    network: AudioModel, spec: ModelSpec, novelty: Novelty | None = None
+) -> onnx.GraphProto:
+    """The graph of a network in PyTorch, from windows of log-mel frames to logits and embeddings.
 
     Args:
         network: In evaluation mode, on the CPU.
         spec: Everything that the model needs besides its weights.
+        novelty: Its score, which is one more output then.
     """
     example = torch.zeros(2, 1, spec.config.features.n_mels, spec.window_frames)
     with _without_warnings(), torch.no_grad():
         program = torch.onnx.export(
-            network,
+            _AllOutputs(network).eval(),
             (example,),
             input_names=[LOG_MEL],
-            output_names=[LOGITS],
+            output_names=[LOGITS, EMBEDDING],
             opset_version=OPSET,
             dynamic_shapes=({0: torch.export.Dim("windows")},),
             dynamo=True,
@@ -226,7 +250,7 @@ def network_graph(network: nn.Module, spec: ModelSpec) -> onnx.GraphProto:
         one.ClearField("doc_string")
     graph.ClearField("value_info")
     graph.name = "earmark"
-    return graph
+    return graph if novelty is None else with_novelty(graph, novelty)
 
 
 @contextmanager
@@ -245,15 +269,20 @@ def _without_warnings() -> Iterator[None]:
 
 def _surround(network: onnx.GraphProto, spec: ModelSpec) -> onnx.GraphProto:
     """Puts front end and pooling around the network: from waveforms to probabilities."""
-    front_end, pooling = front_end_graph(spec), pooling_graph(spec)
+    around = [front_end_graph(spec), pooling_graph(spec)]
+    outputs = [*around[1].output]
+    if NOVELTY in [one.name for one in network.output]:
+        around.append(clip_novelty_graph(WAVEFORM, CLIP_NOVELTY))
+        outputs += around[2].output
+    front_end, *after = around
     inner = onnx.compose.add_prefix_graph(
         network, "network/", rename_inputs=False, rename_outputs=False
     )
     return helper.make_graph(
-        [*front_end.node, *inner.node, *pooling.node],
+        [*front_end.node, *inner.node, *(node for one in after for node in one.node)],
         "earmark",
         front_end.input,
-        pooling.output,
+        outputs,
         [*front_end.initializer, *inner.initializer],
         # So that earmark can extract the network again.
         value_info=[*network.input, *network.output],

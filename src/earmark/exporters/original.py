@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-import onnx.utils
 
 from earmark.errors import CheckpointError
 from earmark.exporters.onnx_graph import OPSET, network_graph
 from earmark.inference.classifier import Classifier
-from earmark.inference.onnx_backend import LOG_MEL, LOGITS, read_onnx
+from earmark.inference.onnx_backend import extract_network, read_onnx
 from earmark.inference.torch_backend import TorchBackend
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.pretrained import find_model
@@ -56,9 +55,12 @@ def open_original(model: Path | str) -> Original:
         return _open_exported(path)
     checkpoint = load_checkpoint(path)
     network = checkpoint.build()
-    reference = Classifier(checkpoint.spec, TorchBackend(network, pick_device("cpu")))
+    backend = TorchBackend(network, pick_device("cpu"), checkpoint.novelty)
+    reference = Classifier(checkpoint.spec, backend)
     digest = content_hash(RunFolder(path).best if path.is_dir() else path)
-    return Original(lambda: network_graph(network, checkpoint.spec), reference, digest)
+    return Original(
+        lambda: network_graph(network, checkpoint.spec, checkpoint.novelty), reference, digest
+    )
 
 
 def _open_exported(path: Path) -> Original:
@@ -72,7 +74,7 @@ def _open_exported(path: Path) -> Original:
         raise CheckpointError(
             f"{path}: its operators are not those of opset {OPSET}; export the run it came from"
         )
-    network = onnx.utils.Extractor(file).extract_model([LOG_MEL], [LOGITS]).graph
+    network = extract_network(file).graph
     # Inputs among the values would get another name inside a larger graph.
     network.ClearField("value_info")
     network.name = "earmark"

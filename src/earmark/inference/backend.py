@@ -1,18 +1,34 @@
 """What runs a network: the one interface between the classifier and PyTorch or ONNX Runtime."""
 
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from earmark.errors import CheckpointError
 from earmark.models.spec import describe_not_finite
-from earmark.system.shapes import Float, Float32
+from earmark.system.shapes import Float, Float32, Float64
+
+
+class Output(NamedTuple):
+    """All that a model computes from windows.
+
+    Args:
+        logits: A row of logits for each window.
+        embeddings: What the classifier of the network gets; None where the backend does not give
+            it, as a plain function or a file of an older version.
+        novelty: How unlike the sound of training each window is; None for models without a score.
+    """
+
+    logits: Float[np.ndarray, "windows outputs"]
+    embeddings: Float32[np.ndarray, "windows channels"] | None = None
+    novelty: Float64[np.ndarray, " windows"] | None = None
 
 
 @runtime_checkable
 class Backend(Protocol):
     """Computes the logits of windows. Threads may share one.
 
+    A backend may also have a method ``run`` that returns an `Output`, as a `FullBackend` does.
     `earmark.inference.torch_backend.TorchBackend` and
     `earmark.inference.onnx_backend.OnnxBackend` implement it; so does any function of this
     signature.
@@ -31,6 +47,31 @@ class Backend(Protocol):
             A row of logits for each window.
         """
         ...
+
+
+@runtime_checkable
+class FullBackend(Backend, Protocol):
+    """A backend that also gives embeddings and novelty."""
+
+    def run(self, windows: Float32[np.ndarray, "windows mels frames"]) -> Output:
+        """Runs the network, as a call does."""
+        ...
+
+
+def run_backend(backend: Backend, windows: Float32[np.ndarray, "windows mels frames"]) -> Output:
+    """All that a backend gives for windows.
+
+    Args:
+        backend: Any, also a plain function.
+        windows: As for `Backend`.
+
+    Example:
+        >>> run_backend(lambda windows: windows.mean(axis=2), np.zeros((1, 2, 51))).novelty is None
+        True
+    """
+    if isinstance(backend, FullBackend):
+        return backend.run(windows)
+    return Output(backend(windows))
 
 
 class FiniteBackend:
@@ -57,7 +98,15 @@ class FiniteBackend:
         Raises:
             CheckpointError: One is not finite.
         """
-        logits = self._backend(windows)
-        if not np.isfinite(logits).all():
+        return self.run(windows).logits
+
+    def run(self, windows: Float32[np.ndarray, "windows mels frames"]) -> Output:
+        """Logits, embeddings and novelty of windows.
+
+        Raises:
+            CheckpointError: A logit is not finite.
+        """
+        output = run_backend(self._backend, windows)
+        if not np.isfinite(output.logits).all():
             raise CheckpointError(describe_not_finite(self._name))
-        return logits
+        return output

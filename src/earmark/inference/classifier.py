@@ -276,6 +276,7 @@ class Classifier:
             duration_seconds=duration_seconds,
             task=self.spec.task,
             abstained=abstained,
+            novelty=None if decisions.novelty is None else float(decisions.novelty[0]),
             segments=timeline.finish(duration_seconds) if timeline else None,
             notes=last.notes,
             background_label=self.spec.background_label,

@@ -4,10 +4,11 @@ import numpy as np
 
 from earmark.features.levels import window_levels_db
 from earmark.features.windows import WindowCutter, evaluation_batch
-from earmark.inference.backend import Backend
+from earmark.inference.backend import Backend, run_backend
 from earmark.models.spec import ModelSpec
 from earmark.system.shapes import Float, Float32
 from earmark.tasks.decision_rule import Decisions
+from earmark.tasks.pooling import pool_novelty
 
 
 class ClipPredictor:
@@ -34,6 +35,7 @@ class ClipPredictor:
         self._batch = evaluation_batch(spec.config.features.n_mels, spec.window_frames)
         self._pending: list[np.ndarray] = []
         self._logits: list[np.ndarray] = []
+        self._novelty: list[np.ndarray] = []
         self._peak_db = -np.inf
 
     def add(self, frames: Float[np.ndarray, "_ mels"]) -> "ClipPredictor":
@@ -56,12 +58,19 @@ class ClipPredictor:
         if self._pending:
             self._run(self._pending)
         logits, rule = np.concatenate(self._logits), self._spec.rule
-        pooled = rule.pool(logits, np.zeros(len(logits), np.int64))
-        return rule.decide(pooled, np.array([self._peak_db]))
+        window_clips = np.zeros(len(logits), np.int64)
+        novelty = None
+        if self._novelty:
+            novelty = pool_novelty(np.concatenate(self._novelty), window_clips)
+        pooled = rule.pool(logits, window_clips)
+        return rule.decide(pooled, np.array([self._peak_db]), novelty)
 
     def _run(self, windows: list[Float32[np.ndarray, "mels frames"]]) -> None:
         batch = np.stack(windows)
-        self._logits.append(self._backend(batch))
+        output = run_backend(self._backend, batch)
+        self._logits.append(output.logits)
+        if output.novelty is not None:
+            self._novelty.append(output.novelty)
         levels_db = window_levels_db(batch, self._spec.config.features)
         self._peak_db = max(self._peak_db, float(levels_db.max()))
 
@@ -69,7 +78,7 @@ class ClipPredictor:
 def decide_windows(
     spec: ModelSpec, backend: Backend, windows: Float32[np.ndarray, "windows mels frames"]
 ) -> Decisions:
-    """A decision on each window alone.
+    """A decision on each window alone, by `ModelSpec.window_rule`.
 
     Args:
         spec: The specification of the model.
@@ -77,4 +86,5 @@ def decide_windows(
         windows: Log-mel windows.
     """
     levels_db = window_levels_db(windows, spec.config.features)
-    return spec.rule.decide(backend(windows), levels_db)
+    output = run_backend(backend, windows)
+    return spec.window_rule.decide(output.logits, levels_db, output.novelty)

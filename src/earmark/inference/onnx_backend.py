@@ -5,18 +5,24 @@ network is used, so that every model shares one front end here and can predict f
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
 
 from earmark.errors import CheckpointError, ConfigError, needs_extra
+from earmark.inference.backend import Output
 from earmark.models.spec import TESTED_DB, ModelSpec, describe_not_finite, read_spec
 from earmark.system.parallel import default_num_workers
 from earmark.system.shapes import Float32
 
+if TYPE_CHECKING:
+    import onnx
+
 WAVEFORM, LOG_MEL, LOGITS = "waveform", "log_mel", "logits"
-"""Names in the graphs: input samples, input windows of the network, and its output."""
+"""Names in the graphs: input samples, input windows of the network, and its first output."""
+EMBEDDING, NOVELTY = "embedding", "novelty"
+"""Other outputs of the network; files of older versions lack both, models without a score one."""
 
 
 class OnnxBackend:
@@ -31,6 +37,7 @@ class OnnxBackend:
         # What it returns depends on the graph.
         self._session: Any = session
         self._source = source
+        self._outputs = [one.name for one in session.get_outputs()]
 
     def __call__(
         self, windows: Float32[np.ndarray, "windows mels frames"]
@@ -40,11 +47,25 @@ class OnnxBackend:
         Raises:
             CheckpointError: ONNX Runtime cannot compute them.
         """
+        return self.run(windows).logits
+
+    def run(self, windows: Float32[np.ndarray, "windows mels frames"]) -> Output:
+        """Logits, and embeddings and novelty where the graph has them.
+
+        Raises:
+            CheckpointError: ONNX Runtime cannot compute them.
+        """
         try:
-            (logits,) = self._session.run([LOGITS], {LOG_MEL: windows[:, None]})
+            values = self._session.run(self._outputs, {LOG_MEL: windows[:, None]})
         except Exception as error:  # noqa: BLE001 - its errors have no common base
             raise CheckpointError(f"{self._source}: cannot be run: {_line(error)}") from None
-        return logits
+        found = dict(zip(self._outputs, values, strict=True))
+        novelty = found.get(NOVELTY)
+        return Output(
+            found[LOGITS],
+            found.get(EMBEDDING),
+            None if novelty is None else novelty.astype(np.float64),
+        )
 
 
 def open_onnx(path: Path, device: str = "auto") -> tuple[ModelSpec, OnnxBackend]:
@@ -126,14 +147,26 @@ def start_session(
 def _inner_network(content: bytes, source: str) -> bytes:
     """The part of a graph that takes log-mel windows."""
     with needs_extra(f"{source}: a graph that takes a waveform"):
-        import onnx.utils
+        import onnx
     try:
-        extractor = onnx.utils.Extractor(onnx.load_from_string(content))
-        return extractor.extract_model([LOG_MEL], [LOGITS]).SerializeToString()
+        return extract_network(onnx.load_from_string(content)).SerializeToString()
     except Exception as error:  # noqa: BLE001 - the file is untrusted
         raise CheckpointError(
             f"{source}: contains no network of earmark's: {_line(error)}"
         ) from None
+
+
+def extract_network(model: "onnx.ModelProto") -> "onnx.ModelProto":
+    """The part of a graph that takes log-mel windows, with all outputs that it has.
+
+    Args:
+        model: With or without front end and pooling.
+    """
+    import onnx.utils
+
+    names = {one.name for one in (*model.graph.value_info, *model.graph.output)}
+    more = [name for name in (EMBEDDING, NOVELTY) if name in names]
+    return onnx.utils.Extractor(model).extract_model([LOG_MEL], [LOGITS, *more])
 
 
 def _line(error: Exception) -> str:
@@ -141,10 +174,17 @@ def _line(error: Exception) -> str:
 
 
 def _check_shapes(session: onnxruntime.InferenceSession, spec: ModelSpec, source: str) -> None:
-    """Checks that the sizes of the graph are those of the specification."""
+    """Checks that the sizes of the graph are those of the specification.
+
+    The specification knows how wide logits are, not how wide embeddings.
+    """
     found = {one.name: one.shape[1:] for one in (*session.get_inputs(), *session.get_outputs())}
     windows = [1, spec.config.features.n_mels, spec.window_frames]
     expected = {LOG_MEL: windows, LOGITS: [spec.num_outputs]}
+    if len(found.get(EMBEDDING, [])) == 1:
+        expected[EMBEDDING] = found[EMBEDDING]
+    if NOVELTY in found:
+        expected[NOVELTY] = []
     if found != expected:
         raise CheckpointError(
             f"{source}: the graph has the shapes {found}, its settings require {expected}; export "

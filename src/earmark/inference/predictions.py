@@ -29,6 +29,8 @@ class Prediction:
         task: What the labels mean.
         abstained: Why the model gave no label; None where it gave one.
         segments: When each label is heard; None where this was not requested.
+        novelty: How unlike the sound of training it is, about 0 for sound like it; None where the
+            model has no score.
         notes: What was noticed in the file.
         background_label: The one label with a probability that is never predicted; None if there is
             none.
@@ -45,6 +47,7 @@ class Prediction:
     task: Task = BINARY
     abstained: Reason | None = None
     segments: tuple[Segment, ...] | None = None
+    novelty: float | None = None
     notes: tuple[Note, ...] = ()
     background_label: str | None = None
 
@@ -102,6 +105,7 @@ class Prediction:
             **({"labels": list(self.labels)} if several else {"label": self.label}),
             **({"abstained": self.abstained} if self.abstained else {}),
             "probabilities": self.probabilities,
+            **({} if self.novelty is None else {"novelty": self.novelty}),
             "duration_seconds": self.duration_seconds,
         }
         if self.segments is not None:

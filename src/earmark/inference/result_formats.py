@@ -53,7 +53,7 @@ def result_format(path: Path) -> ResultFormat:
 def result_columns(labels: Sequence[str]) -> tuple[str, ...]:
     """The columns of a CSV table; a Parquet table also has ``segments``."""
     probabilities = (f"probability_{plain_name(label)}" for label in labels)
-    return ("path", "label", "abstained", *probabilities, "duration_seconds", "error")
+    return ("path", "label", "abstained", "novelty", *probabilities, "duration_seconds", "error")
 
 
 def plain_name(name: str) -> str:
@@ -69,6 +69,7 @@ def _flat(result: Row, labels: Sequence[str]) -> dict[str, Any]:
         "path": plain_name(result["path"]),
         "label": None if label is None else plain_name(label),
         "abstained": result.get("abstained"),
+        "novelty": result.get("novelty"),
         **{f"probability_{plain_name(label)}": probabilities.get(label) for label in labels},
         "duration_seconds": result.get("duration_seconds"),
         "error": plain_name(result["error"]) if "error" in result else None,

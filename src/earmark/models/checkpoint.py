@@ -28,10 +28,12 @@ from earmark.models.spec import (
     require_small_windows,
 )
 from earmark.system.files import atomic_write
+from earmark.tasks.novelty import Novelty
 
 _MODEL = "model."
 _OPTIMIZER = "optimizer."
 _AVERAGE = "average."
+_NOVELTY = "novelty."
 MAX_LAYER_VALUES = 1 << 26
 """Values of the output of a layer for one window: a quarter of a gigabyte."""
 
@@ -119,6 +121,7 @@ class Checkpoint:
         progress: State of the training loop, as plain JSON values.
         average: Moving average of the weights by name; empty unless training can resume from here.
         path: The file that it was read from, named in errors.
+        novelty: Scores how unlike training sound is; None where it was not fitted.
     """
 
     spec: ModelSpec
@@ -127,6 +130,7 @@ class Checkpoint:
     progress: Mapping[str, Any] = field(default_factory=dict)
     average: Mapping[str, Tensor] = field(default_factory=dict)
     path: Path | None = None
+    novelty: Novelty | None = None
 
     def build(self) -> AudioModel:
         """The network with its weights, in evaluation mode, on the CPU.
@@ -149,6 +153,8 @@ class Checkpoint:
                 f"{self.path or 'a new model'}: its weights do not fit its settings ({reason}); "
                 "copy the file again from where it was trained, or train again"
             ) from None
+        if self.novelty and self.novelty.centers.shape[1] != model.classifier.in_features:
+            raise CheckpointError(f"{self.path}: damaged: its novelty score is of another network")
         return _require_finite(model.eval(), self.spec, f"{self.path or 'a new model'}")
 
     def adjust(self, settings: Sequence[str]) -> "Checkpoint":
@@ -160,6 +166,9 @@ class Checkpoint:
         tensors = {_MODEL + name: one for name, one in self.model.items()}
         tensors |= {_OPTIMIZER + name: one for name, one in self.optimizer.items()}
         tensors |= {_AVERAGE + name: one for name, one in self.average.items()}
+        if self.novelty is not None:
+            arrays = self.novelty.arrays
+            tensors |= {_NOVELTY + name: torch.from_numpy(one) for name, one in arrays.items()}
         on_cpu = {name: one.detach().cpu().contiguous() for name, one in tensors.items()}
         text = self.spec.to_text(progress=dict(self.progress))
         # One metadata key: the library does not keep the order of several.
@@ -199,7 +208,19 @@ def load_checkpoint(path: Path) -> Checkpoint:
         progress,
         _strip(tensors, _AVERAGE),
         path,
+        _read_novelty(_strip(tensors, _NOVELTY), spec, path),
     )
+
+
+def _read_novelty(tensors: Mapping[str, Tensor], spec: ModelSpec, path: Path) -> Novelty | None:
+    if not tensors:
+        return None
+    try:
+        return Novelty.from_arrays(
+            {name: one.numpy() for name, one in tensors.items()}, spec.task, len(spec.labels)
+        )
+    except ValueError as error:
+        raise CheckpointError(f"{path}: damaged: {error}; copy the file again") from None
 
 
 def _strip(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

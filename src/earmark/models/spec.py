@@ -6,7 +6,8 @@ Weights in PyTorch and models in ONNX carry the same specification, so both are 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -23,6 +24,7 @@ from earmark.config.renamed import BEFORE_RECIPES
 from earmark.errors import CheckpointError, ConfigError
 from earmark.features.windows import window_step
 from earmark.tasks.decision_rule import DecisionRule
+from earmark.tasks.false_alarms import MAX_SCORES, NO_SCORES, KnownScores, alarm_threshold
 from earmark.tasks.task import BINARY, MULTI_LABEL, TASKS, Task
 
 METADATA_KEY = "earmark"
@@ -54,6 +56,8 @@ class ModelSpec:
         temperature: What the logits of clips are divided by to calibrate them; 1 leaves them.
         silence_label: The label that silent clips had in training; None if they had no label of
             their own.
+        known_scores: Scores of novelty of sound like that of training; empty where none was
+            measured, so that the model never abstains for it.
     """
 
     config: Config
@@ -63,6 +67,7 @@ class ModelSpec:
     chosen_thresholds: tuple[float, ...] = ()
     temperature: float = 1.0
     silence_label: str | None = None
+    known_scores: KnownScores = NO_SCORES
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -104,7 +109,15 @@ class ModelSpec:
             pooling=predict.pooling,
             silence_label=None if silence is None else self.labels.index(silence),
             background=None if background is None else self.labels.index(background),
+            max_novelty=alarm_threshold(self.known_scores.clips, predict.false_alarm_rate),
         )
+
+    @property
+    def window_rule(self) -> DecisionRule:
+        """How the logits of single windows become labels, in time lines and streams."""
+        rate = self.config.predict.false_alarm_rate
+        max_novelty = alarm_threshold(self.known_scores.windows, rate)
+        return replace(self.rule, max_novelty=max_novelty)
 
     @property
     def num_outputs(self) -> int:
@@ -166,6 +179,8 @@ class ModelSpec:
         }
         if self.silence_label is not None:
             facts["silence_label"] = self.silence_label
+        if self.known_scores.clips:
+            facts["known_scores"] = asdict(self.known_scores)
         return json.dumps({**facts, **more}, sort_keys=True)
 
 
@@ -181,6 +196,26 @@ class _Format(BaseModel):
     format: Annotated[int, Field(ge=1)]
 
 
+def _rising(scores: list[float]) -> list[float]:
+    if any(later < earlier for earlier, later in pairwise(scores)):
+        raise ValueError("the scores do not rise")
+    return scores
+
+
+_Scores = Annotated[
+    list[Annotated[float, Field(allow_inf_nan=False)]],
+    Field(max_length=MAX_SCORES),
+    AfterValidator(_rising),
+]
+
+
+class _KnownScores(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    clips: _Scores = []
+    windows: _Scores = []
+
+
 class _Metadata(_Format):
     """The metadata of a model file."""
 
@@ -193,6 +228,7 @@ class _Metadata(_Format):
     thresholds: list[Annotated[float, Field(ge=0, le=1)]]
     temperature: Annotated[float, Field(ge=1e-3, le=1e3)] = 1.0
     silence_label: str | None = None
+    known_scores: _KnownScores = _KnownScores()
     progress: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -247,6 +283,9 @@ def read_spec(metadata: Mapping[str, str], source: str) -> tuple[ModelSpec, dict
     spec = ModelSpec(
         *(config, labels, facts.window_frames, TASKS[facts.task], thresholds, facts.temperature),
         silence_label=facts.silence_label,
+        known_scores=KnownScores(
+            tuple(facts.known_scores.clips), tuple(facts.known_scores.windows)
+        ),
     )
     return spec, facts.progress
 

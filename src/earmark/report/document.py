@@ -16,7 +16,12 @@ from earmark.report.html import Section, render, write_page
 from earmark.report.labels import render_curves, render_labels
 from earmark.report.model import Origin, render_choices, render_model, render_training
 from earmark.report.model_card import render_model_card
-from earmark.report.reliability import render_calibration, render_comparisons, render_coverage
+from earmark.report.reliability import (
+    render_calibration,
+    render_comparisons,
+    render_coverage,
+    render_novelty,
+)
 from earmark.report.slices import render_robustness, render_slices
 from earmark.system.files import atomic_write
 
@@ -60,6 +65,7 @@ def render_report(
         Section("Baselines", render_comparisons(evaluation)),
         Section("Calibration", render_calibration(evaluation)),
         Section("Coverage", render_coverage(evaluation)),
+        *_scored_novelty(evaluation),
         *_analyzed(evaluation, checkpoint, analysis),
         Section("Errors", render_errors(rank_clips(evaluation))),
     ]
@@ -76,6 +82,11 @@ def render_report(
         headline=render_headline(evaluation),
         sections=sections,
     )
+
+
+def _scored_novelty(evaluation: Evaluation) -> Iterator[Section]:
+    if evaluation.novelty:
+        yield Section("Unlike training", render_novelty(evaluation.novelty))
 
 
 def _analyzed(

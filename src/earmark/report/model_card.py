@@ -4,6 +4,7 @@ What earmark cannot know is marked as not stated.
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -140,7 +141,12 @@ def _use(checkpoint: Checkpoint) -> str:
     number = "any number" if checkpoint.spec.task is MULTI_LABEL else "one"
     unsure = f"abstains where no label reaches {rule.min_probability:g}"
     silence = f"silence (below {rule.silence_db:g} dBFS)"
-    doing = [f"abstains on {silence}", *([unsure] if rule.min_probability else [])]
+    unlike = "abstains on sound that is unlike all of training"
+    doing = [
+        f"abstains on {silence}",
+        *([unlike] if math.isfinite(rule.max_novelty) else []),
+        *([unsure] if rule.min_probability else []),
+    ]
     if checkpoint.spec.background_label is not None:
         doing.append("gives background no label")
     if checkpoint.spec.silence_label is not None:

@@ -101,6 +101,21 @@ def draw_coverage(curve: Curve) -> Figure:
     return figure
 
 
+def draw_novelty(scores: Float[np.ndarray, " clips"], threshold: float) -> Figure:
+    """Histogram of scores of novelty, with the threshold if it is finite.
+
+    Args:
+        scores: Of the test clips.
+        threshold: Above it the model abstains.
+    """
+    figure, axes = new_figure(4.8, 3.0)
+    axes.hist(scores, bins="auto", color=BLUE, alpha=0.8)
+    if np.isfinite(threshold):
+        axes.axvline(threshold, color=ORANGE, linestyle="--", linewidth=1)
+    axes.set(xlabel="novelty", ylabel="clips")
+    return figure
+
+
 def draw_intervals(
     names: Sequence[str],
     accuracies: Sequence[float],

@@ -1,11 +1,14 @@
 """The sections of the report on baselines, calibration and abstention."""
 
+import math
+
 from markupsafe import Markup
 
+from earmark.evaluation.metrics.novelty import NoveltyScores
 from earmark.evaluation.metrics.significance import PairedDifference
 from earmark.evaluation.result import Evaluation
-from earmark.report.html import Table, make_picture, render, show_interval, show_percent
-from earmark.report.plots import draw_coverage, draw_reliability
+from earmark.report.html import DASH, Table, make_picture, render, show_interval, show_percent
+from earmark.report.plots import draw_coverage, draw_novelty, draw_reliability
 
 
 def render_comparisons(evaluation: Evaluation) -> Markup:
@@ -50,6 +53,25 @@ def render_calibration(evaluation: Evaluation) -> Markup:
             "Reliability diagram: calibrated probabilities lie on the dotted line; larger points "
             "hold more predictions.",
         ),
+    )
+
+
+def render_novelty(novelty: NoveltyScores) -> Markup:
+    """How unlike the sound of training the clips are, and which labels such scores separate."""
+    rows = [
+        (label, DASH if area is None else f"{area:.3f}")
+        for label, area in novelty.separation.items()
+    ]
+    return render(
+        "novelty.html",
+        novelty=novelty,
+        num_clips=len(novelty.scores),
+        has_threshold=math.isfinite(novelty.threshold),
+        picture=make_picture(
+            draw_novelty(novelty.scores, novelty.threshold),
+            "Scores of the test clips; the model abstains to the right of the dashed line.",
+        ),
+        table=Table(("label left out", "AUROC"), rows),
     )
 
 

@@ -3,7 +3,7 @@
 ::
 
     windows ──pooling──▶ logits ──temperature──▶ probabilities ──thresholds──▶ labels
-                                                 ──silence, doubt, background──▶ decision
+                                        ──silence, novelty, doubt, background──▶ decision
 """
 
 import math
@@ -17,7 +17,7 @@ from earmark.system.shapes import Bool, Float, Float64, Int
 from earmark.tasks.pooling import Pooling, clip_logits
 from earmark.tasks.task import MULTI_LABEL, Task
 
-Reason = Literal["silence", "unsure", "background"]
+Reason = Literal["silence", "unlike_training", "unsure", "background"]
 """Why the model gives no label."""
 
 
@@ -33,6 +33,7 @@ class Decisions:
         confidence: Probability that the choice without abstention is correct: that of the chosen
             label; in a multi-label task that of the least certain label, present or absent.
         background: Index of the background label; None where there is none.
+        novelty: How unlike the sound of training each clip is; None where the model has no score.
     """
 
     probabilities: Float64[np.ndarray, "clips labels"]
@@ -40,6 +41,7 @@ class Decisions:
     abstained: tuple[Reason | None, ...]
     confidence: Float64[np.ndarray, " clips"]
     background: int | None = None
+    novelty: Float64[np.ndarray, " clips"] | None = None
 
     def indices(self) -> Iterator[tuple[int, ...]]:
         """Indices of the predicted labels of each clip, in order."""
@@ -87,6 +89,7 @@ class DecisionRule:
         silence_db: A clip whose loudest frame lies below is silent, in dB of full scale.
         silence_label: Index of the label of silent clips, which is then certain; None abstains on
             them with the reason ``silence``.
+        max_novelty: A clip whose score of novelty is above is ``unlike_training``.
         pooling: How the logits of windows become those of their clip.
         background: Index of the label that is never predicted: where it would be, the model gives
             none, with the reason ``background``. None where every label is predicted.
@@ -111,6 +114,7 @@ class DecisionRule:
     pooling: Pooling = "mean"
     silence_label: int | None = None
     background: int | None = None
+    max_novelty: float = math.inf
 
     def pool(
         self,
@@ -135,7 +139,13 @@ class DecisionRule:
     def without_abstention(self) -> "DecisionRule":
         """The same rule without abstention: it decides on every clip, for the background too."""
         silence_db = -math.inf if self.silence_label is None else self.silence_db
-        return replace(self, min_probability=0.0, silence_db=silence_db, background=None)
+        return replace(
+            self,
+            min_probability=0.0,
+            silence_db=silence_db,
+            background=None,
+            max_novelty=math.inf,
+        )
 
     @property
     def lane_thresholds(self) -> tuple[float, ...]:
@@ -152,6 +162,7 @@ class DecisionRule:
         self,
         logits: Float[np.ndarray, "clips outputs"],
         levels_db: Float[np.ndarray, " clips"] | None = None,
+        novelty: Float[np.ndarray, " clips"] | None = None,
     ) -> Decisions:
         """Labels of each clip, or abstention.
 
@@ -159,11 +170,15 @@ class DecisionRule:
             logits: As the network gives them, a row a clip.
             levels_db: Level of each clip's loudest frame, as of `peak_level_db`;
                 by default no clip is silence.
+            novelty: How unlike training each clip is, as of `pool_novelty`; by default no clip is.
         """
         probabilities = self.task.probabilities(self.calibrate(logits))
         silent = np.zeros(len(probabilities), bool)
         if levels_db is not None:
             silent = levels_db < self.silence_db
+        unlike = np.zeros_like(silent)
+        if novelty is not None:
+            unlike = (novelty > self.max_novelty) & ~silent
         if self.silence_label is not None:
             probabilities[silent] = np.arange(probabilities.shape[1]) == self.silence_label
             silent = np.zeros_like(silent)
@@ -174,12 +189,17 @@ class DecisionRule:
             confidence = probabilities[chosen]
         kept = chosen & (probabilities >= self.min_probability)
         unsure = chosen.any(axis=1) & ~kept.any(axis=1)
-        kept[silent] = False
+        kept[silent | unlike] = False
         other = np.zeros_like(silent)
         if self.background is not None:
             other = kept[:, self.background].copy()
             kept[:, self.background] = False
-        found = {"silence": silent, "unsure": unsure, "background": other}
+        found = {
+            "silence": silent,
+            "unlike_training": unlike,
+            "unsure": unsure,
+            "background": other,
+        }
         reasons = np.select(list(map(np.asarray, found.values())), list(found), "").tolist()
         abstained = tuple(reason or None for reason in reasons)
-        return Decisions(probabilities, kept, abstained, confidence, self.background)
+        return Decisions(probabilities, kept, abstained, confidence, self.background, novelty)

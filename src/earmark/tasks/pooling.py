@@ -44,3 +44,18 @@ def clip_logits(
         weights = (confidence == 0).astype(float) if pooling == "max" else np.exp(confidence)
     sums = np.add.reduceat(weights * window_logits, firsts)
     return sums / np.add.reduceat(weights, firsts)
+
+
+def pool_novelty(
+    scores: Float[np.ndarray, " windows *columns"], window_clips: Int[np.ndarray, " windows"]
+) -> Float64[np.ndarray, " clips *columns"]:
+    """Scores of novelty of each clip: the mean of those of its windows.
+
+    Args:
+        scores: A row a window.
+        window_clips: Number of each window's clip, rising.
+    """
+    firsts = np.searchsorted(window_clips, np.arange(window_clips[-1] + 1))
+    sums = np.add.reduceat(scores.astype(np.float64), firsts, axis=0)
+    counts = np.diff(firsts, append=len(window_clips)).astype(np.float64)
+    return sums / counts.reshape(-1, *[1] * (scores.ndim - 1))

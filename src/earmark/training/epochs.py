@@ -5,8 +5,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
 from earmark.data.loaders import OrderedLoader
 from earmark.evaluation.evaluate import predict_clips
 from earmark.evaluation.metrics.scores import Predictions, score
@@ -59,7 +57,7 @@ def run_epochs(job: Job, state: State) -> None:
 
 
 def _validate(
-    model: nn.Module, loader: OrderedLoader | None, runtime: Runtime, spec: ModelSpec
+    model: AudioModel, loader: OrderedLoader | None, runtime: Runtime, spec: ModelSpec
 ) -> Predictions | None:
     if loader is None:
         return None

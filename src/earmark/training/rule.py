@@ -16,5 +16,10 @@ def fit_rule(spec: ModelSpec, validation: Predictions) -> ModelSpec:
 
 
 def take_rule(spec: ModelSpec, fitted: ModelSpec) -> ModelSpec:
-    """The specification with temperature and thresholds of another, for the same labels."""
-    return replace(spec, chosen_thresholds=fitted.chosen_thresholds, temperature=fitted.temperature)
+    """The specification with temperature, thresholds and known scores of another's same labels."""
+    return replace(
+        spec,
+        chosen_thresholds=fitted.chosen_thresholds,
+        temperature=fitted.temperature,
+        known_scores=fitted.known_scores,
+    )

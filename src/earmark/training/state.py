@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from earmark.data.loaders import Loaders
 from earmark.evaluation.metrics.scores import Predictions, score_chosen
@@ -65,10 +64,12 @@ class State:
     log: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def ema_model(self) -> nn.Module:
+    def ema_model(self) -> AudioModel:
         """The network that is validated and kept: with averaged weights, where they are."""
         average = self.optimizer.average
-        return self.model if average is None else average.module
+        model = self.model if average is None else average.module
+        assert isinstance(model, AudioModel)
+        return model
 
 
 def start_or_resume(job: Job) -> State:

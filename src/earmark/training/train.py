@@ -23,6 +23,7 @@ from earmark.system.runtime import Runtime, cpu_threads, running
 from earmark.tasks.task import Task
 from earmark.training.distillation import held_out_teachers, load_teachers, require_teachers
 from earmark.training.epochs import run_epochs
+from earmark.training.novelty import add_novelty
 from earmark.training.optimizer import make_objective
 from earmark.training.recipes.configure import (
     Configured,
@@ -249,6 +250,7 @@ def _train(job: Job, data: _Data) -> TrainingResult:
     with cpu_threads(job.spec.config.train.num_threads):
         state = start_or_resume(job)
         run_epochs(job, state)
+        add_novelty(job)
     best = load_checkpoint(job.run.best)
     return TrainingResult(
         run=job.run.path,

@@ -52,6 +52,26 @@ def test_each_architecture_gives_a_row_of_finite_logits_for_each_window(model):
     assert logits.isfinite().all()
 
 
+def test_the_embedding_is_all_that_the_classifier_gets(model):
+    """Also of windows of other lengths, and whatever the dropout before the classifier."""
+    model.dropout.p = 0.5
+    model.eval()
+    for num_frames in (51, 101):
+        batch = windows(4, InputShape(40, num_frames))
+        embedding = model.forward_embedding(batch)
+        assert embedding.shape == (4, model.classifier.in_features)
+        assert torch.equal(model.classifier(embedding), model(batch))
+
+
+@pytest.mark.parametrize("head", ["pool", "mean_max", "flatten"])
+def test_every_head_has_an_embedding(head):
+    model = build_model(ModelConfig(head=head), SHAPE, 3).eval()
+    batch = windows(4)
+    embedding = model.forward_embedding(batch)
+    assert embedding.shape == (4, model.classifier.in_features)
+    assert torch.equal(model.classifier(embedding), model(batch))
+
+
 def test_each_architecture_has_a_gradient_for_every_parameter(model):
     model.train()(windows(4)).square().sum().backward()
     for path, parameter in model.named_parameters():

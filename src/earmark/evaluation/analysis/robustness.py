@@ -166,7 +166,7 @@ def _predict(model: LoadedModel, clip: Clip, frames: Mapping[str, Frames]) -> Pr
         num_labels=len(spec.labels),
     )
     loader = OrderedLoader(windows, model.runtime)
-    return predict_clips(model.network, loader, model.runtime, spec)
+    return predict_clips(model.network, loader, model.runtime, spec, model.novelty)
 
 
 class _Tally:
@@ -188,7 +188,8 @@ class _Tally:
             [peak_level_db(frames[one.name], features) for one in predictions.clips]
         )
         rows = [self._names.index(one.name) for one in predictions.clips]
-        self._correct[rows, index] = rule.decide(logits, levels_db).correct(targets)
+        decisions = rule.decide(logits, levels_db, predictions.novelty)
+        self._correct[rows, index] = decisions.correct(targets)
         self._losses[rows, index] = predictions.task.losses(rule.calibrate(logits), targets)
 
     def scores(self, confidence: float) -> Iterator[ConditionScores]:

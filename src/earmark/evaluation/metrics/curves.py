@@ -96,6 +96,7 @@ class Coverage:
     Args:
         num_clips: Number of clips.
         num_silent: Clips on which the model abstained because they are silent.
+        num_unlike_training: Clips on which it abstained because they are unlike all of training.
         num_unsure: Clips on which it abstained because no label is probable enough.
         num_correct: Clips with a correct decision.
         curve: Accuracy over coverage.
@@ -104,6 +105,7 @@ class Coverage:
 
     num_clips: int
     num_silent: int
+    num_unlike_training: int
     num_unsure: int
     num_correct: int
     curve: Curve
@@ -112,7 +114,7 @@ class Coverage:
     @property
     def num_abstained(self) -> int:
         """Number of clips without a decision."""
-        return self.num_silent + self.num_unsure
+        return self.num_silent + self.num_unlike_training + self.num_unsure
 
     @property
     def num_decided(self) -> int:
@@ -124,6 +126,7 @@ class Coverage:
         return {
             "num_decided": self.num_decided,
             "num_silent": self.num_silent,
+            "num_unlike_training": self.num_unlike_training,
             "num_unsure": self.num_unsure,
             "num_background": self.num_background,
             "coverage": self.num_decided / self.num_clips,

@@ -30,11 +30,26 @@ class Predictions:
         clips: The clips.
         logits: One row per clip.
         task: What the labels mean.
+        novelty: How unlike the sound of training each clip is; None where the model has no score.
+        novelty_without: The same without the classes of training that have a label, for each label.
     """
 
     clips: tuple[Clip, ...]
     logits: Float64[np.ndarray, "clips outputs"]
     task: Task = BINARY
+    novelty: Float64[np.ndarray, " clips"] | None = None
+    novelty_without: Float64[np.ndarray, "clips labels"] | None = None
+
+    def rows(self, indices: Sequence[int]) -> "Predictions":
+        """The predictions of some of the clips."""
+        kept = list(indices)
+        return Predictions(
+            tuple(self.clips[index] for index in kept),
+            self.logits[kept],
+            self.task,
+            None if self.novelty is None else self.novelty[kept],
+            None if self.novelty_without is None else self.novelty_without[kept],
+        )
 
     @property
     def targets(self) -> Float64[np.ndarray, "clips labels"]:

@@ -97,10 +97,10 @@ class AudioCNN(AudioModel):
         """The output of the last block."""
         return self.blocks(self.input_norm(log_mel))
 
-    def forward_head(
+    def forward_pooling(
         self, features: Float[Tensor, "batch channels bands steps"]
-    ) -> Float[Tensor, "batch outputs"]:
-        """Logits from features, which ``head`` reduces over the frames only.
+    ) -> Float[Tensor, "batch values"]:
+        """Features without their frames, which ``head`` reduces; bands stay apart.
 
         Args:
             features: From `forward_features`.
@@ -111,7 +111,7 @@ class AudioCNN(AudioModel):
             if self.head == "mean_max":
                 pooled = pooled + features.amax(dim=3, keepdim=True)
             features = pooled
-        return self.classifier(self.dropout(features.flatten(start_dim=1)))
+        return features.flatten(start_dim=1)
 
 
 def _size_after(blocks: nn.Sequential, shape: InputShape) -> tuple[int, int]:

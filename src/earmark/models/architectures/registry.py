@@ -1,7 +1,8 @@
 """Architectures by name.
 
 The contract of a registered network is `AudioModel`: it maps log-mel windows in decibels to logits;
-its first layer, ``input_norm``, is a `BandNorm`; in evaluation mode the logits of a window do not
+its first layer, ``input_norm``, is a `BandNorm`; its last, ``classifier``, gets what
+`AudioModel.forward_embedding` returns; in evaluation mode the logits of a window do not
 depend on the other windows of its batch.
 """
 
@@ -30,7 +31,7 @@ class InputShape:
 
 
 class AudioModel(nn.Module):
-    """A network under the contract: a subclass computes features and may replace the head."""
+    """A network under the contract: a subclass computes features and may replace their pooling."""
 
     input_norm: BandNorm
     dropout: nn.Dropout
@@ -46,16 +47,35 @@ class AudioModel(nn.Module):
         """
         raise NotImplementedError
 
-    def forward_head(
+    def forward_pooling(
         self, features: Float[Tensor, "batch channels bands steps"]
-    ) -> Float[Tensor, "batch outputs"]:
-        """Logits from features: their mean over bands and frames, dropout, the classifier.
+    ) -> Float[Tensor, "batch channels"]:
+        """Features without their position: their mean over bands and frames.
 
         Args:
             features: From `forward_features`.
         """
-        mean = adaptive_avg_pool2d(features, (1, 1))
-        return self.classifier(self.dropout(mean.flatten(start_dim=1)))
+        return adaptive_avg_pool2d(features, (1, 1)).flatten(start_dim=1)
+
+    def forward_embedding(
+        self, log_mel: Float[Tensor, "batch 1 mels frames"]
+    ) -> Float[Tensor, "batch channels"]:
+        """What the network knows of each window: the input of dropout and classifier.
+
+        Args:
+            log_mel: Log-mel band energies in decibels.
+        """
+        return self.forward_pooling(self.forward_features(log_mel))
+
+    def forward_head(
+        self, embedding: Float[Tensor, "batch channels"]
+    ) -> Float[Tensor, "batch outputs"]:
+        """Logits from embeddings: dropout, then the classifier.
+
+        Args:
+            embedding: From `forward_embedding`.
+        """
+        return self.classifier(self.dropout(embedding))
 
     def forward(
         self, log_mel: Float[Tensor, "batch 1 mels frames"]
@@ -65,7 +85,7 @@ class AudioModel(nn.Module):
         Args:
             log_mel: Log-mel band energies in decibels.
         """
-        return self.forward_head(self.forward_features(log_mel))
+        return self.forward_head(self.forward_embedding(log_mel))
 
 
 Builder = Callable[[ModelConfig, InputShape, int], AudioModel]
