@@ -11,8 +11,10 @@ the same network through `torch.compile`, and the seconds until its first epoch 
 import argparse
 import time
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import torch
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from busy_training import CPU, NETWORKS, Training
@@ -61,7 +63,7 @@ def _report(name: str, training: Training, num_epochs: int, *, compiled: bool) -
     works: dict[str, Callable[[], object]] = {"step": lambda: training.epoch(1)}
     wait = ""
     if compiled:
-        model = torch.compile(training.model)
+        model = cast(nn.Module, torch.compile(training.model))
 
         def epoch() -> None:
             train_epoch(model, training.optimizer, training.loader, training.objective, CPU)

@@ -27,7 +27,7 @@ from earmark.data.content import Clip
 from earmark.data.dataset import AudioDataset
 from earmark.data.loaders import OrderedLoader
 from earmark.data.manifest import Manifest, read_manifest
-from earmark.data.preparation import prepare, prepare_once
+from earmark.data.preparation import prepare_once
 from earmark.evaluation.evaluate import embedding_logits, window_embeddings
 from earmark.features.store import FeatureStore
 from earmark.features.windows import WindowGrid
@@ -37,6 +37,7 @@ from earmark.system.runtime import Runtime
 from earmark.tasks.novelty import Novelty
 from earmark.tasks.pooling import pool_novelty
 from earmark.tasks.task import MULTI_CLASS
+from earmark.training.recipes.prepare import prepare
 from earmark.training.train import train
 from machine import describe_machine
 

@@ -135,7 +135,7 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
         for folder, settings in parts
     ]
     _open(jobs, manifest, configured, overwrite=overwrite)
-    result = _train_twice(*jobs, data) if config.train.refit else _train(jobs[0], data)
+    result = _train_twice(jobs, data) if config.train.refit else _train(jobs[0], data)
     return replace(result, recipe=config.recipe.name, choices=configured.choices)
 
 
@@ -231,8 +231,9 @@ def _open(
     runtime.wait()
 
 
-def _train_twice(last: Job, first: Job, data: _Data) -> TrainingResult:
+def _train_twice(jobs: Sequence[Job], data: _Data) -> TrainingResult:
     """Trains with held-out validation, and anew on all clips with what that has fitted."""
+    last, first = jobs
     logger.info("training 1 of 2: validation is held out")
     held_out = _train(first, data)
     logger.info("training 2 of 2: on the training and validation clips together")

@@ -8,7 +8,7 @@ from earmark.system.shapes import Bool
 
 LEVEL_SECONDS = 0.05
 NOISE_FLOOR_FRACTION = 0.1
-ACTIVE_DB = 20
+ACTIVE_DB: int = 20
 """Frames that are at most so far below the loudest one are sound, the others pauses; the noise of
 many recordings is only 30 dB below their sound."""
 LOWEST_DB = -120

@@ -6,6 +6,7 @@ The figures in the reasons are those of ``benchmarks/RESULTS.md``, "What the rul
 """
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from earmark.config import ConvBlockConfig, FeatureConfig
@@ -163,7 +164,7 @@ def _windows(data: "DataFingerprint", draft: Draft) -> Windows:
 
 
 def _augmentation(data: "DataFingerprint", draft: Draft) -> None:
-    def choose_all(settings: dict[str, float], reason: str) -> None:
+    def choose_all(settings: Mapping[str, float | str], reason: str) -> None:
         for key, value in settings.items():
             draft.choose(f"augment.{key}", value, reason)
 
