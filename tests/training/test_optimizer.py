@@ -13,7 +13,8 @@ from earmark.data.dataset import Batch
 from earmark.errors import TrainingError
 from earmark.models.architectures.audio_cnn import AudioCNN
 from earmark.models.architectures.registry import InputShape
-from earmark.system.runtime import Runtime
+from earmark.models.checkpoint import flatten_optimizer, restore_optimizer
+from earmark.system.runtime import Runtime, place
 from earmark.tasks.task import BINARY
 from earmark.training.augment.augment import Augment
 from earmark.training.losses import make_loss
@@ -168,6 +169,34 @@ def test_the_average_is_that_of_pytorch_and_its_state_has_the_same_names():
     assert state.keys() == expected.keys()
     for name, tensor in state.items():
         assert torch.equal(tensor, expected[name])
+
+
+def test_fused_steps_are_those_of_the_default_in_channels_last_and_after_resuming():
+    torch.manual_seed(0)
+    blocks = [ConvBlockConfig(channels=3), ConvBlockConfig(channels=5, kernel_size=3, padding=1)]
+    model = place(AudioCNN(blocks, InputShape(40, 51)), CPU.device)
+    twin = copy.deepcopy(model)
+    batch = Batch(torch.randn(6, 1, 40, 51), torch.eye(2).repeat(3, 1), torch.arange(6))
+    steps = Optimizer(model, TrainConfig(learning_rate=0.01, ema_decay=0.0, warmup_fraction=0.0))
+    config = steps.config
+    reference = torch.optim.AdamW(twin.parameters(), weight_decay=config.weight_decay)
+    for number in range(4):
+        if number == 2:
+            # As from a file, where all tensors have one layout.
+            moments = {
+                name: tensor.contiguous() for name, tensor in flatten_optimizer(steps.adamw).items()
+            }
+            steps = Optimizer(model, config)
+            restore_optimizer(steps.adamw, moments)
+        for one in (model, twin):
+            PLAIN(one, batch, np.random.default_rng(0), CPU.device).backward()
+        steps.step(0.0)
+        for group in reference.param_groups:
+            group["lr"] = config.learning_rate * lr_multiplier(0.0, config)
+        reference.step()
+        reference.zero_grad()
+        for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
 def test_a_gradient_is_clipped_only_above_its_maximum_norm():
