@@ -22,7 +22,6 @@ from earmark.system.progress import SILENT, Reporter
 from earmark.system.shapes import Bool, Float64, Int
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task
 
-NAME = "SVM on cepstral statistics"
 NUM_COEFFICIENTS = 20
 LOUD_DB = 30.0
 """Frames whose loudest band lies within this of that of the clip have statistics of their own."""
