@@ -171,8 +171,8 @@ class ClassicalComparison:
         if paired.difference > 0 or paired.num_correct[0] == paired.num_clips:
             return ""
         return (
-            " It does not beat the baseline: try more recordings per label, earmark check, "
-            "--recipe auto or a larger budget (--budget minutes=60)."
+            " Try more recordings per label, earmark check, --recipe auto or a larger budget "
+            "(--budget minutes=60)."
         )
 
     def to_dict(self) -> dict[str, Any]:

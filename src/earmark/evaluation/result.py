@@ -1,7 +1,7 @@
 """The result of a test: decisions, metrics with confidence intervals, and baselines."""
 
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ from earmark.errors import FailedFile
 from earmark.evaluation.baselines import (
     PREDICTION_COLUMNS,
     BaselineComparison,
+    ClassicalComparison,
     Majority,
     PredictionTable,
     compare_stored,
@@ -36,7 +37,7 @@ from earmark.system.notebook import html_lines, html_table
 from earmark.system.numbers import counted
 from earmark.system.shapes import Bool, Float64
 from earmark.tasks.decision_rule import DecisionRule, Decisions
-from earmark.tasks.task import BINARY, multi_hot
+from earmark.tasks.task import BINARY, join_labels, multi_hot
 
 RATIOS = ("precision", "recall", "f1")
 
@@ -58,6 +59,7 @@ class Evaluation:
         majority_labels: The most frequent labels among the training recordings; None if unknown.
         provenance: What is needed to reproduce the test.
         baseline: The comparison with stored predictions of the same clips.
+        classical: The comparison with a classical model that was fitted on the same recordings.
     """
 
     uncalibrated: Predictions
@@ -70,6 +72,7 @@ class Evaluation:
     majority_labels: tuple[str, ...] | None = None
     provenance: Provenance | None = None
     baseline: BaselineComparison | None = None
+    classical: ClassicalComparison | None = None
 
     def __repr__(self) -> str:
         return f"{self.headline}\n{self.interval_line}\n{self.majority.headline}"
@@ -130,9 +133,8 @@ class Evaluation:
         provenance = self.provenance
         if provenance is not None:
             provenance = replace(provenance, data_digest=digest_clips(some.clips))
-        return replace(
-            self, uncalibrated=some, levels_db=levels_db, excerpts=None, provenance=provenance
-        )
+        changes = {"uncalibrated": some, "levels_db": levels_db, "provenance": provenance}
+        return replace(self, **changes, excerpts=None, classical=None)
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -293,6 +295,7 @@ class Evaluation:
                 **({} if silence is None else {"silence_label": self.labels[silence]}),
             },
             "majority": self.majority.to_dict(),
+            **({"classical": self.classical.to_dict()} if self.classical else {}),
             **({"baseline": self.baseline.to_dict()} if self.baseline else {}),
             **({"excerpts": self.excerpts.to_dict()} if self.excerpts else {}),
             **({"provenance": self.provenance.to_dict()} if self.provenance else {}),
@@ -338,13 +341,3 @@ class Evaluation:
             is_correct = "yes" if correct else "no"
             rows.append((clip.name, *names, is_correct, reason or "", *probabilities))
         return "".join(csv_lines(rows))
-
-
-def join_labels(labels: Sequence[str], indices: Sequence[int]) -> str:
-    """Labels as in a manifest, separated by semicolons.
-
-    Example:
-        >>> join_labels(["jazz", "pop", "rock"], [0, 2])
-        'jazz;rock'
-    """
-    return ";".join(labels[index] for index in indices)

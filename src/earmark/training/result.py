@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark.errors import FailedFile
+from earmark.evaluation.baselines import ClassicalComparison
 from earmark.models.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class TrainingResult:
         elapsed_seconds: Time spent in the epochs of all trainings, interrupted ones as well.
         skipped: Recordings that could not be used.
         held_out: The first training, whose validation was held out, where this is the refit.
+        classical: The network compared with a classical model on the validation clips, where
+            ``evaluate.baseline`` asks for it.
     """
 
     run: Path
@@ -42,6 +45,7 @@ class TrainingResult:
     elapsed_seconds: float
     skipped: tuple[FailedFile, ...] = ()
     held_out: "TrainingResult | None" = None
+    classical: ClassicalComparison | None = None
 
     def evaluate(
         self,
@@ -91,10 +95,13 @@ class TrainingResult:
 
     def to_dict(self) -> dict[str, Any]:
         """What ``train --json`` prints."""
-        table = {key: value for key, value in asdict(self).items() if key != "data"}
+        left_out = ("data", "classical")
+        table = {key: value for key, value in asdict(self).items() if key not in left_out}
+        classical = {"classical": self.classical.to_dict()} if self.classical else {}
         skipped = [one.to_dict() for one in self.skipped]
         held_out = self.held_out.to_dict() if self.held_out else None
-        return {**table, "run": str(self.run), "skipped": skipped, "held_out": held_out}
+        table |= {"run": str(self.run), "skipped": skipped, "held_out": held_out}
+        return {**table, **classical}
 
     def __repr__(self) -> str:
         return f"TrainingResult({str(self.run)!r}: {self.summary()})"

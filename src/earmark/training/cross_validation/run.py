@@ -26,6 +26,7 @@ from earmark.system.numbers import counted
 from earmark.system.parallel import default_num_workers
 from earmark.system.runtime import Runtime, running
 from earmark.tasks.task import Task
+from earmark.training.cross_validation.classical import compare_folds
 from earmark.training.cross_validation.folder import FoldFolder, teachers_of_fold
 from earmark.training.cross_validation.jobs import FoldJob, run_jobs
 from earmark.training.cross_validation.result import CrossValidation, FoldFailure, FoldResult
@@ -116,6 +117,8 @@ def cross_validate(
             skipped=prepared.skipped,
             confidence=config.evaluate.confidence,
         )
+        if config.evaluate.baseline:
+            found = replace(found, classical=compare_folds(found, config.evaluate))
         if plan.folder:
             atomic_write(folder.predictions, found.to_csv())
             atomic_write(folder.result, json.dumps(found.to_dict(), indent=1) + "\n")
@@ -221,6 +224,7 @@ def _jobs(
             ),
             folder=folder,
             keep_models=plan.keep_models,
+            fits_baseline=config.evaluate.baseline and seed == config.train.seed,
             device=str(runtime.device),
             store=store,
         )
