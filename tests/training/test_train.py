@@ -55,6 +55,7 @@ RUN_FILES = {
     "log.jsonl",
     "best.safetensors",
     "last.safetensors",
+    "validation.csv",
     "loss.png",
 }
 

@@ -154,7 +154,7 @@ def fit_classical(
     Raises:
         DataError: All clips have the same labels.
     """
-    if (targets == targets[0]).all():
+    if len(np.unique(targets, axis=0)) < 2:
         raise DataError("all training clips have the same labels")
     kept = _sample(len(targets), _max_clips(task, targets.shape[1]))
     statistics, targets = statistics[kept], targets[kept]

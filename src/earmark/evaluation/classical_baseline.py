@@ -118,6 +118,8 @@ def predict_classical(
         store: Where the features are.
         reporter: Shows progress.
     """
+    if not (train and test):
+        return ClassicalPredictions("there is no clip to fit it on, or none to test it on")
     try:
         rows = _statistics((*train, *test), store, reporter)
         targets = _targets(train, spec)
