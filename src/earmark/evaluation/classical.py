@@ -40,6 +40,8 @@ _SEED = 0
 Rows = Float64[np.ndarray, "rows columns"]
 Targets = Float64[np.ndarray, "rows labels"]
 Indices = Int[np.ndarray, " rows"]
+Fold = tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]
+"""Rows to fit and to test on."""
 
 
 class Parameters(NamedTuple):
@@ -92,6 +94,11 @@ def clip_statistics(frames: Frames) -> Float64[np.ndarray, " columns"]:
     return np.concatenate([column for part in parts for column in (part.mean(0), part.std(0))])
 
 
+class _Machine(NamedTuple):
+    svm: SVC
+    labels: Sequence[int]
+
+
 @dataclass(frozen=True)
 class ClassicalModel:
     """A fitted machine, or one a label in a multi-label task.
@@ -112,7 +119,7 @@ class ClassicalModel:
     num_clips: int
     rows: Rows
     scaler: StandardScaler
-    machines: "tuple[_Machine, ...]"
+    machines: tuple[_Machine, ...]
     constants: Float64[np.ndarray, " labels"]
 
     def logits(self, statistics: Rows) -> Float64[np.ndarray, "rows outputs"]:
@@ -126,11 +133,6 @@ class ClassicalModel:
         rows = _standardise(self.scaler, statistics)
         kernel = _kernel(_squared_distances(rows, self.rows), self.parameters)
         return _outputs(self.task, self.machines, self.constants, kernel)
-
-
-class _Machine(NamedTuple):
-    svm: SVC
-    labels: Sequence[int]
 
 
 def fit_classical(
@@ -203,7 +205,9 @@ def _standardise(scaler: StandardScaler, statistics: Rows) -> Rows:
     return scaler.transform(statistics).clip(-MAX_DEVIATIONS, MAX_DEVIATIONS)
 
 
-def _squared_distances(rows: Rows, others: Rows) -> Float64[np.ndarray, "rows others"]:
+def _squared_distances(
+    rows: Rows, others: Float64[np.ndarray, "others columns"]
+) -> Float64[np.ndarray, "rows others"]:
     # The order of the sums of a matrix product depends on the number of threads.
     with threadpoolctl.threadpool_limits(1):
         products = rows @ others.T
@@ -218,7 +222,7 @@ def _kernel(
     return np.exp(-parameters.width * distances)
 
 
-def _folds(targets: Targets, groups: Sequence[str]) -> Iterator[tuple[Indices, Indices]]:
+def _folds(targets: Targets, groups: Sequence[str]) -> Iterator[Fold]:
     """Rows to fit and to test on, by group and stratified by label; none for a single group."""
     kinds = np.unique(targets, axis=0, return_inverse=True)[1].ravel()
     num_folds = min(NUM_FOLDS, len(set(groups)), int(np.bincount(kinds).max()))
@@ -237,7 +241,7 @@ def _folds(targets: Targets, groups: Sequence[str]) -> Iterator[tuple[Indices, I
 def _count_correct(
     kernel: Float64[np.ndarray, "rows rows"],
     targets: Targets,
-    folds: Sequence[tuple[Indices, Indices]],
+    folds: Sequence[Fold],
     task: Task,
     parameters: Parameters,
 ) -> int:
