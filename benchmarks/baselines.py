@@ -1,11 +1,10 @@
-"""What any network has to beat: the most common label, and logistic regression on MFCCs.
+"""What any network has to beat: the most common label, and the classical model of the package.
 
-``python benchmarks/baselines.py path/to/data [--window-seconds 1.0]``
+``python benchmarks/baselines.py path/to/data [--window-seconds 1.0] [--parts]``
 
-Of each clip, the mean and the standard deviation over its frames of 20 MFCCs and of their slopes
-are standardised and put before a logistic regression, one a label in a multi-label task. Its
-penalty is the one with the least log-loss on validation data, or on folds by group of the training
-part; the test never takes part in it. A fit that does not converge is an error.
+The classical model is `earmark.evaluation.classical`: a support vector machine on statistics of
+log-mel frames, whose parameters are chosen on folds by group of the training part; the test never
+takes part in it. With ``--parts`` each part of the statistics is also left out, and used alone.
 
 Data with splits are tested on the test split after training on the rest. Other data are tested in
 folds: those that the manifest names, else ten by group, stratified by label.
@@ -13,20 +12,14 @@ folds: those that the manifest names, else ten by group, stratified by label.
 
 import argparse
 import sys
-import warnings
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
 from scipy.special import logit
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from earmark.audio.reading import load_audio
 from earmark.config import FeatureConfig
@@ -35,19 +28,18 @@ from earmark.data.labels import require_labels
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.recording import Recording
 from earmark.errors import DataError, EarmarkError
+from earmark.evaluation.classical import NUM_COEFFICIENTS, clip_statistics, fit_classical
 from earmark.evaluation.metrics.scores import Predictions, Scores, score
 from earmark.features.log_mel import LogMel
 from earmark.features.store import ClipKey
 from earmark.system.parallel import map_in_order
-from earmark.system.shapes import Float, Float64, Int
+from earmark.system.shapes import Float64, Int
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task, find_task, multi_hot
 from machine import describe_machine
 
-NUM_COEFFICIENTS = 20
-NUM_FOLDS, NUM_INNER_FOLDS = 10, 5
-PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
-"""Values of C; the smallest, which is the strongest penalty, wins a tie."""
-MAX_ITERATIONS = 10_000
+NUM_FOLDS = 10
+PARTS = ("coefficients", "slopes", "loud frames", "bands")
+"""Of the statistics, in the order of their columns."""
 
 Rows = Float64[np.ndarray, "rows columns"]
 Indices = Int[np.ndarray, " rows"]
@@ -84,17 +76,15 @@ class Examples:
 
 @dataclass(frozen=True)
 class Turn:
-    """A test and what to train on for it; each inner turn chooses on its own test.
+    """A test and what to train on for it.
 
     Args:
         train: Rows to train on.
         test: Rows to judge.
-        inner: Rows to train on and to judge by, for the choice of the penalty.
     """
 
     train: Indices
     test: Indices
-    inner: tuple[tuple[Indices, Indices], ...]
 
 
 def main() -> None:
@@ -102,22 +92,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--window-seconds", type=float, help="judge stretches of clips, each alone")
+    parser.add_argument("--parts", action="store_true", help="each part left out, and alone")
     parser.add_argument("--seed", type=int, default=0, help="of folds that the data do not name")
-    arguments = parser.parse_args()
+    arguments, accuracies = parser.parse_args(), {}
     try:
         examples = read_examples(read_manifest(arguments.data), arguments.window_seconds)
         turns = make_turns(examples, arguments.seed)
         print(describe_machine("scikit-learn", "numpy", "scipy"))
         print(_describe(examples, turns, arguments.window_seconds), end="\n\n")
-        print("| baseline | right | accuracy | 95 % interval | log-loss | mAP |")
+        print("| baseline | right | accuracy | 95 % interval | mAP | s a fit |")
         print("|---|---|---|---|---|---|")
-        print(_row("most common label", judge_shares(examples, turns)))
-        scores, chosen, by_fold = judge_regression(examples, turns)
-        print(_row("logistic regression on MFCCs", scores))
+        print(_row("most common label", judge_shares(examples, turns), 0.0))
+        for name, columns in choose_columns(examples.features.shape[1], parts=arguments.parts):
+            started_at = time.perf_counter()
+            part = replace(examples, features=examples.features[:, columns])
+            scores, by_fold = judge_classical(part, turns)
+            seconds = (time.perf_counter() - started_at) / len(turns)
+            print(_row(f"classical model{name}", scores, seconds), flush=True)
+            accuracies[name] = ", ".join(f"{100 * one:.1f}" for one in by_fold)
     except EarmarkError as error:
         sys.exit(f"{parser.prog}: {error}")
-    print(f"\nC {', '.join(f'{one:g}' for one in chosen)}; accuracy of the regression by fold:")
-    print(", ".join(f"{100 * one:.1f}" for one in by_fold))
+    print(f"\naccuracy of the classical model by fold:\n{accuracies['']}")
+
+
+def choose_columns(num_columns: int, *, parts: bool) -> Iterator[tuple[str, Indices]]:
+    """All columns; with ``parts`` also all but those of each part, and those of each alone."""
+    size = 2 * NUM_COEFFICIENTS
+    every = np.arange(num_columns)
+    yield "", every
+    for number, part in enumerate(PARTS) if parts else ():
+        end = (number + 1) * size if number < len(PARTS) - 1 else num_columns
+        inside = (every >= number * size) & (every < end)
+        yield f" without {part}", every[~inside]
+        yield f" on {part} alone", every[inside]
 
 
 def read_examples(manifest: Manifest, window_seconds: float | None = None) -> Examples:
@@ -140,7 +147,9 @@ def read_examples(manifest: Manifest, window_seconds: float | None = None) -> Ex
         excerpt = recording.excerpt
         samples = load_audio(recording.path, rate, start=excerpt.start, end=excerpt.end).samples
         length = round((window_seconds or 0.0) * rate)
-        return [mfcc_statistics(log_mel(part)) for part in cut(samples, length)]
+        return [
+            clip_statistics(log_mel(part).T.astype(np.float16)) for part in cut(samples, length)
+        ]
 
     clips, recordings, features = [], [], []
     for recording, extracted in map_in_order(of_recording, manifest.recordings):
@@ -160,19 +169,6 @@ def cut(samples: np.ndarray, length: int) -> list[np.ndarray]:
     return [samples[end - length : end] for end in ends]
 
 
-def mfcc_statistics(log_mel: Float[np.ndarray, "mels frames"]) -> Float64[np.ndarray, " columns"]:
-    """Mean and standard deviation over frames of MFCCs and of their slopes, in that order.
-
-    The MFCCs are the lowest coefficients of the orthonormal DCT-II over the bands, with the first,
-    which is the level; a slope is half the difference of the neighbours of a frame.
-    """
-    coefficients = scipy.fft.dct(log_mel.astype(np.float64), axis=0, norm="ortho")
-    coefficients = coefficients[:NUM_COEFFICIENTS]
-    slopes = np.gradient(coefficients, axis=1)
-    parts = [(rows.mean(axis=1), rows.std(axis=1)) for rows in (coefficients, slopes)]
-    return np.concatenate([column for part in parts for column in part])
-
-
 def make_turns(examples: Examples, seed: int) -> list[Turn]:
     """The tests: one with splits, else one a fold.
 
@@ -181,12 +177,7 @@ def make_turns(examples: Examples, seed: int) -> list[Turn]:
     """
     splits = np.array([one.split or "" for one in examples.recordings])
     if splits.all():
-        train, validation, test = (
-            np.flatnonzero(splits == name) for name in ("train", "validation", "test")
-        )
-        both = np.sort(np.concatenate([train, validation]))
-        inner = [(train, validation)] if len(validation) else _by_group(examples, both, seed)
-        return [Turn(both, test, tuple(inner))]
+        return [Turn(np.flatnonzero(splits != "test"), np.flatnonzero(splits == "test"))]
     folds = np.array([one.fold or "" for one in examples.recordings])
     if folds.any() and not folds.all():
         raise DataError(f"{examples.clips[int(np.argmin(folds != ''))].name}: it has no fold")
@@ -194,21 +185,18 @@ def make_turns(examples: Examples, seed: int) -> list[Turn]:
     if folds.all():
         outer = [(every[folds != name], every[folds == name]) for name in np.unique(folds)]
     else:
-        outer = _by_group(examples, every, seed, NUM_FOLDS)
-    return [Turn(train, test, tuple(_by_group(examples, train, seed))) for train, test in outer]
+        outer = _by_group(examples, seed)
+    return [Turn(train, test) for train, test in outer]
 
 
-def _by_group(
-    examples: Examples, rows: Indices, seed: int, num_folds: int = NUM_INNER_FOLDS
-) -> Iterator[tuple[Indices, Indices]]:
-    groups = np.array(examples.groups)[rows]
-    num_folds = min(num_folds, len(set(groups)))
+def _by_group(examples: Examples, seed: int) -> Iterator[tuple[Indices, Indices]]:
+    groups = examples.groups
+    num_folds = min(NUM_FOLDS, len(set(groups)))
     if num_folds < 2:
-        raise DataError(f"all clips to choose on are of group {groups[0]}; at least two are needed")
-    kinds = [";".join(map(str, examples.clips[row].targets)) for row in rows]
+        raise DataError(f"all clips are of group {groups[0]}; at least two are needed")
+    kinds = [";".join(map(str, clip.targets)) for clip in examples.clips]
     folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
-    for train, test in folds.split(rows, kinds, groups):
-        yield rows[train], rows[test]
+    yield from folds.split(kinds, kinds, groups)
 
 
 def judge_shares(examples: Examples, turns: Sequence[Turn]) -> Scores:
@@ -229,55 +217,22 @@ def judge_shares(examples: Examples, turns: Sequence[Turn]) -> Scores:
     return _score(examples, turns, logits)
 
 
-def judge_regression(
-    examples: Examples, turns: Sequence[Turn]
-) -> tuple[Scores, list[float], list[float]]:
-    """Trains a regression a turn.
+def judge_classical(examples: Examples, turns: Sequence[Turn]) -> tuple[Scores, list[float]]:
+    """Trains a classical model a turn.
 
     Returns:
-        Figures over all tests together, the penalty of each turn and its accuracy.
+        Figures over all tests together, and the accuracy of each turn.
     """
-    logits, chosen, by_fold = [], [], []
+    logits = []
     for turn in turns:
-        losses = [
-            sum(
-                examples.task.losses(
-                    fit_and_judge(examples, train, test, penalty), examples.targets[test]
-                ).sum()
-                for train, test in turn.inner
-            )
-            for penalty in PENALTIES
-        ]
-        chosen.append(PENALTIES[int(np.argmin(losses))])
-        logits.append(fit_and_judge(examples, turn.train, turn.test, chosen[-1]))
-        by_fold.append(_score(examples, [turn], logits[-1:]).accuracy)
-    return _score(examples, turns, logits), chosen, by_fold
-
-
-def fit_and_judge(examples: Examples, train: Indices, test: Indices, penalty: float) -> Rows:
-    """Logits of the rows to judge.
-
-    Raises:
-        ConvergenceWarning: The fit did not come to an end.
-        DataError: A label is in none of the rows to train on.
-    """
-    targets = examples.targets[train]
-    missing = np.flatnonzero(~targets.any(axis=0))
-    if len(missing):
-        label = examples.labels[missing[0]]
-        raise DataError(f"no {label!r} among the clips to train on; leave it out or change folds")
-    model = _make_model(examples.task, penalty)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
-        known = targets if examples.task is MULTI_LABEL else targets.argmax(axis=1)
-        model.fit(examples.features[train], known)
-    return model.decision_function(examples.features[test]).reshape(len(test), -1)
-
-
-def _make_model(task: Task, penalty: float) -> Pipeline:
-    regression = LogisticRegression(C=penalty, max_iter=MAX_ITERATIONS)
-    last = OneVsRestClassifier(regression) if task is MULTI_LABEL else regression
-    return make_pipeline(StandardScaler(), last)
+        groups = [examples.groups[row] for row in turn.train]
+        rows, targets = examples.features[turn.train], examples.targets[turn.train]
+        model = fit_classical(rows, targets, groups, examples.task)
+        logits.append(model.logits(examples.features[turn.test]))
+    by_fold = [
+        _score(examples, [turn], [rows]).accuracy for turn, rows in zip(turns, logits, strict=True)
+    ]
+    return _score(examples, turns, logits), by_fold
 
 
 def _score(examples: Examples, turns: Sequence[Turn], logits: Sequence[Rows]) -> Scores:
@@ -286,14 +241,14 @@ def _score(examples: Examples, turns: Sequence[Turn], logits: Sequence[Rows]) ->
     return score(Predictions(clips, np.concatenate(logits), examples.task), examples.labels)
 
 
-def _row(name: str, scores: Scores) -> str:
+def _row(name: str, scores: Scores, seconds: float) -> str:
     low, high = scores.accuracy_interval
     ranks = scores.ranks
     precision = ranks.mean_average_precision if ranks else None
     return (
         f"| {name} | {scores.num_correct:,} of {scores.num_clips:,} | {100 * scores.accuracy:.2f} "
-        f"| {100 * low:.1f} to {100 * high:.1f} | {scores.loss:.4f} "
-        f"| {'-' if precision is None else f'{precision:.4f}'} |"
+        f"| {100 * low:.1f} to {100 * high:.1f} "
+        f"| {'-' if precision is None else f'{precision:.4f}'} | {seconds:.1f} |"
     )
 
 

@@ -14,7 +14,7 @@ from earmark.data.manifest import read_manifest
 from earmark.data.recording import Recording
 from earmark.errors import DataError
 from earmark.features.store import ClipKey
-from earmark.tasks.task import BINARY, MULTI_LABEL
+from earmark.tasks.task import BINARY
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RATE = 16_000
@@ -305,42 +305,25 @@ def make_examples(features, targets, task=BINARY, *, groups=None, folds=None):
     return Examples(task, ("music", "speech"), clips, recordings, features)
 
 
-def test_regression_separates_what_is_easy(rng):
-    from baselines import judge_regression, judge_shares, make_turns
+def test_the_classical_model_separates_what_is_easy(rng):
+    from baselines import judge_classical, judge_shares, make_turns
 
     classes = np.arange(60) % 2
     features = rng.standard_normal((60, 4))
     features[:, 2] += 8 * classes
     examples = make_examples(features, [(int(one),) for one in classes])
     turns = make_turns(examples, seed=0)
-    scores, chosen, by_fold = judge_regression(examples, turns)
-    assert (scores.num_correct, len(chosen), len(by_fold)) == (60, 10, 10)
-    assert scores.loss < 0.1
+    scores, by_fold = judge_classical(examples, turns)
+    assert (scores.num_correct, len(by_fold)) == (60, 10)
     assert judge_shares(examples, turns).loss == pytest.approx(np.log(2), abs=0.01)
 
 
-def test_regression_is_at_chance_on_random_labels(rng):
-    from baselines import judge_regression, make_turns
+def test_parts_of_the_statistics_are_left_out_and_used_alone():
+    from baselines import choose_columns
 
-    targets = [(int(one),) for one in rng.integers(0, 2, 400)]
-    examples = make_examples(rng.standard_normal((400, 4)), targets)
-    scores, _, _ = judge_regression(examples, make_turns(examples, seed=0))
-    # Four standard deviations of a fair coin.
-    assert abs(scores.accuracy - 0.5) < 0.1
-    assert scores.loss == pytest.approx(np.log(2), abs=0.03)
-
-
-def test_multi_label_regression_ranks_each_label(rng):
-    from baselines import judge_regression, make_turns
-
-    kinds = [(0,), (1,), (0, 1)] * 20
-    features = rng.standard_normal((60, 2))
-    for row, kind in enumerate(kinds):
-        features[row, list(kind)] += 8
-    examples = make_examples(features, kinds, MULTI_LABEL)
-    scores, _, _ = judge_regression(examples, make_turns(examples, seed=0))
-    assert scores.ranks.mean_average_precision == 1.0
-    assert scores.num_correct == 60
+    found = {name: len(columns) for name, columns in choose_columns(200, parts=True)}
+    assert list(found.values()) == [200, 160, 40, 160, 40, 160, 40, 120, 80]
+    assert len(list(choose_columns(200, parts=False))) == 1
 
 
 def test_folds_keep_groups_whole_and_judge_every_clip_once(rng):
@@ -351,10 +334,7 @@ def test_folds_keep_groups_whole_and_judge_every_clip_once(rng):
     turns = make_turns(make_examples(np.zeros((90, 1)), targets, groups=groups), seed=0)
     assert sorted(row for turn in turns for row in turn.test) == list(range(90))
     for turn in turns:
-        for train, test in ((turn.train, turn.test), *turn.inner):
-            assert not {groups[row] for row in train} & {groups[row] for row in test}
-        for train, test in turn.inner:
-            assert not set(turn.test) & {*train, *test}
+        assert not {groups[row] for row in turn.train} & {groups[row] for row in turn.test}
 
 
 def test_folds_of_the_manifest_are_taken():
@@ -368,7 +348,7 @@ def test_folds_of_the_manifest_are_taken():
         make_turns(make_examples(np.zeros((30, 1)), targets, folds=["0", None, *folds[2:]]), seed=0)
 
 
-def test_splits_train_on_validation_too_after_choosing_by_it(sound_folder):
+def test_splits_train_on_validation_too(sound_folder):
     from baselines import make_turns, read_examples
 
     examples = read_examples(read_manifest(sound_folder))
@@ -376,43 +356,6 @@ def test_splits_train_on_validation_too_after_choosing_by_it(sound_folder):
     splits = np.array([one.split for one in examples.recordings])
     assert Counter(splits[turn.train]) == {"train": 12, "validation": 6}
     assert Counter(splits[turn.test]) == {"test": 6}
-    ((train, judged),) = turn.inner
-    assert (set(splits[train]), set(splits[judged])) == ({"train"}, {"validation"})
-
-
-def test_a_fit_that_does_not_converge_is_an_error(rng, monkeypatch):
-    from sklearn.exceptions import ConvergenceWarning
-
-    import baselines
-
-    monkeypatch.setattr(baselines, "MAX_ITERATIONS", 1)
-    examples = make_examples(rng.standard_normal((40, 4)), [(row % 2,) for row in range(40)])
-    with pytest.raises(ConvergenceWarning):
-        baselines.fit_and_judge(examples, np.arange(30), np.arange(30, 40), 1.0)
-
-
-def test_a_label_that_training_lacks_is_refused(rng):
-    from baselines import fit_and_judge
-
-    examples = make_examples(rng.standard_normal((40, 4)), [(row // 30,) for row in range(40)])
-    with pytest.raises(DataError, match="no 'speech' among the clips to train on"):
-        fit_and_judge(examples, np.arange(30), np.arange(30, 40), 1.0)
-
-
-def test_statistics_are_those_of_cosines_over_the_bands():
-    from baselines import NUM_COEFFICIENTS, mfcc_statistics
-
-    bands = np.cos(np.pi * 3 * (np.arange(40) + 0.5) / 40)
-    weights = np.arange(11.0)
-    means, deviations, slope_means, slope_deviations = mfcc_statistics(
-        np.outer(bands, weights)
-    ).reshape(4, NUM_COEFFICIENTS)
-    scale = np.sqrt(40 / 2)
-    expected = np.eye(NUM_COEFFICIENTS)[3] * scale
-    np.testing.assert_allclose(means, expected * 5, atol=1e-9)
-    np.testing.assert_allclose(deviations, expected * np.sqrt(10), atol=1e-9)
-    np.testing.assert_allclose(slope_means, expected, atol=1e-9)
-    np.testing.assert_allclose(slope_deviations, 0, atol=1e-9)
 
 
 def test_stretches_follow_each_other_and_short_clips_stay_whole():
@@ -435,5 +378,5 @@ def test_baselines_print_a_row_each(sound_folder, monkeypatch, capsys):
     assert [row.split(" | ")[0] for row in rows] == [
         "| baseline",
         "| most common label",
-        "| logistic regression on MFCCs",
+        "| classical model",
     ]

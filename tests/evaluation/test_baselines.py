@@ -4,6 +4,7 @@ import pytest
 from earmark.errors import DataError
 from earmark.evaluation.baselines import (
     PREDICTION_COLUMNS,
+    ClassicalComparison,
     Majority,
     StoredPrediction,
     compare_stored,
@@ -103,3 +104,58 @@ def test_the_headline_of_the_majority_names_its_labels_and_accuracy(labels, text
     assert text in majority.headline
     assert "25.0%" in majority.headline
     assert majority.to_dict()["from"] == "training"
+
+
+def classical(num_network, num_baseline, num_clips=20, **facts):
+    """The first clips are predicted correctly."""
+    numbers = np.arange(num_clips)
+    paired = compare_paired(numbers < num_network, numbers < num_baseline, bootstrap(num_clips))
+    return ClassicalComparison(paired, num_train_clips=50, **{"num_available": 50, **facts})
+
+
+def test_a_classical_model_has_counts_and_a_p_value():
+    facts = classical(20, 10).to_dict()
+    assert (facts["num_clips"], facts["num_correct"], facts["accuracy"]) == (20, 10, 0.5)
+    assert facts["difference"] == 0.5
+    assert facts["p_value"] == facts["mcnemar"]["p_value"] < 0.01
+    assert (facts["num_train_clips"], facts["num_available_clips"]) == (50, 50)
+    assert "map" not in facts
+
+
+@pytest.mark.parametrize(
+    ("network", "baseline", "has_advice"),
+    [(20, 10, False), (11, 10, False), (10, 10, True), (9, 10, True), (20, 20, False)],
+)
+def test_a_network_that_does_not_beat_the_classical_model_gets_advice(
+    network, baseline, has_advice
+):
+    assert ("--recipe auto" in classical(network, baseline).headline) == has_advice
+
+
+@pytest.mark.parametrize(
+    ("network", "baseline", "text"),
+    [(20, 5, "better by 75.0 points"), (5, 20, "worse by 75.0 points"), (7, 7, "equally")],
+)
+def test_the_headline_names_the_difference(network, baseline, text):
+    headline = classical(network, baseline).headline
+    assert text in headline
+    assert f"({baseline} of 20)" in headline
+
+
+def test_a_small_difference_may_be_chance():
+    assert "chance" in classical(6, 5).headline
+    assert "chance" not in classical(20, 5).headline
+
+
+def test_a_sample_and_average_precision_are_in_the_headline():
+    found = classical(9, 8, num_available=900, maps=(0.75, 0.5))
+    assert "50 of 900" in found.headline
+    assert "0.5000" in found.headline
+    assert found.to_dict()["map"] == 0.5
+    assert "mAP" not in classical(9, 8, maps=(None, 0.5)).headline
+
+
+def test_a_model_that_was_not_fitted_has_a_reason():
+    found = ClassicalComparison(reason="no features")
+    assert set(found.to_dict()) == {"name", "reason"}
+    assert "no features" in found.headline

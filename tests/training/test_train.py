@@ -56,6 +56,7 @@ RUN_FILES = {
     "log.jsonl",
     "best.safetensors",
     "last.safetensors",
+    "validation.csv",
     "loss.png",
 }
 

@@ -149,6 +149,8 @@ def print_evaluation(evaluation: "Evaluation") -> None:
     majority = evaluation.majority
     print_line(majority.headline)
     print_difference(f"always {';'.join(majority.labels) or 'no label'}", majority.paired)
+    if evaluation.classical:
+        print_line(evaluation.classical.headline)
     if evaluation.baseline:
         print_difference(str(evaluation.baseline.path), evaluation.baseline.paired)
 
@@ -246,6 +248,8 @@ def print_cross_validation(found: "CrossValidation") -> None:
         if len(facts["errors"]) > MAX_LISTED:
             print_line(f"and {len(facts['errors']) - MAX_LISTED:,} more; --json lists all")
     _print_pooled(facts)
+    if found.classical:
+        print_line(found.classical.headline)
     print_excerpts(found.excerpts)
 
 

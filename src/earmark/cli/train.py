@@ -113,6 +113,8 @@ def train(  # noqa: PLR0913 - as many as the command has options
     else:
         for one in runs:
             print_line(one.summary())
+            if one.classical:
+                print_line(one.classical.headline)
         if len(runs) > 1:
             print_line(result.summary())
         print_line(f"Run folder: {run}")

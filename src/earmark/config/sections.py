@@ -195,6 +195,8 @@ class EvaluateConfig(Section):
     """Random seed of the bootstrap."""
     excerpt_seconds: Annotated[float, Field(gt=0, le=3600)] | None = None
     """Duration in seconds of excerpts that are also tested on their own, without their context."""
+    baseline: bool = True
+    """Whether a classical model is fitted on the same split and tested beside the network."""
 
 
 class PredictConfig(Section):

@@ -1,4 +1,4 @@
-"""Baselines of a test: the majority labels, and stored predictions."""
+"""Baselines of a test: the majority labels, a classical model, and stored predictions."""
 
 import csv
 import itertools
@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 
 from earmark.errors import DataError
-from earmark.evaluation.metrics.formats import join_labels
 from earmark.evaluation.metrics.intervals import ClusterBootstrap
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.metrics.significance import PairedDifference, compare_paired
 from earmark.system.files import csv_lines
 from earmark.system.shapes import Bool
 from earmark.tasks.decision_rule import Decisions
+from earmark.tasks.task import join_labels
 
 PREDICTION_COLUMNS = ("path", "label", "predicted", "correct", "abstained")
+CLASSICAL_NAME = "SVM on cepstral statistics"
+SIGNIFICANT = 0.05
+"""P-values below this are unlikely to be chance."""
 _NUM_REQUIRED = 3
 """Columns that a table of predictions must start with; the others may be missing."""
 
@@ -158,6 +161,87 @@ def predictions_csv(
             )
         )
     return "".join(csv_lines(rows))
+
+
+@dataclass(frozen=True)
+class ClassicalComparison:
+    """A network compared with a classical model that was fitted on the same recordings.
+
+    Args:
+        paired: The predictions of the network first, those of the classical model second; None if
+            it could not be fitted.
+        reason: Why it could not be fitted.
+        num_networks: Number of networks, each of another seed, whose predictions are compared.
+        maps: Mean average precision of the network and of the classical model, where the task is
+            multi-label.
+        num_train_clips: Number of clips that it was fitted on, the most if there are several folds.
+        num_available: Number of clips that it could have been fitted on.
+    """
+
+    paired: PairedDifference | None = None
+    reason: str = ""
+    num_networks: int = 1
+    maps: tuple[float | None, float | None] | None = None
+    num_train_clips: int = 0
+    num_available: int = 0
+
+    @property
+    def headline(self) -> str:
+        """Its accuracy, whether the network beats it, and what to try if not, in words."""
+        paired, name = self.paired, f"Classical baseline ({CLASSICAL_NAME})"
+        if paired is None:
+            return f"{name}: none, {self.reason}."
+        num_clips, num_correct = self._counts(paired)
+        line = f"{name}: {num_correct / num_clips:.1%} ({num_correct} of {num_clips})"
+        if self.maps and None not in self.maps:
+            line += ", mAP {1:.4f} against {0:.4f} of the network".format(*self.maps)
+        if self.num_train_clips < self.num_available:
+            line += f", fitted on {self.num_train_clips:,} of {self.num_available:,} training clips"
+        return f"{line}; {self._verdict(paired)}{self._advice(paired)}"
+
+    def _counts(self, paired: PairedDifference) -> tuple[int, int]:
+        """The number of clips and of correct predictions, of the classical model alone."""
+        return paired.num_clips // self.num_networks, paired.num_correct[1] // self.num_networks
+
+    def _verdict(self, paired: PairedDifference) -> str:
+        p_value = paired.test.p_value
+        test = "McNemar p < 0.001" if p_value < 0.001 else f"McNemar p = {p_value:.2g}"
+        if self.num_networks > 1:
+            test += f" in the least certain of {self.num_networks} seeds"
+        if paired.difference == 0:
+            return f"the network is equally accurate ({test})."
+        points = f"{100 * abs(paired.difference):.1f} points"
+        chance = "" if p_value < SIGNIFICANT else ", which may be chance"
+        if paired.difference > 0:
+            return f"the network is better by {points} ({test}{chance})."
+        return f"the network is worse by {points} ({test}{chance})."
+
+    def _advice(self, paired: PairedDifference) -> str:
+        """What to try; nothing if the network is better or makes no errors."""
+        if paired.difference > 0 or paired.num_correct[0] == paired.num_clips:
+            return ""
+        return (
+            " Try more recordings per label, earmark check, --recipe auto or a larger budget "
+            "(--budget minutes=60)."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The metrics under the names that ``--json`` prints; a reason in place of missing ones."""
+        paired = self.paired
+        if paired is None:
+            return {"name": CLASSICAL_NAME, "reason": self.reason}
+        num_clips, num_correct = self._counts(paired)
+        return {
+            "name": CLASSICAL_NAME,
+            "num_correct": num_correct,
+            "accuracy": paired.accuracies[1],
+            **({"map": self.maps[1]} if self.maps else {}),
+            **paired.to_dict(),
+            "num_clips": num_clips,
+            "p_value": paired.test.p_value,
+            "num_train_clips": self.num_train_clips,
+            "num_available_clips": self.num_available,
+        }
 
 
 def read_predictions(path: Path) -> PredictionTable:

@@ -11,7 +11,7 @@ from earmark.data.manifest import Manifest
 from earmark.errors import DataError, FailedFile
 from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.evaluation.held_out import read_as_trained
-from earmark.evaluation.metrics.formats import format_interval, join_labels
+from earmark.evaluation.metrics.formats import format_interval
 from earmark.evaluation.metrics.significance import PairedDifference, compare_paired
 from earmark.evaluation.result import Evaluation
 from earmark.models.checkpoint import load_checkpoint
@@ -19,6 +19,7 @@ from earmark.models.run_folder import find_run
 from earmark.system.notebook import html_lines, html_table
 from earmark.system.numbers import counted
 from earmark.system.runtime import Runtime, running
+from earmark.tasks.task import join_labels
 
 logger = logging.getLogger(__name__)
 

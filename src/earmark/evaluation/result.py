@@ -12,6 +12,7 @@ from earmark.config import EvaluateConfig
 from earmark.errors import FailedFile
 from earmark.evaluation.baselines import (
     BaselineComparison,
+    ClassicalComparison,
     Majority,
     PredictionTable,
     compare_stored,
@@ -58,6 +59,7 @@ class Evaluation:
         majority_labels: The most frequent labels among the training recordings; None if unknown.
         provenance: What is needed to reproduce the test.
         baseline: The comparison with stored predictions of the same clips.
+        classical: The comparison with a classical model that was fitted on the same recordings.
     """
 
     uncalibrated: Predictions
@@ -70,6 +72,7 @@ class Evaluation:
     majority_labels: tuple[str, ...] | None = None
     provenance: Provenance | None = None
     baseline: BaselineComparison | None = None
+    classical: ClassicalComparison | None = None
 
     def __repr__(self) -> str:
         return f"{self.headline}\n{self.interval_line}\n{self.majority.headline}"
@@ -125,9 +128,8 @@ class Evaluation:
         provenance = self.provenance
         if provenance is not None:
             provenance = replace(provenance, data_digest=digest_clips(some.clips))
-        return replace(
-            self, uncalibrated=some, levels_db=levels_db, excerpts=None, provenance=provenance
-        )
+        changes = {"uncalibrated": some, "levels_db": levels_db, "provenance": provenance}
+        return replace(self, **changes, excerpts=None, classical=None)
 
     @property
     def background_label(self) -> str | None:
@@ -307,6 +309,7 @@ class Evaluation:
             },
             "majority": self.majority.to_dict(),
             **({"novelty": self.novelty.to_dict()} if self.novelty else {}),
+            **({"classical": self.classical.to_dict()} if self.classical else {}),
             **({"baseline": self.baseline.to_dict()} if self.baseline else {}),
             **({"excerpts": self.excerpts.to_dict()} if self.excerpts else {}),
             **({"provenance": self.provenance.to_dict()} if self.provenance else {}),

@@ -31,6 +31,7 @@ class RunFolder(WorkFolder):
         log.jsonl           a line an epoch
         best.safetensors    the model
         last.safetensors    the state to resume from; a folder without it holds no training yet
+        validation.csv      predictions of the validation clips by the best epoch
         loss.png            the loss curve
         held_out/           with ``train.refit``, the run folder of the first training
         predictions.csv     of the last test
@@ -53,6 +54,11 @@ class RunFolder(WorkFolder):
     def best(self) -> Path:
         """The weights of the best epoch."""
         return self.path / WEIGHTS
+
+    @property
+    def validation(self) -> Path:
+        """The predictions of the validation clips by the best epoch."""
+        return self.path / "validation.csv"
 
     @property
     def last(self) -> Path:
@@ -82,7 +88,7 @@ class RunFolder(WorkFolder):
         return self.path / "naming.json"
 
     def _results(self) -> tuple[Path, ...]:
-        names = ("loss.png", "predictions.csv", "report.html", "model_card.md")
+        names = ("validation.csv", "loss.png", "predictions.csv", "report.html", "model_card.md")
         return (
             self.last,
             self.best,

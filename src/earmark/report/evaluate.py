@@ -1,13 +1,14 @@
 """The test of a model as a whole: metrics, error analysis and the report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from earmark.data.manifest import Manifest
 from earmark.evaluation.analysis.analyze import Analysis, analyze
 from earmark.evaluation.baselines import read_predictions
+from earmark.evaluation.classical_baseline import compare_classical, evaluate_classical
 from earmark.evaluation.evaluate import evaluate_model
 from earmark.evaluation.held_out import read_as_trained
 from earmark.evaluation.loaded_model import LoadedModel
@@ -129,6 +130,11 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
             return TestReport(evaluation)
         if stored:
             evaluation = evaluation.with_baseline(stored)
+        if loaded.spec.config.evaluate.baseline:
+            classical = evaluate_classical(
+                evaluation, loaded.spec, run, store_root, runtime.reporter
+            )
+            evaluation = replace(evaluation, classical=compare_classical(classical, evaluation))
         analysis = analyze(
             evaluation, loaded, manifest, store_root=store_root, robustness=extras.robustness
         )

@@ -36,6 +36,7 @@ def render_headline(evaluation: Evaluation) -> Markup:
         scores=scores,
         level=level,
         majority_label=" and ".join(majority.labels) or "no label",
+        classical=evaluation.classical.headline if evaluation.classical else "",
         majority_accuracy=majority.paired.num_correct[1] / majority.paired.num_clips,
     )
 

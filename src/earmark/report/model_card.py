@@ -14,6 +14,7 @@ from earmark.config import TrainConfig
 from earmark.errors import EarmarkError
 from earmark.evaluation.analysis.analyze import Analysis
 from earmark.evaluation.analysis.slices import Slice
+from earmark.evaluation.baselines import CLASSICAL_NAME
 from earmark.evaluation.metrics.formats import format_ratio
 from earmark.evaluation.result import Evaluation
 from earmark.models.checkpoint import Checkpoint
@@ -214,6 +215,11 @@ def _metrics(evaluation: Evaluation) -> str:
     ]
     if scores.ranks:
         rows.append(("mean average precision", format_ratio(scores.ranks.mean_average_precision)))
+    classical = evaluation.classical
+    if classical and classical.paired:
+        accuracy, p_value = classical.paired.accuracies[1], classical.paired.test.p_value
+        name = f"accuracy of a classical baseline ({CLASSICAL_NAME})"
+        rows.append((name, f"{accuracy:.1%} (McNemar p {p_value:.2g})"))
     table = _table(("metric", "value"), rows)
     by_label = _table(
         ("label", "precision", "recall", "F1", "recordings"),

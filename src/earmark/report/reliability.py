@@ -4,6 +4,7 @@ import math
 
 from markupsafe import Markup
 
+from earmark.evaluation.baselines import CLASSICAL_NAME
 from earmark.evaluation.metrics.novelty import NoveltyScores
 from earmark.evaluation.metrics.significance import PairedDifference
 from earmark.evaluation.result import Evaluation
@@ -12,11 +13,14 @@ from earmark.report.plots import draw_coverage, draw_novelty, draw_reliability
 
 
 def render_comparisons(evaluation: Evaluation) -> Markup:
-    """The model against the most common label, and against stored predictions."""
+    """The model against the most common label, a classical model and stored predictions."""
     majority = evaluation.majority
     label = " and ".join(majority.labels) or "no label"
     source = "training data" if majority.is_from_training else "test data"
     rows = [_compare(f"always {label} (most common in {source})", majority.paired)]
+    classical = evaluation.classical
+    if classical and classical.paired:
+        rows.append(_compare(f"classical baseline: {CLASSICAL_NAME}", classical.paired))
     if evaluation.baseline:
         rows.append(_compare(str(evaluation.baseline.path), evaluation.baseline.paired))
     level = f"{evaluation.settings.confidence:.0%}"
@@ -24,7 +28,12 @@ def render_comparisons(evaluation: Evaluation) -> Markup:
         *("compared with", "clips", "this model", "baseline", "difference"),
         *(f"{level} interval", "McNemar p"),
     )
-    return render("comparisons.html", table=Table(columns, rows), level=level)
+    return render(
+        "comparisons.html",
+        table=Table(columns, rows),
+        level=level,
+        classical=classical.headline if classical else "",
+    )
 
 
 def _compare(name: str, paired: PairedDifference) -> tuple[object, ...]:

@@ -223,6 +223,16 @@ def multi_hot(
     return rows
 
 
+def join_labels(labels: Sequence[str], indices: Sequence[int]) -> str:
+    """Labels as in a manifest, separated by semicolons.
+
+    Example:
+        >>> join_labels(["jazz", "pop", "rock"], [0, 2])
+        'jazz;rock'
+    """
+    return ";".join(labels[index] for index in indices)
+
+
 def class_weights(
     task: Task, targets: Float[np.ndarray, "rows labels"]
 ) -> Float[np.ndarray, " labels"]:

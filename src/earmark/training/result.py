@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from earmark.errors import FailedFile
+from earmark.evaluation.baselines import ClassicalComparison
 from earmark.models.run_folder import RunFolder
 from earmark.training.recipes.draft import Choice
 
@@ -33,6 +34,8 @@ class TrainingResult:
         held_out: The first training, whose validation was held out, where this is the refit.
         recipe: Name of the recipe.
         choices: What was chosen from the data, with reasons.
+        classical: The network compared with a classical model on the validation clips, where
+            ``evaluate.baseline`` asks for it.
     """
 
     run: Path
@@ -47,6 +50,7 @@ class TrainingResult:
     held_out: "TrainingResult | None" = None
     recipe: str = "classic"
     choices: tuple[Choice, ...] = ()
+    classical: ClassicalComparison | None = None
 
     def evaluate(
         self,
@@ -96,13 +100,19 @@ class TrainingResult:
 
     def to_dict(self) -> dict[str, Any]:
         """What ``train --json`` prints."""
-        left_out = ("data", "choices")
+        left_out = ("data", "choices", "classical")
         table = {key: value for key, value in asdict(self).items() if key not in left_out}
-        skipped = [one.to_dict() for one in self.skipped]
-        held_out = self.held_out.to_dict() if self.held_out else None
-        recipe = {"name": self.recipe, "choices": [one.to_dict() for one in self.choices]}
-        documents = {"run": str(self.run), "skipped": skipped, "held_out": held_out}
-        return {**table, **documents, "recipe": recipe}
+        classical = {"classical": self.classical.to_dict()} if self.classical else {}
+        documents = {
+            "run": str(self.run),
+            "skipped": [one.to_dict() for one in self.skipped],
+            "held_out": self.held_out.to_dict() if self.held_out else None,
+            "recipe": {
+                "name": self.recipe,
+                "choices": [one.to_dict() for one in self.choices],
+            },
+        }
+        return {**table, **documents, **classical}
 
     def __repr__(self) -> str:
         return f"TrainingResult({str(self.run)!r}: {self.summary()})"

@@ -9,6 +9,7 @@ from typing import Any
 from earmark.config import Config, as_config
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.system.runtime import Runtime, running
+from earmark.training.baseline import with_baseline
 from earmark.training.result import TrainingResult
 from earmark.training.train import run_training
 
@@ -96,13 +97,17 @@ def train_seeds(  # noqa: PLR0913 - one more than `train`: how many
     first = config.train.seed
     with running(device) as runtime:
         runs = [
-            run_training(
-                manifest,
-                Path(folder) / f"seed{seed}",
-                config.with_train(seed=seed),
-                runtime=runtime,
-                store=store,
-                overwrite=overwrite,
+            with_baseline(
+                run_training(
+                    manifest,
+                    Path(folder) / f"seed{seed}",
+                    config.with_train(seed=seed),
+                    runtime=runtime,
+                    store=store,
+                    overwrite=overwrite,
+                ),
+                runtime,
+                store,
             )
             for seed in range(first, first + num_seeds)
         ]

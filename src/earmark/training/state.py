@@ -9,6 +9,7 @@ import numpy as np
 
 from earmark.data.loaders import Loaders
 from earmark.evaluation.metrics.scores import Predictions, score_chosen
+from earmark.evaluation.result import Evaluation
 from earmark.models.architectures.registry import AudioModel
 from earmark.models.checkpoint import (
     Checkpoint,
@@ -19,6 +20,7 @@ from earmark.models.checkpoint import (
 )
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
+from earmark.system.files import atomic_write
 from earmark.system.runtime import Runtime, place, seed_torch
 from earmark.training.early_stopping import EarlyStopping
 from earmark.training.optimizer import Objective, Optimizer
@@ -119,6 +121,8 @@ def save_epoch(job: Job, state: State, predictions: Predictions | None, *, is_be
             # The loss is that of the log, before calibration: it was fitted on these clips.
             rows = fitted.rule.without_abstention.decide(predictions.logits).chosen
             validation = score_chosen(predictions, rows, spec.labels).to_dict()
+            decided = Evaluation(predictions, spec.labels, fitted.rule.without_abstention)
+            atomic_write(run.validation, decided.to_csv())
         progress = {"epoch": stopping.epoch, "validation": validation}
         Checkpoint(fitted, state.ema_model.state_dict(), progress=progress).save(run.best)
     run.write_log(state.log)

@@ -21,6 +21,7 @@ from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, cpu_threads, running
 from earmark.tasks.task import Task
+from earmark.training.baseline import with_baseline
 from earmark.training.distillation import held_out_teachers, load_teachers, require_teachers
 from earmark.training.epochs import run_epochs
 from earmark.training.novelty import add_novelty
@@ -77,7 +78,7 @@ def train(
         1
     """
     with running(device) as runtime:
-        return run_training(
+        result = run_training(
             read_manifest(data),
             Path(run),
             as_config(config),
@@ -85,6 +86,7 @@ def train(
             store=store,
             overwrite=overwrite,
         )
+        return with_baseline(result, runtime, store)
 
 
 def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the epochs

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from earmark.evaluation.metrics.intervals import ClusterBootstrap
-from earmark.evaluation.metrics.significance import compare_paired, mcnemar
+from earmark.evaluation.metrics.significance import compare_paired, compare_several, mcnemar
 
 cases = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
 
@@ -62,3 +62,23 @@ def test_errors_on_the_same_clips_make_the_interval_narrower_than_errors_on_othe
         for second in (same, other)
     ]
     assert widths[0] < widths[1] / 2
+
+
+@given(cases)
+def test_one_of_several_networks_is_compared_as_a_pair(pairs):
+    first, second = (np.array(one) for one in zip(*pairs, strict=True))
+    bootstrap = make_bootstrap(len(pairs), num_resamples=20)
+    assert compare_several(first[None], second, bootstrap) == compare_paired(
+        first, second, bootstrap
+    )
+
+
+def test_several_networks_are_tested_one_by_one_and_the_least_certain_counts():
+    second = np.arange(12) < 2
+    firsts = np.array([np.arange(12) < 12, np.arange(12) < 4])
+    found = compare_several(firsts, second, make_bootstrap(12))
+    assert found.test == mcnemar(firsts[1], second)
+    assert found.num_correct == (16, 4)
+    assert found.num_clips == 24
+    assert found.difference == 0.5
+    assert found.interval[0] < 0.5 < found.interval[1]

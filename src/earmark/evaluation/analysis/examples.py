@@ -18,14 +18,13 @@ from earmark.errors import AudioError
 from earmark.evaluation.analysis.attribution import baseline_windows, integrated_gradients
 from earmark.evaluation.evaluate import window_logits
 from earmark.evaluation.loaded_model import LoadedModel
-from earmark.evaluation.metrics.formats import join_labels
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.result import Evaluation
 from earmark.features.store import FeatureStore, Frames
 from earmark.features.windows import WindowGrid, cut_window
 from earmark.system.shapes import Float32, Float64
 from earmark.tasks.decision_rule import Reason
-from earmark.tasks.task import BINARY, MULTI_LABEL, multi_hot
+from earmark.tasks.task import BINARY, MULTI_LABEL, join_labels, multi_hot
 
 NUM_WORST = 5
 NUM_MOST_CONFIDENT = 5

@@ -29,13 +29,3 @@ def format_interval(interval: Sequence[float] | None, spec: str = ".3f") -> str:
         ('25% to 75%', 'none')
     """
     return "none" if interval is None else " to ".join(format(end, spec) for end in interval)
-
-
-def join_labels(labels: Sequence[str], indices: Sequence[int]) -> str:
-    """Labels as in a manifest, separated by semicolons.
-
-    Example:
-        >>> join_labels(["jazz", "pop", "rock"], [0, 2])
-        'jazz;rock'
-    """
-    return ";".join(labels[index] for index in indices)

@@ -107,3 +107,36 @@ def compare_paired(
     interval = bootstrap.mean_interval(first.astype(np.float64) - second)
     num_correct = int(first.sum()), int(second.sum())
     return PairedDifference(len(first), num_correct, interval, mcnemar(first, second))
+
+
+def compare_several(
+    firsts: Bool[np.ndarray, "models clips"],
+    second: Bool[np.ndarray, " clips"],
+    bootstrap: ClusterBootstrap,
+) -> PairedDifference:
+    """Compares several networks of one training, which differ in their seed, with another model.
+
+    Predictions of several seeds for one clip are not independent, so the seeds are tested one by
+    one, and the largest p-value is that of the comparison: the difference is significant if it is
+    for every seed. The interval resamples groups of clips, with the mean over the seeds for each.
+
+    Args:
+        firsts: Which clips each network predicts correctly.
+        second: Which clips the other model predicts correctly.
+        bootstrap: Of the groups of the clips.
+
+    Returns:
+        Counts of clips and correct predictions over all seeds, the other model's once a seed.
+
+    Example:
+        >>> bootstrap = ClusterBootstrap(["a", "b"], 100, 0, 0.95)
+        >>> hits = np.array([[True, True], [True, False]])
+        >>> compare_several(hits, np.array([False, False]), bootstrap).difference
+        0.75
+    """
+    interval = bootstrap.mean_interval(firsts.mean(axis=0) - second)
+    tests = [mcnemar(first, second) for first in firsts]
+    num_correct = int(firsts.sum()), len(firsts) * int(second.sum())
+    return PairedDifference(
+        firsts.size, num_correct, interval, max(tests, key=lambda one: one.p_value)
+    )

@@ -14,6 +14,7 @@ from loky.process_executor import BrokenProcessPool
 from earmark.config import Config
 from earmark.data.manifest import Manifest
 from earmark.errors import EarmarkError, TrainingError
+from earmark.evaluation.classical_baseline import evaluate_classical
 from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.files import atomic_write
@@ -38,6 +39,7 @@ class FoldJob:
         config: All settings for this fold.
         folder: Where its result is kept, and its run folder while it is trained.
         keep_models: Whether the run folder is kept as well.
+        fits_baseline: Whether the classical baseline is fitted too: it is the same for every seed.
         device: Where to compute.
         store: Folder of the feature store.
     """
@@ -49,6 +51,7 @@ class FoldJob:
     config: Config
     folder: FoldFolder
     keep_models: bool
+    fits_baseline: bool
     device: str
     store: Path
 
@@ -102,8 +105,9 @@ def _run(job: FoldJob) -> FoldResult:
     run = job.folder.run(job.seed, job.number)
     runtime = Runtime(torch.device(job.device))
     trained = run_training(job.manifest, run.path, job.config, runtime=runtime, store=job.store)
+    checkpoint = load_checkpoint(run.path)
     tested = evaluate_checkpoint(
-        load_checkpoint(run.path),
+        checkpoint,
         job.manifest,
         runtime=runtime,
         store_root=job.store,
@@ -111,6 +115,9 @@ def _run(job: FoldJob) -> FoldResult:
         # Compared once, for all folds.
         compares_sound=False,
     )
+    classical = None
+    if job.fits_baseline:
+        classical = evaluate_classical(tested, checkpoint.spec, run.path, job.store)
     result = FoldResult(
         seed=job.seed,
         fold=job.fold,
@@ -122,6 +129,7 @@ def _run(job: FoldJob) -> FoldResult:
         elapsed_seconds=trained.elapsed_seconds,
         log=tuple(run.read_log()),
         excerpts=tested.excerpts,
+        classical=classical,
     )
     atomic_write(job.folder.fold_file(job.seed, job.number), json.dumps(result.to_dict()) + "\n")
     if not job.keep_models:

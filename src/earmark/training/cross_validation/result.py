@@ -11,14 +11,15 @@ import numpy as np
 
 from earmark.data.content import Clip
 from earmark.errors import FailedFile
-from earmark.evaluation.metrics.formats import join_labels
+from earmark.evaluation.baselines import ClassicalComparison
+from earmark.evaluation.classical_baseline import ClassicalPredictions
 from earmark.evaluation.metrics.intervals import effective_size, wilson_interval
 from earmark.evaluation.metrics.scores import Predictions, Scores, score_chosen
 from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.system.files import csv_lines
 from earmark.system.notebook import html_table
 from earmark.system.shapes import Bool, Float64
-from earmark.tasks.task import Task, multi_hot
+from earmark.tasks.task import Task, join_labels, multi_hot
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class FoldResult:
         elapsed_seconds: Time spent in the epochs.
         log: A line an epoch, as in ``log.jsonl``.
         excerpts: Metrics over excerpts, where ``evaluate.excerpt_seconds`` asks for them.
+        classical: What a classical model predicts, in the folds of the first seed, where
+            ``evaluate.baseline`` asks for it.
     """
 
     seed: int
@@ -48,6 +51,7 @@ class FoldResult:
     elapsed_seconds: float
     log: tuple[Mapping[str, Any], ...]
     excerpts: ExcerptScores | None = None
+    classical: ClassicalPredictions | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, which give every number back exactly."""
@@ -56,13 +60,14 @@ class FoldResult:
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> "FoldResult":
         """Reads what `to_dict` wrote."""
-        excerpts = table["excerpts"]
+        excerpts, classical = table["excerpts"], table.get("classical")
         typed: dict[str, Any] = {
             "clips": tuple(table["clips"]),
             "logits": tuple(map(tuple, table["logits"])),
             "chosen": tuple(map(tuple, table["chosen"])),
             "log": tuple(table["log"]),
             "excerpts": None if excerpts is None else ExcerptScores(**excerpts),
+            "classical": classical and ClassicalPredictions.from_dict(classical),
         }
         return cls(**{**table, **typed})
 
@@ -118,6 +123,7 @@ class CrossValidation:
         skipped: Recordings that could not be used.
         confidence: Level of the intervals.
         background: The label that is never predicted, whether or not it is in the vocabulary.
+        classical: The networks compared with a classical model on the same folds.
     """
 
     task: Task
@@ -128,6 +134,7 @@ class CrossValidation:
     skipped: tuple[FailedFile, ...] = ()
     confidence: float = 0.95
     background: str = ""
+    classical: ClassicalComparison | None = None
 
     def pool(
         self, results: Sequence[FoldResult]
@@ -285,6 +292,7 @@ class CrossValidation:
             "loss": statistics.mean(one.loss for one in seeds),
             **{name: _mean([one[name] for one in ranks]) for name in (ranks[0] if ranks else ())},
             **({"excerpts": self.excerpts.to_dict()} if self.excerpts else {}),
+            **({"classical": self.classical.to_dict()} if self.classical else {}),
             "seeds": [
                 {"seed": seed, **scores.to_dict()} for seed, scores in self.seed_scores.items()
             ],
@@ -339,6 +347,7 @@ def _describe(result: FoldResult, scores: Scores) -> dict[str, Any]:
         "loss": scores.loss,
         **(scores.ranks.to_dict() if scores.ranks else {}),
         **({"excerpts": result.excerpts.to_dict()} if result.excerpts else {}),
+        **({"classical": result.classical.summary()} if result.classical else {}),
         "best_epoch": result.best_epoch,
         "epochs": len(result.log),
         "elapsed_seconds": result.elapsed_seconds,

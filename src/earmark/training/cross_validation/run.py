@@ -27,6 +27,7 @@ from earmark.system.numbers import counted
 from earmark.system.parallel import default_num_workers
 from earmark.system.runtime import Runtime, running
 from earmark.tasks.task import Task
+from earmark.training.cross_validation.classical import compare_folds
 from earmark.training.cross_validation.folder import FoldFolder, teachers_of_fold
 from earmark.training.cross_validation.jobs import FoldJob, run_jobs
 from earmark.training.cross_validation.result import CrossValidation, FoldFailure, FoldResult
@@ -135,6 +136,8 @@ def cross_validate(
             confidence=config.evaluate.confidence,
             background=config.train.background_label,
         )
+        if config.evaluate.baseline:
+            found = replace(found, classical=compare_folds(found, config.evaluate))
         if plan.folder:
             atomic_write(folder.predictions, found.to_csv())
             atomic_write(folder.result, json.dumps(found.to_dict(), indent=1) + "\n")
@@ -250,7 +253,8 @@ def _jobs(
 ) -> list[FoldJob]:
     """Every fold of the first seed, then those of the next."""
     parts = {fold: hold_out(manifest, fold) for fold in configs}
-    train = next(iter(configs.values())).train
+    first = next(iter(configs.values()))
+    train, fits_baseline = first.train, first.evaluate.baseline
     return [
         FoldJob(
             seed=seed,
@@ -262,6 +266,7 @@ def _jobs(
             ),
             folder=folder,
             keep_models=plan.keep_models,
+            fits_baseline=fits_baseline and seed == train.seed,
             device=str(runtime.device),
             store=store,
         )
