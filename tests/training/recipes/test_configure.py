@@ -44,6 +44,12 @@ GIVEN = st.lists(
 )
 
 
+def test_settings_that_make_no_network_by_themselves_do_not_stop_the_choices():
+    config = load_config(settings=["features.n_mels=10"])
+    choice = Choice("features.hop_length", 160, "10 ms.")
+    assert apply_choices(config, [choice])[1] == (choice,)
+
+
 @pytest.fixture
 def looked_at(monkeypatch, make_fingerprint):
     """Names of the recordings that a fingerprint was taken of, in place of measuring them."""
