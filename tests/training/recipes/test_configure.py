@@ -102,6 +102,18 @@ def test_test_recordings_are_never_looked_at(sound_folder, looked_at):
     assert complete(configured.config) == configured.config
 
 
+def test_blocks_are_not_chosen_for_another_architecture(sound_folder, looked_at, monkeypatch):
+    def choose_blocks(data, draft):
+        draft.choose("model.blocks", [{"channels": 8}], "Small.")
+        draft.choose("model.head", "mean_max", "Short sounds.")
+
+    monkeypatch.setattr(module, "choose", choose_blocks)
+    manifest = read_manifest(sound_folder)
+    assert len(configure(manifest, load_config()).choices) == 2
+    other = load_config(settings=["model.name=bc_resnet"])
+    assert configure(manifest, other).choices == ()
+
+
 @pytest.mark.parametrize("setting", ["recipe.name=classic", "recipe.rules=false"])
 def test_without_rules_nothing_is_measured(sound_folder, looked_at, setting):
     configured = configure(read_manifest(sound_folder), load_config(settings=[setting]))

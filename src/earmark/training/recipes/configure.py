@@ -120,7 +120,9 @@ def configure(
 
     task, root = name_task(manifest, config.train), default_root() if store is None else Path(store)
     fingerprint = fingerprint_data(replace(manifest, recordings=seen), task, root, reporter)
-    draft = Draft(config, given)
+    # Another architecture does not use them, and a setting that is not used is an error.
+    unused = () if config.model.name == "audio_cnn" else ("model.blocks", "model.head")
+    draft = Draft(config, given.union(unused))
     choose(fingerprint, draft)
     config, choices = apply_choices(config, draft.choices)
     return Configured(complete(config), choices, tuple(sorted(given)), fingerprint)
