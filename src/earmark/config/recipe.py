@@ -10,8 +10,8 @@ from earmark.config.base import Positive, Section
 class RecipeConfig(Section):
     """Where the settings that you do not give come from.
 
-    They are chosen from the data where `rules` is true; others are those of the recipe, and the rest
-    have the defaults of these tables.
+    They are chosen from the data where `rules` is true; others are those of the recipe, and the
+    rest have the defaults of these tables.
     """
 
     name: Literal["auto", "classic", "tiny"] = "auto"
