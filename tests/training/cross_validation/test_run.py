@@ -16,7 +16,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from earmark.config import load_config
+from earmark.config import load_config, with_settings
+from earmark.config.layers import complete
 from earmark.data.folds import hold_out, with_folds
 from earmark.data.manifest import read_manifest
 from earmark.errors import ConfigError, DataError, TrainingError
@@ -27,6 +28,8 @@ from earmark.tasks.task import MULTI_LABEL
 from earmark.training.cross_validation import jobs
 from earmark.training.cross_validation.folder import FoldFolder, teachers_of_fold
 from earmark.training.cross_validation.run import Plan, cross_validate
+from earmark.training.recipes.configure import Configured
+from earmark.training.recipes.draft import Choice
 from earmark.training.train import train
 
 FAST = (
@@ -457,3 +460,34 @@ def test_a_plan_with_a_wrong_number_is_refused(wrong, tmp_path):
 def test_a_number_is_that_of_the_folds(tmp_path):
     with pytest.raises(ConfigError, match="num_folds = 0"):
         cross_validate(tmp_path, 0)
+
+
+def test_each_fold_chooses_from_the_others_and_its_settings_are_kept(
+    tmp_path, flat_folder, monkeypatch
+):
+    """The folds differ in their front end, so features are computed for each."""
+    seen = []
+
+    def configure(part, config, **_):
+        tested = {one.fold for one in part.recordings if one.split == "test"}
+        seen.append(tested)
+        bands = 8 + 4 * len(seen)
+        chosen = with_settings(config, {"features.n_mels": bands + 8, "recipe.rules": False})
+        choice = Choice("features.n_mels", bands + 8, "Enough.")
+        return Configured(complete(chosen), (choice,))
+
+    monkeypatch.setattr("earmark.training.cross_validation.settings.configure", configure)
+    small = ("model.blocks=[{channels=2}]", "train.crop_seconds=0.5", "train.epochs=1")
+    plan = Plan(3, num_workers=1, folder=tmp_path / "cv")
+    config = load_config(settings=small)
+    found = cross_validate(flat_folder, plan, config, device=CPU, store=tmp_path / "store")
+    assert len(found.results) == 3
+    assert sorted(seen, key=sorted) == [{"1"}, {"2"}, {"3"}]
+    files = [plan.folder / f"fold{number}.toml" for number in (1, 2, 3)]
+    assert [load_config(one).features.n_mels for one in files] == [20, 24, 28]
+    assert "# Enough." in files[0].read_text()
+    # One that goes on keeps the settings that its folds began with.
+    (plan.folder / "seed0" / "fold2.json").unlink()
+    again = cross_validate(flat_folder, plan, config, device=CPU, store=tmp_path / "store")
+    assert len(seen) == 3
+    assert [one.logits for one in again.results] == [one.logits for one in found.results]

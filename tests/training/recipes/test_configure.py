@@ -34,7 +34,7 @@ GIVEN = st.lists(
     st.sampled_from(
         [
             *("features.n_fft=256", "features.n_fft=4096", "features.win_length=200"),
-            *("features.hop_length=64", "features.hop_length=2000", "features.f_max=7000.0"),
+            *("features.hop_length=64", "features.hop_length=800", "features.f_max=7000.0"),
             *("features.sample_rate=16000", "features.n_mels=40", "features.n_mels=128"),
             *("model.blocks=[{channels=4, pool_size=[16, 2]}]", "model.head=flatten"),
             *("train.crop_seconds=0.3", "augment.shortest=1.0", "train.batch_size=4"),
@@ -42,6 +42,12 @@ GIVEN = st.lists(
     ),
     unique_by=lambda one: one.partition("=")[0],
 )
+
+
+def test_settings_that_make_no_network_by_themselves_do_not_stop_the_choices():
+    config = load_config(settings=["features.n_mels=10"])
+    choice = Choice("features.hop_length", 160, "10 ms.")
+    assert apply_choices(config, [choice])[1] == (choice,)
 
 
 @pytest.fixture
@@ -94,6 +100,18 @@ def test_test_recordings_are_never_looked_at(sound_folder, looked_at):
     assert configured.choices
     assert not configured.config.recipe.rules
     assert complete(configured.config) == configured.config
+
+
+def test_blocks_are_not_chosen_for_another_architecture(sound_folder, looked_at, monkeypatch):
+    def choose_blocks(data, draft):
+        draft.choose("model.blocks", [{"channels": 8}], "Small.")
+        draft.choose("model.head", "mean_max", "Short sounds.")
+
+    monkeypatch.setattr(module, "choose", choose_blocks)
+    manifest = read_manifest(sound_folder)
+    assert len(configure(manifest, load_config()).choices) == 2
+    other = load_config(settings=["model.name=bc_resnet"])
+    assert configure(manifest, other).choices == ()
 
 
 @pytest.mark.parametrize("setting", ["recipe.name=classic", "recipe.rules=false"])

@@ -120,7 +120,9 @@ def configure(
 
     task, root = name_task(manifest, config.train), default_root() if store is None else Path(store)
     fingerprint = fingerprint_data(replace(manifest, recordings=seen), task, root, reporter)
-    draft = Draft(config, given)
+    # Another architecture does not use them, and a setting that is not used is an error.
+    unused = () if config.model.name == "audio_cnn" else ("model.blocks", "model.head")
+    draft = Draft(config, given.union(unused))
     choose(fingerprint, draft)
     config, choices = apply_choices(config, draft.choices)
     return Configured(complete(config), choices, tuple(sorted(given)), fingerprint)
@@ -256,12 +258,14 @@ def apply_choices(config: Config, choices: Sequence[Choice]) -> tuple[Config, tu
     if applied is not None:
         return applied, tuple(choices)
     kept: list[Choice] = []
+    # What is given may leave nothing of the windows by itself, which is an error of its own.
+    base_fits = _blocks_fit(config)
     for group in _GROUPS:
         found = [one for one in choices if _group(one) == group]
         # Settings of a group belong together: one alone is tried only if not all of them fit.
-        parts = [found] if _try(config, found) else [[one] for one in found]
+        parts = [found] if _try(config, found, fits=base_fits) else [[one] for one in found]
         for part in parts:
-            applied = _try(config, part)
+            applied = _try(config, part, fits=base_fits)
             if applied is not None:
                 config = applied
                 kept += part
@@ -270,13 +274,13 @@ def apply_choices(config: Config, choices: Sequence[Choice]) -> tuple[Config, tu
     return config, tuple(kept)
 
 
-def _try(config: Config, choices: Iterable[Choice]) -> Config | None:
-    """The settings with some choices; None if they do not fit."""
+def _try(config: Config, choices: Iterable[Choice], *, fits: bool = True) -> Config | None:
+    """The settings with some choices; None if they do not fit what is given, or the blocks."""
     try:
         chosen = with_settings(config, {one.setting: one.value for one in choices})
     except ConfigError:
         return None
-    return chosen if _blocks_fit(chosen) else None
+    return chosen if _blocks_fit(chosen) or not fits else None
 
 
 def _blocks_fit(config: Config) -> bool:
