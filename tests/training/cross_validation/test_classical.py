@@ -12,8 +12,9 @@ from earmark.features.store import ClipKey
 from earmark.system.runtime import Runtime
 from earmark.tasks.task import BINARY, MULTI_LABEL
 from earmark.training.cross_validation.classical import compare_folds
+from earmark.training.cross_validation.fold_result import FoldResult
 from earmark.training.cross_validation.folder import FoldFolder
-from earmark.training.cross_validation.result import CrossValidation, FoldResult
+from earmark.training.cross_validation.result import CrossValidation
 from earmark.training.cross_validation.run import Plan, cross_validate
 
 CLIPS = {f"{n}.wav": Clip(f"{n}.wav", ClipKey(f"key{n}"), (n % 2,), f"g{n}") for n in range(6)}

@@ -9,9 +9,9 @@ from earmark.config import Config
 from earmark.data.manifest import Manifest
 from earmark.errors import DataError
 from earmark.training.cross_validation import jobs
+from earmark.training.cross_validation.fold_result import FoldFailure
 from earmark.training.cross_validation.folder import FoldFolder
 from earmark.training.cross_validation.jobs import FoldJob, run_jobs
-from earmark.training.cross_validation.result import FoldFailure
 
 JOB = FoldJob(
     seed=3,

@@ -14,7 +14,8 @@ from earmark.evaluation.metrics.scores import Predictions, score
 from earmark.evaluation.metrics.subsets import ExcerptScores
 from earmark.features.store import ClipKey
 from earmark.tasks.task import BINARY, MULTI_LABEL
-from earmark.training.cross_validation.result import CrossValidation, FoldFailure, FoldResult
+from earmark.training.cross_validation.fold_result import FoldFailure, FoldResult
+from earmark.training.cross_validation.result import CrossValidation
 
 CLIPS = {f"{n}.wav": Clip(f"{n}.wav", ClipKey(f"key{n}"), (n % 2,), f"g{n}") for n in range(6)}
 RIGHT = {name: 3.0 if clip.targets == (1,) else -3.0 for name, clip in CLIPS.items()}

@@ -20,8 +20,8 @@ from earmark.models.checkpoint import load_checkpoint
 from earmark.system.files import atomic_write
 from earmark.system.progress import muted
 from earmark.system.runtime import Runtime, cpu_threads
+from earmark.training.cross_validation.fold_result import FoldFailure, FoldResult
 from earmark.training.cross_validation.folder import FoldFolder
-from earmark.training.cross_validation.result import FoldFailure, FoldResult
 from earmark.training.train import run_training
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")

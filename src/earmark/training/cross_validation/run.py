@@ -28,9 +28,10 @@ from earmark.system.parallel import default_num_workers
 from earmark.system.runtime import Runtime, running
 from earmark.tasks.task import Task
 from earmark.training.cross_validation.classical import compare_folds
+from earmark.training.cross_validation.fold_result import FoldFailure, FoldResult
 from earmark.training.cross_validation.folder import FoldFolder, teachers_of_fold
 from earmark.training.cross_validation.jobs import FoldJob, run_jobs
-from earmark.training.cross_validation.result import CrossValidation, FoldFailure, FoldResult
+from earmark.training.cross_validation.result import CrossValidation
 from earmark.training.cross_validation.settings import (
     base_settings,
     configure_folds,

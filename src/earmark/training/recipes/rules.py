@@ -168,9 +168,11 @@ def _augmentation(data: "DataFingerprint", draft: Draft) -> None:
         for key, value in settings.items():
             draft.choose(f"augment.{key}", value, reason)
 
-    choose_all({"mixup": 1.0, "frequency_masks": 1}, "Mixing and masks help small data.")
+    choose_all({"frequency_masks": 1}, "A mask costs nothing and helps small data.")
     if data.task == MULTI_LABEL.name:
-        choose_all({"mixup_domain": "energy"}, "Several sounds at once keep all their labels.")
+        choose_all({"mixup": 0.0}, "Mixed windows would blur which sounds are there at once.")
+    else:
+        choose_all({"mixup": 1.0}, "Mixing windows and their labels helps small data.")
     if _is_short(data):
         choose_all(SHORT_AUGMENT, "Takes of a short sound differ in speed, level and noise.")
         choose_all(VOICE_AUGMENT, "Voices and microphones differ.")
