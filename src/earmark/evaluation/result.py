@@ -1,7 +1,7 @@
 """The result of a test: decisions, metrics with confidence intervals, and baselines."""
 
 from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
