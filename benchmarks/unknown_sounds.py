@@ -27,7 +27,7 @@ from earmark.data.content import Clip
 from earmark.data.dataset import AudioDataset
 from earmark.data.loaders import OrderedLoader
 from earmark.data.manifest import Manifest, read_manifest
-from earmark.data.preparation import prepare, prepare_once
+from earmark.data.preparation import prepare_once
 from earmark.evaluation.evaluate import embedding_logits, window_embeddings
 from earmark.features.store import FeatureStore
 from earmark.features.windows import WindowGrid
@@ -83,7 +83,8 @@ def main() -> None:
     print(f"{arguments.config}, {' '.join(settings)}, folds {' '.join(arguments.folds)}\n")
     areas: dict[str, dict[str, list[float]]] = {}
     config = load_config(arguments.config, settings=settings)
-    prepare(read_manifest(arguments.data), config, store=arguments.store)
+    store = FeatureStore(arguments.store, config.features)
+    prepare_once(read_manifest(arguments.data).recordings, store, CPU)
     with loky.ProcessPoolExecutor(arguments.jobs) as pool:
         jobs = {
             (label, fold): pool.submit(_try_without, arguments, settings, label, fold)

@@ -8,6 +8,7 @@ from typing import Any
 from earmark.data.loaders import OrderedLoader
 from earmark.evaluation.evaluate import predict_clips
 from earmark.evaluation.metrics.scores import Predictions, score
+from earmark.models.architectures.registry import AudioModel
 from earmark.models.spec import ModelSpec
 from earmark.system.files import atomic_write
 from earmark.system.runtime import Runtime, seed_torch
