@@ -251,7 +251,9 @@ def test_every_label_of_an_older_file_is_an_answer():
 
 
 def test_known_scores_are_kept_and_set_two_thresholds():
-    known = KnownScores(tuple(np.linspace(1, 2, 30)), tuple(np.linspace(1, 4, 90)))
+    known = KnownScores(
+        tuple(np.linspace(1, 2, 30).tolist()), tuple(np.linspace(1, 4, 90).tolist())
+    )
     spec = replace(SPEC, known_scores=known)
     assert read(spec.to_text())[0] == spec
     assert spec.window_rule.max_novelty > 4.0
