@@ -79,12 +79,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="networks trained at once")
     arguments = parser.parse_args()
     labels = arguments.labels or read_manifest(arguments.data).labels
-    settings = ["train.hold_out_validation=false", *arguments.settings]
+    settings = ["recipe.name=classic", "train.hold_out_validation=false", *arguments.settings]
     print(describe_machine("torch", "numpy", "scikit-learn"))
     print(f"{arguments.config}, {' '.join(settings)}, folds {' '.join(arguments.folds)}\n")
     areas: dict[str, dict[str, list[float]]] = {}
     config = load_config(arguments.config, settings=settings)
-    prepare(read_manifest(arguments.data), config, store=arguments.store)
+    store = FeatureStore(arguments.store, config.features)
+    prepare_once(read_manifest(arguments.data).recordings, store, CPU)
     with loky.ProcessPoolExecutor(arguments.jobs) as pool:
         jobs = {
             (label, fold): pool.submit(_try_without, arguments, settings, label, fold)

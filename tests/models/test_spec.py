@@ -251,9 +251,11 @@ def test_every_label_of_an_older_file_is_an_answer():
 
 
 def test_known_scores_are_kept_and_set_two_thresholds():
-    known = KnownScores(tuple(np.linspace(1, 2, 30)), tuple(np.linspace(1, 4, 90)))
+    known = KnownScores(
+        tuple(np.linspace(1, 2, 30).tolist()), tuple(np.linspace(1, 4, 90).tolist())
+    )
     spec = replace(SPEC, known_scores=known)
-    assert read(spec.to_text())[0] == spec
+    assert read(spec.to_text())[0].known_scores == known
     assert spec.window_rule.max_novelty > 4.0
     assert spec.rule.max_novelty > 2.0
     assert spec.adjust(["predict.false_alarm_rate=0.5"]).rule.max_novelty < 1.6

@@ -178,7 +178,7 @@ def test_silence_with_the_label_of_the_background_has_no_label():
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_sound_unlike_training_has_no_label_and_silence_comes_first(task, rng):
     drawn = rng.normal(0, 3, (4, task.num_outputs(3)))
-    rule = DecisionRule(task, TASKS[task], min_probability=0.9, silence_db=-80, max_novelty=2.0)
+    rule = DecisionRule(task, TASKS[task], min_probability=0.9, silence_db=-80.0, max_novelty=2.0)
     levels_db, novelty = np.array([-90.0, -20.0, -20.0, -20.0]), np.array([9.0, 9.0, 2.0, 1.0])
     decided = rule.decide(drawn, levels_db, novelty)
     assert decided.abstained[:2] == ("silence", "unlike_training")
@@ -190,7 +190,7 @@ def test_sound_unlike_training_has_no_label_and_silence_comes_first(task, rng):
 
 
 def test_silence_with_a_label_has_this_label_however_unlike_training_it_is():
-    rule = DecisionRule(MULTI_CLASS, (), silence_db=-80, silence_label=1, max_novelty=2.0)
+    rule = DecisionRule(MULTI_CLASS, (), silence_db=-80.0, silence_label=1, max_novelty=2.0)
     decided = rule.decide(np.zeros((1, 3)), np.array([-90.0]), np.array([9.0]))
     assert decided.abstained == (None,)
     assert list(decided.indices()) == [(1,)]

@@ -132,7 +132,7 @@ def test_the_arrays_make_the_same_score_and_damaged_ones_are_refused(rng):
         {**found.arrays, "labels": found.labels[:, :2]},
         {**found.arrays, "centers": found.centers[:, :3]},
         {**found.arrays, "centers": found.centers[:0]},
-        {**found.arrays, "centers": np.float32(1.0)},
+        {**found.arrays, "centers": np.array(1.0, np.float32)},
         {**found.arrays, "directions": found.directions[0]},
         {**found.arrays, "variances": found.variances[1:]},
         {**found.arrays, "variances": -found.variances},

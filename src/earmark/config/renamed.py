@@ -30,7 +30,8 @@ BEFORE_RECIPES: Mapping[str, Any] = {"recipe": {"name": "classic", "rules": Fals
 """The tables that settings from before there were recipes lack."""
 
 ADDED: Mapping[str, Mapping[str, Any]] = {
-    "train": {"background_label": "_background_", "refit": False}
+    "train": {"background_label": "_background_", "refit": False},
+    "predict": {"false_alarm_rate": 0.01},
 }
 """Settings that work of earlier versions goes on without: their defaults change nothing in it."""
 

@@ -218,7 +218,7 @@ def _run(session: Any, sounds: Batch) -> _Outputs:
     """The outputs of a graph that takes waveforms."""
     names = [one.name for one in session.get_outputs()]
     found = dict(zip(names, session.run(names, {WAVEFORM: sounds}), strict=True))
-    return found[PROBABILITIES], found.get(CLIP_NOVELTY)
+    return found[PROBABILITIES].astype(np.float64), found.get(CLIP_NOVELTY)
 
 
 def _predict_exactly(classifier: Classifier, sounds: Batch) -> _Outputs:
