@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -70,16 +71,22 @@ def write_validation(run, wrong=()):
     folder.validation.write_text("\n".join(rows) + "\n")
 
 
-def test_clips_are_those_of_the_record(run):
-    clips = run_clips(RunFolder(run), ("music", "speech"), ("train",))
+def test_clips_are_those_of_the_record(run, spec):
+    clips = run_clips(RunFolder(run), spec, ("train",))
     assert len(clips) == 12
     assert {clip.targets for clip in clips} == {(0,), (1,)}
-    assert len(run_clips(RunFolder(run), ("music", "speech"), ("train", "validation"))) == 18
+    assert len(run_clips(RunFolder(run), spec, ("train", "validation"))) == 18
 
 
-def test_a_record_with_other_labels_is_damaged(run):
+def test_a_record_with_other_labels_is_damaged(run, spec):
     with pytest.raises(DataError, match=r"recordings\.csv"):
-        run_clips(RunFolder(run), ("music", "noise"), ("train",))
+        run_clips(RunFolder(run), replace(spec, labels=("music", "noise")), ("train",))
+
+
+def test_in_a_multi_label_task_clips_of_the_background_have_no_label(run, spec):
+    config = spec.config.with_train(background_label="speech")
+    clips = run_clips(RunFolder(run), replace(spec, labels=("music",), config=config), ("train",))
+    assert {clip.targets for clip in clips} == {(0,), ()}
 
 
 def test_a_test_fits_on_training_and_validation_and_predicts_the_test(
@@ -125,7 +132,7 @@ def test_a_damaged_record_is_a_reason(evaluation, spec, run, store):
 
 
 def test_clips_that_cannot_be_told_apart_are_a_reason(spec, run, store):
-    clips = run_clips(RunFolder(run), spec.labels, ("train",))
+    clips = run_clips(RunFolder(run), spec, ("train",))
     music = [clip for clip in clips if clip.targets == (0,)]
     opened = FeatureStore(store, spec.config.features)
     assert predict_classical(music, clips, spec, opened).reason
@@ -133,7 +140,7 @@ def test_clips_that_cannot_be_told_apart_are_a_reason(spec, run, store):
 
 
 def test_validation_clips_are_not_fitted_on(run, spec, store, fits):
-    names = [one.name for one in run_clips(RunFolder(run), spec.labels, ("validation",))]
+    names = [one.name for one in run_clips(RunFolder(run), spec, ("validation",))]
     write_validation(run, wrong=names)
     found = validate_classical(RunFolder(run), spec, {}, store)
     assert fits == [12]
@@ -147,8 +154,17 @@ def test_without_predictions_of_the_validation_clips_nothing_is_compared(run, sp
     assert "validation.csv" in validate_classical(RunFolder(run), spec, {}, store).reason
 
 
+def test_the_background_is_correct_where_no_label_is_predicted(run, spec, store):
+    write_validation(run)
+    text = RunFolder(run).validation.read_text()
+    RunFolder(run).validation.write_text(text.replace(",music,music,", ",music,,"))
+    config = spec.config.with_train(background_label="music")
+    found = validate_classical(RunFolder(run), replace(spec, config=config), {}, store)
+    assert found.paired.num_correct == (6, 6)
+
+
 def test_average_precision_is_that_of_the_outputs(spec, run):
-    clips = run_clips(RunFolder(run), spec.labels, ("validation",))
+    clips = run_clips(RunFolder(run), spec, ("validation",))
     logits = tuple((3.0, -3.0) if clip.targets == (0,) else (-3.0, 3.0) for clip in clips)
     found = ClassicalPredictions(logits=logits)
     assert found.mean_average_precision(clips, spec.labels) == 1.0

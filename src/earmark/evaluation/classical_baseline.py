@@ -74,24 +74,25 @@ class ClassicalPredictions:
         return cls(**{**table, **typed})
 
 
-def run_clips(run: RunFolder, labels: Sequence[str], splits: Sequence[str]) -> list[Clip]:
+def run_clips(run: RunFolder, spec: ModelSpec, splits: Sequence[str]) -> list[Clip]:
     """The clips of a run that have features, from its record.
 
     Args:
         run: The run folder.
-        labels: The vocabulary of its model.
+        spec: Its model. In a multi-label task clips of the background have no label.
         splits: Of ``train``, ``validation`` and ``test``, which clips.
 
     Raises:
         DataError: The record is damaged.
     """
-    index = {label: number for number, label in enumerate(labels)}
+    index = {label: number for number, label in enumerate(spec.labels)}
+    unlabelled = {"", spec.config.train.background_label} - set(index)
     try:
         return [
             Clip(
                 row["name"],
                 ClipKey.parse(row["key"]),
-                tuple(sorted(index[one] for one in row["label"].split(";") if one)),
+                tuple(sorted(index[one] for one in {*row["label"].split(";")} - unlabelled)),
                 row["group"],
             )
             for row in run.read_recordings()
@@ -160,7 +161,7 @@ def evaluate_classical(
         return ClassicalPredictions(reason)
     store = FeatureStore(store_root, spec.config.features)
     try:
-        train = run_clips(RunFolder(run), spec.labels, ("train", "validation"))
+        train = run_clips(RunFolder(run), spec, ("train", "validation"))
     except EarmarkError as error:
         return ClassicalPredictions(str(error))
     return predict_classical(train, evaluation.predictions.clips, spec, store, reporter)
@@ -208,15 +209,19 @@ def validate_classical(
     """
     try:
         rows = read_predictions(run.validation).rows
-        train = run_clips(run, spec.labels, ("train",))
-        clips = [one for one in run_clips(run, spec.labels, ("validation",)) if one.name in rows]
+        train = run_clips(run, spec, ("train",))
+        clips = [one for one in run_clips(run, spec, ("validation",)) if one.name in rows]
     except EarmarkError as error:
         return ClassicalComparison(reason=str(error))
     store = FeatureStore(store_root, spec.config.features)
     found = predict_classical(train, clips, spec, store, reporter)
     if found.reason:
         return ClassicalComparison(reason=found.reason)
-    correct = np.array([rows[clip.name].correct for clip in clips])
+    # The background is in the labels of a clip, and never in those that are predicted.
+    background = {spec.config.train.background_label}
+    correct = np.array(
+        [rows[one.name].labels - background == rows[one.name].predicted for one in clips]
+    )
     settings = spec.config.evaluate
     bootstrap = ClusterBootstrap(
         [clip.group_or_name for clip in clips],
