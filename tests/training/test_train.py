@@ -52,6 +52,7 @@ EVERYTHING = (
 LONG = ("train.epochs=20", "train.patience=20")
 RUN_FILES = {
     "config.toml",
+    "choices.json",
     "recordings.csv",
     "log.jsonl",
     "best.safetensors",

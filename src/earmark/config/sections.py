@@ -213,7 +213,7 @@ class PredictConfig(Section):
     min_probability: FractionBelowOne = 0.0
     """Minimum probability of a predicted label; a clip without such a label is `unsure`. 0
     disables it. Validation in training does not abstain."""
-    false_alarm_rate: Annotated[float, Field(ge=0, le=0.5)] = 0.01
+    false_alarm_rate: Annotated[float, Field(ge=0, le=0.5)] = 0.001
     """Fraction of the sound that is like that of training on which the model may abstain as
     `unlike_training`, which sets how unlike sound must be. 0 disables it."""
     silence_db: Annotated[float, Field(ge=-200, le=0)] = -80.0
