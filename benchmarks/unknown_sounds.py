@@ -37,7 +37,6 @@ from earmark.system.runtime import Runtime
 from earmark.tasks.novelty import Novelty
 from earmark.tasks.pooling import pool_novelty
 from earmark.tasks.task import MULTI_CLASS
-from earmark.training.recipes.prepare import prepare
 from earmark.training.train import train
 from machine import describe_machine
 

@@ -51,9 +51,9 @@ MAX_REFIT_CLIPS = 5000
 TRAINING_FRACTION = 0.75
 """Of the clips without the test, about as many train while the others validate."""
 
-SHORT_AUGMENT = {"time_stretch": 0.25, "gain_db": 10.0, "noise": 0.5, "time_masks": 1}
+SHORT_AUGMENT = {"time_stretch": 0.25, "noise": 0.5, "time_masks": 1}
 VOICE_AUGMENT = {"frequency_warp": 0.1, "filter_db": 6.0}
-NO_AUGMENT = {"time_stretch": 0.0, "gain_db": 0.0, "noise": 0.0, "time_masks": 0}
+NO_AUGMENT = {"time_stretch": 0.0, "noise": 0.0, "time_masks": 0}
 
 
 def choose(fingerprint: "DataFingerprint", draft: Draft) -> None:
@@ -173,12 +173,13 @@ def _augmentation(data: "DataFingerprint", draft: Draft) -> None:
         choose_all({"mixup": 0.0}, "Mixed windows would blur which sounds are there at once.")
     else:
         choose_all({"mixup": 1.0}, "Mixing windows and their labels helps small data.")
+    choose_all({"gain_db": 10.0}, "Recordings differ in level.")
     if _is_short(data):
-        choose_all(SHORT_AUGMENT, "Takes of a short sound differ in speed, level and noise.")
+        choose_all(SHORT_AUGMENT, "Takes of a short sound differ in speed and noise.")
         choose_all(VOICE_AUGMENT, "Voices and microphones differ.")
     else:
         choose_all({"roll": 1.0}, "When a sound happens does not matter.")
-        choose_all(NO_AUGMENT, "Noise and level tell longer sounds apart.")
+        choose_all(NO_AUGMENT, "Speed and noise tell longer sounds apart.")
 
 
 def _training(data: "DataFingerprint", draft: Draft, blocks: list[ConvBlockConfig]) -> None:
