@@ -29,6 +29,7 @@ from earmark.training.cross_validation.run import Plan
 PITCHES_HZ = {"Dog": 300.0, "bell": 1500.0, "cat": 4000.0}
 BACKGROUND = "_background_"
 FAST = (
+    "recipe.name=classic",
     "model.blocks.0.channels=4",
     "model.blocks.1.channels=8",
     "train.crop_seconds=0.5",

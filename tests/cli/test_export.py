@@ -21,5 +21,6 @@ def test_an_exported_run_predicts_as_the_run_does(
     assert len(results[0]) == 6
     for one, other in zip(*results, strict=True):
         probabilities, others = one.pop("probabilities"), other.pop("probabilities")
+        assert one.pop("novelty") == pytest.approx(other.pop("novelty"), rel=1e-3)
         assert one == other
         assert others == pytest.approx(probabilities, abs=1e-4)

@@ -11,12 +11,12 @@ import pytest
 import soundfile
 import torch
 
+from earmark import prepare
 from earmark.audio.reading import WHOLE, Excerpt
 from earmark.config import Config, FeatureConfig, TrainConfig
 from earmark.data import preparation as preparation_module
 from earmark.data.manifest import read_manifest
 from earmark.data.preparation import (
-    prepare,
     prepare_once,
     prepare_recordings,
     training_clips,

@@ -14,6 +14,7 @@ from earmark.training.train import train
 
 CPU = Runtime(torch.device("cpu"))
 SMALL = (
+    "recipe.name=classic",
     "model.blocks.0.channels=2",
     "train.crop_seconds=0.5",
     "train.epochs=2",

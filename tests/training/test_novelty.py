@@ -20,6 +20,7 @@ from earmark.training.train import train
 
 CPU = Runtime(torch.device("cpu"))
 SMALL = (
+    "recipe.name=classic",
     "model.blocks.0.channels=4",
     "model.blocks.1.channels=4",
     "train.crop_seconds=0.5",

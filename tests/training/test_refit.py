@@ -25,6 +25,7 @@ from earmark.training.tuning.search import tune
 
 CPU = Runtime(torch.device("cpu"))
 SMALL = (
+    "recipe.name=classic",
     "model.blocks.0.channels=2",
     "model.blocks.1.channels=2",
     "train.crop_seconds=0.5",

@@ -16,6 +16,7 @@ from earmark.training.optimizer import make_objective
 from earmark.training.threads import choose_num_threads, settle_threads
 from earmark.training.train import train
 
+SMALL = ("recipe.name=classic", "model.blocks.0.channels=4")
 CPU = Runtime(torch.device("cpu"))
 MANY_STEPS = 100_000
 
@@ -102,7 +103,7 @@ def test_what_is_given_or_recorded_is_not_measured(monkeypatch):
 
 
 def _training(*settings):
-    config = load_config(settings=["model.blocks.0.channels=2", "train.batch_size=4", *settings])
+    config = load_config(settings=[*SMALL, "train.batch_size=4", *settings])
     frames = np.random.default_rng(0).normal(-40, 9, (60, 40)).astype(np.float16)
     keys = [ClipKey(f"{number:032x}", 0, 1) for number in range(4)]
     held = HeldFrames(config.features, dict.fromkeys(keys, frames))
@@ -116,9 +117,7 @@ def _training(*settings):
 @pytest.fixture
 def train_run(tmp_path, sound_folder):
     def run(*settings, **options):
-        config = load_config(
-            settings=["model.blocks.0.channels=4", "train.crop_seconds=0.5", *settings]
-        )
+        config = load_config(settings=[*SMALL, "train.crop_seconds=0.5", *settings])
         train(
             *(sound_folder, tmp_path / "run", config),
             device=CPU,

@@ -32,6 +32,7 @@ BEFORE_RECIPES: Mapping[str, Any] = {"recipe": {"name": "classic", "rules": Fals
 ADDED: Mapping[str, Mapping[str, Any]] = {
     "train": {"background_label": "_background_", "refit": False},
     "predict": {"false_alarm_rate": 0.001},
+    "evaluate": {"baseline": True},
 }
 """Settings that work of earlier versions goes on without: their defaults change nothing in it."""
 

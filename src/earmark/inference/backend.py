@@ -66,8 +66,9 @@ def run_backend(backend: Backend, windows: Float32[np.ndarray, "windows mels fra
         windows: As for `Backend`.
 
     Example:
-        >>> run_backend(lambda windows: windows.mean(axis=2), np.zeros((1, 2, 51))).novelty is None
-        True
+        >>> windows = np.zeros((1, 2, 51), np.float32)
+        >>> run_backend(lambda windows: windows.mean(axis=2), windows).logits
+        array([[0., 0.]], dtype=float32)
     """
     if isinstance(backend, FullBackend):
         return backend.run(windows)

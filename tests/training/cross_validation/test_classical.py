@@ -114,7 +114,7 @@ def test_a_multi_label_task_has_average_precision_over_all_folds():
 
 
 def test_folds_keep_the_baseline_and_a_resumed_one_shows_it(tmp_path, flat_folder, monkeypatch):
-    settings = ("model.blocks.0.channels=2", "train.crop_seconds=0.5", "train.epochs=1")
+    settings = ("recipe.name=classic", "train.crop_seconds=0.5", "train.epochs=1")
     config = load_config(settings=settings)
     plan = Plan(3, num_seeds=2, num_workers=1, folder=tmp_path / "cv")
     run = {"device": CPU, "store": tmp_path / "store"}
@@ -137,7 +137,7 @@ def test_folds_keep_the_baseline_and_a_resumed_one_shows_it(tmp_path, flat_folde
 
 def test_no_baseline_is_fitted_when_it_is_not_wanted(tmp_path, flat_folder):
     settings = (
-        *("model.blocks.0.channels=2", "train.crop_seconds=0.5", "train.epochs=1"),
+        *("recipe.name=classic", "train.crop_seconds=0.5", "train.epochs=1"),
         "evaluate.baseline=false",
     )
     found = cross_validate(

@@ -21,6 +21,7 @@ JOB = FoldJob(
     config=Config(),
     folder=FoldFolder(Path("cv")),
     keep_models=False,
+    fits_baseline=False,
     device="cpu",
     store=Path("store"),
 )

@@ -97,7 +97,7 @@ def num_multiply_adds(blocks: Sequence[ConvBlockConfig], windows: Windows) -> in
     Example:
         >>> windows = Windows(128, 251, 10)
         >>> round(num_multiply_adds(choose_blocks(windows, None), windows) / 1e6)
-        89
+        90
     """
     total, in_channels, size = 0, 1, (windows.n_mels, windows.num_frames)
     for block in blocks:

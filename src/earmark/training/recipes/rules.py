@@ -164,7 +164,7 @@ def _windows(data: "DataFingerprint", draft: Draft) -> Windows:
 
 
 def _augmentation(data: "DataFingerprint", draft: Draft) -> None:
-    def choose_all(settings: Mapping[str, float | str], reason: str) -> None:
+    def choose_all(settings: Mapping[str, float | int], reason: str) -> None:
         for key, value in settings.items():
             draft.choose(f"augment.{key}", value, reason)
 
