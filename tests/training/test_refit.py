@@ -16,6 +16,7 @@ from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.run_folder import RunFolder
 from earmark.system.runtime import Runtime
+from earmark.tasks.false_alarms import NO_SCORES
 from earmark.training.cross_validation.folder import FoldFolder
 from earmark.training.cross_validation.run import Plan, cross_validate
 from earmark.training.optimizer import train_epoch
@@ -104,6 +105,8 @@ def test_rule_and_validation_metrics_are_those_of_the_first_training(shared):
     first, refit = load_checkpoint(shared.run.held_out.best), load_checkpoint(shared.run.best)
     assert refit.spec.chosen_thresholds == first.spec.chosen_thresholds != ()
     assert refit.spec.temperature == first.spec.temperature
+    assert refit.spec.known_scores == first.spec.known_scores != NO_SCORES
+    assert refit.novelty is not None
     assert refit.progress["validation"] == first.progress["validation"] is not None
     assert refit.progress["epoch"] == 3
     assert (refit.spec.config.train.refit, first.spec.config.train.refit) == (True, False)

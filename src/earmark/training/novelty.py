@@ -10,7 +10,7 @@ from earmark.models.architectures.registry import AudioModel
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, place
-from earmark.tasks.false_alarms import NO_SCORES, KnownScores, keep_scores
+from earmark.tasks.false_alarms import KnownScores, keep_scores
 from earmark.tasks.novelty import Novelty, fit_novelty
 from earmark.tasks.pooling import pool_novelty
 from earmark.training.state import Job
@@ -23,8 +23,8 @@ def add_novelty(job: Job) -> None:
     """Fits the score to the best weights in the run folder, and stores it with them.
 
     The classes come from the training clips, without augmentation; what is usual for sound like
-    them from the validation clips, on which they are less close. Weights that have their score
-    stay as they are.
+    them from the validation clips, on which they are less close; a refit, which has none, keeps
+    what its first training has measured. Weights that have their score stay as they are.
     """
     runtime = job.runtime
     best = load_checkpoint(job.run.best)
@@ -32,7 +32,7 @@ def add_novelty(job: Job) -> None:
         return
     network = place(best.build(), runtime.device)
     novelty = fit_classes(network, job.loaders.train.dataset, best.spec, runtime)
-    known = NO_SCORES
+    known = best.spec.known_scores
     if job.loaders.validation is not None:
         known = measure_known(network, job.loaders.validation, novelty, runtime)
     if runtime.is_main:
