@@ -154,10 +154,11 @@ def test_without_predictions_of_the_validation_clips_nothing_is_compared(run, sp
     assert "validation.csv" in validate_classical(RunFolder(run), spec, {}, store).reason
 
 
-def test_the_background_is_correct_where_no_label_is_predicted(run, spec, store):
+@pytest.mark.parametrize("predicted", ["", "music"], ids=["none", "itself"])
+def test_the_background_is_correct_where_no_label_or_it_is_predicted(run, spec, store, predicted):
     write_validation(run)
     text = RunFolder(run).validation.read_text()
-    RunFolder(run).validation.write_text(text.replace(",music,music,", ",music,,"))
+    RunFolder(run).validation.write_text(text.replace(",music,music,", f",music,{predicted},"))
     config = spec.config.with_train(background_label="music")
     found = validate_classical(RunFolder(run), replace(spec, config=config), {}, store)
     assert found.paired.num_correct == (6, 6)

@@ -45,6 +45,11 @@ def test_a_training_has_the_classical_model_beside_its_validation_metrics(traine
     assert again.classical == result.classical
 
 
+def test_the_background_counts_as_in_the_validation_metrics(trained):
+    result = trained("train.background_label=music")
+    assert result.classical.paired.num_correct[0] == result.validation["num_correct"]
+
+
 def test_nothing_is_fitted_when_it_is_not_wanted_or_nothing_is_held_out(trained):
     off = trained("evaluate.baseline=false")
     assert off.classical is None

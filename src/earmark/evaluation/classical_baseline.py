@@ -208,7 +208,8 @@ def validate_classical(
         reporter: Shows progress.
     """
     try:
-        rows = read_predictions(run.validation).rows
+        table = read_predictions(run.validation)
+        rows = table.without(spec.config.train.background_label).rows
         train = run_clips(run, spec, ("train",))
         clips = [one for one in run_clips(run, spec, ("validation",)) if one.name in rows]
     except EarmarkError as error:
@@ -217,11 +218,7 @@ def validate_classical(
     found = predict_classical(train, clips, spec, store, reporter)
     if found.reason:
         return ClassicalComparison(reason=found.reason)
-    # The background is in the labels of a clip, and never in those that are predicted.
-    background = {spec.config.train.background_label}
-    correct = np.array(
-        [rows[one.name].labels - background == rows[one.name].predicted for one in clips]
-    )
+    correct = np.array([rows[one.name].correct for one in clips])
     settings = spec.config.evaluate
     bootstrap = ClusterBootstrap(
         [clip.group_or_name for clip in clips],
