@@ -112,6 +112,14 @@ def test_rule_and_validation_metrics_are_those_of_the_first_training(shared):
     assert (refit.spec.config.train.refit, first.spec.config.train.refit) == (True, False)
 
 
+def test_both_trainings_have_as_many_threads(run_training, monkeypatch):
+    found = iter((2, 1))
+    monkeypatch.setattr("earmark.training.threads.choose_num_threads", lambda *_: next(found))
+    run = run_training("threads", REFIT, "train.epochs=1")
+    threads = [one.read_settings()["train"]["num_threads"] for one in (run, run.held_out)]
+    assert threads == [2, 2]
+
+
 def test_the_result_has_both_trainings(shared):
     document = json.loads(json.dumps(shared.result.to_dict()))
     first = document["held_out"]

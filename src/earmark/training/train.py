@@ -132,10 +132,12 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     features = FeatureStore(store, config.features)
     recordings = (*manifest.split("train"), *manifest.split("validation"))
     data = _Data(given, task, features, prepare_once(recordings, features, runtime))
-    jobs = [
-        _set_up(folder, settings, data, runtime, watch, overwrite=overwrite)
-        for folder, settings in parts
-    ]
+    jobs: list[Job] = []
+    for folder, settings in parts:
+        if jobs:
+            # Both train with as many threads, so that the settings of the run repeat it.
+            settings = settings.with_train(num_threads=jobs[0].spec.config.train.num_threads)
+        jobs.append(_set_up(folder, settings, data, runtime, watch, overwrite=overwrite))
     _open(jobs, manifest, configured, overwrite=overwrite)
     result = _train_twice(jobs, data) if config.train.refit else _train(jobs[0], data)
     return replace(result, recipe=config.recipe.name, choices=configured.choices)
