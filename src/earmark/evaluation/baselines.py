@@ -221,8 +221,8 @@ class ClassicalComparison:
         if paired.difference > 0 or paired.num_correct[0] == paired.num_clips:
             return ""
         return (
-            " Try more recordings per label, earmark check, --recipe auto or a larger budget "
-            "(--budget minutes=60)."
+            " Try more recordings per label and what earmark check finds; --recipe auto where "
+            "another one was used."
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from earmark.errors import FailedFile
 from earmark.evaluation.baselines import ClassicalComparison
 from earmark.models.run_folder import RunFolder
+from earmark.system.numbers import counted
 from earmark.training.recipes.draft import Choice
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class TrainingResult:
         if metrics is None:
             return f"{network}, {self.epochs} epochs without validation"
         first = self.held_out or self
-        refit = f"; refit for {self.epochs} epochs" if self.held_out else ""
+        refit = f"; refit for {counted(self.epochs, 'epoch')}" if self.held_out else ""
         return (
             f"{network}, best epoch {first.best_epoch} of {first.epochs}: validation loss "
             f"{metrics['loss']:.4f}, accuracy {metrics['accuracy']:.1%} "
