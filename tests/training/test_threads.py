@@ -139,7 +139,7 @@ def test_a_run_keeps_the_number_of_threads_that_it_began_with(train_run, monkeyp
         seen.append(torch.get_num_threads())
         run_epochs(job, state)
 
-    monkeypatch.setattr("earmark.training.train.run_epochs", note)
+    monkeypatch.setattr("earmark.training.fitting.run_epochs", note)
     constant = ("train.lr_schedule=constant", "train.warmup_fraction=0.0")
     assert train_run("train.epochs=1", *constant) == 2
     monkeypatch.setattr("earmark.training.threads.choose_num_threads", lambda *_: 1)

@@ -9,7 +9,7 @@ from typing import Any
 
 from earmark.config import Config
 from earmark.errors import TrainingError
-from earmark.models.work_folder import WEIGHTS, WorkFolder
+from earmark.models.work_folder import CANDIDATES, WEIGHTS, WorkFolder
 from earmark.system.files import atomic_write, path_from, read_text
 
 _EXTENDABLE = ("epochs", "patience", "min_delta")
@@ -33,6 +33,8 @@ class RunFolder(WorkFolder):
         last.safetensors    the state to resume from; a folder without it holds no training yet
         validation.csv      predictions of the validation clips by the best epoch
         loss.png            the loss curve
+        candidates.json     what a search compared, and which of it was chosen
+        candidates/NAME/    run folders of the candidates of a search
         held_out/           with ``train.refit``, the run folder of the first training
         predictions.csv     of the last test
         report.html         of the last test
@@ -74,6 +76,16 @@ class RunFolder(WorkFolder):
     def held_out(self) -> "RunFolder":
         """The run of the first training of ``train.refit``, whose validation is held out."""
         return RunFolder(self.path / "held_out")
+
+    @property
+    def candidates(self) -> Path:
+        """Holds the run folders of the candidates of a search."""
+        return self.path / CANDIDATES
+
+    @property
+    def search(self) -> Path:
+        """What a search compared, and which of it was chosen."""
+        return self.path / "candidates.json"
 
     @property
     def is_refit(self) -> bool:

@@ -18,6 +18,8 @@ from earmark.system.hashing import content_hash
 
 WEIGHTS = "best.safetensors"
 """The file with the model of a run folder."""
+CANDIDATES = "candidates"
+"""The folder with what a search compared, of which some teach the model of the run."""
 _CHECKSUM_LINE = "# recordings.csv has the checksum "
 """Begin of the second line of ``config.toml``."""
 
@@ -104,7 +106,12 @@ class WorkFolder:
             raise TrainingError(
                 f"{self.path}: holds files, but not those of a {self.kind}; choose another folder"
             )
-        inside = [one for one in config.train.teachers if Path(one).resolve().is_relative_to(place)]
+        inside = [
+            one
+            for one in config.train.teachers
+            if Path(one).resolve().is_relative_to(place)
+            and not Path(one).resolve().is_relative_to(place / CANDIDATES)
+        ]
         if inside:
             raise TrainingError(
                 f"{self.path}: holds the teacher {inside[0]}; choose another folder"

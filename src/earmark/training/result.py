@@ -9,6 +9,7 @@ from earmark.errors import FailedFile
 from earmark.evaluation.baselines import ClassicalComparison
 from earmark.models.run_folder import RunFolder
 from earmark.system.numbers import counted
+from earmark.training.candidates.record import Search
 from earmark.training.recipes.draft import Choice
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class TrainingResult:
         choices: What was chosen from the data, with reasons.
         classical: The network compared with a classical model on the validation clips, where
             ``evaluate.baseline`` asks for it.
+        candidates: What a search before the training compared, if there was one.
     """
 
     run: Path
@@ -52,6 +54,7 @@ class TrainingResult:
     recipe: str = "classic"
     choices: tuple[Choice, ...] = ()
     classical: ClassicalComparison | None = None
+    candidates: Search | None = None
 
     def evaluate(
         self,
@@ -101,9 +104,10 @@ class TrainingResult:
 
     def to_dict(self) -> dict[str, Any]:
         """What ``train --json`` prints."""
-        left_out = ("data", "choices", "classical")
+        left_out = ("data", "choices", "classical", "candidates")
         table = {key: value for key, value in asdict(self).items() if key not in left_out}
         classical = {"classical": self.classical.to_dict()} if self.classical else {}
+        candidates = {"candidates": self.candidates.to_dict()} if self.candidates else {}
         documents = {
             "run": str(self.run),
             "skipped": [one.to_dict() for one in self.skipped],
@@ -113,7 +117,7 @@ class TrainingResult:
                 "choices": [one.to_dict() for one in self.choices],
             },
         }
-        return {**table, **documents, **classical}
+        return {**table, **documents, **classical, **candidates}
 
     def __repr__(self) -> str:
         return f"TrainingResult({str(self.run)!r}: {self.summary()})"

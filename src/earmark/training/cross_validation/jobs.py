@@ -2,18 +2,16 @@
 
 import json
 import shutil
-import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import loky
 import torch
-from loky.process_executor import BrokenProcessPool
 
 from earmark.config import Config
 from earmark.data.manifest import Manifest
-from earmark.errors import EarmarkError, TrainingError
+from earmark.errors import EarmarkError
 from earmark.evaluation.classical_baseline import evaluate_classical
 from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.models.checkpoint import load_checkpoint
@@ -23,8 +21,7 @@ from earmark.system.runtime import Runtime, cpu_threads
 from earmark.training.cross_validation.fold_result import FoldFailure, FoldResult
 from earmark.training.cross_validation.folder import FoldFolder
 from earmark.training.train import run_training
-
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+from earmark.training.workers import worker_pool
 
 
 @dataclass(frozen=True)
@@ -71,23 +68,9 @@ def run_jobs(jobs: Sequence[FoldJob], num_workers: int) -> Iterator[FoldResult |
             for job in jobs:
                 yield _attempt(job)
         return
-    pool = loky.ProcessPoolExecutor(num_workers, initializer=_start_worker, env=_ONE_THREAD)
-    try:
+    with worker_pool(num_workers, remedy="use fewer --workers") as pool:
         for future in loky.as_completed([pool.submit(_attempt, job) for job in jobs]):
             yield future.result()
-    except BrokenProcessPool as error:
-        raise TrainingError(
-            "a worker process was killed, perhaps because memory ran out; use fewer --workers"
-        ) from error
-    finally:
-        # At the end they are idle; before, their results are no longer wanted.
-        pool.shutdown(kill_workers=True)
-
-
-def _start_worker() -> None:
-    # The terminal interrupts all processes; the parent terminates its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
 
 
 def _attempt(job: FoldJob) -> FoldResult | FoldFailure:

@@ -27,6 +27,7 @@ from earmark.system.numbers import counted
 from earmark.system.parallel import default_num_workers
 from earmark.system.runtime import Runtime, running
 from earmark.tasks.task import Task
+from earmark.training.candidates.budget import may_search
 from earmark.training.cross_validation.classical import compare_folds
 from earmark.training.cross_validation.fold_result import FoldFailure, FoldResult
 from earmark.training.cross_validation.folder import FoldFolder, teachers_of_fold
@@ -124,7 +125,9 @@ def cross_validate(
         table = manifest.to_csv(prepared.keys, folder.path)
         folder.open(base.config, table, teachers, overwrite=plan.overwrite)
         write_folds(folder, base, settings)
-        configs = {fold: one.config for fold, one in settings.items()}
+        configs = {
+            fold: config if may_search(config) else one.config for fold, one in settings.items()
+        }
         jobs = _jobs(manifest, configs, plan, folder, runtime, root)
         results, failures = _run_all(jobs, plan, runtime)
         found = CrossValidation(

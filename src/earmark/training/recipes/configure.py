@@ -49,12 +49,15 @@ class Configured:
         choices: What the rules chose.
         given: The settings that somebody gave, each ``section.key``.
         fingerprint: Of the recordings that were looked at; None if nothing was chosen from them.
+        expected_minutes: About how long the training takes, at most; None if the rules did not
+            choose the settings, or do not know.
     """
 
     config: Config
     choices: tuple[Choice, ...] = ()
     given: tuple[str, ...] = ()
     fingerprint: "DataFingerprint | None" = None
+    expected_minutes: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The choices and their reasons, as in ``choices.json``."""
@@ -123,9 +126,9 @@ def configure(
     # Another architecture does not use them, and a setting that is not used is an error.
     unused = () if config.model.name == "audio_cnn" else ("model.blocks", "model.head")
     draft = Draft(config, given.union(unused))
-    choose(fingerprint, draft)
+    minutes = choose(fingerprint, draft)
     config, choices = apply_choices(config, draft.choices)
-    return Configured(complete(config), choices, tuple(sorted(given)), fingerprint)
+    return Configured(complete(config), choices, tuple(sorted(given)), fingerprint, minutes)
 
 
 def configure_work(

@@ -11,6 +11,8 @@ CHANNELS = (24, 48, 64, 96)
 MIN_CHANNELS = 4
 MANY_BANDS = 80
 """From so many bands on, the first block halves them twice."""
+WIDE = 1.5
+"""Width of a network that is larger than any that the rules choose."""
 WIDTHS = tuple(number / 20 for number in range(20, 1, -1))
 
 
@@ -51,6 +53,43 @@ def choose_blocks(windows: Windows, max_parameters: int | None) -> list[ConvBloc
         if max_parameters is None or num_parameters(blocks, windows) <= max_parameters:
             break
     return blocks
+
+
+def wider_blocks(windows: Windows) -> list[ConvBlockConfig]:
+    """Blocks of one and a half times the width of those that have no limit.
+
+    Args:
+        windows: What the network gets and returns.
+
+    Example:
+        >>> [one.channels for one in wider_blocks(Windows(128, 251, 10))]
+        [36, 72, 96, 144]
+    """
+    return _blocks(windows, WIDE)
+
+
+def deeper_blocks(windows: Windows) -> list[ConvBlockConfig]:
+    """Six blocks instead of four, two of which do not pool, and longer kernels in time.
+
+    Args:
+        windows: What the network gets and returns.
+
+    Example:
+        >>> blocks = deeper_blocks(Windows(128, 251, 10))
+        >>> [one.channels for one in blocks], blocks[0].kernel_size, blocks[1].pool_size
+        ([24, 36, 48, 64, 64, 96], (3, 7), (1, 1))
+    """
+    first, second, third, fourth = _blocks(windows, 1.0)
+    between = (first.channels + second.channels) // 2
+    unpooled = {"pool_size": (1, 1), "kernel_size": (3, 3), "padding": (1, 1)}
+    return [
+        first.model_copy(update={"kernel_size": (3, 7), "padding": (1, 3)}),
+        first.model_copy(update={**unpooled, "channels": between}),
+        second.model_copy(update={"kernel_size": (3, 5), "padding": (1, 2)}),
+        third,
+        third.model_copy(update=unpooled),
+        fourth,
+    ]
 
 
 def _blocks(windows: Windows, width: float) -> list[ConvBlockConfig]:

@@ -56,18 +56,22 @@ VOICE_AUGMENT = {"frequency_warp": 0.1, "filter_db": 6.0}
 NO_AUGMENT = {"time_stretch": 0.0, "noise": 0.0, "time_masks": 0}
 
 
-def choose(fingerprint: "DataFingerprint", draft: Draft) -> None:
+def choose(fingerprint: "DataFingerprint", draft: Draft) -> float | None:
     """Chooses settings for a data set.
 
     Args:
         fingerprint: Of its training and validation recordings.
         draft: What is given; receives the choices.
+
+    Returns:
+        About how many minutes the training takes, at most; None if the network is not one of the
+        blocks that the rules know the cost of.
     """
     _front_end(fingerprint, draft)
     _crops(fingerprint, draft)
     blocks = _network(fingerprint, draft)
     _augmentation(fingerprint, draft)
-    _training(fingerprint, draft, blocks)
+    return _training(fingerprint, draft, blocks)
 
 
 def _is_short(data: "DataFingerprint") -> bool:
@@ -182,7 +186,8 @@ def _augmentation(data: "DataFingerprint", draft: Draft) -> None:
         choose_all(NO_AUGMENT, "Speed and noise tell longer sounds apart.")
 
 
-def _training(data: "DataFingerprint", draft: Draft, blocks: list[ConvBlockConfig]) -> None:
+def _training(data: "DataFingerprint", draft: Draft, blocks: list[ConvBlockConfig]) -> float | None:
+    """About how many minutes it takes, if the cost of the network is known."""
     draft.choose("train.precision", "auto", "bfloat16 where the processor has it.")
     refits = data.num_clips <= MAX_REFIT_CLIPS and draft.value("train.hold_out_validation")
     if refits:
@@ -196,11 +201,13 @@ def _training(data: "DataFingerprint", draft: Draft, blocks: list[ConvBlockConfi
     trained = num_windows * (TRAINING_FRACTION + bool(refits))
     minutes = draft.recipe.minutes or MINUTES
     cost = PASSES * num_multiply_adds(blocks, _windows(data, draft)) if blocks else 0
-    affordable = int(minutes * MULTIPLY_ADDS_PER_MINUTE / (cost * trained)) if cost else epochs
+    epoch_minutes = cost * trained / MULTIPLY_ADDS_PER_MINUTE
+    affordable = int(minutes / epoch_minutes) if cost else epochs
     if affordable < epochs:
         epochs = max(affordable, MIN_EPOCHS)
-        reason = f"About {epochs * cost * trained / MULTIPLY_ADDS_PER_MINUTE:.0f} minutes."
-    draft.choose("train.epochs", epochs, reason)
+        reason = f"About {epochs * epoch_minutes:.0f} minutes."
+    epochs = draft.choose("train.epochs", epochs, reason)
+    return epochs * epoch_minutes or None
 
 
 def _clips_length(data: "DataFingerprint", draft: Draft) -> int:

@@ -32,13 +32,13 @@ from earmark.system.parallel import default_num_workers
 from earmark.system.progress import SILENT, Task
 from earmark.system.runtime import Runtime, running
 from earmark.training.distillation import require_teachers
+from earmark.training.fitting import first_training
 from earmark.training.recipes.configure import (
     Configured,
     configure_work,
     log_choices,
     write_choices,
 )
-from earmark.training.train import first_training
 from earmark.training.tuning.folder import StudyFolder
 from earmark.training.tuning.plots import ParallelAxis, draw_history, draw_importance, draw_parallel
 from earmark.training.tuning.result import BestTrial, TuningResult

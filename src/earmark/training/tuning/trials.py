@@ -33,7 +33,8 @@ from earmark.errors import ConfigError, TrainingError
 from earmark.system.files import atomic_write
 from earmark.system.progress import muted
 from earmark.system.runtime import Runtime
-from earmark.training.train import first_training, run_training
+from earmark.training.fitting import first_training
+from earmark.training.train import run_training
 from earmark.training.tuning.folder import StudyFolder
 from earmark.training.tuning.space import SearchSpace
 

@@ -1,0 +1,42 @@
+"""Processes that each train a network with one thread."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import loky
+import torch
+from loky.process_executor import BrokenProcessPool
+
+from earmark.errors import TrainingError
+
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@contextmanager
+def worker_pool(num_workers: int, *, remedy: str) -> Iterator[loky.ProcessPoolExecutor]:
+    """Processes until the context ends, which terminates them.
+
+    Args:
+        num_workers: How many.
+        remedy: What to do if one is killed.
+
+    Raises:
+        TrainingError: A process was killed.
+    """
+    pool = loky.ProcessPoolExecutor(num_workers, initializer=_start_worker, env=_ONE_THREAD)
+    try:
+        yield pool
+    except BrokenProcessPool as error:
+        raise TrainingError(
+            f"a worker process was killed, perhaps because memory ran out; {remedy}"
+        ) from error
+    finally:
+        # At the end they are idle; before, their results are no longer wanted.
+        pool.shutdown(kill_workers=True)
+
+
+def _start_worker() -> None:
+    # The terminal interrupts all processes; the parent terminates its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
