@@ -31,7 +31,8 @@ def few_clips(sound_folder, monkeypatch):
 
 
 def test_the_demonstration_can_start_again(earmark, tmp_path, few_clips):
-    command = ("demo", "-o", tmp_path / "demo", "--device", "cpu", "--set", "train.epochs=1")
+    command = ("demo", "-o", tmp_path / "demo", "--device", "cpu", "--recipe", "classic")
+    command += ("--set", "train.epochs=1")
     assert earmark(*command).exit_code == 0
     refused = earmark(*command, "--seed", "1")
     assert refused.exit_code == 1

@@ -52,7 +52,7 @@ def train(
     Example:
         >>> import earmark, tempfile
         >>> from earmark.data.demo import demo_data
-        >>> config = earmark.load_config(settings=["train.epochs=1"])
+        >>> config = earmark.load_config(settings=["recipe.name=classic", "train.epochs=1"])
         >>> with demo_data() as data, tempfile.TemporaryDirectory() as folder:
         ...     result = train(data, f"{folder}/run", config, store=f"{folder}/store")
         >>> result.epochs

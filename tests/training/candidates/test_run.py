@@ -120,7 +120,7 @@ def test_the_same_command_searches_no_more(shared, tmp_path, monkeypatch):
     assert again.choices == shared.result.choices
 
 
-@pytest.mark.parametrize("number", [2, 5])
+@pytest.mark.parametrize("number", [pytest.param(2, marks=pytest.mark.slow), 5])
 def test_a_search_that_is_interrupted_gives_the_same_weights(shared, tmp_path, monkeypatch, number):
     calls = []
     fit = jobs.fit_network
