@@ -1,5 +1,6 @@
 """The score of novelty of a trained model, fitted once, to its best weights."""
 
+import logging
 from dataclasses import replace
 
 from earmark.data.dataset import AudioDataset
@@ -10,10 +11,12 @@ from earmark.models.architectures.registry import AudioModel
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime, place
-from earmark.tasks.false_alarms import KnownScores, keep_scores
+from earmark.tasks.false_alarms import MIN_SCORES, KnownScores, keep_scores
 from earmark.tasks.novelty import Novelty, fit_novelty
 from earmark.tasks.pooling import pool_novelty
 from earmark.training.state import Job
+
+logger = logging.getLogger(__name__)
 
 MAX_WINDOWS = 20_000
 """Training windows, about, that the score is fitted to; more change it little."""
@@ -35,6 +38,11 @@ def add_novelty(job: Job) -> None:
     known = best.spec.known_scores
     if job.loaders.validation is not None:
         known = measure_known(network, job.loaders.validation, novelty, runtime)
+        if len(known.clips) < MIN_SCORES:
+            logger.info(
+                f"note: {len(known.clips)} validation clips are too few to know what is unlike "
+                f"training; with {MIN_SCORES} or more, predictions abstain on such sound"
+            )
     if runtime.is_main:
         spec = replace(best.spec, known_scores=known)
         replace(best, spec=spec, novelty=novelty).save(job.run.best)
