@@ -10,8 +10,7 @@ from pathlib import Path
 
 from earmark.config import load_config
 from earmark.data.manifest import read_manifest
-from earmark.data.splits import with_splits
-from earmark.training.recipes.configure import configure, describe
+from earmark.training.recipes.configure import configure, describe, divide
 
 
 def main() -> None:
@@ -22,7 +21,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = load_config()
     for data in arguments.data:
-        manifest = with_splits(read_manifest(data), config.train)
+        manifest = divide(read_manifest(data), config)
         chosen = configure(manifest, config, store=arguments.store)
         print(f"## {data.stem if data.stem != 'manifest' else data.parent.name}\n\n```text")
         if chosen.fingerprint:

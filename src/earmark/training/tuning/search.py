@@ -15,11 +15,9 @@ from optuna.trial import FrozenTrial
 
 from earmark.config import Config, as_config, with_recipe
 from earmark.config.loading import mark_given
-from earmark.data.background import with_background
 from earmark.data.labels import choose_task, log_data
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare_once
-from earmark.data.splits import with_splits
 from earmark.errors import ConfigError, EarmarkError, TrainingError
 from earmark.features.store import ClipKey, FeatureStore
 from earmark.features.windows import crop_frames
@@ -32,10 +30,10 @@ from earmark.system.parallel import default_num_workers
 from earmark.system.progress import SILENT, Task
 from earmark.system.runtime import Runtime, running
 from earmark.training.distillation import require_teachers
-from earmark.training.fitting import first_training
 from earmark.training.recipes.configure import (
     Configured,
     configure_work,
+    divide,
     log_choices,
     write_choices,
 )
@@ -134,9 +132,8 @@ def _set_up(
     require_teachers(config.train.teachers)
     config = with_recipe(config)
     # No trial is refitted: they are compared by their validation scores.
-    held_out = first_training(config).train
-    manifest = with_splits(with_background(manifest, held_out), held_out)
-    task = choose_task(manifest, held_out)
+    manifest = divide(manifest, config)
+    task = choose_task(manifest, config.train)
     configured = _configure(manifest, config, folder, runtime, store)
     config = configured.config
     space = SearchSpace(config)
