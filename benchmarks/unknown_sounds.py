@@ -1,14 +1,15 @@
 """How well sound that a model never met is told from sound like its training: labels left out.
 
-``python benchmarks/unknown_sounds.py esc10.csv --folds 1 --store store --config SETTINGS``
+``python benchmarks/unknown_sounds.py esc10.csv --folds 1 --store store``
 
 For each label, and each fold of the manifest, a network is trained on the other folds without the
-label. The clips of the fold with other labels are known sound, all clips with the label are
+label, to its last epoch and with the settings that a training without that label chooses. The clips of the fold with other labels are known sound, all clips with the label are
 unknown. Each score is computed from the same embeddings: `model` is the one that the model file
 holds. AUROC is the area under the ROC curve; 0.5 is chance.
 """
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ from earmark.system.runtime import Runtime
 from earmark.tasks.novelty import Novelty
 from earmark.tasks.pooling import pool_novelty
 from earmark.tasks.task import MULTI_CLASS
+from earmark.training.recipes.configure import configure
 from earmark.training.train import train
 from machine import describe_machine
 
@@ -77,14 +79,14 @@ def main() -> None:
     parser.add_argument("--store", type=Path, required=True, help="folder of features")
     parser.add_argument("--jobs", type=int, default=2, help="networks trained at once")
     arguments = parser.parse_args()
-    labels = arguments.labels or read_manifest(arguments.data).labels
-    settings = ["recipe.name=classic", "train.hold_out_validation=false", *arguments.settings]
+    known_labels = read_manifest(arguments.data).labels
+    labels = arguments.labels or known_labels
+    if unknown := set(labels).difference(known_labels):
+        parser.error(f"no such label: {', '.join(sorted(unknown))}")
+    settings = ["train.hold_out_validation=false", *arguments.settings]
     print(describe_machine("torch", "numpy", "scikit-learn"))
     print(f"{arguments.config}, {' '.join(settings)}, folds {' '.join(arguments.folds)}\n")
     areas: dict[str, dict[str, list[float]]] = {}
-    config = load_config(arguments.config, settings=settings)
-    store = FeatureStore(arguments.store, config.features)
-    prepare_once(read_manifest(arguments.data).recordings, store, CPU)
     with loky.ProcessPoolExecutor(arguments.jobs) as pool:
         jobs = {
             (label, fold): pool.submit(_try_without, arguments, settings, label, fold)
@@ -97,6 +99,7 @@ def main() -> None:
             for name, scores in _scores(trial).items():
                 row = areas.setdefault(name, {})
                 row.setdefault(label, []).append(roc_auc_score(unknown, scores))
+            print(f"without {label}: {areas['model'][label][-1]:.3f}", file=sys.stderr, flush=True)
     _print_table(areas, labels)
 
 
@@ -114,10 +117,11 @@ def _try_without(
 ) -> Trial:
     torch.set_num_threads(1)
     keep_freed_memory()
-    config = load_config(arguments.config, settings=settings)
     manifest = read_manifest(arguments.data)
+    known = _without(manifest, label, fold)
+    given = load_config(arguments.config, settings=settings)
+    config = configure(known, given, store=arguments.store).config
     with tempfile.TemporaryDirectory() as folder:
-        known = _without(manifest, label, fold)
         train(known, f"{folder}/run", config, device=CPU, store=arguments.store)
         checkpoint = load_checkpoint(Path(folder) / "run")
     network, spec = checkpoint.build(), checkpoint.spec
