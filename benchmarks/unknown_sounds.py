@@ -3,9 +3,10 @@
 ``python benchmarks/unknown_sounds.py esc10.csv --folds 1 --store store``
 
 For each label, and each fold of the manifest, a network is trained on the other folds without the
-label, to its last epoch and with the settings that a training without that label chooses. The clips of the fold with other labels are known sound, all clips with the label are
-unknown. Each score is computed from the same embeddings: `model` is the one that the model file
-holds. AUROC is the area under the ROC curve; 0.5 is chance.
+label, to its last epoch and with the settings that a training without that label chooses. The clips
+of the fold with other labels are known sound, all clips with the label are unknown. Each score is
+computed from the same embeddings: `model` is the one that the model file holds. AUROC is the area
+under the ROC curve; 0.5 is chance.
 """
 
 import argparse

@@ -77,8 +77,8 @@ def lost_sound(what: str) -> Note:
 def truncated(path: Path, declared_seconds: float, seconds: float) -> AudioError:
     """The error for a file that holds less than it declares."""
     return AudioError(
-        f"{path}: declares {declared_seconds:.2f} s but holds only {seconds:.2f} s; "
-        "the file is damaged or truncated, replace it",
+        f"{path}: holds {declared_seconds - seconds:.3g} s less than the {declared_seconds:.2f} s "
+        "that it declares; the file is damaged or truncated, replace it",
         "truncated",
     )
 
