@@ -1,5 +1,6 @@
 """The sections of the settings, and the whole configuration."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -21,6 +22,7 @@ from earmark.config.recipe import RecipeConfig
 from earmark.config.search import TuneConfig
 
 _LENGTH = 1024
+_ARRAY_OF_NUMBERS = re.compile(r"\[\n((?: +[-\d.e]+,\n)+) *\]")
 
 
 class FeatureConfig(Section):
@@ -307,4 +309,6 @@ class Config(Section):
 
     def to_toml(self) -> str:
         """The settings as TOML, which `load_config` reads."""
-        return tomli_w.dumps(self.to_dict())
+        text = tomli_w.dumps(self.to_dict())
+        # Pairs, mostly, which take a line each otherwise.
+        return _ARRAY_OF_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split()).rstrip(',')}]", text)
