@@ -16,7 +16,7 @@ from torch import Tensor
 
 from earmark.errors import CheckpointError, ConfigError
 from earmark.models.architectures.registry import AudioModel, InputShape, build_model, refuse_unused
-from earmark.models.architectures.summary import count_parameters, summarize
+from earmark.models.architectures.summary import Cost, network_cost
 from earmark.models.pretrained import find_model
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import (
@@ -54,10 +54,8 @@ def require_network(spec: ModelSpec) -> None:
     Raises:
         ConfigError: A setting does not fit it, or it has more parameters than the recipe allows.
     """
-    with torch.device("meta"):
-        network = new_network(spec)
-        _require_small_layers(network, spec)
-    num_parameters, limit = count_parameters(network), spec.config.recipe.parameters
+    refuse_unused(spec.config.model)
+    num_parameters, limit = _small_cost(spec).num_parameters, spec.config.recipe.parameters
     if limit is not None and num_parameters > limit:
         raise ConfigError(
             f"recipe.parameters = {limit}: the network has {num_parameters:,}; use fewer channels "
@@ -84,20 +82,23 @@ def require_short_windows(spec: ModelSpec) -> None:
 
 def _network(spec: ModelSpec) -> AudioModel:
     """The network of a specification, for weights that exist."""
-    shape = InputShape(spec.config.features.n_mels, spec.window_frames)
-    return build_model(spec.config.model, shape, spec.num_outputs)
+    return build_model(spec.config.model, _shape(spec), spec.num_outputs)
 
 
-def _require_small_layers(network: AudioModel, spec: ModelSpec) -> None:
-    """Checks, on the device without memory, that one window fits in memory."""
+def _shape(spec: ModelSpec) -> InputShape:
+    return InputShape(spec.config.features.n_mels, spec.window_frames)
+
+
+def _small_cost(spec: ModelSpec) -> Cost:
+    """The cost of a network, of which one window must fit in memory."""
     require_small_windows(spec.config.features.n_mels, spec.window_frames)
-    shape = InputShape(spec.config.features.n_mels, spec.window_frames)
-    largest = max(math.prod(layer.output_size) for layer in summarize(network, shape))
-    if largest > MAX_LAYER_VALUES:
+    cost = network_cost(spec.config.model, _shape(spec), spec.num_outputs)
+    if cost.largest_output > MAX_LAYER_VALUES:
         raise ConfigError(
-            f"a layer has {largest:,} values for a window of {spec.window_frames:,} frames, more "
-            f"than {MAX_LAYER_VALUES:,}; use shorter windows or fewer channels"
+            f"a layer has {cost.largest_output:,} values for a window of {spec.window_frames:,} "
+            f"frames, more than {MAX_LAYER_VALUES:,}; use shorter windows or fewer channels"
         )
+    return cost
 
 
 def _require_finite(network: AudioModel, spec: ModelSpec, name: str) -> AudioModel:
@@ -144,7 +145,7 @@ class Checkpoint:
             # Sizes only, at first: a damaged file may ask for more memory than there is.
             with torch.device("meta"):
                 _network(self.spec).load_state_dict(weights, assign=True)
-                _require_small_layers(_network(self.spec), self.spec)
+            _small_cost(self.spec)
             model = _network(self.spec)
             model.load_state_dict(weights)
         except (RuntimeError, ConfigError) as error:

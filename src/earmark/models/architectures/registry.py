@@ -151,7 +151,16 @@ def build_model(config: ModelConfig, shape: InputShape, num_outputs: int) -> Aud
     Raises:
         ConfigError: No such architecture, or its layers do not fit the windows.
     """
-    return _find(config.name).builder(config, shape, num_outputs)
+    return model_builder(config.name)(config, shape, num_outputs)
+
+
+def model_builder(name: str) -> Builder:
+    """The function that builds a registered architecture.
+
+    Raises:
+        ConfigError: No such architecture.
+    """
+    return _find(name).builder
 
 
 def _find(name: str) -> _Architecture:

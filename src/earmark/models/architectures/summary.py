@@ -1,14 +1,22 @@
 """The cost of a network: output size, parameters and multiply-adds of each layer."""
 
+import math
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from earmark.config import ModelConfig
-from earmark.models.architectures.registry import InputShape, build_model, list_models, model_source
+from earmark.models.architectures.registry import (
+    Builder,
+    InputShape,
+    build_model,
+    list_models,
+    model_builder,
+    model_source,
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,41 @@ class ModelSummary:
     num_parameters: int
     num_multiply_adds: int
     source: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network takes: its parameters, and the values of the largest output of a layer."""
+
+    num_parameters: int
+    largest_output: int
+
+
+def network_cost(config: ModelConfig, shape: InputShape, num_outputs: int) -> Cost:
+    """The cost of a network for one window, found without memory for its weights.
+
+    Args:
+        config: Its settings.
+        shape: Size of the window.
+        num_outputs: Logits a window.
+
+    Raises:
+        ConfigError: No such architecture, or its layers do not fit the windows.
+
+    Example:
+        >>> network_cost(ModelConfig(name="cp_resnet"), InputShape(40, 101), 1).largest_output
+        32640
+    """
+    return _cost(model_builder(config.name), config, shape, num_outputs)
+
+
+# A training asks for the same network several times, and the answer takes a tenth of a second.
+@lru_cache(maxsize=64)
+def _cost(builder: Builder, config: ModelConfig, shape: InputShape, num_outputs: int) -> Cost:
+    with torch.device("meta"):
+        network = builder(config, shape, num_outputs)
+        largest = max(math.prod(layer.output_size) for layer in summarize(network, shape))
+    return Cost(count_parameters(network), largest)
 
 
 def count_parameters(model: nn.Module) -> int:
