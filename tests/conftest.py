@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import settings
 from scipy.signal import lfilter
 
 from earmark.config import Config, load_config
@@ -34,7 +35,12 @@ from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime
+from earmark.training import plots
 from earmark.training.recipes.prepare import prepare
+
+# An example takes as long as the machine lets it: no behaviour has a time limit of its own.
+settings.register_profile("earmark", deadline=None)
+settings.load_profile("earmark")
 
 Kind = Literal["tone", "noise", "silence"]
 WriteClip = Callable[..., Path]
@@ -82,6 +88,23 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setattr("platformdirs.user_cache_path", lambda name: folder / name)
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_loss_curve() -> Generator[None]:
+    """Trainings of this process write `loss.png` without a picture, which takes longer than them.
+
+    A test whose subject is the picture asks for `loss_curve`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("earmark.training.epochs.loss_curve", lambda log, best_epoch: b"no picture")
+        yield
+
+
+@pytest.fixture
+def loss_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainings of the test draw their loss."""
+    monkeypatch.setattr("earmark.training.epochs.loss_curve", plots.loss_curve)
 
 
 @pytest.fixture(scope="session")

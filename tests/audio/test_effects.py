@@ -146,7 +146,7 @@ def test_lengths_are_fitted():
 
 @pytest.mark.parametrize("codec", ["mp3", "opus"])
 @given(num_samples=st.integers(RATE // 10, 3 * RATE), rate=st.sampled_from([8_000, 16_000, 44_100]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_codec_takes_sound_of_any_length(codec, num_samples, rate):
     sound = 0.1 * white_noise(num_samples, np.random.default_rng(0))
     changed = recode(sound, rate, codec, 16_000)

@@ -16,7 +16,7 @@ from earmark.errors import ConfigError, DataError
 from earmark.tasks.task import MULTI_CLASS, MULTI_LABEL
 
 LABELS = ("music", "noise", "speech")
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 GROUPED = st.lists(st.tuples(st.integers(0, 12), st.sampled_from(LABELS)), min_size=8, max_size=30)
 
 

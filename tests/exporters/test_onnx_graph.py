@@ -65,7 +65,7 @@ def test_pooling_gives_the_probabilities_of_a_prediction(task, pooling):
     spec = make_spec(task, [f"predict.pooling={pooling}"], labels, temperature=1.7)
     graph = session(pooling_graph(spec))
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(st.integers(1, 3), st.integers(1, 9), st.floats(0.1, 40), st.integers(0, 99))
     def check(num_clips, num_windows, scale, seed):
         shape = (num_clips * num_windows, spec.num_outputs)

@@ -190,7 +190,7 @@ def test_a_clip_is_treated_alone(rng):
     np.testing.assert_array_equal(beside[:, :48], alone[:, :48])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 20_000), min_size=1, max_size=6),
     st.sampled_from([SMALL, SMALL.model_copy(update={"hop_length": 300}), FeatureConfig()]),

@@ -229,7 +229,7 @@ def same_windows(some, others):
     np.testing.assert_allclose([one[2] for one in some], [one[2] for one in others], atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     cuts=st.lists(st.integers(0, len(SOUND)), max_size=30).map(sorted),
     num_samples=st.integers(1600, len(SOUND)),

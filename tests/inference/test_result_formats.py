@@ -81,9 +81,7 @@ def flat(result, labels, *, empty):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(table=tables())
 def test_what_is_written_is_read(tmp_path, suffix, table):
     labels, results = table

@@ -75,7 +75,7 @@ def test_logits_are_an_array_of_a_row_a_window(windows):
     logits += 1
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=9))
 def test_the_logits_of_a_window_do_not_depend_on_its_batch(rows):
     windows = np.random.default_rng(0).normal(-40, 15, (7, 40, 51)).astype(np.float32)

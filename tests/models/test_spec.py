@@ -39,7 +39,6 @@ def arguments(draw):
     return settings, (tuple(labels), window_frames, task, thresholds or (), temperature)
 
 
-@settings(deadline=None)
 @given(
     plain=arguments(),
     progress=st.dictionaries(st.text(), st.integers() | st.text() | st.none()),
@@ -90,7 +89,7 @@ def refused(text):
     return None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(place=st.sampled_from(PLACES), value=json_values, key=st.none() | st.text(max_size=5))
 def test_a_changed_specification_is_valid_or_refused_in_one_line(place, value, key):
     whole = inner = {"spec": copy.deepcopy(FACTS)}

@@ -81,6 +81,7 @@ def run_training(tmp_path, sound_folder):
     return run
 
 
+@pytest.mark.usefixtures("loss_curve")
 def test_training_learns_tones_from_noise_and_leaves_a_run_folder(run_training, tmp_path):
     result = run_training("run", "train.epochs=12")
     assert result.validation["num_clips"] == 6

@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -176,7 +176,6 @@ def test_a_pause_shorter_than_the_minimum_is_passed_over():
     st.sampled_from(["viterbi", "median", "none"]),
     st.sampled_from([0.2, 0.5, 1.0]),
 )
-@settings(deadline=None)
 def test_every_segment_holds_a_decision(cells, smoothing, min_segment_seconds):
     shares = speech([share for share, _ in cells])
     shares[[not decided for _, decided in cells]] = np.nan

@@ -47,9 +47,7 @@ def rows(segments):
     return [(one.start, one.end, one.label) for one in segments]
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seconds=st.lists(st.floats(1.6, 4.0), min_size=1, max_size=5),
     hop_seconds=st.sampled_from([0.06, 0.1, 0.3]),
@@ -74,9 +72,7 @@ def test_changes_are_found_where_they_are(tmp_path, seconds, hop_seconds, smooth
     assert all(before.end == after.start for before, after in itertools.pairwise(segments))
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seconds=st.lists(st.floats(0.05, 1.5), min_size=1, max_size=12),
     hop_seconds=st.sampled_from([0.06, 0.1, 0.25]),

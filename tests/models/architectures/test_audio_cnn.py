@@ -20,7 +20,7 @@ from earmark.system.runtime import place
 SHAPE = InputShape(n_mels=40, num_frames=101)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     size=st.integers(1, 60),
     kernel=st.integers(1, 7),

@@ -8,7 +8,7 @@ from torch import nn
 from earmark.models.architectures.convolution import Conv2d
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     *(st.integers(1, 3) for _ in range(2)),
     *(st.tuples(st.integers(1, 3), st.integers(1, 3)) for _ in range(2)),

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from earmark.training.augment.frequency_warp import FrequencyWarp
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(0.05, 4.0), st.integers(1, 80), st.integers(0, 9))
 def test_frequency_warp_maps_the_bands_linearly_and_keeps_the_lowest(make, amount, n_mels, seed):
     ramp = torch.arange(float(n_mels))[:, None].expand(4, 1, -1, 3)

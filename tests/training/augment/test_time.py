@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from earmark.training.augment.time import Roll, Shorten, TimeStretch
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(0.05, 4.0), st.integers(2, 80), st.integers(0, 9))
 def test_time_stretch_is_a_linear_map_of_time_within_the_sound(make, amount, window_frames, seed):
     num_frames = math.ceil(window_frames * (1 + amount))
@@ -27,7 +27,7 @@ def test_time_stretch_is_a_linear_map_of_time_within_the_sound(make, amount, win
     torch.testing.assert_close(steps, expected.expand_as(steps), atol=1e-3, rtol=1e-3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(0.02, 1.0), st.integers(0, 20))
 def test_shorten_crops_a_batch_to_one_length(make, least, seed):
     ramp = torch.arange(65.0).expand(4, 1, 3, -1)

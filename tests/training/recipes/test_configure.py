@@ -63,7 +63,7 @@ def looked_at(monkeypatch, make_fingerprint):
     return names
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(given_settings=GIVEN, rate=st.sampled_from([4_000, 8_000, 16_000, 44_100, 96_000]))
 def test_whatever_is_given_stands_and_the_choices_fit_it(make_fingerprint, given_settings, rate):
     config = with_recipe(load_config(settings=given_settings))
