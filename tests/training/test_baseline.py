@@ -15,9 +15,9 @@ from earmark.training.train import train
 CPU = Runtime(torch.device("cpu"))
 SMALL = (
     "recipe.name=classic",
-    "model.blocks.0.channels=2",
+    *(f"model.blocks.{one}.channels=2" for one in range(4)),
     "train.crop_seconds=0.5",
-    "train.epochs=2",
+    "train.epochs=1",
     "evaluate.resamples=100",
 )
 

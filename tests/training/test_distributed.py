@@ -13,14 +13,14 @@ from earmark.cli import cli
 
 SETTINGS = (
     "recipe.name=classic",
-    "model.blocks.0.channels=4",
-    "model.blocks.1.channels=4",
+    *(f"model.blocks.{one}.channels=4" for one in range(4)),
     "train.crop_seconds=0.5",
     "train.batch_size=4",
     "train.epochs=3",
     "train.grad_accumulation_steps=2",
     "train.refit=true",
     "predict.overlap=0.9",
+    "evaluate.baseline=false",
 )
 
 

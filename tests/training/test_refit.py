@@ -27,14 +27,14 @@ from earmark.training.tuning.search import tune
 CPU = Runtime(torch.device("cpu"))
 SMALL = (
     "recipe.name=classic",
-    "model.blocks.0.channels=2",
-    "model.blocks.1.channels=2",
+    *(f"model.blocks.{one}.channels=2" for one in range(4)),
     "train.crop_seconds=0.5",
     "train.batch_size=8",
     "train.task=multi_label",
     "train.epochs=3",
     "train.patience=1",
     "train.min_delta=10.0",
+    "evaluate.baseline=false",
 )
 REFIT = "train.refit=true"
 ALONE = "train.hold_out_validation=false"

@@ -37,7 +37,10 @@ def test_seeds_without_validation_have_no_metrics():
 def test_runs_differ_in_their_seed_alone_and_are_not_trained_twice(
     tmp_path, sound_folder, monkeypatch
 ):
-    settings = ["recipe.name=classic", "train.epochs=1", "train.crop_seconds=0.5", "train.seed=3"]
+    settings = [
+        *("recipe.name=classic", "train.epochs=1", "train.crop_seconds=0.5", "train.seed=3"),
+        *(f"model.blocks.{one}.channels=2" for one in range(4)),
+    ]
     arguments = (sound_folder, tmp_path / "run", 2, load_config(settings=settings))
     results = train_seeds(*arguments, device="cpu")
     configs = [load_config(RunFolder(one.run).config_file).to_dict() for one in results.runs]

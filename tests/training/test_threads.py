@@ -16,7 +16,11 @@ from earmark.training.optimizer import make_objective
 from earmark.training.threads import choose_num_threads, settle_threads
 from earmark.training.train import train
 
-SMALL = ("recipe.name=classic", "model.blocks.0.channels=4")
+SMALL = (
+    "recipe.name=classic",
+    *(f"model.blocks.{one}.channels=4" for one in range(4)),
+    "evaluate.baseline=false",
+)
 CPU = Runtime(torch.device("cpu"))
 MANY_STEPS = 100_000
 

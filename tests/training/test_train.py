@@ -29,11 +29,11 @@ from earmark.training.train import train
 CPU = Runtime(torch.device("cpu"))
 SMALL = (
     "recipe.name=classic",
-    "model.blocks.0.channels=4",
-    "model.blocks.1.channels=4",
+    *(f"model.blocks.{one}.channels=4" for one in range(4)),
     "train.crop_seconds=0.5",
     "train.batch_size=8",
     "train.learning_rate=0.01",
+    "evaluate.baseline=false",
 )
 EVERYTHING = (
     "train.epochs=4",

@@ -18,6 +18,10 @@ from earmark.training.cross_validation.result import CrossValidation
 from earmark.training.cross_validation.run import Plan, cross_validate
 
 CLIPS = {f"{n}.wav": Clip(f"{n}.wav", ClipKey(f"key{n}"), (n % 2,), f"g{n}") for n in range(6)}
+SMALL = (
+    *("recipe.name=classic", "train.crop_seconds=0.5", "train.epochs=1"),
+    *(f"model.blocks.{one}.channels=2" for one in range(4)),
+)
 SETTINGS = EvaluateConfig(resamples=100)
 CPU = Runtime(torch.device("cpu"))
 
@@ -114,8 +118,7 @@ def test_a_multi_label_task_has_average_precision_over_all_folds():
 
 
 def test_folds_keep_the_baseline_and_a_resumed_one_shows_it(tmp_path, flat_folder, monkeypatch):
-    settings = ("recipe.name=classic", "train.crop_seconds=0.5", "train.epochs=1")
-    config = load_config(settings=settings)
+    config = load_config(settings=SMALL)
     plan = Plan(3, num_seeds=2, num_workers=1, folder=tmp_path / "cv")
     run = {"device": CPU, "store": tmp_path / "store"}
     found = cross_validate(flat_folder, plan, config, **run)
@@ -136,14 +139,10 @@ def test_folds_keep_the_baseline_and_a_resumed_one_shows_it(tmp_path, flat_folde
 
 
 def test_no_baseline_is_fitted_when_it_is_not_wanted(tmp_path, flat_folder):
-    settings = (
-        *("recipe.name=classic", "train.crop_seconds=0.5", "train.epochs=1"),
-        "evaluate.baseline=false",
-    )
     found = cross_validate(
         flat_folder,
         Plan(3, num_workers=1),
-        load_config(settings=settings),
+        load_config(settings=[*SMALL, "evaluate.baseline=false"]),
         device=CPU,
         store=tmp_path / "store",
     )

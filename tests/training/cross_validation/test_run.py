@@ -34,9 +34,10 @@ from earmark.training.train import train
 
 FAST = (
     "recipe.name=classic",
-    "model.blocks.0.channels=2",
+    *(f"model.blocks.{one}.channels=2" for one in range(4)),
     "train.crop_seconds=0.5",
     "train.epochs=1",
+    "evaluate.baseline=false",
 )
 CONFIG = load_config(settings=FAST)
 CPU = Runtime(torch.device("cpu"))
@@ -245,7 +246,7 @@ def test_an_interrupted_cross_validation_is_resumed(
 @pytest.mark.slow
 def test_a_killed_command_is_resumed(validated, small_folder, tmp_path):
     folder = tmp_path / "cv"
-    settings = [part for one in (*FAST[:3], "train.epochs=40") for part in ("--set", one)]
+    settings = [part for one in (*FAST, "train.epochs=40") for part in ("--set", one)]
     command = [
         *(sys.executable, "-m", "earmark", "cross-validate", small_folder, "-o", folder),
         *("--folds", "3", "--workers", "1", "--device", "cpu", "--store", tmp_path / "store"),
@@ -257,7 +258,7 @@ def test_a_killed_command_is_resumed(validated, small_folder, tmp_path):
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    config = load_config(settings=[*FAST[:3], "train.epochs=40"])
+    config = load_config(settings=[*FAST, "train.epochs=40"])
     assert logits(validated(config, folder=folder)) == logits(validated(config))
 
 

@@ -2,13 +2,16 @@
 
 import csv
 import json
+import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from multiprocessing import get_all_start_methods
 from queue import SimpleQueue
 from types import SimpleNamespace
 
@@ -21,6 +24,7 @@ from earmark.cli import cli
 from earmark.config import load_config
 from earmark.errors import ConfigError, DataError, TrainingError
 from earmark.features.store import FeatureStore
+from earmark.figures import to_png
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.runtime import Runtime
 from earmark.training.tuning import search
@@ -29,6 +33,7 @@ from earmark.training.tuning.search import tune
 from earmark.training.tuning.trials import make_pruner
 
 CPU = Runtime(torch.device("cpu"))
+needs_fork = pytest.mark.skipif("fork" not in get_all_start_methods(), reason="no fork")
 SPACE = (
     '"train.learning_rate" = {low = 1e-3, high = 1e-1, log = true}, '
     '"train.batch_size" = {low = 4, high = 8}, "model.blocks.*.channels" = [2, 4]'
@@ -41,6 +46,7 @@ SMALL = (
     "tune.startup_trials=2",
     "tune.warmup_epochs=1",
     f"tune.space={{{SPACE}}}",
+    "evaluate.baseline=false",
 )
 
 
@@ -57,6 +63,26 @@ def run_study(tmp_path, sound_folder):
         )
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    """The figures of a study are made, but not drawn: that takes longer than its trials."""
+    monkeypatch.setattr(search, "to_png", lambda figure: b"no picture")
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory, write_sounds):
+    """A study that has trained its trials and drawn its plots, without a readable test split."""
+    folder = tmp_path_factory.mktemp("real")
+    data, study, store = write_sounds(folder / "sounds"), folder / "study", folder / "store"
+    for path in (data / "testing").rglob("*.wav"):
+        path.write_bytes(b"not sound: reading it would be noticed")
+    config = load_config(settings=[*SMALL, "tune.trials=5", "tune.pruner=none"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "to_png", to_png)
+        result = tune(data, study, config, device=CPU, store=store, num_workers=1)
+    return SimpleNamespace(result=result, study=study, store=store)
 
 
 @pytest.fixture
@@ -90,9 +116,8 @@ def drawn(folder):
     return [[row["train.learning_rate"], row["model.blocks.*.channels"]] for row in rows(folder)]
 
 
-def test_a_study_writes_its_table_and_its_plots(run_study, tmp_path):
-    result = run_study("tune.trials=5", "tune.pruner=none")
-    study = tmp_path / "study"
+def test_a_study_writes_its_table_and_its_plots(real):
+    result, study = real.result, real.study
     assert (result.num_trials, result.num_complete, result.num_failed) == (5, 5, 0)
     table = rows(study)
     assert [row["number"] for row in table] == list("01234")
@@ -105,9 +130,8 @@ def test_a_study_writes_its_table_and_its_plots(run_study, tmp_path):
     assert list((study / "workers").iterdir()) == []
 
 
-def test_the_best_settings_are_a_configuration_and_their_run_is_kept(run_study, tmp_path):
-    result = run_study()
-    folder = StudyFolder(tmp_path / "study")
+def test_the_best_settings_are_a_configuration_and_their_run_is_kept(real):
+    result, folder = real.result, StudyFolder(real.study)
     best = load_config(folder.best_settings())
     assert best.train.learning_rate == result.best.settings["train.learning_rate"]
     assert best.train.batch_size == result.best.settings["train.batch_size"]
@@ -125,13 +149,14 @@ def test_a_resumed_study_trains_the_missing_trials_and_samples_as_an_uninterrupt
 ):
     run_study("tune.trials=2")
     first = rows(tmp_path / "study")
-    run_study("tune.trials=4")
+    run_study("tune.trials=3")
     assert rows(tmp_path / "study")[:2] == first
-    run_study("tune.trials=4", name="whole")
-    assert len(rows(tmp_path / "study")) == 4
+    # The third is sampled by what the first two have reached.
+    run_study("tune.trials=3", name="whole")
+    assert len(rows(tmp_path / "study")) == 3
     assert drawn(tmp_path / "study") == drawn(tmp_path / "whole")
     monkeypatch.delattr("earmark.training.tuning.trials.run_training")
-    assert run_study("tune.trials=4").num_trials == 4
+    assert run_study("tune.trials=3").num_trials == 3
 
 
 def test_another_seed_samples_other_values(run_study, tmp_path, plant):
@@ -229,11 +254,28 @@ def test_the_trial_of_a_living_worker_is_left_alone(run_study, tmp_path, monkeyp
     assert [row["state"] for row in rows(tmp_path / "study")] == ["complete"]
 
 
-def test_workers_share_a_study(run_study, tmp_path):
-    result = run_study("tune.trials=4", num_workers=2)
-    assert result.num_trials == 4
-    assert sorted(row["number"] for row in rows(tmp_path / "study")) == list("0123")
-    assert len({tuple(values) for values in drawn(tmp_path / "study")}) == 4
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param("fork", marks=needs_fork),
+        # Each worker imports everything again.
+        pytest.param("spawn", marks=pytest.mark.slow),
+    ],
+)
+def test_workers_share_a_study(run_study, tmp_path, monkeypatch, start):
+    class Checked(multiprocessing.get_context(start).Process):
+        def __init__(self, *, args, **others):
+            super().__init__(args=(pickle.loads(pickle.dumps(args[0])), *args[1:]), **others)
+
+    context = SimpleNamespace(
+        Process=Checked, SimpleQueue=multiprocessing.get_context(start).SimpleQueue
+    )
+    monkeypatch.setattr(search.multiprocessing, "get_context", lambda method: context)
+    result = run_study("tune.trials=3", num_workers=2)
+    assert result.num_trials == 3
+    assert sorted(row["number"] for row in rows(tmp_path / "study")) == list("012")
+    assert len({tuple(values) for values in drawn(tmp_path / "study")}) == 3
     assert len(list((tmp_path / "study" / "trials").iterdir())) == 1
 
 
@@ -315,13 +357,9 @@ def test_a_half_written_line_of_the_journal_is_dropped(run_study, tmp_path, plan
     assert run_study("tune.trials=3").num_trials == 3
 
 
-def test_the_test_split_is_neither_read_nor_known_to_a_trial(run_study, tmp_path, sound_folder):
-    for path in (sound_folder / "testing").rglob("*.wav"):
-        path.write_bytes(b"not sound: reading it would be noticed")
-    run_study()
-    store = FeatureStore(tmp_path / "store", load_config().features)
-    assert len(store) == 18
-    for table in (tmp_path / "study").rglob("recordings.csv"):
+def test_the_test_split_is_neither_read_nor_known_to_a_trial(real):
+    assert len(FeatureStore(real.store, load_config().features)) == 18
+    for table in real.study.rglob("recordings.csv"):
         assert "test" not in {
             row["split"] for row in csv.DictReader(table.read_text().splitlines())
         }
