@@ -47,7 +47,7 @@ def sharp_checkpoint(texts, task):
     network = new_network(spec)
     log_mel = LogMel(spec.config.features)
     with demo_data() as folder:
-        clips = [extract(path, log_mel).frames for path in sorted(folder.rglob("*.flac"))]
+        clips = [extract(path, log_mel).frames for path in sorted(folder.rglob("*.flac"))[::4]]
     windows = torch.from_numpy(np.stack([cut_window(clip, 0, 51) for clip in clips]))[:, None]
     network.input_norm.fit(windows.mean(dim=(0, 1, 3)), windows.std(dim=(0, 1, 3)))
     with torch.no_grad():
@@ -232,7 +232,11 @@ def test_operators_of_another_version_are_refused(quick, tmp_path):
 
 
 def test_the_log_mel_graph_is_the_network(small, quick, tmp_path):
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
     result = export(small, tmp_path / "model.onnx", takes="log-mel")
+    # The loggers of PyTorch stay as they are.
+    assert logger.level == before
     assert result.parity.num_sounds == 5
     session = start_session(result.path.read_bytes(), "test")
     assert [(one.name, one.shape[1:]) for one in session.get_inputs()] == [(LOG_MEL, [1, 40, 51])]
@@ -244,11 +248,11 @@ def test_the_log_mel_graph_is_the_network(small, quick, tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [0.5, np.nan])
-def test_a_graph_with_other_outputs_is_not_written(small, quick, tmp_path, monkeypatch, wrong):
+def test_a_graph_with_other_outputs_is_not_written(quick, tmp_path, monkeypatch, wrong):
     name = "earmark.exporters.onnx_graph.hann_window"
     monkeypatch.setattr(name, lambda *lengths: np.full(1024, wrong))
     with pytest.raises(ExportError, match=r"model\.onnx: .*0\.0001"):
-        export(small, tmp_path / "model.onnx")
+        export("speech-music", tmp_path / "model.onnx")
     assert list(tmp_path.glob("**/*.onnx*")) == []
 
 
@@ -257,13 +261,6 @@ def test_a_name_of_another_format_is_refused(small, tmp_path, output):
     with pytest.raises(ConfigError, match=rf"{output}: .*\.onnx"):
         export(small, tmp_path / output)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_loggers_of_pytorch_stay_as_they_are(small, quick, tmp_path):
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    export(small, tmp_path / "model.onnx", takes="log-mel")
-    assert logger.level == before
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript"])
