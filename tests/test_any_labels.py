@@ -19,7 +19,7 @@ FAST = [
     for one in (
         "recipe.name=classic",
         "model.blocks.0.channels=4",
-        "model.blocks.1.channels=8",
+        *(f"model.blocks.{one}.channels=8" for one in (1, 2, 3)),
         "train.crop_seconds=0.5",
         "train.epochs=12",
         "train.batch_size=8",
@@ -30,6 +30,7 @@ FAST = [
         "augment.gain_db=0.0",
         "augment.noise=0.0",
         "augment.time_masks=0",
+        "evaluate.baseline=false",
     )
 ]
 SPLITS = ("train", "train", "train", "validation", "test")
@@ -112,7 +113,7 @@ def test_several_labels(several_labels, tmp_path):
 
 @pytest.mark.parametrize("balance", ["weights", "sampling"])
 def test_balance_works_with_every_task(several_labels, tmp_path, balance):
-    options = (f"--set=train.balance={balance}", "--set=train.epochs=2")
+    options = (f"--set=train.balance={balance}", "--set=train.epochs=1")
     earmark("train", several_labels, "-o", tmp_path / "run", *FAST, *options)
 
 
@@ -121,7 +122,7 @@ def test_two_labels_may_be_several(several_labels, tmp_path):
     for both in ("high;low", "low;middle"):
         text = text.replace(both, "low")
     several_labels.write_text("".join(line for line in text.splitlines(True) if ",," not in line))
-    options = ("--set=train.task=multi_label", "--set=train.epochs=2")
+    options = ("--set=train.task=multi_label", "--set=train.epochs=1")
     earmark("train", several_labels, "-o", tmp_path / "run", *FAST, *options)
     assert load_checkpoint(tmp_path / "run").spec.task is MULTI_LABEL
 

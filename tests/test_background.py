@@ -42,6 +42,7 @@ FAST = (
     "augment.gain_db=0.0",
     "augment.noise=0.0",
     "augment.time_masks=0",
+    "evaluate.baseline=false",
 )
 COUNTS = {"training": 6, "validation": 2, "testing": 2}
 

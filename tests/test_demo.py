@@ -30,9 +30,11 @@ def few_clips(sound_folder, monkeypatch):
     monkeypatch.setattr("earmark.demo.demo_data", demo_data)
 
 
-def test_the_demonstration_can_start_again(earmark, tmp_path, few_clips):
+@pytest.mark.usefixtures("few_clips", "quick_report")
+def test_the_demonstration_can_start_again(earmark, tmp_path):
     command = ("demo", "-o", tmp_path / "demo", "--device", "cpu", "--recipe", "classic")
-    command += ("--set", "train.epochs=1")
+    command += ("--set", "train.epochs=1", "--set", "evaluate.baseline=false")
+    command += tuple(f"--set=model.blocks.{one}.channels=4" for one in range(4))
     assert earmark(*command).exit_code == 0
     refused = earmark(*command, "--seed", "1")
     assert refused.exit_code == 1

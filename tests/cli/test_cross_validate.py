@@ -5,27 +5,23 @@ import pytest
 from earmark.errors import TrainingError
 from earmark.training.cross_validation import jobs
 
+NO_BASELINE = ("--set", "evaluate.baseline=false")
+
 
 @pytest.fixture
 def folds_command(tmp_path, flat_folder):
     return (
         *("cross-validate", flat_folder, "--folds", "3", "--workers", "1", "--device", "cpu"),
-        *("--set", "model.blocks.0.channels=2", "--set", "train.crop_seconds=0.5"),
-        *(
-            "--recipe",
-            "classic",
-            "--set",
-            "train.epochs=1",
-            "--set",
-            "evaluate.excerpt_seconds=0.4",
-        ),
+        *("--recipe", "classic", "--set", "train.crop_seconds=0.5", "--set", "train.epochs=1"),
+        *("--set", "evaluate.excerpt_seconds=0.4"),
+        *(f"--set=model.blocks.{one}.channels=2" for one in range(4)),
     )
 
 
 def test_json_keeps_its_contract_and_a_finished_one_is_not_repeated(
     earmark, tmp_path, folds_command, monkeypatch
 ):
-    command = (*folds_command, "--json", "--seeds", "2", "-o", tmp_path / "cv")
+    command = (*folds_command, *NO_BASELINE, "--json", "--seeds", "2", "-o", tmp_path / "cv")
     result = earmark(*command)
     assert result.exit_code == 0, result.output
     document = json.loads(result.stdout)
@@ -65,7 +61,7 @@ def test_failed_folds_are_named_and_the_exit_status_is_one(earmark, folds_comman
         return run(manifest, *rest, **options)
 
     monkeypatch.setattr(jobs, "run_training", failing)
-    result = earmark(*folds_command, "--json")
+    result = earmark(*folds_command, *NO_BASELINE, "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["failed"][0]["fold"] == "2"
     assert "fold 2: the training loss is nan" in result.stderr
