@@ -311,4 +311,6 @@ class Config(Section):
         """The settings as TOML, which `load_config` reads."""
         text = tomli_w.dumps(self.to_dict())
         # Pairs, mostly, which take a line each otherwise.
-        return _ARRAY_OF_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split()).rstrip(',')}]", text)
+        return _ARRAY_OF_NUMBERS.sub(
+            lambda found: f"[{' '.join(found[1].split()).rstrip(',')}]", text
+        )
