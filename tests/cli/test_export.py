@@ -24,3 +24,8 @@ def test_an_exported_run_predicts_as_the_run_does(
         assert one.pop("novelty") == pytest.approx(other.pop("novelty"), rel=1e-3)
         assert one == other
         assert others == pytest.approx(probabilities, abs=1e-4)
+
+
+def test_an_unknown_target_is_wrong_usage(earmark, tmp_path):
+    assert earmark("export", "run", "-o", tmp_path / "model.onnx", "--to", "tape").exit_code == 2
+    assert list(tmp_path.iterdir()) == []

@@ -16,8 +16,8 @@ from earmark.audio.reading import load_audio
 from earmark.config import load_config
 from earmark.data.demo import demo_data
 from earmark.errors import AudioError, CheckpointError, ConfigError, ExportError
-from earmark.exporters.onnx import export
 from earmark.exporters.onnx_graph import INTERFACE_VERSION, OPSET
+from earmark.exporters.targets import export
 from earmark.features.log_mel import LogMel, extract
 from earmark.features.windows import cut_window
 from earmark.inference.classifier import Classifier

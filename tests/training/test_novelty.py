@@ -10,7 +10,7 @@ import torch
 from earmark.config import load_config
 from earmark.data.manifest import read_manifest
 from earmark.evaluation.evaluate import evaluate_checkpoint
-from earmark.exporters.onnx import export
+from earmark.exporters.targets import export
 from earmark.inference.classifier import load_model
 from earmark.inference.onnx_backend import EMBEDDING, LOG_MEL, LOGITS, NOVELTY, start_session
 from earmark.models.checkpoint import Checkpoint, load_checkpoint

@@ -2,13 +2,11 @@
 
 import json
 import math
-from typing import Literal
 
 from earmark.audio.source import MIN_SECONDS
+from earmark.exporters.targets import GraphInput
 from earmark.inference.onnx_backend import EMBEDDING, LOG_MEL, LOGITS, NOVELTY, WAVEFORM
 from earmark.models.spec import METADATA_KEY, ModelSpec
-
-GraphInput = Literal["waveform", "log-mel"]
 
 
 def least_samples(spec: ModelSpec) -> int:

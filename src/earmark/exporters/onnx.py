@@ -12,7 +12,6 @@ import onnx
 from earmark.audio.reading import load_audio
 from earmark.data.demo import demo_data
 from earmark.errors import ConfigError, ExportError
-from earmark.exporters.description import GraphInput
 from earmark.exporters.onnx_graph import CLIP_NOVELTY, OPSET, PROBABILITIES, build_graph
 from earmark.exporters.original import (
     LICENCE,
@@ -21,6 +20,7 @@ from earmark.exporters.original import (
     open_original,
     read_metadata,
 )
+from earmark.exporters.targets import ExportOptions, GraphInput
 from earmark.features.log_mel import LogMel, extract_blocks
 from earmark.inference.classifier import Classifier
 from earmark.inference.onnx_backend import LOG_MEL, WAVEFORM, read_onnx, start_session
@@ -99,53 +99,36 @@ class Exported:
         )
 
 
-def export(
-    model: Path | str,
-    output: Path | str,
-    *,
-    takes: GraphInput = "waveform",
-    licence: str | None = None,
-    overwrite: bool = False,
-) -> Exported:
-    """Exports a model to an ``.onnx`` file that needs neither PyTorch nor earmark.
+def export_onnx(model: Path | str, output: Path, options: ExportOptions) -> Exported:
+    """Exports a model to one ``.onnx`` file.
 
     Before it is written, the outputs are compared with those of the original on noise and real
     recordings from 0.1 s to 10 minutes. An earlier export of the same weights with the same input
     is replaced.
 
     Args:
-        model: A run folder, a ``.safetensors`` or ``.onnx`` file, or the name of a model inside
-            the package.
+        model: As for `earmark.exporters.targets.export`.
         output: The ``.onnx`` file to write.
-        takes: Input of the graph: ``waveform``, with the front end inside; or ``log-mel``, the
-            network alone. See `earmark.exporters.onnx_graph.build_graph`.
-        licence: Licence of the weights, for the metadata; by default what an exported model
-            states.
-        overwrite: Replace the output, whatever it is.
+        options: ``takes`` sets the input of the graph, see
+            `earmark.exporters.onnx_graph.build_graph`.
 
     Raises:
         CheckpointError: The model cannot be opened.
         ConfigError: The name of the output does not end in ``.onnx``, or another file has it; or
             the input is unknown.
         ExportError: A probability differs by more than `TOLERANCE`; nothing is written.
-
-    Example:
-        >>> export("run", "model.onnx")  # doctest: +SKIP
-        model.onnx: 70,274 bytes, takes waveform, opset 18; differs by up to 1.9e-06
-        >>> export("run", "model.pt")
-        Traceback (most recent call last):
-        earmark.errors.ConfigError: model.pt: the name of an exported model must end in .onnx
     """
-    path = Path(output)
+    path, takes = output, options.get("takes", "waveform")
     if path.suffix.lower() != ".onnx":
         raise ConfigError(f"{path}: the name of an exported model must end in .onnx")
     if takes not in get_args(GraphInput):
         raise ConfigError(f"input {takes}: unknown; choose {' or '.join(get_args(GraphInput))}")
     original = open_original(model)
-    if not overwrite:
+    if not options.get("overwrite"):
         _refuse_other_file(path, original, takes)
     logger.info("exporting, and comparing the outputs with those of the original")
-    origin = {LICENCE: licence or original.licence, WEIGHTS_DIGEST: original.weights_digest}
+    licence = options.get("licence") or original.licence
+    origin = {LICENCE: licence, WEIGHTS_DIGEST: original.weights_digest}
     graph = build_graph(original.network(), original.reference.spec, takes, origin)
     content = graph.SerializeToString()
     exported = Classifier(*read_onnx(content, str(path)))

@@ -25,13 +25,9 @@ from onnx import helper, numpy_helper, parser
 from torch import nn
 
 from earmark._version import __version__
-from earmark.exporters.description import (
-    GraphInput,
-    describe_graph,
-    describe_model,
-    least_samples,
-)
+from earmark.exporters.description import describe_graph, describe_model, least_samples
 from earmark.exporters.novelty_graph import clip_novelty_graph, with_novelty
+from earmark.exporters.targets import GraphInput
 from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
 from earmark.features.windows import window_step
 from earmark.inference.onnx_backend import EMBEDDING, LOG_MEL, LOGITS, NOVELTY, WAVEFORM
