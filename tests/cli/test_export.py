@@ -6,8 +6,8 @@ import pytest
 def test_an_exported_run_predicts_as_the_run_does(
     earmark, documents, trained, sound_folder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("earmark.exporters.onnx.PARITY_SECONDS", (0.1, 2.5))
-    monkeypatch.setattr("earmark.exporters.onnx.LONG_SECONDS", 5.0)
+    monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (0.1, 2.5))
+    monkeypatch.setattr("earmark.exporters.parity.LONG_SECONDS", 5.0)
     path = tmp_path / "model.onnx"
     written = earmark("export", trained, "-o", path, "--json")
     assert written.exit_code == 0, written.output

@@ -73,9 +73,11 @@ def test_every_architecture_is_exported():
 @pytest.mark.parametrize("name", MODELS)
 def test_an_exported_model_equals_its_original(name, tmp_path, monkeypatch, write_clip, rng):
     """One test, so that no model is exported twice."""
-    monkeypatch.setattr("earmark.exporters.onnx.PARITY_SECONDS", (0.1, 1.03, 2.5))
+    monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (0.1, 1.03, 2.5))
     # One long sound is enough.
-    monkeypatch.setattr("earmark.exporters.onnx.LONG_SECONDS", 60.0 if name == "audio_cnn" else 5.0)
+    monkeypatch.setattr(
+        "earmark.exporters.parity.LONG_SECONDS", 60.0 if name == "audio_cnn" else 5.0
+    )
     model, path = tmp_path / "model.safetensors", tmp_path / "model.onnx"
     texts, task = MODELS[name]
     sharp_checkpoint(texts, task).save(model)
@@ -143,8 +145,8 @@ def small(tmp_path_factory):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr("earmark.exporters.onnx.PARITY_SECONDS", (1.0, 2.5))
-    monkeypatch.setattr("earmark.exporters.onnx.LONG_SECONDS", 5.0)
+    monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (1.0, 2.5))
+    monkeypatch.setattr("earmark.exporters.parity.LONG_SECONDS", 5.0)
 
 
 def test_a_waveform_shorter_than_predict_takes_is_an_error(quick, tmp_path):

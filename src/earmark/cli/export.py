@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from earmark.cli.options import guarded, json_option, model_argument
+from earmark.cli.options import guarded, json_option, model_argument, store_option
 from earmark.cli.terminal import print_json, print_line
 from earmark.exporters.targets import TARGETS, GraphInput
 
@@ -34,6 +34,20 @@ if TYPE_CHECKING:
     type=click.Choice(get_args(GraphInput)),
     help="Input of the graph: samples (the default), or windows of log-mel frames.",
 )
+@click.option("--static", is_flag=True, help="Fix all shapes: a batch of one waveform or window.")
+@click.option("--seconds", type=float, help="Fix all shapes, for waveforms of this length.")
+@click.option("--quantize", type=click.Choice(["int8"]), help="Weights in 8-bit integers.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Data to quantize with, by its training and validation splits.",
+)
+@click.option(
+    "--max-accuracy-drop",
+    type=float,
+    help="Largest drop in validation accuracy by quantization; 0.01 by default.",
+)
+@store_option
 @click.option("--licence", help="Licence of the weights, for the metadata.")
 @click.option("--overwrite", is_flag=True, help="Replace any existing file.")
 @json_option
@@ -51,6 +65,7 @@ def export(
     """
     from earmark.exporters.targets import export as export_model
 
+    options["store"] = options.pop("store_root")
     given = {name: value for name, value in options.items() if value not in (None, False)}
     exported = export_model(model, output, to=to, **given)
     if as_json:

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypedDict, Unpack, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, Unpack, runtime_checkable
 
 from earmark.errors import ConfigError, needs_extra
+
+if TYPE_CHECKING:
+    from earmark.data.manifest import Manifest
 
 GraphInput = Literal["waveform", "log-mel"]
 
@@ -17,12 +20,26 @@ class ExportOptions(TypedDict, total=False):
     Args:
         takes: Input of the graph: ``waveform``, with the front end inside, by default; or
             ``log-mel``, the network alone.
+        static: Fix all shapes: batches of one waveform that is as long as a window, or of one
+            window.
+        seconds: Fix all shapes for one waveform of this length.
+        quantize: ``int8``: convolutions and products in 8-bit integers.
+        data: Recordings to calibrate quantization with (those of the training split) and to
+            measure its cost on (validation); by default those of the run folder.
+        store: Folder of their features; the shared one by default.
+        max_accuracy_drop: Largest drop in validation accuracy by quantization; 0.01 by default.
         licence: Licence of the weights, for the metadata; by default what an exported model
             states.
         overwrite: Replace the output, whatever it is.
     """
 
     takes: GraphInput
+    static: bool
+    seconds: float
+    quantize: Literal["int8"]
+    data: "Path | str | Manifest"
+    store: Path | str
+    max_accuracy_drop: float
     licence: str
     overwrite: bool
 
@@ -80,7 +97,11 @@ class Target:
 COMMON_OPTIONS = ("licence", "overwrite")
 DEFAULT_TARGET = "onnx"
 TARGETS: Mapping[str, Target] = {
-    DEFAULT_TARGET: Target(("onnx", "export_onnx"), ("takes",), (".onnx",)),
+    DEFAULT_TARGET: Target(
+        ("onnx", "export_onnx"),
+        ("takes", "static", "seconds", "quantize", "data", "store", "max_accuracy_drop"),
+        (".onnx",),
+    ),
 }
 COMMAND_LINE_NAMES = {"takes": "input"}
 """Options that have another name on the command line."""
