@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import onnx
@@ -31,7 +31,7 @@ class Original:
     """A model to export.
 
     Args:
-        network: Builds the graph from windows of log-mel frames to logits, which takes seconds.
+        network: Gives the graph from windows of log-mel frames to logits.
         spec: Everything that the model needs besides its weights.
         backend: Predicts with the original.
         weights_digest: Of the file that first held the weights.
@@ -71,7 +71,8 @@ def open_original(model: Path | str) -> Original:
     backend = TorchBackend(network, pick_device("cpu"), checkpoint.novelty)
     digest = content_hash(RunFolder(path).best if path.is_dir() else path)
     return Original(
-        lambda: network_graph(network, checkpoint.spec, checkpoint.novelty),
+        # It takes seconds.
+        cache(lambda: network_graph(network, checkpoint.spec, checkpoint.novelty)),
         *(checkpoint.spec, backend, digest),
     )
 
