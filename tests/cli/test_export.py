@@ -33,22 +33,21 @@ def test_an_unknown_target_is_wrong_usage(earmark, tmp_path):
 
 
 def test_a_run_is_quantized_with_its_own_recordings(
-    earmark, trained, first_training, tmp_path, monkeypatch
+    earmark, first_training, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (0.1,))
     monkeypatch.setattr("earmark.exporters.parity.LONG_SECONDS", 2.0)
-    store = first_training[0].parent / "store"
-    path = tmp_path / "model.onnx"
+    (run, _), path = first_training, tmp_path / "model.onnx"
+    store, tested = run.parent / "store", run.parent / "sounds" / "testing"
     # The limit is not what is tested.
     options = ("--quantize", "int8", "--max-accuracy-drop", 1, "--store", store)
-    written = earmark("export", first_training[0], "-o", path, *options, "--json")
+    written = earmark("export", run, "-o", path, *options, "--json")
     assert written.exit_code == 0, written.output
     cost = json.loads(written.stdout)["quantization"]["cost"]
     assert cost["num_clips"] == 6
-    before = cost["before"]
-    with (trained / "validation.csv").open() as file:
+    with (run / "validation.csv").open() as file:
         rows = list(csv.DictReader(file))
     right = [row["label"] == row["predicted"] for row in rows]
-    assert before["accuracy"] == pytest.approx(sum(right) / len(right))
-    found = earmark("predict", path, first_training[0].parent / "sounds" / "testing", "--json")
+    assert cost["before"]["accuracy"] == pytest.approx(sum(right) / len(right))
+    found = earmark("predict", path, tested, "--json")
     assert all("novelty" in json.loads(line) for line in found.stdout.splitlines())

@@ -54,6 +54,8 @@ def describe_model(spec: ModelSpec) -> dict[str, str]:
         "sample_rate": str(spec.config.features.sample_rate),
         "thresholds": json.dumps(spec.thresholds),
         "temperature": json.dumps(spec.temperature),
+        "pooling": spec.config.predict.pooling,
+        "min_probability": json.dumps(spec.config.predict.min_probability),
         "silence_db": json.dumps(spec.config.predict.silence_db),
         "max_novelty": json.dumps(_or_none(spec.rule.max_novelty)),
         "silence_label": json.dumps(spec.silence_label),
