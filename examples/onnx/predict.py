@@ -9,6 +9,7 @@ windows and the calibration inside, so what is left is to read the sound and to 
 import json
 import math
 import sys
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -18,16 +19,22 @@ MIN_SECONDS = 0.1
 
 
 def main(model: str, *paths: str) -> None:
+    """Predicts files with a model."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    facts = session.get_modelmeta().custom_metadata_map
     if [one.name for one in session.get_inputs()] != ["waveform"]:
         sys.exit(f"{model}: takes windows of log-mel frames; export it without --input")
+    texts = session.get_modelmeta().custom_metadata_map
+    # All else is text.
+    keys = ("labels", "thresholds", "sample_rate", "min_probability", "silence_db", "max_novelty")
+    facts = {key: json.loads(texts[key]) for key in (*keys, "silence_label", "background_label")}
+    facts |= {"task": texts["task"], "features": json.loads(texts["earmark"])["config"]["features"]}
     for path in paths:
         print(json.dumps({"path": path, **predict(session, facts, path)}))
 
 
-def predict(session: onnxruntime.InferenceSession, facts: dict[str, str], path: str) -> dict:
-    rate, settings = int(facts["sample_rate"]), json.loads(facts["earmark"])["config"]["features"]
+def predict(session: onnxruntime.InferenceSession, facts: dict, path: str) -> dict:
+    """The label and the probabilities of a file."""
+    rate, settings = facts["sample_rate"], facts["features"]
     samples = read(path, rate, settings.get("channel"))
     if len(samples) < MIN_SECONDS * rate:
         sys.exit(f"{path}: shorter than {MIN_SECONDS} s")
@@ -36,7 +43,8 @@ def predict(session: onnxruntime.InferenceSession, facts: dict[str, str], path: 
     if isinstance(length, int) and length != len(samples):
         sys.exit(f"{path}: {len(samples)} samples at {rate} Hz, and the model takes {length}")
     names = [one.name for one in session.get_outputs()]
-    found = dict(zip(names, session.run(names, {"waveform": samples[None]}), strict=True))
+    values: Any = session.run(names, {"waveform": samples[None]})
+    found = dict(zip(names, values, strict=True))
     novelty = float(found["clip_novelty"][0]) if "clip_novelty" in found else None
     return decide(facts, found["probabilities"][0], level_db(samples, settings), novelty)
 
@@ -68,42 +76,37 @@ def level_db(samples: np.ndarray, settings: dict) -> float:
     return 10 * math.log10(max(mean_square, 1e-20))
 
 
-def decide(
-    facts: dict[str, str], probabilities: np.ndarray, level_db: float, novelty: float | None
-) -> dict:
+def decide(facts: dict, probabilities: np.ndarray, level_db: float, novelty: float | None) -> dict:
     """The label, or why there is none."""
-    labels, task = json.loads(facts["labels"]), facts["task"]
-    thresholds = json.loads(facts["thresholds"])
-    silence_label, background = (
-        json.loads(facts["silence_label"]),
-        json.loads(facts["background_label"]),
-    )
-    max_novelty = json.loads(facts["max_novelty"])
-    is_silent = level_db < json.loads(facts["silence_db"])
-    if is_silent and silence_label is not None:
-        probabilities = np.array([float(label == silence_label) for label in labels])
-    if task == "binary":
-        chosen = [labels[int(probabilities[1] >= thresholds[0])]]
-    elif task == "multi_class":
-        chosen = [labels[int(probabilities.argmax())]]
-    else:
-        pairs = zip(labels, probabilities, thresholds, strict=True)
-        chosen = [label for label, one, threshold in pairs if one >= threshold]
+    labels = facts["labels"]
+    is_silent = level_db < facts["silence_db"]
+    if is_silent and facts["silence_label"] is not None:
+        probabilities = np.array([float(label == facts["silence_label"]) for label in labels])
+    chosen = choose(facts, probabilities)
     probability = dict(zip(labels, map(float, probabilities), strict=True))
-    kept = [one for one in chosen if probability[one] >= json.loads(facts["min_probability"])]
-    reason = None
-    if is_silent and silence_label is None:
+    kept = [label for label in chosen if probability[label] >= facts["min_probability"]]
+    max_novelty, reason = facts["max_novelty"], None
+    if is_silent and facts["silence_label"] is None:
         reason = "silence"
-    elif (
-        novelty is not None and max_novelty is not None and novelty > max_novelty and not is_silent
-    ):
+    elif not is_silent and None not in (novelty, max_novelty) and novelty > max_novelty:
         reason = "unlike_training"
     elif chosen and not kept:
         reason = "unsure"
-    elif background in kept:
+    elif facts["background_label"] in kept:
         reason = "background"
     found = {"label": None if reason else ";".join(kept), "probabilities": probability}
     return {**found, "abstained": reason} if reason else found
+
+
+def choose(facts: dict, probabilities: np.ndarray) -> list[str]:
+    """The labels that the probabilities reach."""
+    labels, thresholds = facts["labels"], facts["thresholds"]
+    if facts["task"] == "binary":
+        return [labels[int(probabilities[1] >= thresholds[0])]]
+    if facts["task"] == "multi_class":
+        return [labels[int(probabilities.argmax())]]
+    rows = zip(labels, probabilities, thresholds, strict=True)
+    return [label for label, probability, threshold in rows if probability >= threshold]
 
 
 if __name__ == "__main__":

@@ -32,9 +32,7 @@ def test_an_unknown_target_is_wrong_usage(earmark, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_is_quantized_with_its_own_recordings(
-    earmark, first_training, tmp_path, monkeypatch
-):
+def test_a_run_is_quantized_with_its_own_recordings(earmark, first_training, tmp_path, monkeypatch):
     monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (0.1,))
     monkeypatch.setattr("earmark.exporters.parity.LONG_SECONDS", 2.0)
     (run, _), path = first_training, tmp_path / "model.onnx"
