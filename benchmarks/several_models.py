@@ -46,10 +46,12 @@ def main() -> None:
         f"{first} and {other}: {'one front end' if configs[0] == configs[1] else 'two front ends'}"
     )
     print("\n|  | seconds | processor |\n|---|---|---|")
-    least = {name: [min(column) for column in zip(*rows)] for name, rows in taken.items()}
+    least = {
+        name: [min(column) for column in zip(*rows, strict=True)] for name, rows in taken.items()
+    }
     for name, (wall, processor) in least.items():
         print(f"| {name} | {wall:.2f} | {processor:.2f} |")
-    pairs = zip(least["one command"], least["two commands"])
+    pairs = zip(least["one command"], least["two commands"], strict=True)
     print(f"| ratio | {' | '.join(f'{one / two:.2f}' for one, two in pairs)} |")
 
 
