@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from earmark.config import load_config
 from earmark.errors import ConfigError
-from earmark.exporters.onnx import Exported, Parity
-from earmark.exporters.onnx_graph import OPSET
+from earmark.exporters.graph_form import GraphForm
+from earmark.exporters.onnx import Exported
+from earmark.exporters.parity import Parity
 from earmark.exporters.targets import COMMON_OPTIONS, TARGETS, ExportOptions, Target, export
+from earmark.models.spec import ModelSpec
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -25,7 +28,8 @@ def written(monkeypatch):
 
     def record(model, output, options):
         calls.append((model, output, options))
-        return Exported(output, "waveform", OPSET, 0, Parity(0, 0.0, 0.0))
+        spec = ModelSpec(load_config(), ("a", "b"), 51)
+        return Exported(output, GraphForm(), spec, 0, Parity(0, 0.0, 0.0))
 
     monkeypatch.setattr("earmark.exporters.onnx.export_onnx", record)
     other = Target(("onnx", "export_onnx"), suffixes=(".other",))
