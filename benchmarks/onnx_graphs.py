@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from earmark.config import load_config
+from earmark.exporters.graph_form import GraphForm
 from earmark.exporters.onnx_graph import build_graph, network_graph
 from earmark.features.windows import crop_frames
 from earmark.inference.classifier import Classifier
@@ -38,8 +39,8 @@ def main() -> None:
     spec = ModelSpec(config, ("music", "speech"), crop_frames(config))
     network = new_network(spec).eval()
     graph = network_graph(network, spec)
-    whole = build_graph(graph, spec, "waveform", {}).SerializeToString()
-    inner = build_graph(graph, spec, "log-mel", {}).SerializeToString()
+    whole = build_graph(graph, spec, GraphForm(), {}).SerializeToString()
+    inner = build_graph(graph, spec, GraphForm("log-mel"), {}).SerializeToString()
     session = start_session(whole, "waveform", arguments.threads)
     in_onnx = Classifier(*read_onnx(inner, "log-mel", arguments.threads))
     in_torch = Classifier(spec, TorchBackend(network, torch.device("cpu")))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from earmark.evaluation.compare import compare
-    from earmark.exporters.onnx import export
+    from earmark.exporters.targets import export
     from earmark.features.log_mel import LogMel
     from earmark.inference.classifier import Classifier, load_model
     from earmark.inference.predict import predict
@@ -90,7 +90,7 @@ _NAMES_OF = {
         *("ExportError", "FailedFile", "MissingExtraError", "StoreError", "TrainingError"),
     ],
     "evaluation.compare": ["compare"],
-    "exporters.onnx": ["export"],
+    "exporters.targets": ["export"],
     "features.log_mel": ["LogMel"],
     "inference.classifier": ["Classifier", "load_model"],
     "inference.predict": ["predict"],

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from earmark.cli.explanations import LONG_SECONDS, Explanations
-from earmark.cli.predict_files import Request
+from earmark.cli.predict_request import Request
 
 LONG = {"path": "long.wav", "label": "music", "duration_seconds": 2 * LONG_SECONDS}
 TIMED = {**LONG, "seconds_by_label": {"music": 30.0, "speech": 90.0}}

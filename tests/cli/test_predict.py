@@ -343,3 +343,48 @@ def test_a_resumed_table_does_not_meet_a_crash_again(
     monkeypatch.setattr("earmark.inference.classifier.extraction_job", pytest.fail)
     assert earmark("predict", model, path, "-o", table, "--resume").exit_code == 1
     assert table.read_text() == content
+
+
+def test_several_models_predict_each_file(earmark, documents, save_model, sound_folder, tmp_path):
+    models = [save_model("one", always=[1.0]), save_model("two", always=[-1.0])]
+    options = ("--model", models[0], "--model", models[1])
+    files = sound_folder / "testing"
+    found = documents(earmark("predict", *options, files, "--json"))
+    assert [(one["model"], one["label"]) for one in found] == 6 * [
+        ("one", "speech"),
+        ("two", "music"),
+    ]
+    text = earmark("predict", *options, files).stdout.splitlines()
+    assert text[0].split("\t")[:2] == ["model", "file"]
+    assert [line.split("\t")[0] for line in text[1:]] == 6 * ["one", "two"]
+    alone = documents(earmark("predict", models[1], files, "--json"))
+    assert [{"model": "two", **one} for one in alone] == found[1::2]
+
+
+def test_the_tables_of_several_models_are_resumed(earmark, save_model, sound_folder, tmp_path):
+    models = [save_model("one", always=[1.0]), save_model("two", always=[-1.0])]
+    options = ("--model", models[0], "--model", models[1], "-o", tmp_path / "r.csv")
+    files = sorted((sound_folder / "testing").rglob("*.wav"))
+    done = earmark("predict", *options, *files[:2], "--segments-to", tmp_path / "s")
+    assert done.exit_code == 0, done.output
+    # The first model has seen one file more.
+    alone = ("predict", models[0], files[2], "-o", tmp_path / "r.one.csv", "--resume")
+    assert earmark(*alone).exit_code == 0
+    assert earmark("predict", *options, *files, "--resume").exit_code == 0
+    for name in ("one", "two"):
+        rows = (tmp_path / f"r.{name}.csv").read_text().splitlines()[1:]
+        assert sorted(row.split(",")[0] for row in rows) == sorted(map(str, files))
+        assert len(list((tmp_path / "s" / name).rglob("*.csv"))) == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--model", "run", "--model", "run", "a.wav"),
+        ("--model", "run", "--model", "other", "-", "--raw", "16000"),
+        ("--model", "run"),
+        (),
+    ],
+)
+def test_wrong_use_of_several_models(earmark, options):
+    assert earmark("predict", *options).exit_code == 2

@@ -16,8 +16,8 @@ from earmark.audio.reading import load_audio
 from earmark.config import load_config
 from earmark.data.demo import demo_data
 from earmark.errors import AudioError, CheckpointError, ConfigError, ExportError
-from earmark.exporters.onnx import export
 from earmark.exporters.onnx_graph import INTERFACE_VERSION, OPSET
+from earmark.exporters.targets import export
 from earmark.features.log_mel import LogMel, extract
 from earmark.features.windows import cut_window
 from earmark.inference.classifier import Classifier
@@ -73,9 +73,11 @@ def test_every_architecture_is_exported():
 @pytest.mark.parametrize("name", MODELS)
 def test_an_exported_model_equals_its_original(name, tmp_path, monkeypatch, write_clip, rng):
     """One test, so that no model is exported twice."""
-    monkeypatch.setattr("earmark.exporters.onnx.PARITY_SECONDS", (0.1, 1.03, 2.5))
+    monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (0.1, 1.03, 2.5))
     # One long sound is enough.
-    monkeypatch.setattr("earmark.exporters.onnx.LONG_SECONDS", 60.0 if name == "audio_cnn" else 5.0)
+    monkeypatch.setattr(
+        "earmark.exporters.parity.LONG_SECONDS", 60.0 if name == "audio_cnn" else 5.0
+    )
     model, path = tmp_path / "model.safetensors", tmp_path / "model.onnx"
     texts, task = MODELS[name]
     sharp_checkpoint(texts, task).save(model)
@@ -143,8 +145,8 @@ def small(tmp_path_factory):
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr("earmark.exporters.onnx.PARITY_SECONDS", (1.0, 2.5))
-    monkeypatch.setattr("earmark.exporters.onnx.LONG_SECONDS", 5.0)
+    monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (1.0, 2.5))
+    monkeypatch.setattr("earmark.exporters.parity.LONG_SECONDS", 5.0)
 
 
 def test_a_waveform_shorter_than_predict_takes_is_an_error(quick, tmp_path):
@@ -195,7 +197,9 @@ def test_an_earlier_export_of_the_same_model_is_replaced(quick, tmp_path):
     assert export(path, path).num_bytes > before
 
 
-@pytest.mark.parametrize("there", ["text", "folder", "foreign", "other input", "other weights"])
+@pytest.mark.parametrize(
+    "there", ["text", "folder", "foreign", "other input", "static", "other weights"]
+)
 def test_another_file_is_replaced_only_if_that_is_said(small, quick, tmp_path, there):
     path = tmp_path / "model.onnx"
     if there == "text":
@@ -206,6 +210,8 @@ def test_another_file_is_replaced_only_if_that_is_said(small, quick, tmp_path, t
         onnx.save(_foreign_model(), path)
     elif there == "other input":
         export("speech-music", path, takes="log-mel")
+    elif there == "static":
+        export("speech-music", path, static=True)
     else:
         export(small, path)
     before = None if there == "folder" else path.read_bytes()
@@ -245,6 +251,47 @@ def test_the_log_mel_graph_is_the_network(small, quick, tmp_path):
     (logits,) = session.run([LOGITS], {LOG_MEL: windows.numpy()})
     with torch.inference_mode():
         np.testing.assert_allclose(logits, network(windows), atol=1e-4)
+
+
+@pytest.mark.parametrize(("seconds", "num_windows"), [(None, 1), (2.5, 3)])
+def test_a_graph_of_fixed_shapes_predicts_one_length(quick, tmp_path, rng, seconds, num_windows):
+    options = {"static": True} if seconds is None else {"seconds": seconds}
+    result = export("speech-music", tmp_path / "model.onnx", **options)
+    shape = (1, round((seconds or 1.0) * 16_000))
+    assert result.to_dict()["shape"] == shape
+    graph = onnx.load(result.path).graph
+    sizes = {
+        one.name: tuple(size.dim_value for size in one.type.tensor_type.shape.dim)
+        for one in (*graph.input, *graph.value_info, *graph.output)
+    }
+    assert sizes[LOG_MEL] == (num_windows, 1, 40, 51)
+    assert all(min(one, default=1) > 0 for one in sizes.values())
+    session = start_session(result.path.read_bytes(), "test")
+    original = Classifier.load("speech-music")
+    (sound,) = sounds(rng, shape[1] / 16_000)[:1]
+    (found,) = session.run(None, {WAVEFORM: sound[None]})
+    np.testing.assert_allclose(
+        found[0], list(original.predict(sound).probabilities.values()), atol=1e-3
+    )
+    # earmark has its own front end and windows, so that any length can be predicted.
+    exported = Classifier.load(result.path)
+    for other in (0.1, 4.0):
+        (sound,) = sounds(rng, other)[:1]
+        np.testing.assert_allclose(
+            list(exported.predict(sound).probabilities.values()),
+            list(original.predict(sound).probabilities.values()),
+            atol=1e-4,
+        )
+    with pytest.raises(CheckpointError, match=r"model\.onnx: its shapes are fixed"):
+        export(result.path, tmp_path / "other.onnx")
+
+
+def test_a_log_mel_graph_of_fixed_shapes_takes_one_window(quick, tmp_path):
+    result = export("speech-music", tmp_path / "model.onnx", takes="log-mel", static=True)
+    session = start_session(result.path.read_bytes(), "test")
+    assert session.get_inputs()[0].shape == [1, 1, 40, 51]
+    assert session.get_outputs()[0].shape == [1, 2]
+    assert result.parity.largest_difference <= 1e-6
 
 
 @pytest.mark.parametrize("wrong", [0.5, np.nan])

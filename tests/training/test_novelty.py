@@ -10,7 +10,7 @@ import torch
 from earmark.config import load_config
 from earmark.data.manifest import read_manifest
 from earmark.evaluation.evaluate import evaluate_checkpoint
-from earmark.exporters.onnx import export
+from earmark.exporters.targets import export
 from earmark.inference.classifier import load_model
 from earmark.inference.onnx_backend import EMBEDDING, LOG_MEL, LOGITS, NOVELTY, start_session
 from earmark.models.checkpoint import Checkpoint, load_checkpoint
@@ -100,8 +100,8 @@ def test_a_test_counts_and_scores_sound_unlike_training(trained):
 
 def test_exported_graphs_give_the_same_scores_and_decisions(trained, tmp_path, monkeypatch):
     _, run, hiss = trained
-    monkeypatch.setattr("earmark.exporters.onnx.PARITY_SECONDS", (0.1, 1.03))
-    monkeypatch.setattr("earmark.exporters.onnx.LONG_SECONDS", 5.0)
+    monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (0.1, 1.03))
+    monkeypatch.setattr("earmark.exporters.parity.LONG_SECONDS", 5.0)
     expected = load_model(run).predict(hiss)
     whole = export(run, tmp_path / "whole.onnx")
     network = export(whole.path, tmp_path / "network.onnx", takes="log-mel")

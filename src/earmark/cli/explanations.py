@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from earmark.cli.predict_files import Request
+    from earmark.cli.predict_request import Request
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,9 @@ class Explanations:
                 "windows; --segments gives the start, end and total time of each label"
             )
         if self._shows_seconds and "seconds_by_label" in result:
-            logger.info(f"{result['path']}: {_describe(result['seconds_by_label'], seconds)}")
+            model = f" ({result['model']})" if "model" in result else ""
+            described = _describe(result["seconds_by_label"], seconds)
+            logger.info(f"{result['path']}{model}: {described}")
 
 
 def _describe(seconds_by_label: Mapping[str, float], seconds: float) -> str:

@@ -1,15 +1,15 @@
 """The command that exports a model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from earmark.cli.options import guarded, json_option, model_argument
+from earmark.cli.options import guarded, json_option, model_argument, store_option
 from earmark.cli.terminal import print_json, print_line
+from earmark.exporters.targets import TARGETS, GraphInput
 
 if TYPE_CHECKING:
-    from earmark.exporters.description import GraphInput
     from earmark.system.progress import Reporter
 
 
@@ -21,38 +21,53 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help="The .onnx file to write.",
+    help="The .onnx file to write, or the folder.",
+)
+@click.option(
+    "--to",
+    type=click.Choice(list(TARGETS)),
+    help="What to write; by default what the suffix of --output means, or onnx.",
 )
 @click.option(
     "--input",
     "takes",
-    type=click.Choice(["waveform", "log-mel"]),
-    default="waveform",
-    show_default=True,
-    help="Input of the graph: samples, or windows of log-mel frames.",
+    type=click.Choice(get_args(GraphInput)),
+    help="Input of the graph: samples (the default), or windows of log-mel frames.",
+)
+@click.option("--static", is_flag=True, help="Fix all shapes: a batch of one waveform or window.")
+@click.option("--seconds", type=float, help="Fix all shapes, for waveforms of this length.")
+@click.option("--quantize", type=click.Choice(["int8"]), help="Weights in 8-bit integers.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Data to quantize with, by its training and validation splits.",
 )
 @click.option(
-    "--licence",
-    help="Licence of the weights, for the metadata.",
+    "--max-accuracy-drop",
+    type=float,
+    help="Largest drop in validation accuracy by quantization; 0.01 by default.",
 )
+@store_option
+@click.option("--licence", help="Licence of the weights, for the metadata.")
 @click.option("--overwrite", is_flag=True, help="Replace any existing file.")
 @json_option
-def export(  # noqa: PLR0913 - one per option
+def export(
     model: Path,
     output: Path,
-    takes: "GraphInput",
-    licence: str | None,
-    overwrite: bool,
+    to: str | None,
     as_json: bool,
     reporter: "Reporter",
+    **options: Any,
 ) -> None:
-    """Export a model to ONNX.
+    """Export a model to a file that needs no PyTorch.
 
-    The file is written only if its outputs agree with those of the original.
+    It is written only if its outputs agree with those of the original.
     """
-    from earmark.exporters.onnx import export as export_model
+    from earmark.exporters.targets import export as export_model
 
-    exported = export_model(model, output, takes=takes, licence=licence, overwrite=overwrite)
+    options["store"] = options.pop("store_root")
+    given = {name: value for name, value in options.items() if value not in (None, False)}
+    exported = export_model(model, output, to=to, **given)
     if as_json:
         print_json(exported.to_dict())
     else:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from earmark.cli.options import adjusted, device_option, json_option, model_argument, resumable
-from earmark.cli.predict_files import STANDARD_INPUT, Request, find_files, predict_files
+from earmark.cli.options import adjusted, device_option, json_option, resumable
+from earmark.cli.predict_files import STANDARD_INPUT, Member, find_files, predict_files
+from earmark.cli.predict_request import Request, name_models
 from earmark.cli.stream import raw_options, show_stream
 from earmark.errors import ConfigError
 
@@ -21,8 +22,19 @@ _folder = click.Path(path_type=Path)
 
 @click.command()
 @resumable("--resume", kept_in="output")
-@model_argument
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, readable=False))
+@click.argument(
+    "words",
+    nargs=-1,
+    metavar="[MODEL] PATHS...",
+    type=click.Path(path_type=Path, readable=False),
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    type=_folder,
+    help="Instead of MODEL; may be repeated: each file is decoded once.",
+)
 @click.option("--files-from", type=_folder, help="List of files, one per line; - is stdin.")
 @click.option("--segments", is_flag=True, help="Also predict when each label starts and ends.")
 @click.option("--segments-to", type=_folder, help="Folder for a file of segments per recording.")
@@ -44,8 +56,8 @@ _folder = click.Path(path_type=Path)
 @json_option
 @adjusted
 def predict(
-    model: Path,
-    paths: tuple[Path, ...],
+    words: tuple[Path, ...],
+    models: tuple[Path, ...],
     device: str,
     reporter: "Reporter",
     settings: tuple[str, ...],
@@ -58,30 +70,51 @@ def predict(
     """
     raw_rate, raw_format = options.pop("raw_rate"), options.pop("raw_format")
     list_file = options.pop("files_from")
-    request = Request(model, **options)
+    models, paths = (models, words) if models else (words[:1], words[1:])
+    requests = _requests(models, **options)
+    _check_paths(paths, list_file, requests[0])
+    if list_file is not None or requests[0].output is not None or not _is_one_file(paths):
+        from earmark.system.workers.fork_server import start_early
+
+        start_early("earmark.features.extraction")
+    from earmark.inference.classifier import load_model
+
+    is_stream = raw_rate is not None
+    if is_stream and (
+        paths != (STANDARD_INPUT,) or list_file is not None or requests != [Request(models[0])]
+    ):
+        raise ConfigError(
+            "--raw: reads standard input only, with one model; give - and no other output"
+        )
+    classifiers = [load_model(one, device=device, settings=settings) for one in models]
+    if is_stream:
+        show_stream(classifiers[0], raw_rate, raw_format, as_json=as_json)
+        return
+    members = list(map(Member, classifiers, requests))
+    with ExitStack() as opened:
+        files = find_files(paths, list_file, opened)
+        predict_files(members, files, as_json=as_json, reporter=reporter)
+
+
+def _requests(models: tuple[Path, ...], **options: Any) -> list[Request]:
+    """What is output for each model."""
+    if not models:
+        raise click.UsageError("Missing argument 'MODEL'; or give --model.")
+    request = Request(models[0], **options)
     request.check()
+    if len(models) == 1:
+        return [request]
+    names = zip(models, name_models(models), strict=True)
+    return [request.for_model(model, name) for model, name in names]
+
+
+def _check_paths(paths: tuple[Path, ...], list_file: Path | None, request: Request) -> None:
     if not paths and list_file is None:
         raise click.UsageError("Missing argument 'PATHS...'; or give --files-from.")
     if list_file == STANDARD_INPUT and STANDARD_INPUT in paths:
         raise ConfigError("--files-from - and -: standard input can be a list or a sound, not both")
     if request.resume and STANDARD_INPUT in paths:
         raise ConfigError("--resume: cannot resume standard input; leave out -")
-    if list_file is not None or request.output is not None or not _is_one_file(paths):
-        from earmark.system.workers.fork_server import start_early
-
-        start_early("earmark.features.extraction")
-    from earmark.inference.classifier import load_model
-
-    if raw_rate is not None:
-        if paths != (STANDARD_INPUT,) or list_file is not None or request != Request(model):
-            raise ConfigError("--raw: reads standard input only; give - and no other output")
-        classifier = load_model(model, device=device, settings=settings)
-        show_stream(classifier, raw_rate, raw_format, as_json=as_json)
-        return
-    classifier = load_model(model, device=device, settings=settings)
-    with ExitStack() as opened:
-        files = find_files(paths, list_file, opened)
-        predict_files(classifier, files, request, as_json=as_json, reporter=reporter)
 
 
 def _is_one_file(paths: tuple[Path, ...]) -> bool:

@@ -5,13 +5,13 @@ import errno
 import itertools
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from earmark.cli.explanations import Explanations
+from earmark.cli.predict_request import Request
 from earmark.cli.shown_results import ShownResults
 from earmark.cli.terminal import print_line
 from earmark.errors import ConfigError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from earmark.inference.classifier import Classifier
     from earmark.inference.predictions import Prediction
     from earmark.inference.result_table import ResultTable
-    from earmark.inference.segmentation.cutting import RecordingFolders
     from earmark.system.progress import Reporter
 
     Result = Prediction | FailedFile
@@ -32,65 +31,6 @@ logger = logging.getLogger(__name__)
 COUNTED_FILES = 10_000
 """Most files that are counted before work starts, so that the bar can show the time left."""
 STANDARD_INPUT = Path("-")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is output for each file besides its label.
-
-    Args:
-        model: As the user named it.
-        segments: Whether segments are part of the results.
-        segments_to: Folder for time lines.
-        formats: Of the time lines.
-        split_to: Folder for the sound of the segments.
-        output: Table of the results.
-        resume: Whether to resume this table.
-        overwrite: Whether to replace what is there.
-        folders: Names of the recordings' folders below ``split_to``.
-    """
-
-    model: Path
-    segments: bool = False
-    segments_to: Path | None = None
-    formats: tuple[str, ...] = ()
-    split_to: Path | None = None
-    output: Path | None = None
-    resume: bool = False
-    overwrite: bool = False
-    folders: "RecordingFolders | None" = None
-
-    @property
-    def needs_segments(self) -> bool:
-        """Whether segments are needed at all."""
-        return self.segments or bool(self.segments_to) or bool(self.split_to)
-
-    def check(self) -> None:
-        """Checks that options fit each other.
-
-        Raises:
-            ConfigError: They do not.
-        """
-        if self.resume and self.output is None:
-            raise ConfigError("--resume: needs --output, the table to resume")
-        if self.overwrite and (self.resume or self.output is None):
-            raise ConfigError(
-                "--overwrite: replaces the table of --output, which --resume adds to; give "
-                "--output, and one of the two"
-            )
-        if self.formats and self.segments_to is None:
-            raise ConfigError("--segments-format: needs --segments-to, the folder for time lines")
-        if {"png", "svg"} & set(self.formats):
-            # Before any output: the plots come last.
-            import matplotlib  # noqa: F401
-        if self.output is not None:
-            from earmark.inference.result_formats import result_format
-
-            if not result_format(self.output).holds_segments and self.segments:
-                raise ConfigError(
-                    f"{self.output}: CSV cannot hold segments; name it .jsonl or .parquet, or "
-                    "write segments with --segments-to instead"
-                )
 
 
 def find_files(
@@ -135,37 +75,87 @@ def _copy_input(opened: ExitStack) -> Path:
     return path
 
 
+class Member:
+    """One of the models that predict, and what it outputs.
+
+    Args:
+        classifier: The model.
+        request: What is output for it.
+    """
+
+    def __init__(self, classifier: "Classifier", request: Request) -> None:
+        if request.split_to is not None:
+            from earmark.inference.segmentation.cutting import RecordingFolders
+
+            request = dataclasses.replace(request, folders=RecordingFolders())
+        self.classifier, self.request = classifier, request
+        self.table: ResultTable | None = None
+        self.num_added = 0
+        self._done: set[Path] = set()
+
+    def open_table(self, opened: ExitStack) -> None:
+        """Opens the table of results, if there is one; it closes with ``opened``."""
+        self.table = opened.enter_context(_open_table(self.classifier, self.request))
+        if self.table is not None and self.table.num_done:
+            logger.info(f"resuming after {counted(self.table.num_done, 'file')}")
+        if self.table is not None and self.table.num_unknown:
+            logger.warning(
+                f"{self.table.path}: {counted(self.table.num_unknown, 'row')} without a record of "
+                "the file; whether it has changed since is unknown"
+            )
+
+    def is_done(self, name: Path) -> bool:
+        """Whether the table has this file; those that it has keep the names of their folders."""
+        if self.table is None or not self.table.is_done(name):
+            return False
+        self._done.add(name)
+        if self.request.folders is not None:
+            self.request.folders.name(name)
+        return True
+
+    def forget_done(self, name: Path) -> None:
+        """Forgets that the table has a file that no other model needs either."""
+        self._done.discard(name)
+
+    def add(self, result: "Result") -> dict[str, Any]:
+        """Takes a result; returns it as ``--json`` prints it."""
+        facts = self.request.describe(result)
+        if self.table is not None and result.path not in self._done:
+            self.table.add(facts)
+            self.num_added += 1
+        return facts
+
+    def finish(self, *, as_json: bool) -> None:
+        """Completes the table."""
+        if self.table is None:
+            return
+        self.table.finish()
+        if not as_json:
+            num_failed, num_files = self.table.num_failed, self.num_added + self.table.num_done
+            failed = f", {num_failed:,} of them failed" if num_failed else ""
+            print_line(f"{counted(num_files, 'file')}{failed}: {self.table.path}")
+
+
 def predict_files(
-    classifier: "Classifier",
+    members: Sequence[Member],
     files: Iterable[tuple[Path, Path]],
-    request: Request,
     *,
     as_json: bool,
     reporter: "Reporter",
 ) -> None:
     """Predicts files, outputs results, and exits with status 1 if any file failed."""
-    if request.split_to is not None:
-        from earmark.inference.segmentation.cutting import RecordingFolders
-
-        request = dataclasses.replace(request, folders=RecordingFolders())
-    with _open_table(classifier, request) as table:
-        if table is not None and table.num_done:
-            logger.info(f"resuming after {counted(table.num_done, 'file')}")
-        if table is not None and table.num_unknown:
-            logger.warning(
-                f"{table.path}: {counted(table.num_unknown, 'row')} without a record of the file; "
-                "whether it has changed since is unknown"
-            )
-        remaining = files if table is None else _remaining(files, table, request.folders)
+    with ExitStack() as opened:
+        for member in members:
+            member.open_table(opened)
         num_files, num_failed = _predict_and_show(
-            classifier, iter(remaining), request, table, as_json=as_json, reporter=reporter
+            members, _remaining(files, members), as_json=as_json, reporter=reporter
         )
-        if table is not None:
-            table.finish()
-            num_files, num_failed = num_files + table.num_done, table.num_failed
-            if not as_json:
-                failed = f", {num_failed:,} of them failed" if num_failed else ""
-                print_line(f"{counted(num_files, 'file')}{failed}: {table.path}")
+        for member in members:
+            member.finish(as_json=as_json)
+        tables = [one.table for one in members if one.table is not None]
+        if tables:
+            num_files += max(one.num_done for one in tables)
+            num_failed = max(one.num_failed for one in tables)
     if not num_files or num_failed:
         logger.warning(
             f"could not be predicted: {num_failed:,} of {counted(num_files, 'file')}"
@@ -176,21 +166,22 @@ def predict_files(
 
 
 def _remaining(
-    files: Iterable[tuple[Path, Path]], table: "ResultTable", folders: "RecordingFolders | None"
+    files: Iterable[tuple[Path, Path]], members: Sequence[Member]
 ) -> Iterator[tuple[Path, Path]]:
-    """Files that are not in the table; those that are keep the names of their folders."""
+    """Files that are not in the tables of all models."""
     for path, name in files:
-        if not table.is_done(name):
+        # Each of them has to see the file.
+        done = [one.is_done(name) for one in members]
+        if all(done):
+            for one in members:
+                one.forget_done(name)
+        else:
             yield path, name
-        elif folders is not None:
-            folders.name(name)
 
 
 def _predict_and_show(
-    classifier: "Classifier",
+    members: Sequence[Member],
     files: Iterator[tuple[Path, Path]],
-    request: Request,
-    table: "ResultTable | None",
     *,
     as_json: bool,
     reporter: "Reporter",
@@ -202,39 +193,38 @@ def _predict_and_show(
 
     counted = list(itertools.islice(files, COUNTED_FILES))
     total = len(counted) if len(counted) < COUNTED_FILES else None
+    classifier, request = members[0].classifier, members[0].request
     shown = ShownResults(request, as_json=as_json, num_files=total)
     explain = Explanations(classifier.spec.config.predict.pooling, request, as_json=as_json)
     # Lines on a terminal would mix with the bar, and show progress themselves.
     bars = SILENT if shown.are_lines_on_terminal else reporter
     num_files = num_failed = 0
     with FileProblems() as problems, bars.track("predict", total) as task:
-        found = _predict(classifier, itertools.chain(counted, files), request, task.add_sound)
-        for result in found:
+        for results in _predict(members, itertools.chain(counted, files), task.add_sound):
             num_files += 1
-            task.advance(note=Path(result.path).name)
-            if isinstance(result, FailedFile):
-                num_failed += 1
-                problems.add_skipped(result.error, result.fault)
-            else:
-                problems.add_notes(result.path, result.notes)
-            facts = result.to_dict()
-            explain(facts)
-            if table is not None:
-                table.add(facts)
-            shown.add(result)
+            task.advance(note=Path(results[0].path).name)
+            failed = {one.error: one for one in results if isinstance(one, FailedFile)}
+            num_failed += bool(failed)
+            for one in failed.values():
+                problems.add_skipped(one.error, one.fault)
+            for one in results:
+                if not isinstance(one, FailedFile):
+                    problems.add_notes(one.path, one.notes)
+                    # The file is the same for all models.
+                    break
+            for member, result in zip(members, results, strict=True):
+                explain(member.add(result))
+                shown.add(result, member.request)
     shown.end()
     return num_files, num_failed
 
 
 def _predict(
-    classifier: "Classifier",
+    members: Sequence[Member],
     files: Iterable[tuple[Path, Path]],
-    request: Request,
     watch: Callable[[float], None],
-) -> "Iterator[Result]":
+) -> "Iterator[tuple[Result, ...]]":
     """Results under the names of `find_files`, each after its own files are written."""
-    from earmark.errors import FailedFile
-
     names: dict[Path, Path] = {}
 
     def paths() -> Iterator[Path]:
@@ -243,22 +233,43 @@ def _predict(
                 names[path] = name
             yield path
 
+    for results in _predict_paths(members, paths(), watch):
+        name = names.get(Path(results[0].path), Path(results[0].path))
+        yield tuple(
+            _name_and_write(member, result, name)
+            for member, result in zip(members, results, strict=True)
+        )
+
+
+def _predict_paths(
+    members: Sequence[Member], paths: Iterable[Path], watch: Callable[[float], None]
+) -> "Iterator[tuple[Result, ...]]":
+    first = members[0]
+    segments = first.request.needs_segments
+    if len(members) > 1:
+        from earmark.inference.several import predict_with_all
+
+        classifiers = [one.classifier for one in members]
+        yield from predict_with_all(classifiers, paths, segments=segments, watch=watch)
+        return
     # In a table that is resumed, a single file that crashes here would never get its row.
-    is_isolated = request.output is not None
-    results = classifier.predict_many(
-        paths(), segments=request.needs_segments, isolated=is_isolated, watch=watch
-    )
-    for result in results:
-        name = names.get(Path(result.path), Path(result.path))
-        if isinstance(result, FailedFile):
-            error = result.error.replace(str(result.path), str(name))
-            yield dataclasses.replace(result, path=name, error=error)
-            continue
-        named = dataclasses.replace(result, path=name)
-        if request.needs_segments:
-            yield _write_files(classifier, result, named, request)
-        else:
-            yield named
+    is_isolated = first.request.output is not None
+    for result in first.classifier.predict_many(
+        paths, segments=segments, isolated=is_isolated, watch=watch
+    ):
+        yield (result,)
+
+
+def _name_and_write(member: Member, result: "Result", name: Path) -> "Result":
+    from earmark.errors import FailedFile
+
+    if isinstance(result, FailedFile):
+        error = result.error.replace(str(result.path), str(name))
+        return dataclasses.replace(result, path=name, error=error)
+    named = dataclasses.replace(result, path=name)
+    if member.request.needs_segments:
+        return _write_files(member.classifier, result, named, member.request)
+    return named
 
 
 def _write_files(

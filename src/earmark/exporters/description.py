@@ -2,13 +2,11 @@
 
 import json
 import math
-from typing import Literal
 
 from earmark.audio.source import MIN_SECONDS
+from earmark.exporters.graph_form import GraphForm
 from earmark.inference.onnx_backend import EMBEDDING, LOG_MEL, LOGITS, NOVELTY, WAVEFORM
 from earmark.models.spec import METADATA_KEY, ModelSpec
-
-GraphInput = Literal["waveform", "log-mel"]
 
 
 def least_samples(spec: ModelSpec) -> int:
@@ -16,21 +14,25 @@ def least_samples(spec: ModelSpec) -> int:
     return round(MIN_SECONDS * spec.config.features.sample_rate)
 
 
-def describe_graph(spec: ModelSpec, takes: GraphInput) -> str:
+def describe_graph(spec: ModelSpec, form: GraphForm) -> str:
     """Labels, input and output, for the people who open the file."""
     features = spec.config.features
-    if takes == "waveform":
+    shape = f"({', '.join(map(str, form.shape(spec)))})"
+    if form.takes == "waveform":
+        batch = 1 if form.is_static else "batch"
+        least = "" if form.is_static else f", {least_samples(spec)} samples or more"
         signature = (
-            f"{WAVEFORM}: float32 (batch, samples) in [-1, 1], mono at {features.sample_rate} Hz, "
-            f"{least_samples(spec)} samples or more; probabilities: float32 (batch, labels), "
-            "calibrated; clip_novelty, where the model has a score: float32 (batch)."
+            f"{WAVEFORM}: float32 {shape} in [-1, 1], mono at {features.sample_rate} Hz{least}; "
+            f"probabilities: float32 ({batch}, {len(spec.labels)} labels), calibrated; "
+            f"clip_novelty, where the model has a score: float32 ({batch})."
         )
     else:
+        windows = 1 if form.is_static else "windows"
         signature = (
-            f"{LOG_MEL}: float32 (windows, 1, {features.n_mels} mels, {spec.window_frames} "
-            f"frames) in decibels; {LOGITS}: float32 (windows, {spec.num_outputs}); {EMBEDDING}: "
-            f"float32 (windows, channels); {NOVELTY}, where the model has a score: float32 "
-            "(windows)."
+            f"{LOG_MEL}: float32 {shape}, windows of {features.n_mels} mel bands and "
+            f"{spec.window_frames} frames in decibels; {LOGITS}: float32 ({windows}, "
+            f"{spec.num_outputs}); {EMBEDDING}: float32 ({windows}, channels); {NOVELTY}, where "
+            f"the model has a score: float32 ({windows})."
         )
     return (
         f"Audio classifier by earmark, {spec.task.title}: {', '.join(spec.labels)}. {signature} "
@@ -52,6 +54,8 @@ def describe_model(spec: ModelSpec) -> dict[str, str]:
         "sample_rate": str(spec.config.features.sample_rate),
         "thresholds": json.dumps(spec.thresholds),
         "temperature": json.dumps(spec.temperature),
+        "pooling": spec.config.predict.pooling,
+        "min_probability": json.dumps(spec.config.predict.min_probability),
         "silence_db": json.dumps(spec.config.predict.silence_db),
         "max_novelty": json.dumps(_or_none(spec.rule.max_novelty)),
         "silence_label": json.dumps(spec.silence_label),

@@ -25,13 +25,10 @@ from onnx import helper, numpy_helper, parser
 from torch import nn
 
 from earmark._version import __version__
-from earmark.exporters.description import (
-    GraphInput,
-    describe_graph,
-    describe_model,
-    least_samples,
-)
+from earmark.exporters.description import describe_graph, describe_model, least_samples
+from earmark.exporters.graph_form import GraphForm
 from earmark.exporters.novelty_graph import clip_novelty_graph, with_novelty
+from earmark.exporters.static_graph import make_static
 from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
 from earmark.features.windows import window_step
 from earmark.inference.onnx_backend import EMBEDDING, LOG_MEL, LOGITS, NOVELTY, WAVEFORM
@@ -177,23 +174,23 @@ _PROBABILITIES = {
 
 
 def build_graph(
-    network: onnx.GraphProto, spec: ModelSpec, takes: GraphInput, origin: Mapping[str, str]
+    network: onnx.GraphProto, spec: ModelSpec, form: GraphForm, origin: Mapping[str, str]
 ) -> onnx.ModelProto:
     """Builds and checks the graph of a model, with the specification in its metadata.
 
     Args:
         network: From `network_graph`.
         spec: Everything that the model needs besides its weights.
-        takes: ``log-mel``: the network alone, from windows ``(batch, 1, mels, frames)`` in decibels
-            to logits ``(batch, outputs)``, embeddings ``(batch, channels)`` and, of a model that
-            has it, novelty ``(batch,)``. ``waveform``: the whole model, from samples
-            ``(batch, samples)`` in [-1, 1] at the model's rate to probabilities
-            ``(batch, labels)``, one row per clip, and ``clip_novelty`` ``(batch,)``. Fewer samples
-            than `least_samples` are an error of the runtime, from an index out of bounds in the
-            node of that name.
+        form: What it takes. ``log-mel``: the network alone, from windows
+            ``(windows, 1, mels, frames)`` in decibels to logits ``(windows, outputs)``, embeddings
+            ``(windows, channels)`` and, of a model that has it, novelty ``(windows,)``.
+            ``waveform``: the whole model, from samples ``(batch, samples)`` in [-1, 1] at the
+            model's rate to probabilities ``(batch, labels)``, one row per clip, and
+            ``clip_novelty`` ``(batch,)``. Fewer samples than `least_samples` are an error of the
+            runtime, from an index out of bounds in the node of that name.
         origin: More metadata, about the weights.
     """
-    graph = network if takes == "log-mel" else _surround(network, spec)
+    graph = network if form.takes == "log-mel" else _surround(network, spec)
     model = helper.make_model(
         graph,
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -201,9 +198,11 @@ def build_graph(
         producer_name="earmark",
         producer_version=__version__,
         model_version=INTERFACE_VERSION,
-        doc_string=describe_graph(spec, takes),
+        doc_string=describe_graph(spec, form),
     )
     helper.set_model_props(model, {**describe_model(spec), **origin})
+    if form.is_static:
+        model = make_static(model, form.fixed_shape(spec))
     onnx.checker.check_model(model, full_check=True)
     return model
 

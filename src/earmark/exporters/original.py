@@ -2,22 +2,26 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 import onnx
 
 from earmark.errors import CheckpointError
+from earmark.exporters.graph_form import input_sizes
 from earmark.exporters.onnx_graph import OPSET, network_graph
+from earmark.inference.backend import Backend
 from earmark.inference.classifier import Classifier
 from earmark.inference.onnx_backend import extract_network, read_onnx
 from earmark.inference.torch_backend import TorchBackend
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.pretrained import find_model
 from earmark.models.run_folder import RunFolder
+from earmark.models.spec import ModelSpec
 from earmark.system.hashing import content_hash
 from earmark.system.runtime import pick_device
 
-LICENCE, WEIGHTS_DIGEST = "licence", "weights_digest"
+LICENCE, WEIGHTS_DIGEST, QUANTIZATION = "licence", "weights_digest", "quantization"
 """Keys of the metadata of an exported file that concern its weights."""
 NOT_STATED = "not stated"
 
@@ -27,16 +31,25 @@ class Original:
     """A model to export.
 
     Args:
-        network: Builds the graph from windows of log-mel frames to logits, which takes seconds.
-        reference: Predicts with the original.
+        network: Gives the graph from windows of log-mel frames to logits.
+        spec: Everything that the model needs besides its weights.
+        backend: Predicts with the original.
         weights_digest: Of the file that first held the weights.
         licence: Of the weights.
+        quantization: What the file says about its quantization; empty if there was none.
     """
 
     network: Callable[[], onnx.GraphProto]
-    reference: Classifier
+    spec: ModelSpec
+    backend: Backend
     weights_digest: str
     licence: str = NOT_STATED
+    quantization: str = ""
+
+    @cached_property
+    def reference(self) -> Classifier:
+        """The original as a classifier."""
+        return Classifier(self.spec, self.backend)
 
 
 def open_original(model: Path | str) -> Original:
@@ -56,10 +69,11 @@ def open_original(model: Path | str) -> Original:
     checkpoint = load_checkpoint(path)
     network = checkpoint.build()
     backend = TorchBackend(network, pick_device("cpu"), checkpoint.novelty)
-    reference = Classifier(checkpoint.spec, backend)
     digest = content_hash(RunFolder(path).best if path.is_dir() else path)
     return Original(
-        lambda: network_graph(network, checkpoint.spec, checkpoint.novelty), reference, digest
+        # It takes seconds.
+        cache(lambda: network_graph(network, checkpoint.spec, checkpoint.novelty)),
+        *(checkpoint.spec, backend, digest),
     )
 
 
@@ -68,22 +82,26 @@ def _open_exported(path: Path) -> Original:
         content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
-    reference = Classifier(*read_onnx(content, str(path)))
+    spec, backend = read_onnx(content, str(path))
     file = onnx.load_from_string(content)
     if [one.version for one in file.opset_import if not one.domain] != [OPSET]:
         raise CheckpointError(
             f"{path}: its operators are not those of opset {OPSET}; export the run it came from"
         )
     network = extract_network(file).graph
+    if None not in input_sizes(network):
+        raise CheckpointError(f"{path}: its shapes are fixed; export the model it came from")
     # Inputs among the values would get another name inside a larger graph.
     network.ClearField("value_info")
     network.name = "earmark"
     metadata = read_metadata(file)
     return Original(
         lambda: network,
-        reference,
+        spec,
+        backend,
         metadata.get(WEIGHTS_DIGEST) or content_hash(path),
         metadata.get(LICENCE, NOT_STATED),
+        metadata.get(QUANTIZATION, ""),
     )
 
 

@@ -17,8 +17,8 @@ from earmark.features.log_mel import Features, LogMel, round_frames, stream_feat
 from earmark.features.windows import stream_windows
 from earmark.inference.backend import Backend, FiniteBackend
 from earmark.inference.clip import ClipPredictor, decide_windows
+from earmark.inference.file_predictor import FilePredictor
 from earmark.inference.predictions import NO_FILE, Prediction, WindowPrediction
-from earmark.inference.segmentation.timeline import TimelinePredictor
 from earmark.models.pretrained import find_model
 from earmark.models.spec import ModelSpec
 from earmark.system.shapes import Float16
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 Watch = Callable[[float], None]
 
 
-def _ignore(_seconds: float) -> None:
+def ignore(_seconds: float) -> None:
     """Watches nothing."""
 
 
@@ -122,7 +122,7 @@ class Classifier:
         *,
         segments: bool = False,
         isolated: bool = False,
-        watch: Watch = _ignore,
+        watch: Watch = ignore,
     ) -> Iterator[Prediction | FailedFile]:
         """Predicts files in parallel; a file that fails is reported and the others go on.
 
@@ -209,6 +209,14 @@ class Classifier:
         """
         return ClipPredictor(self.spec, self._backend).add(frames).finish()
 
+    def file_predictor(self, *, segments: bool = False) -> FilePredictor:
+        """Predicts one sound whose features, by this model's front end, come in parts.
+
+        Args:
+            segments: As for `predict`.
+        """
+        return FilePredictor(self.spec, self._backend, self._note_band, segments=segments)
+
     def _downmix(self) -> Downmix:
         return Downmix(self.spec.config.features.channel)
 
@@ -237,7 +245,7 @@ class Classifier:
         parts: Iterable[Features] | None = None,
         *,
         segments: bool,
-        watch: Watch = _ignore,
+        watch: Watch = ignore,
     ) -> Prediction:
         """Predicts a file from the parts that a worker sends, or decodes it here."""
         if parts is not None:
@@ -255,32 +263,10 @@ class Classifier:
     def _predict_features(
         self, path: Path, features: Iterable[Features], *, segments: bool
     ) -> Prediction:
-        """Label and segments are predicted from windows of their own, on the same frames."""
-        clip = ClipPredictor(self.spec, self._backend)
-        timeline = TimelinePredictor(self.spec, self._backend) if segments else None
-        last = Features(np.zeros((0, 0), np.float16), 0.0)
+        predictor = self.file_predictor(segments=segments)
         for part in features:
-            clip.add(part.frames)
-            if timeline:
-                timeline.add(part.frames)
-            last = part
-        decisions, duration_seconds = clip.finish(), last.duration_seconds
-        self._note_band(last.source_rate)
-        (chosen,), (abstained,) = decisions.indices(), decisions.abstained
-        return Prediction(
-            path,
-            labels=tuple(self.labels[index] for index in chosen),
-            probabilities=dict(
-                zip(self.labels, map(float, decisions.probabilities[0]), strict=True)
-            ),
-            duration_seconds=duration_seconds,
-            task=self.spec.task,
-            abstained=abstained,
-            novelty=None if decisions.novelty is None else float(decisions.novelty[0]),
-            segments=timeline.finish(duration_seconds) if timeline else None,
-            notes=last.notes,
-            background_label=self.spec.background_label,
-        )
+            predictor.add(part)
+        return predictor.finish(path)
 
     def _note_band(self, source_rate: int | None) -> None:
         """Logs once how much of the band of a sound the features keep."""

@@ -38,6 +38,8 @@ class OnnxBackend:
         self._session: Any = session
         self._source = source
         self._outputs = [one.name for one in session.get_outputs()]
+        first = next((one.shape[0] for one in session.get_inputs()), None)
+        self._fixed_batch = first if isinstance(first, int) else None
 
     def __call__(
         self, windows: Float32[np.ndarray, "windows mels frames"]
@@ -55,10 +57,7 @@ class OnnxBackend:
         Raises:
             CheckpointError: ONNX Runtime cannot compute them.
         """
-        try:
-            values = self._session.run(self._outputs, {LOG_MEL: windows[:, None]})
-        except Exception as error:  # noqa: BLE001 - its errors have no common base
-            raise CheckpointError(f"{self._source}: cannot be run: {_line(error)}") from None
+        values = self._run_batches(windows)
         found = dict(zip(self._outputs, values, strict=True))
         novelty = found.get(NOVELTY)
         return Output(
@@ -66,6 +65,21 @@ class OnnxBackend:
             found.get(EMBEDDING),
             None if novelty is None else novelty.astype(np.float64),
         )
+
+    def _run_batches(self, windows: Float32[np.ndarray, "windows mels frames"]) -> list[Any]:
+        """The outputs; a graph of fixed shapes gets as many windows at once as it takes."""
+        size = self._fixed_batch or max(1, len(windows))
+        found = []
+        try:
+            for start in range(0, max(1, len(windows)), size):
+                batch = windows[start : start + size, None]
+                missing = size - len(batch) if self._fixed_batch else 0
+                filled = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0)), mode="wrap")
+                values = self._session.run(self._outputs, {LOG_MEL: filled})
+                found.append([one[: len(batch)] for one in values])
+        except Exception as error:  # noqa: BLE001 - its errors have no common base
+            raise CheckpointError(f"{self._source}: cannot be run: {_line(error)}") from None
+        return found[0] if len(found) == 1 else [*map(np.concatenate, zip(*found, strict=True))]
 
 
 def open_onnx(path: Path, device: str = "auto") -> tuple[ModelSpec, OnnxBackend]:

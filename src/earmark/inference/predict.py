@@ -2,37 +2,65 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import overload
 
 from earmark.errors import ConfigError, FailedFile
 from earmark.inference.classifier import Classifier, load_model
 from earmark.inference.inputs import find_sounds
 from earmark.inference.predictions import Prediction
+from earmark.inference.several import Results, predict_with_all
+
+Model = Classifier | Path | str
 
 
+@overload
 def predict(
-    model: Classifier | Path | str,
+    model: Model,
     sounds: Path | str | Iterable[Path | str],
     *,
     segments: bool = False,
     device: str = "auto",
     settings: Sequence[str] = (),
-) -> list[Prediction | FailedFile]:
+) -> list[Prediction | FailedFile]: ...
+
+
+@overload
+def predict(
+    model: Sequence[Model],
+    sounds: Path | str | Iterable[Path | str],
+    *,
+    segments: bool = False,
+    device: str = "auto",
+    settings: Sequence[str] = (),
+) -> list[Results]: ...
+
+
+def predict(
+    model: Model | Sequence[Model],
+    sounds: Path | str | Iterable[Path | str],
+    *,
+    segments: bool = False,
+    device: str = "auto",
+    settings: Sequence[str] = (),
+) -> list[Prediction | FailedFile] | list[Results]:
     """Predicts the labels of sound files; those that fail are reported among the results.
 
     Args:
-        model: As for `load_model`, or what that returned.
+        model: As for `load_model`, or what that returned. Of several models, each file is decoded
+            once for all of them.
         sounds: A file, a folder, a pattern such as ``recordings/**/*.wav``, or several of them.
         segments: Whether to find out when each label is heard, too.
         device: As for `load_model`.
         settings: As for `load_model`.
 
     Returns:
-        A `Prediction` or a `FailedFile` for each file, in order.
+        A `Prediction` or a `FailedFile` for each file, in order; of several models, a tuple of
+        them, one for each model.
 
     Raises:
         CheckpointError: The model cannot be opened.
         ConfigError: A device or settings are given with a model that is open already; the device
-            is not available, or a setting is invalid.
+            is not available, or a setting is invalid; or there is no model.
 
     Example:
         >>> from earmark.data.demo import demo_data
@@ -41,9 +69,20 @@ def predict(
         >>> result.label
         'music'
     """
-    if not isinstance(model, Classifier):
-        model = load_model(model, device=device, settings=settings)
-    elif device != "auto" or settings:
-        raise ConfigError("device and settings: give them to load_model; this model is open")
     named = [sounds] if isinstance(sounds, Path | str) else sounds
-    return list(model.predict_many(find_sounds(map(Path, named)), segments=segments))
+    paths = find_sounds(map(Path, named))
+    if isinstance(model, Classifier | Path | str):
+        opened = _open(model, device, settings)
+        return list(opened.predict_many(paths, segments=segments))
+    if not model:
+        raise ConfigError("no model: give one or more")
+    classifiers = [_open(one, device, settings) for one in model]
+    return list(predict_with_all(classifiers, paths, segments=segments))
+
+
+def _open(model: Model, device: str, settings: Sequence[str]) -> Classifier:
+    if not isinstance(model, Classifier):
+        return load_model(model, device=device, settings=settings)
+    if device != "auto" or settings:
+        raise ConfigError("device and settings: give them to load_model; this model is open")
+    return model

@@ -1,0 +1,108 @@
+"""Features of several front ends from one decoding of a file."""
+
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from earmark.audio.decoding import open_source
+from earmark.audio.downmix import Downmix
+from earmark.audio.isolation import DecoderPool, Job
+from earmark.audio.reading import WHOLE, read_mono
+from earmark.audio.source import Source
+from earmark.config import FeatureConfig
+from earmark.features.extraction import PART_GROUPS
+from earmark.features.log_mel import Features, LogMel, stream_features
+from earmark.system.workers.worker import Send
+
+
+class Part(NamedTuple):
+    """Some features of a file.
+
+    Args:
+        front_end: Number of the front end that computed them.
+        features: As `earmark.features.log_mel.stream_features` yields them.
+    """
+
+    front_end: int
+    features: Features
+
+
+def front_ends_pool(configs: Sequence[FeatureConfig]) -> DecoderPool:
+    """Workers that decode a file once and send lists of `Part`; see `front_ends_job`.
+
+    Args:
+        configs: Settings of the front ends.
+
+    Example:
+        >>> import numpy, soundfile, tempfile
+        >>> path = Path(tempfile.mkdtemp(), "a.wav")
+        >>> soundfile.write(path, numpy.zeros(16_000), 16_000)
+        >>> configs = [FeatureConfig(), FeatureConfig(sample_rate=8000, f_max=4000.0)]
+        >>> with front_ends_pool(configs) as pool:
+        ...     [parts] = pool.stream(front_ends_job(path))
+        >>> [(part.front_end, part.features.frames.shape) for part in parts]
+        [(0, (51, 40)), (1, (26, 40))]
+    """
+    return DecoderPool(functools.partial(_extract, tuple(map(LogMel, configs))))
+
+
+def front_ends_job(path: Path) -> Job:
+    """The features of a file by all front ends.
+
+    Args:
+        path: The file.
+    """
+    return Job(path, path)
+
+
+def _extract(log_mels: Sequence[LogMel], path: Path, send: Send) -> list[Part]:
+    """Runs in the worker; returns the last parts."""
+    waiting: list[Part] = []
+    for part in stream_front_ends(path, log_mels):
+        send(None)
+        if len(waiting) == PART_GROUPS:
+            send(waiting)
+            waiting = []
+        waiting.append(part)
+    return waiting
+
+
+def stream_front_ends(path: Path, log_mels: Sequence[LogMel]) -> Iterator[Part]:
+    """The features of a file by several front ends, which advance together.
+
+    Args:
+        path: Any file that `earmark.audio.reading.stream_audio` reads.
+        log_mels: The front ends.
+
+    Yields:
+        What each of them gives alone, in order.
+
+    Raises:
+        AudioError: As `earmark.audio.reading.stream_audio`, for any of them.
+    """
+    with open_source(path) as source:
+        copies = itertools.tee(source.blocks(WHOLE), len(log_mels))
+        streams = {
+            index: _stream(path, replace(source, blocks=lambda _, blocks=blocks: blocks), log_mel)
+            for index, (blocks, log_mel) in enumerate(zip(copies, log_mels, strict=True))
+        }
+        seconds = dict.fromkeys(streams, 0.0)
+        while streams:
+            # The one that is furthest behind, so that few blocks wait for it in memory.
+            index = min(streams, key=seconds.__getitem__)
+            part = next(streams[index], None)
+            if part is None:
+                del streams[index]
+            else:
+                seconds[index] = part.duration_seconds
+                yield Part(index, part)
+
+
+def _stream(path: Path, source: Source, log_mel: LogMel) -> Iterator[Features]:
+    config = log_mel.config
+    downmix = Downmix(config.channel)
+    blocks = read_mono(path, downmix.mono(path, source), config.sample_rate, WHOLE)
+    return stream_features(blocks, log_mel, downmix)
