@@ -128,10 +128,11 @@ class DataError(EarmarkError):
 
 AudioFault = Literal[
     "missing", "empty", "undecodable", "damaged", "truncated", "short", "not_finite", "header",
-    "changed", "scale", "channel", "crashed", "timeout", "memory",
+    "changed", "scale", "channel", "limit", "crashed", "timeout", "memory",
 ]  # fmt: skip
-"""What is wrong with a file, for programs. The last three are what decoding it did to its worker
-process: it died, was silent for too long or took too much memory."""
+"""What is wrong with a file, for programs. ``limit``: it holds more than is allowed. The last three
+are what decoding it did to its worker process: it died, was silent for too long or took too much
+memory."""
 
 
 class AudioError(DataError):

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -85,7 +85,7 @@ def show_windows(
     shown: tuple[str, ...] | None = None
     for window in classifier.stream(blocks, sample_rate=rate, hop_seconds=hop_seconds):
         if as_json:
-            print_json(_document(classifier, window))
+            print_json(window.to_dict(classifier.spec))
         elif on_terminal:
             # A new label starts a new line; the old one stays.
             click.echo("\n" if shown not in (None, window.labels) else "\r", nl=False)
@@ -96,25 +96,6 @@ def show_windows(
         sys.stdout.flush()
     if shown is not None:
         click.echo()
-
-
-def _document(classifier: "Classifier", window: "WindowPrediction") -> dict[str, Any]:
-    from earmark.tasks.task import MULTI_LABEL
-
-    several = classifier.spec.task is MULTI_LABEL
-    return {
-        "start": round(window.start_seconds, 3),
-        "end": round(window.end_seconds, 3),
-        **(
-            {"labels": list(window.labels)}
-            if several
-            else {"label": None if window.abstained else window.labels[0]}
-        ),
-        **({"abstained": window.abstained} if window.abstained else {}),
-        "probabilities": dict(
-            zip(classifier.labels, map(float, window.probabilities), strict=True)
-        ),
-    }
 
 
 def _label(window: "WindowPrediction") -> str:

@@ -65,11 +65,7 @@ class Classifier:
     ) -> "Classifier":
         """Opens a model; see `load_model`, which is the same."""
         path = find_model(model)
-        if path.suffix.lower() == ".onnx":
-            from earmark.inference.onnx_backend import open_onnx as open_model
-        else:
-            from earmark.inference.torch_backend import open_checkpoint as open_model
-        spec, backend = open_model(path, device)
+        spec, backend = open_network(path, device)
         return cls(spec.adjust(settings), backend, str(path))
 
     def __repr__(self) -> str:
@@ -209,6 +205,21 @@ class Classifier:
         """
         return ClipPredictor(self.spec, self._backend).add(frames).finish()
 
+    def predict_features(
+        self, path: Path, parts: Iterable[Features], *, segments: bool = False
+    ) -> Prediction:
+        """Predicts a file whose features are there.
+
+        Args:
+            path: The file.
+            parts: As `earmark.features.extraction.extraction_pool` computes them.
+            segments: As for `predict`.
+
+        Raises:
+            AudioError: The logits of this file are not finite; or what the parts raise.
+        """
+        return self._predict_file(path, parts, segments=segments)
+
     def _downmix(self) -> Downmix:
         return Downmix(self.spec.config.features.channel)
 
@@ -314,6 +325,24 @@ def _watched(features: Iterable[Features], watch: Watch) -> Iterator[Features]:
         yield part
         watch(part.duration_seconds - seconds)
         seconds = part.duration_seconds
+
+
+def open_network(path: Path, device: str = "auto") -> tuple[ModelSpec, Backend]:
+    """Opens a model file: its specification and its network.
+
+    Args:
+        path: As `earmark.models.pretrained.find_model` gives it.
+        device: As for `load_model`.
+
+    Raises:
+        CheckpointError: The model cannot be opened.
+        ConfigError: The device is not available.
+    """
+    if path.suffix.lower() == ".onnx":
+        from earmark.inference.onnx_backend import open_onnx as open_model
+    else:
+        from earmark.inference.torch_backend import open_checkpoint as open_model
+    return open_model(path, device)
 
 
 def load_model(

@@ -1,0 +1,116 @@
+"""The body of a request to files on disk, within limits."""
+
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+
+from earmark.audio.reading import has_sound_name
+from earmark.server.answers import RequestError
+from earmark.server.limits import Limits
+
+MULTIPART = "multipart/form-data"
+RAW_NAME = "-"
+"""The path in the result of a body that is a sound by itself."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file of a client.
+
+    Args:
+        name: As the client calls it; it is only ever sent back.
+        path: Where it is.
+    """
+
+    name: str
+    path: Path
+
+
+@asynccontextmanager
+async def receive(request: Request, limits: Limits, folder: Path) -> AsyncIterator[list[Upload]]:
+    """The files of a request, for as long as the context is open.
+
+    A body of ``multipart/form-data`` may have several; any other is one sound.
+
+    Args:
+        request: Its body has not been read yet.
+        limits: Of the service.
+        folder: Where files may be written.
+
+    Raises:
+        RequestError: The body is too large, or has no files or too many.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limits.body_bytes:
+        # Or the rest of the body would be read first.
+        raise _too_large(limits, {"Connection": "close"})
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = _bounded(request, limits)
+    with TemporaryDirectory(dir=folder) as place:
+        if media_type == MULTIPART:
+            yield await _receive_form(request, body, limits, Path(place))
+        else:
+            yield await _receive_raw(body, Path(place))
+
+
+async def _bounded(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
+    num_bytes = 0
+    try:
+        async for chunk in request.stream():
+            num_bytes += len(chunk)
+            if num_bytes > limits.body_bytes:
+                raise _too_large(limits, {"Connection": "close"})
+            yield chunk
+    except ClientDisconnect:
+        raise RequestError(400, "the body ends early") from None
+
+
+async def _receive_raw(body: AsyncGenerator[bytes, None], place: Path) -> list[Upload]:
+    path = place / "0"
+    # Writes go to the cache of the system, in pieces that are as small as those of the network.
+    with path.open("wb") as file:
+        async for chunk in body:
+            file.write(chunk)
+        if not file.tell():
+            raise RequestError(422, "no sound: send a file as the body, or as multipart/form-data")
+    return [Upload(RAW_NAME, path)]
+
+
+async def _receive_form(
+    request: Request, body: AsyncGenerator[bytes, None], limits: Limits, place: Path
+) -> list[Upload]:
+    parser = MultiPartParser(request.headers, body, max_files=limits.files, max_fields=limits.files)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise RequestError(422, f"the form cannot be read: {error.message}") from None
+    try:
+        files = [one for _, one in form.multi_items() if isinstance(one, UploadFile)]
+        if not files:
+            raise RequestError(422, "no sound: the form has no files")
+        return [await run_in_threadpool(_save, one, place) for one in files]
+    finally:
+        await form.close()
+
+
+def _save(upload: UploadFile, place: Path) -> Upload:
+    name = upload.filename or RAW_NAME
+    # Decoders look at the extension where the content is not enough.
+    suffix = Path(name).suffix.lower()
+    path = place / f"{id(upload)}{suffix if has_sound_name(Path(f'x{suffix}')) else ''}"
+    with path.open("wb") as file:
+        shutil.copyfileobj(upload.file, file)
+    return Upload(name, path)
+
+
+def _too_large(limits: Limits, headers: dict[str, str]) -> RequestError:
+    return RequestError(413, f"the body has more than {limits.body_bytes:,} bytes", headers)
