@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 EXTRAS = {
     "cycler": ("Matplotlib", "train"),
+    "fastapi": ("FastAPI", "serve"),
     "jinja2": ("Jinja2", "train"),
     "loky": ("loky", "train"),
     "markupsafe": ("Jinja2", "train"),
@@ -30,13 +31,18 @@ EXTRAS = {
     "onnx": ("ONNX", "onnx"),
     "onnxscript": ("ONNX Script", "onnx"),
     "optuna": ("Optuna", "tune"),
+    "paho": ("Paho MQTT", "mqtt"),
+    "prometheus_client": ("the Prometheus client", "serve"),
     "pyarrow": ("PyArrow", "parquet"),
+    "python_multipart": ("python-multipart", "serve"),
     "safetensors": ("safetensors", "train"),
     "scipy": ("SciPy", "train"),
     "sklearn": ("scikit-learn", "train"),
     "sounddevice": ("sounddevice", "mic"),
+    "starlette": ("Starlette", "serve"),
     "threadpoolctl": ("threadpoolctl", "train"),
     "torch": ("PyTorch", "train"),
+    "uvicorn": ("Uvicorn", "serve"),
 }
 """Modules that are not always installed: the package that brings each, and its extra."""
 

@@ -1,5 +1,6 @@
 """One JSON line for each request and event, with neither contents nor names of files."""
 
+import io
 import json
 import logging
 import time
@@ -46,7 +47,7 @@ class JsonFormatter(logging.Formatter):
 
 
 @contextmanager
-def json_lines(stream: TextIO) -> Iterator[None]:
+def json_lines(stream: TextIO | io.TextIOBase) -> Iterator[None]:
     """Writes what earmark and the HTTP server log to a stream, instead of where it went before."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())

@@ -1,6 +1,7 @@
 """Live sound over a web socket: samples in, a document for each window out."""
 
 import asyncio
+import contextlib
 import json
 import queue
 from collections.abc import Iterator
@@ -135,7 +136,9 @@ class _Stream:
         finally:
             self._is_over = True
             receiving.cancel()
-            await asyncio.gather(predicting, receiving, return_exceptions=True)
+            self._wake()
+            await asyncio.wait((predicting, receiving))
+            _ = receiving.cancelled() or receiving.exception()
 
     async def _negotiate(self) -> StreamRequest:
         given: dict[str, Any] = dict(self._websocket.query_params)
@@ -180,16 +183,26 @@ class _Stream:
             else:
                 return
 
+    def _wake(self) -> None:
+        """Lets the thread see at once that the stream is over."""
+        with contextlib.suppress(queue.Full):
+            self._samples.put_nowait(b"")
+
     def _predict(self, classifier: Classifier, request: StreamRequest, hop_seconds: float) -> None:
         """Runs in a thread of its own, which waits for samples."""
         windows = classifier.stream(
             self._blocks(request), sample_rate=request.rate, hop_seconds=hop_seconds
         )
-        for window in windows:
-            document = {"event": "window", **window.to_dict(classifier.spec)}
-            sending = asyncio.run_coroutine_threadsafe(self._send(document), self._loop)
-            sending.result(SEND_SECONDS)
-            self._service.metrics.stream_windows.inc()
+        try:
+            for window in windows:
+                document = {"event": "window", **window.to_dict(classifier.spec)}
+                sending = asyncio.run_coroutine_threadsafe(self._send(document), self._loop)
+                sending.result(SEND_SECONDS)
+                self._service.metrics.stream_windows.inc()
+        except Exception:
+            # After the end, what goes wrong matters to nobody.
+            if not self._is_over:
+                raise
 
     def _blocks(self, request: StreamRequest) -> Iterator[np.ndarray]:
         return raw_blocks(self._read, request.format)

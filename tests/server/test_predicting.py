@@ -1,0 +1,78 @@
+"""Sound that is too much, too slow or deadly for its decoder fails alone."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from earmark.server.limits import Limits
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [Limits(workers=1, sound_seconds=3.0), Limits(workers=1, decoded_bytes=4 * 16_000 * 3)],
+    ids=["seconds", "bytes"],
+)
+def test_a_small_file_of_much_sound_is_not_decoded_to_its_end(serve, wav, limits):
+    with serve(limits=limits) as served:
+        content = wav(600.0, format="FLAC")
+        content = content if len(content) < 1e8 else pytest.fail("no small file")
+        (result,) = served.client.post("/v1/predict", content=content).json()["results"]
+        assert result["fault"] == "limit"
+        assert served.client.post("/v1/predict", content=wav(2.0)).status_code == 200
+
+
+def test_a_decoder_that_dies_costs_its_own_file_only(serve, wav, crashing):
+    with serve(limits=Limits(workers=2)) as served:
+        answers = {}
+
+        def ask(name, content):
+            answers[name] = served.client.post("/v1/predict", content=content)
+
+        contents = {f"good {number}": wav(1.0, seed=number) for number in range(4)}
+        contents["bad"] = crashing
+        threads = [threading.Thread(target=ask, args=one) for one in contents.items()]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        bad = answers.pop("bad")
+        assert bad.status_code == 422
+        assert bad.json()["results"][0]["fault"] == "crashed"
+        assert {one.status_code for one in answers.values()} == {200}
+        assert served.client.post("/v1/predict", content=wav()).status_code == 200
+
+
+def test_a_worker_that_is_killed_by_chance_costs_nothing(serve, wav):
+    with serve(limits=Limits(workers=1)) as served:
+        (pool,) = served.service.predictor._pools.values()
+        (worker,) = pool._workers._all
+        worker.process.kill()
+        assert served.client.post("/v1/predict", content=wav()).status_code == 200
+
+
+def test_what_takes_too_long_is_given_up(serve, wav, held):
+    with serve(limits=Limits(workers=1, request_seconds=0.5)) as served:
+        (model,) = served.service.models
+        original, release = model.classifier, held(served.service)
+        started_at = time.monotonic()
+        answer = served.client.post("/v1/predict", content=wav())
+        assert answer.status_code == 504
+        assert time.monotonic() - started_at < 10
+        release.set()
+        model.classifier = original
+        assert served.client.post("/v1/predict", content=wav()).status_code == 200
+
+
+def test_logits_that_are_not_finite_are_an_error_of_the_file(serve, wav):
+    from earmark.inference.classifier import Classifier
+
+    with serve() as served:
+        (model,) = served.service.models
+        spec = model.classifier.spec
+        model.classifier = Classifier(
+            spec, lambda windows: np.full((len(windows), spec.num_outputs), np.nan)
+        )
+        (result,) = served.client.post("/v1/predict", content=wav()).json()["results"]
+        assert result["fault"] == "not_finite"
