@@ -16,8 +16,7 @@ from earmark.server.limits import Limits
 )
 def test_a_small_file_of_much_sound_is_not_decoded_to_its_end(serve, wav, limits):
     with serve(limits=limits) as served:
-        content = wav(600.0, format="FLAC")
-        content = content if len(content) < 1e8 else pytest.fail("no small file")
+        content = wav(60.0, format="FLAC")
         (result,) = served.client.post("/v1/predict", content=content).json()["results"]
         assert result["fault"] == "limit"
         assert served.client.post("/v1/predict", content=wav(2.0)).status_code == 200
