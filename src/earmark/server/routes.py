@@ -64,7 +64,13 @@ async def models(request: Request) -> Document:
     return Document({"models": [one.describe() for one in _service(request).models]})
 
 
-@router.get("/healthz", response_model=schemas.Status, responses=_only(403), tags=["about"])
+@router.get(
+    "/healthz",
+    response_model=schemas.Status,
+    responses=_only(403),
+    openapi_extra=schemas.NO_TOKEN,
+    tags=["about"],
+)
 async def healthz() -> Document:
     """Whether the process answers at all."""
     return Document({"status": "ok"})
@@ -74,6 +80,7 @@ async def healthz() -> Document:
     "/readyz",
     response_model=schemas.Status,
     responses={**_only(403), 503: {"model": schemas.Status, "description": "Not yet."}},
+    openapi_extra=schemas.NO_TOKEN,
     tags=["about"],
 )
 async def readyz(request: Request) -> Document:

@@ -112,6 +112,8 @@ BODY: dict[str, Any] = {
     }
 }
 
+NO_TOKEN: dict[str, Any] = {"security": []}
+
 _REASONS = {
     400: "The body ends early, or is no valid form.",
     401: "The token is wrong or missing.",
