@@ -232,7 +232,9 @@ def _show_memory(pid: int, port: int, clips: list[Path], total: int, seconds: fl
         )
         done += sum(load.statuses.values())
         sizes = [_private_megabytes(one) for one in (pid, *_descendants(pid))]
-        print(f"| {done:,} | {sizes[0]:.0f} | {sum(sizes):.0f} | {load.statuses[200]:,} |", flush=True)
+        print(
+            f"| {done:,} | {sizes[0]:.0f} | {sum(sizes):.0f} | {load.statuses[200]:,} |", flush=True
+        )
 
 
 def _descendants(pid: int) -> list[int]:

@@ -19,7 +19,7 @@ BLOCK_BYTES = 1 << 14
 
 async def send(socket: ClientConnection) -> None:
     """Sends standard input as it comes; any text ends the sound."""
-    while block := await asyncio.to_thread(sys.stdin.buffer.read1, BLOCK_BYTES):
+    while block := await asyncio.to_thread(os.read, sys.stdin.fileno(), BLOCK_BYTES):
         await socket.send(block)
     await socket.send("end")
 

@@ -34,7 +34,6 @@ EXTRAS = {
     "paho": ("Paho MQTT", "mqtt"),
     "prometheus_client": ("the Prometheus client", "serve"),
     "pyarrow": ("PyArrow", "parquet"),
-    "python_multipart": ("python-multipart", "serve"),
     "safetensors": ("safetensors", "train"),
     "scipy": ("SciPy", "train"),
     "sklearn": ("scikit-learn", "train"),

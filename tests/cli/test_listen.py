@@ -117,9 +117,7 @@ def test_a_microphone_that_is_missing_is_one_line(earmark, model, monkeypatch, m
     assert culprit in result.stderr.splitlines()[-1]
 
 
-def test_changes_of_label_go_to_a_webhook(
-    earmark, model, microphone, until_silence, monkeypatch
-):
+def test_changes_of_label_go_to_a_webhook(earmark, model, microphone, until_silence, monkeypatch):
     posted = []
 
     def webhook(url):

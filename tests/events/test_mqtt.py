@@ -29,7 +29,16 @@ def test_addresses(url, expected):
 
 
 @pytest.mark.parametrize(
-    "url", ["broker", "http://broker", "mqtt://", "mqtt://b:99999", "mqtt://b/a/%23", "mqtt://b/+", "mqtt://b:x"]
+    "url",
+    [
+        "broker",
+        "http://broker",
+        "mqtt://",
+        "mqtt://b:99999",
+        "mqtt://b/a/%23",
+        "mqtt://b/+",
+        "mqtt://b:x",
+    ],
 )
 def test_other_addresses_are_refused_without_their_passwords(url):
     with pytest.raises(ConfigError, match="--mqtt") as caught:
@@ -56,9 +65,7 @@ def broker(tmp_path):
     running = []
 
     def start():
-        running.append(
-            subprocess.Popen([MOSQUITTO, "-c", config], stderr=subprocess.DEVNULL)
-        )
+        running.append(subprocess.Popen([MOSQUITTO, "-c", config], stderr=subprocess.DEVNULL))
         for _ in range(200):
             try:
                 socket.create_connection(("127.0.0.1", port)).close()

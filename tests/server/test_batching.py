@@ -12,9 +12,9 @@ from earmark.server.batching import SharedBackend
 
 
 def windows(*values):
-    return np.full((len(values), 2, 3), 0.0, np.float32) + np.array(values, np.float32)[
-        :, None, None
-    ]
+    return (
+        np.full((len(values), 2, 3), 0.0, np.float32) + np.array(values, np.float32)[:, None, None]
+    )
 
 
 class Counting:

@@ -15,11 +15,12 @@ RIGHT = {"Authorization": f"Bearer {TOKEN}"}
 def guarded():
     from contextlib import ExitStack
 
+    from starlette.testclient import TestClient
+
+    from earmark.server.app import make_app
     from earmark.server.metrics import Metrics
     from earmark.server.registry import ModelRegistry, Opening
     from earmark.server.service import Service
-    from earmark.server.app import make_app
-    from starlette.testclient import TestClient
 
     metrics = Metrics()
     service = Service(ModelRegistry(["speech-music"], Opening(), metrics), _limits(), metrics)

@@ -1,4 +1,4 @@
-"""What the endpoints answer: the documents of `predict --json`, and one line about what is wrong."""
+"""What the endpoints answer: documents as of `predict --json`, or one line about what is wrong."""
 
 import threading
 

@@ -1,13 +1,8 @@
 """Limits on bodies: what is too large is refused, and nothing stays on disk."""
 
-import os
-
 import pytest
 
 from earmark.server.limits import Limits
-
-
-
 
 LIMITS = Limits(workers=1, body_bytes=40_000, files=2)
 
@@ -40,4 +35,4 @@ def test_bodies_within_limits_and_beyond(bounded, wav):
         answer = client.post("/v1/predict", content=content, headers=headers)
         assert answer.status_code == 422
         assert "\n" not in answer.json()["error"]
-    assert os.listdir(bounded.service.spool) == []
+    assert list(bounded.service.spool.iterdir()) == []

@@ -63,6 +63,6 @@ def cli() -> None:
     DATA is a folder of labelled sound, DATA/LABEL/*.wav or
     DATA/{training,validation,testing}/LABEL/*.wav, or a CSV, JSON Lines or Parquet manifest with
     the columns path and label. If the file names hold the labels, give --label-from. MODEL is a
-    run folder, a .safetensors file or, for predict, listen, serve and export, an .onnx file or the name of
-    a model inside the package, such as speech-music.
+    run folder, a .safetensors file or, for predict, listen, serve and export, an .onnx file or the
+    name of a model inside the package, such as speech-music.
     """

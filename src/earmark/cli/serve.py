@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from earmark.errors import needs_extra
 
 if TYPE_CHECKING:
     from earmark.system.progress import Reporter
+
+LIMIT_OPTIONS = ("body_bytes", "sound_seconds", "request_seconds", "queue", "streams", "workers")
+"""Those that are fields of `earmark.server.limits.Limits`."""
 
 _folder = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -34,11 +37,31 @@ _folder = click.Path(path_type=Path, exists=True, file_okay=False)
 )
 @click.option("--cors-origin", "origins", multiple=True, help="Site whose pages may ask, or *.")
 @click.option("--page", type=_folder, help="Folder of a web page for /.")
-@click.option("--max-mb", type=click.FloatRange(min=0.001), help="Largest body, in MB [100].")
-@click.option("--max-seconds", type=click.FloatRange(min=0.1), help="Longest sound [3600].")
-@click.option("--timeout", type=click.FloatRange(min=0.1), help="Seconds for a request [60].")
-@click.option("--queue", type=click.IntRange(min=1), help="Most requests at a time [64].")
-@click.option("--workers", type=click.IntRange(min=1), help="Decoders [processors + 1].")
+@click.option(
+    "--max-bytes",
+    "body_bytes",
+    type=click.IntRange(min=1000),
+    help="Largest body; 100,000,000 by default.",
+)
+@click.option(
+    "--max-seconds",
+    "sound_seconds",
+    type=click.FloatRange(min=0.1),
+    help="Longest sound of a file; 3600 by default.",
+)
+@click.option(
+    "--timeout",
+    "request_seconds",
+    type=click.FloatRange(min=0.1),
+    help="Seconds that a request may take; 60 by default.",
+)
+@click.option("--queue", type=click.IntRange(min=1), help="Most requests at a time; 64 by default.")
+@click.option("--streams", type=click.IntRange(min=0), help="Most live streams; 16 by default.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Files decoded at a time; one more than processors by default.",
+)
 @device_option
 @adjusted
 def serve(
@@ -46,7 +69,7 @@ def serve(
     settings: tuple[str, ...],
     device: str,
     reporter: "Reporter",
-    **options: object,
+    **options: Any,
 ) -> None:
     """Serve models over HTTP until Ctrl-C.
 
@@ -58,6 +81,7 @@ def serve(
     with needs_extra("serve"):
         from earmark.server.app import Access
         from earmark.server.guard import read_token
+        from earmark.server.limits import Limits
         from earmark.server.metrics import Metrics
         from earmark.server.registry import ModelRegistry, Opening
         from earmark.server.run import Address
@@ -67,20 +91,7 @@ def serve(
     metrics = Metrics()
     registry = ModelRegistry(models, Opening(device, settings), metrics)
     access = Access(token, options["origins"], options["page"])
-    service = Service(registry, _limits(options), metrics)
+    given = {name: options[name] for name in LIMIT_OPTIONS if options[name] is not None}
+    service = Service(registry, Limits(**given), metrics)
     if not run(service, access, Address(options["host"], options["port"])):
         sys.exit(1)
-
-
-def _limits(options: dict[str, object]):
-    from earmark.server.limits import Limits
-
-    size = options["max_mb"]
-    given = {
-        "body_bytes": None if size is None else round(size * 1e6),
-        "sound_seconds": options["max_seconds"],
-        "request_seconds": options["timeout"],
-        "queue": options["queue"],
-        "workers": options["workers"],
-    }
-    return Limits(**{name: value for name, value in given.items() if value is not None})

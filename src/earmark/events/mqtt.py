@@ -7,6 +7,7 @@ Topics, below the path of the URL (``earmark`` by default)::
     PREFIX/event          every event
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -33,6 +34,7 @@ DEFAULT_PREFIX = "earmark"
 DISCOVERY_PREFIX = "homeassistant"
 CONNECT_SECONDS = 10
 CONFIRM_SECONDS = 10.0
+GOODBYE_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60
 
 
@@ -102,63 +104,81 @@ def mqtt(broker: Broker, labels: Sequence[str]) -> Iterator[Outbox]:
         MissingExtraError: The package paho-mqtt is missing.
     """
     with needs_extra("--mqtt"):
-        from paho.mqtt.client import Client
-        from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-    client = Client(CallbackAPIVersion.VERSION2)
-    is_connected = threading.Event()
-
-    def connect(client: "Client", _: Any, __: Any, reason: Any, *___: Any) -> None:
-        if reason.is_failure:
-            logger.warning(f"MQTT {broker.host}: refused: {reason}")
-            return
-        # Each time, for a broker that has forgotten all.
-        for topic, document in discovery(broker, labels).items():
-            client.publish(topic, json.dumps(document), qos=1, retain=True)
-        client.publish(broker.topic("availability"), "online", qos=1, retain=True)
-        is_connected.set()
-
-    def disconnect(*_: Any) -> None:
-        is_connected.clear()
-
-    def send(document: Document) -> None:
-        if not is_connected.wait(CONNECT_SECONDS):
-            raise OSError("not connected")
-        content = json.dumps(document)
-        sent = [
-            client.publish(broker.topic("event"), content, qos=1),
-            client.publish(broker.topic("state"), content, qos=1, retain=True),
-        ]
-        for one in sent:
-            if one.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                raise OSError("not connected")
-            one.wait_for_publish(CONFIRM_SECONDS)
-            if not one.is_published():
-                raise OSError("no confirmation")
-
-    client.on_connect, client.on_disconnect = connect, disconnect
-    _configure(client, broker)
-    client.connect_async(broker.host, broker.port)
-    client.loop_start()
+        connection = _Connection(broker, labels)
+    connection.open()
     try:
         # The client waits between its tries by itself.
-        with Outbox(send, f"MQTT {broker.host}", longest_wait_seconds=1.0) as outbox:
+        name = f"MQTT {broker.host}"
+        with Outbox(connection.send, name, longest_wait_seconds=1.0) as outbox:
             yield outbox
-        if is_connected.is_set():
-            last = client.publish(broker.topic("availability"), "offline", qos=1, retain=True)
-            last.wait_for_publish(1.0)
     finally:
-        client.disconnect()
-        client.loop_stop()
+        connection.close()
 
 
-def _configure(client: "Client", broker: Broker) -> None:
-    if broker.user:
-        client.username_pw_set(broker.user, broker.password or None)
-    if broker.is_encrypted:
-        client.tls_set()
-    client.connect_timeout = CONNECT_SECONDS
-    client.reconnect_delay_set(1, LONGEST_WAIT_SECONDS)
-    client.will_set(broker.topic("availability"), "offline", qos=1, retain=True)
+class _Connection:
+    """A client of a broker, with a thread of its own."""
+
+    def __init__(self, broker: Broker, labels: Sequence[str]) -> None:
+        from paho.mqtt.client import Client
+        from paho.mqtt.enums import CallbackAPIVersion
+
+        self._broker, self._labels = broker, labels
+        self._is_connected = threading.Event()
+        self._client = client = Client(CallbackAPIVersion.VERSION2)
+        client.on_connect, client.on_disconnect = self._greet, self._forget
+        if broker.user:
+            client.username_pw_set(broker.user, broker.password or None)
+        if broker.is_encrypted:
+            client.tls_set()
+        client.connect_timeout = CONNECT_SECONDS
+        client.reconnect_delay_set(1, LONGEST_WAIT_SECONDS)
+        client.will_set(broker.topic("availability"), "offline", qos=1, retain=True)
+
+    def open(self) -> None:
+        """Starts to connect; does not wait for it."""
+        self._client.connect_async(self._broker.host, self._broker.port)
+        self._client.loop_start()
+
+    def close(self) -> None:
+        """Says goodbye, as far as the broker is there."""
+        if self._is_connected.is_set():
+            topic = self._broker.topic("availability")
+            last = self._client.publish(topic, "offline", qos=1, retain=True)
+            with contextlib.suppress(RuntimeError, ValueError):
+                last.wait_for_publish(GOODBYE_SECONDS)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def send(self, document: Document) -> None:
+        """Publishes a document and waits for the broker's confirmation.
+
+        Raises:
+            OSError: There is none.
+        """
+        if not self._is_connected.wait(CONNECT_SECONDS):
+            raise OSError("not connected")
+        content = json.dumps(document)
+        for name, retain in (("event", False), ("state", True)):
+            sent = self._client.publish(self._broker.topic(name), content, qos=1, retain=retain)
+            try:
+                sent.wait_for_publish(CONFIRM_SECONDS)
+            except (RuntimeError, ValueError) as error:
+                raise OSError(str(error)) from None
+            if not sent.is_published():
+                raise OSError("no confirmation")
+
+    def _greet(self, client: "Client", _: Any, __: Any, reason: Any, *___: Any) -> None:
+        if reason.is_failure:
+            logger.warning(f"MQTT {self._broker.host}: refused: {reason}")
+            return
+        # Each time, for a broker that has forgotten all.
+        for topic, document in discovery(self._broker, self._labels).items():
+            client.publish(topic, json.dumps(document), qos=1, retain=True)
+        client.publish(self._broker.topic("availability"), "online", qos=1, retain=True)
+        self._is_connected.set()
+
+    def _forget(self, *_: Any) -> None:
+        self._is_connected.clear()
 
 
 def discovery(broker: Broker, labels: Sequence[str]) -> dict[str, Document]:
@@ -198,10 +218,13 @@ def discovery(broker: Broker, labels: Sequence[str]) -> dict[str, Document]:
             "name": label,
             "unique_id": f"{identity}_label_{number}",
             "device_class": "sound",
-            "value_template": "{{ 'ON' if %s in value_json.labels else 'OFF' }}"
-            % json.dumps(label),
+            "value_template": _on_while(label),
         }
     return found
+
+
+def _on_while(label: str) -> str:
+    return f"{{{{ 'ON' if {json.dumps(label)} in value_json.labels else 'OFF' }}}}"
 
 
 def _slug(text: str) -> str:

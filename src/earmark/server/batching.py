@@ -100,4 +100,5 @@ class SharedBackend:
 
 
 def _rows(output: Output, rows: slice) -> Output:
-    return Output(*(None if one is None else one[rows] for one in output))
+    logits, *others = output
+    return Output(logits[rows], *(None if one is None else one[rows] for one in others))

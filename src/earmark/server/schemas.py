@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 LABELS = {"music": 0.031, "speech": 0.982}
-PREDICTED = {
+PREDICTED: dict[str, Any] = {
     "model": "speech-music",
     "path": "morning.mp3",
     "labels": ["speech"],

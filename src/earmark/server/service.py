@@ -81,9 +81,7 @@ class Service:
             file.setparams((1, 2, 16_000, 0, "NONE", ""))
             file.writeframes(bytes(32_000))
         chosen = [(one.name, one.classifier) for one in self.models]
-        results = await self.predictor.predict(
-            [Upload("silence", path)], chosen, segments=False
-        )
+        results = await self.predictor.predict([Upload("silence", path)], chosen, segments=False)
         path.unlink()
         if error := next((one["error"] for one in results if "error" in one), None):
             raise ConfigError(f"the service cannot predict here: {error}")
