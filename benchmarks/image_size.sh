@@ -19,7 +19,7 @@ done
 for file in /etc/pip.conf /etc/resolv.conf /etc/hosts; do
     [ ! -f "$file" ] || cp "$file" "$root$file"
 done
-mkdir -p "$root/etc/ssl/certs" && cp -rL /etc/ssl/certs/. "$root/etc/ssl/certs/"
+mkdir -p "$root/etc/ssl/certs" && cp -rL --remove-destination /etc/ssl/certs/. "$root/etc/ssl/certs/"
 chroot "$root" sh -c 'cd /source && python3 -m venv /opt/earmark &&
     /opt/earmark/bin/pip install --quiet --no-cache-dir --no-compile -c constraints.txt ".[serve]" &&
     /opt/earmark/bin/pip uninstall --quiet --yes pip setuptools' >&2
