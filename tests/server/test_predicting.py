@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from earmark.inference.classifier import Classifier
 from earmark.server.limits import Limits
 
 
@@ -64,14 +65,17 @@ def test_what_takes_too_long_is_given_up(serve, wav, held):
         assert served.client.post("/v1/predict", content=wav()).status_code == 200
 
 
-def test_logits_that_are_not_finite_are_an_error_of_the_file(serve, wav):
-    from earmark.inference.classifier import Classifier
-
-    with serve() as served:
-        (model,) = served.service.models
-        spec = model.classifier.spec
-        model.classifier = Classifier(
+def test_logits_that_are_not_finite_are_an_error_of_the_file_and_the_model(serve, wav):
+    with serve("speech-music", "broken=speech-music") as served:
+        _, broken = served.service.models
+        spec = broken.classifier.spec
+        broken.classifier = Classifier(
             spec, lambda windows: np.full((len(windows), spec.num_outputs), np.nan)
         )
-        (result,) = served.client.post("/v1/predict", content=wav()).json()["results"]
-        assert result["fault"] == "not_finite"
+        url = "/v1/predict?model=broken&model=speech-music"
+        answer = served.client.post(url, content=wav())
+        bad, good = answer.json()["results"]
+        assert (answer.status_code, bad["model"], bad["fault"]) == (200, "broken", "not_finite")
+        assert (good["model"], good["duration_seconds"]) == ("speech-music", 1.0)
+        bad, good = served.client.post(url, content=b"no sound").json()["results"]
+        assert bad["fault"] == good["fault"] == "undecodable"

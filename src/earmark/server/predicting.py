@@ -1,11 +1,10 @@
 """Files to predictions: decoded in workers, predicted in threads, a few at the same time."""
 
 import asyncio
-import dataclasses
 import itertools
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from earmark.errors import AudioError, FailedFile
 from earmark.features.extraction import extraction_job, extraction_pool
 from earmark.features.log_mel import Features
 from earmark.inference.classifier import Classifier
+from earmark.inference.predictions import Prediction
 from earmark.server.answers import RequestError
 from earmark.server.limits import Limits
 from earmark.server.metrics import Metrics
@@ -85,27 +85,27 @@ class Predictor:
     def _predict(
         self, upload: Upload, models: Sequence[Named], segments: bool, deadline: float
     ) -> list[dict[str, Any]]:
-        documents: list[dict[str, Any]] = []
-        outcome, seconds = "predicted", 0.0
+        outcomes: dict[str, Prediction | AudioError] = {}
         for features, group in _by_front_end(models).items():
-            parts = self._decode(upload.path, features, deadline)
-            # Only where several models take them, all parts are kept.
-            shared = list if len(group) > 1 else iter
+            parts: Iterable[Features] = self._decode(upload.path, features, deadline)
             try:
-                decoded = shared(parts)
-                for name, classifier in group:
-                    prediction = classifier.predict_features(
-                        upload.path, decoded, segments=segments
-                    )
-                    seconds = prediction.duration_seconds
-                    named = dataclasses.replace(prediction, path=Path(upload.name))
-                    documents.append({"model": name, **named.to_dict(), "path": upload.name})
+                # Only where several models take them, all parts are kept.
+                parts = list(parts) if len(group) > 1 else parts
             except AudioError as error:
-                outcome = error.fault
-                documents.extend({"model": name, **_failure(upload, error)} for name, _ in group)
-        self._metrics.files.labels(outcome).inc()
-        self._metrics.sound_seconds.inc(seconds)
-        return documents
+                outcomes |= dict.fromkeys((name for name, _ in group), error)
+                continue
+            for name, classifier in group:
+                try:
+                    outcomes[name] = classifier.predict_features(
+                        upload.path, parts, segments=segments
+                    )
+                except AudioError as error:
+                    outcomes[name] = error
+        first = outcomes[models[0][0]]
+        is_failure = isinstance(first, AudioError)
+        self._metrics.files.labels(first.fault if is_failure else "predicted").inc()
+        self._metrics.sound_seconds.inc(0 if is_failure else first.duration_seconds)
+        return [{"model": name, **_document(upload, outcomes[name])} for name, _ in models]
 
     def _decode(self, path: Path, features: FeatureConfig, deadline: float) -> Iterator[Features]:
         job = extraction_job(path, limits=self._limits.sound)
@@ -137,7 +137,9 @@ def _by_front_end(models: Sequence[Named]) -> dict[FeatureConfig, list[Named]]:
     return groups
 
 
-def _failure(upload: Upload, error: AudioError) -> dict[str, Any]:
-    text = str(error).replace(str(upload.path), upload.name)
-    failed = FailedFile(upload.name, " ".join(text.split()), error.fault)
-    return {**failed.to_dict(), "fault": error.fault}
+def _document(upload: Upload, outcome: Prediction | AudioError) -> dict[str, Any]:
+    if isinstance(outcome, Prediction):
+        return {**outcome.to_dict(), "path": upload.name}
+    text = str(outcome).replace(str(upload.path), upload.name)
+    failed = FailedFile(upload.name, " ".join(text.split()), outcome.fault)
+    return {**failed.to_dict(), "fault": outcome.fault}

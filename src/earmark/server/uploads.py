@@ -18,6 +18,10 @@ from earmark.server.answers import RequestError
 from earmark.server.limits import Limits
 
 MULTIPART = "multipart/form-data"
+FIELD_BYTES = 1 << 16
+"""Of a field of a form that is no file; it is not used."""
+HELD_BYTES = 1 << 18
+"""So much of a file in a form stays in memory until all of it is there."""
 RAW_NAME = "-"
 """The path in the result of a body that is a sound by itself."""
 
@@ -109,7 +113,13 @@ async def _receive_raw(body: AsyncGenerator[bytes, None], place: _Place) -> list
 async def _receive_form(
     request: Request, body: AsyncGenerator[bytes, None], limits: Limits, place: _Place
 ) -> list[Upload]:
-    parser = MultiPartParser(request.headers, body, max_files=limits.files, max_fields=limits.files)
+    parser = MultiPartParser(
+        *(request.headers, body),
+        max_files=limits.files,
+        max_fields=limits.files,
+        max_part_size=FIELD_BYTES,
+    )
+    parser.spool_max_size = HELD_BYTES
     try:
         form = await parser.parse()
     except MultiPartException as error:
