@@ -19,14 +19,17 @@ from earmark.server.metrics import Metrics
 from earmark.server.registry import ModelRegistry, Opening
 from earmark.server.service import Service
 
-CRASHING = b"crash the decoder"
+CRASHING, HANGING = b"crash the decoder", b"hang the decoder"
 HOSTILE_DECODER = f"""
-import os
+import os, time
 from earmark.features import extraction
 
 def extract(log_mel, order, send):
-    if {CRASHING!r} in order.path.read_bytes():
+    content = order.path.read_bytes()
+    if {CRASHING!r} in content:
         os.abort()
+    if {HANGING!r} in content:
+        time.sleep(600)
     return extraction._extract(log_mel, order, send)
 """
 
@@ -92,11 +95,22 @@ def held() -> Callable[[Service], threading.Event]:
 
 
 @pytest.fixture
-def crashing(tmp_path, monkeypatch) -> bytes:
+def crashing(hostile_files) -> bytes:
     """A sound that aborts the process that decodes it."""
+    return encoded() + CRASHING
+
+
+@pytest.fixture
+def hanging(hostile_files) -> bytes:
+    """A sound that its decoder never comes back from."""
+    return encoded() + HANGING
+
+
+@pytest.fixture
+def hostile_files(tmp_path, monkeypatch) -> None:
+    """The decoder obeys the contents of files."""
     name = f"hostile_{tmp_path.stat().st_ino}"
     (tmp_path / f"{name}.py").write_text(HOSTILE_DECODER)
     monkeypatch.syspath_prepend(tmp_path)
     hostile = importlib.import_module(name)
     monkeypatch.setattr("earmark.features.extraction._extract", hostile.extract)
-    return encoded() + CRASHING

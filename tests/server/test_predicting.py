@@ -52,6 +52,14 @@ def test_a_worker_that_is_killed_by_chance_costs_nothing(serve, wav):
         assert served.client.post("/v1/predict", content=wav()).status_code == 200
 
 
+def test_a_decoder_that_hangs_is_replaced(serve, wav, hanging, monkeypatch):
+    monkeypatch.setattr("earmark.system.workers.pool.WATCH_SECONDS", 0.1)
+    with serve(limits=Limits(workers=1, request_seconds=1.0)) as served:
+        assert served.client.post("/v1/predict", content=hanging).status_code in (422, 504)
+        while served.client.post("/v1/predict", content=wav()).status_code != 200:
+            pass
+
+
 def test_what_takes_too_long_is_given_up(serve, wav, held):
     with serve(limits=Limits(workers=1, request_seconds=0.5)) as served:
         (model,) = served.service.models
