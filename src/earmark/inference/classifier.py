@@ -208,16 +208,7 @@ class Classifier:
     def predict_features(
         self, path: Path, parts: Iterable[Features], *, segments: bool = False
     ) -> Prediction:
-        """Predicts a file whose features are there.
-
-        Args:
-            path: The file.
-            parts: As `earmark.features.extraction.extraction_pool` computes them.
-            segments: As for `predict`.
-
-        Raises:
-            AudioError: The logits of this file are not finite; or what the parts raise.
-        """
+        """As `predict`, for a file whose features come from an `extraction_pool`."""
         return self._predict_file(path, parts, segments=segments)
 
     def _downmix(self) -> Downmix:
@@ -328,16 +319,7 @@ def _watched(features: Iterable[Features], watch: Watch) -> Iterator[Features]:
 
 
 def open_network(path: Path, device: str = "auto") -> tuple[ModelSpec, Backend]:
-    """Opens a model file: its specification and its network.
-
-    Args:
-        path: As `earmark.models.pretrained.find_model` gives it.
-        device: As for `load_model`.
-
-    Raises:
-        CheckpointError: The model cannot be opened.
-        ConfigError: The device is not available.
-    """
+    """The specification and the network of a file or folder; raises as `load_model` does."""
     if path.suffix.lower() == ".onnx":
         from earmark.inference.onnx_backend import open_onnx as open_model
     else:

@@ -62,10 +62,14 @@ def make_app(service: Service, access: Access = Access()) -> FastAPI:
     app.include_router(router)
     add_stream(app)
     add_page(app, access.page)
-    app.add_exception_handler(RequestError, refuse)
-    app.add_exception_handler(RequestValidationError, _refuse_parameters)
-    app.add_exception_handler(HTTPException, _refuse_route)
-    app.add_exception_handler(Exception, _fail)
+    for error, answer in _HANDLERS.items():
+        app.add_exception_handler(error, answer)
+    _add_guards(app, service, access)
+    return app
+
+
+def _add_guards(app: FastAPI, service: Service, access: Access) -> None:
+    """Adds what looks at a request before the endpoints do; the last one that is added, first."""
     if access.token is not None:
         _describe_token(app)
     app.add_middleware(Guard, token=access.token, origins=access.origins)
@@ -77,7 +81,6 @@ def make_app(service: Service, access: Access = Access()) -> FastAPI:
             allow_headers=["Authorization", "Content-Type"],
         )
     app.add_middleware(RequestLog, metrics=service.metrics)
-    return app
 
 
 async def _refuse_parameters(_: Request, error: Exception) -> Document:
@@ -93,6 +96,14 @@ async def _refuse_route(_: Request, error: Exception) -> Document:
 
 async def _fail(_: Request, error: Exception) -> Document:
     return Document({"error": INTERNAL}, 500)
+
+
+_HANDLERS = {
+    RequestError: refuse,
+    RequestValidationError: _refuse_parameters,
+    HTTPException: _refuse_route,
+    Exception: _fail,
+}
 
 
 def _describe_token(app: FastAPI) -> None:
