@@ -99,7 +99,7 @@ def test_live_sound(run, address, files):
 
 
 @pytest.mark.skipif(shutil.which("schemathesis") is None, reason="needs schemathesis")
-def test_any_request_that_the_openapi_document_allows_and_many_that_it_does_not(address):
+def test_any_request_that_the_openapi_document_allows_and_many_that_it_does_not(address, tmp_path):
     result = subprocess.run(
         [
             *("schemathesis", "run", f"http://{address}/openapi.json"),
@@ -107,6 +107,8 @@ def test_any_request_that_the_openapi_document_allows_and_many_that_it_does_not(
             # Any bytes are a valid body, and few are sound.
             *("--exclude-checks", "positive_data_acceptance", "--request-timeout", "30"),
         ],
+        # It keeps notes where it runs.
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
