@@ -108,7 +108,14 @@ def test_modules_do_not_replace_the_functions():
 def test_the_extras_are_those_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    packages = {"cycler": "matplotlib", "markupsafe": "jinja2", "sklearn": "scikit-learn"}
+    packages = {
+        "cycler": "matplotlib",
+        "markupsafe": "jinja2",
+        "paho": "paho-mqtt",
+        "prometheus_client": "prometheus-client",
+        "sklearn": "scikit-learn",
+        "starlette": "fastapi",
+    }
     for package, (_, extra) in EXTRAS.items():
         names = {one.partition(">")[0] for one in extras[extra]}
         assert packages.get(package, package) in names

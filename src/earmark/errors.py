@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 EXTRAS = {
     "cycler": ("Matplotlib", "train"),
+    "fastapi": ("FastAPI", "serve"),
     "jinja2": ("Jinja2", "train"),
     "loky": ("loky", "train"),
     "markupsafe": ("Jinja2", "train"),
@@ -30,13 +31,17 @@ EXTRAS = {
     "onnx": ("ONNX", "onnx"),
     "onnxscript": ("ONNX Script", "onnx"),
     "optuna": ("Optuna", "tune"),
+    "paho": ("Paho MQTT", "mqtt"),
+    "prometheus_client": ("the Prometheus client", "serve"),
     "pyarrow": ("PyArrow", "parquet"),
     "safetensors": ("safetensors", "train"),
     "scipy": ("SciPy", "train"),
     "sklearn": ("scikit-learn", "train"),
     "sounddevice": ("sounddevice", "mic"),
+    "starlette": ("Starlette", "serve"),
     "threadpoolctl": ("threadpoolctl", "train"),
     "torch": ("PyTorch", "train"),
+    "uvicorn": ("Uvicorn", "serve"),
 }
 """Modules that are not always installed: the package that brings each, and its extra."""
 
@@ -128,10 +133,11 @@ class DataError(EarmarkError):
 
 AudioFault = Literal[
     "missing", "empty", "undecodable", "damaged", "truncated", "short", "not_finite", "header",
-    "changed", "scale", "channel", "crashed", "timeout", "memory",
+    "changed", "scale", "channel", "limit", "crashed", "timeout", "memory",
 ]  # fmt: skip
-"""What is wrong with a file, for programs. The last three are what decoding it did to its worker
-process: it died, was silent for too long or took too much memory."""
+"""What is wrong with a file, for programs. ``limit``: it holds more than is allowed. The last three
+are what decoding it did to its worker process: it died, was silent for too long or took too much
+memory."""
 
 
 class AudioError(DataError):

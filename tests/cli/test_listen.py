@@ -115,3 +115,32 @@ def test_a_microphone_that_is_missing_is_one_line(earmark, model, monkeypatch, m
     result = earmark("listen", model, "--microphone", "nowhere")
     assert result.exit_code == 2
     assert culprit in result.stderr.splitlines()[-1]
+
+
+def test_changes_of_label_go_to_a_webhook(earmark, model, microphone, until_silence, monkeypatch):
+    posted = []
+
+    def webhook(url):
+        from earmark.events.outbox import Outbox
+
+        return Outbox(lambda document: posted.append((url, document)), "there")
+
+    monkeypatch.setattr("earmark.events.webhook.webhook", webhook)
+    result = earmark("listen", model, "--json", "--webhook", "http://there/hook")
+    assert result.exit_code == 130
+    assert posted[0][0] == "http://there/hook"
+    assert posted[0][1]["label"] in ("music", "speech")
+
+
+@pytest.mark.parametrize("option", [("--mqtt", "http://there"), ("--webhook", "mqtt://there")])
+def test_a_wrong_address_is_one_line(earmark, model, microphone, option):
+    result = earmark("listen", model, *option)
+    assert result.exit_code == 2
+    assert option[0] in result.stderr.splitlines()[-1]
+
+
+def test_a_missing_mqtt_client_is_named(earmark, model, microphone, monkeypatch):
+    monkeypatch.setitem(sys.modules, "paho.mqtt.client", None)
+    result = earmark("listen", model, "--mqtt", "mqtt://there")
+    assert result.exit_code == 2
+    assert "pip install 'earmark[mqtt]'" in result.stderr.splitlines()[-1]

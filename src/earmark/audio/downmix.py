@@ -59,6 +59,8 @@ class Downmix:
         self.channel = channel
         self.sample_rate: int | None = None
         """Rate of the sound in Hz, once it is read."""
+        self.num_values = 0
+        """Samples of all channels that were read so far."""
         self.notes: list[Note] = []
         """What was noticed, once the sound is read."""
         self._phase = _PhaseMeter()
@@ -113,6 +115,7 @@ class Downmix:
                 others = itertools.islice(remaining, BLOCKS_READ_ON if read_on else 0)
                 raise _wrong_scale(name, itertools.chain([block], others))
             num_samples += len(mono)
+            self.num_values += block.size
             yield np.ascontiguousarray(mono)
         if self._phase.cancels:
             self.notes.append(Note("out_of_phase", self._phase.describe()))

@@ -35,10 +35,16 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
 
     Args:
         work: As for `WorkerPool`.
+        memory_bytes: As for `WorkerPool`.
+        patience_seconds: As for `WorkerPool`.
     """
 
-    def __init__(self, work: Work) -> None:
-        self._workers = WorkerPool(work)
+    def __init__(
+        self, work: Work, *, memory_bytes: int | None = None, patience_seconds: float | None = None
+    ) -> None:
+        self._workers = WorkerPool(
+            work, memory_bytes=memory_bytes, patience_seconds=patience_seconds
+        )
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -13,7 +13,7 @@ from earmark.cli.options import COMMAND_LINE
 
 COMMANDS = (
     *("demo", "manifest", "check", "prepare", "train", "tune", "cross-validate", "evaluate"),
-    *("compare", "predict", "listen", "export", "recipe", "model"),
+    *("compare", "predict", "listen", "serve", "export", "recipe", "model"),
 )
 """In the order in which they are used."""
 
@@ -63,6 +63,6 @@ def cli() -> None:
     DATA is a folder of labelled sound, DATA/LABEL/*.wav or
     DATA/{training,validation,testing}/LABEL/*.wav, or a CSV, JSON Lines or Parquet manifest with
     the columns path and label. If the file names hold the labels, give --label-from. MODEL is a
-    run folder, a .safetensors file or, for predict, listen and export, an .onnx file or the name of
-    a model inside the package, such as speech-music.
+    run folder, a .safetensors file or, for predict, listen, serve and export, an .onnx file or the
+    name of a model inside the package, such as speech-music.
     """

@@ -2,8 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -51,7 +51,8 @@ def show_stream(classifier: "Classifier", rate: int, raw_format: str, *, as_json
 
     read = getattr(sys.stdin.buffer, "read1", sys.stdin.buffer.read)
     log_latency(classifier, 0.0)
-    show_windows(classifier, raw_blocks(read, raw_format), rate, as_json=as_json)
+    windows = live_windows(classifier, raw_blocks(read, raw_format), rate)
+    show_windows(classifier, windows, as_json=as_json)
 
 
 def log_latency(classifier: "Classifier", input_seconds: float) -> None:
@@ -74,18 +75,25 @@ def log_latency(classifier: "Classifier", input_seconds: float) -> None:
     )
 
 
+def live_windows(
+    classifier: "Classifier", blocks: "Iterable[np.ndarray]", rate: int
+) -> "Iterator[WindowPrediction]":
+    """The windows of live sound at the step of ``predict.hop_seconds``."""
+    hop_seconds = classifier.spec.config.predict.hop_seconds
+    return classifier.stream(blocks, sample_rate=rate, hop_seconds=hop_seconds)
+
+
 def show_windows(
-    classifier: "Classifier", blocks: "Iterable[np.ndarray]", rate: int, *, as_json: bool
+    classifier: "Classifier", windows: "Iterable[WindowPrediction]", *, as_json: bool
 ) -> None:
     """Prints a line a window: JSON or tab-separated; on a terminal one line a label, with bars."""
-    hop_seconds = classifier.spec.config.predict.hop_seconds
     on_terminal = sys.stdout.isatty() and not as_json
     if not as_json and not on_terminal:
         click.echo("\t".join(WINDOW_COLUMNS))
     shown: tuple[str, ...] | None = None
-    for window in classifier.stream(blocks, sample_rate=rate, hop_seconds=hop_seconds):
+    for window in windows:
         if as_json:
-            print_json(_document(classifier, window))
+            print_json(window.to_dict(classifier.spec))
         elif on_terminal:
             # A new label starts a new line; the old one stays.
             click.echo("\n" if shown not in (None, window.labels) else "\r", nl=False)
@@ -96,25 +104,6 @@ def show_windows(
         sys.stdout.flush()
     if shown is not None:
         click.echo()
-
-
-def _document(classifier: "Classifier", window: "WindowPrediction") -> dict[str, Any]:
-    from earmark.tasks.task import MULTI_LABEL
-
-    several = classifier.spec.task is MULTI_LABEL
-    return {
-        "start": round(window.start_seconds, 3),
-        "end": round(window.end_seconds, 3),
-        **(
-            {"labels": list(window.labels)}
-            if several
-            else {"label": None if window.abstained else window.labels[0]}
-        ),
-        **({"abstained": window.abstained} if window.abstained else {}),
-        "probabilities": dict(
-            zip(classifier.labels, map(float, window.probabilities), strict=True)
-        ),
-    }
 
 
 def _label(window: "WindowPrediction") -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from earmark.audio.downmix import Downmix
 from earmark.audio.isolation import DecoderPool, Job
+from earmark.audio.limits import SoundLimits, within
 from earmark.audio.reading import WHOLE, Excerpt, stream_audio
 from earmark.config import FeatureConfig
 from earmark.features.log_mel import (
@@ -27,13 +28,18 @@ class _Order(NamedTuple):
     path: Path
     excerpt: Excerpt
     pipelined: bool
+    limits: SoundLimits | None
 
 
-def extraction_pool(config: FeatureConfig) -> DecoderPool:
+def extraction_pool(
+    config: FeatureConfig, *, memory_bytes: int | None = None, patience_seconds: float | None = None
+) -> DecoderPool:
     """Workers that compute features, for each `extraction_job` in parts of many groups.
 
     Args:
         config: Front-end settings.
+        memory_bytes: As for `earmark.system.workers.pool.WorkerPool`.
+        patience_seconds: As for `earmark.system.workers.pool.WorkerPool`.
 
     Example:
         >>> import numpy, soundfile, tempfile
@@ -44,18 +50,26 @@ def extraction_pool(config: FeatureConfig) -> DecoderPool:
         >>> features.frames.shape
         (51, 40)
     """
-    return DecoderPool(functools.partial(_extract, LogMel(config)))
+    work = functools.partial(_extract, LogMel(config))
+    return DecoderPool(work, memory_bytes=memory_bytes, patience_seconds=patience_seconds)
 
 
-def extraction_job(path: Path, excerpt: Excerpt = WHOLE, *, pipelined: bool = False) -> Job:
+def extraction_job(
+    path: Path,
+    excerpt: Excerpt = WHOLE,
+    *,
+    pipelined: bool = False,
+    limits: SoundLimits | None = None,
+) -> Job:
     """The features of a file, as `earmark.features.log_mel.extract` computes them.
 
     Args:
         path: The file.
         excerpt: Which part of it.
         pipelined: As for `earmark.audio.reading.stream_audio`.
+        limits: What the file may hold; by default what `stream_audio` allows.
     """
-    return Job(path, _Order(path, excerpt, pipelined))
+    return Job(path, _Order(path, excerpt, pipelined, limits))
 
 
 def split_groups(parts: Iterable[Features]) -> Iterator[Features]:
@@ -74,6 +88,8 @@ def _extract(log_mel: LogMel, order: _Order, send: Send) -> Features:
         downmix=downmix,
         pipelined=order.pipelined,
     )
+    if order.limits is not None:
+        blocks = within(order.limits, order.path, blocks, config.sample_rate, downmix)
     waiting: list[Features] = []
     for part in stream_features(blocks, log_mel, downmix):
         send(None)

@@ -65,11 +65,7 @@ class Classifier:
     ) -> "Classifier":
         """Opens a model; see `load_model`, which is the same."""
         path = find_model(model)
-        if path.suffix.lower() == ".onnx":
-            from earmark.inference.onnx_backend import open_onnx as open_model
-        else:
-            from earmark.inference.torch_backend import open_checkpoint as open_model
-        spec, backend = open_model(path, device)
+        spec, backend = open_network(path, device)
         return cls(spec.adjust(settings), backend, str(path))
 
     def __repr__(self) -> str:
@@ -217,6 +213,12 @@ class Classifier:
         """
         return FilePredictor(self.spec, self._backend, self._note_band, segments=segments)
 
+    def predict_features(
+        self, path: Path, parts: Iterable[Features], *, segments: bool = False
+    ) -> Prediction:
+        """As `predict`, for a file whose features come from an `extraction_pool`."""
+        return self._predict_file(path, parts, segments=segments)
+
     def _downmix(self) -> Downmix:
         return Downmix(self.spec.config.features.channel)
 
@@ -300,6 +302,15 @@ def _watched(features: Iterable[Features], watch: Watch) -> Iterator[Features]:
         yield part
         watch(part.duration_seconds - seconds)
         seconds = part.duration_seconds
+
+
+def open_network(path: Path, device: str = "auto") -> tuple[ModelSpec, Backend]:
+    """The specification and the network of a file or folder; raises as `load_model` does."""
+    if path.suffix.lower() == ".onnx":
+        from earmark.inference.onnx_backend import open_onnx as open_model
+    else:
+        from earmark.inference.torch_backend import open_checkpoint as open_model
+    return open_model(path, device)
 
 
 def load_model(

@@ -8,6 +8,7 @@ import numpy as np
 
 from earmark.audio.source import Note
 from earmark.inference.segmentation.segments import DECIMALS, Segment
+from earmark.models.spec import ModelSpec
 from earmark.system.shapes import Float64
 from earmark.tasks.decision_rule import Reason
 from earmark.tasks.task import BINARY, MULTI_LABEL, Task
@@ -132,3 +133,19 @@ class WindowPrediction(NamedTuple):
     probabilities: Float64[np.ndarray, " labels"]
     labels: tuple[str, ...]
     abstained: Reason | None
+
+    def to_dict(self, spec: ModelSpec) -> dict[str, Any]:
+        """What ``listen --json`` prints.
+
+        Args:
+            spec: The specification of the model.
+        """
+        several = spec.task is MULTI_LABEL
+        label = None if self.abstained else self.labels[0] if self.labels else None
+        return {
+            "start": round(self.start_seconds, 3),
+            "end": round(self.end_seconds, 3),
+            **({"labels": list(self.labels)} if several else {"label": label}),
+            **({"abstained": self.abstained} if self.abstained else {}),
+            "probabilities": dict(zip(spec.labels, map(float, self.probabilities), strict=True)),
+        }

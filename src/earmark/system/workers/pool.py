@@ -70,9 +70,14 @@ class WorkerPool(AbstractContextManager["WorkerPool"]):
             the last part.
         memory_bytes: How much memory a worker may take in addition to its modules. By default 4 GB
             or half of the machine's, whichever is less. Only Linux can limit it.
+        patience_seconds: How long a worker may be silent about an item of `stream`. By default
+            `PATIENCE_SECONDS`, and longer if there is much to read.
     """
 
-    def __init__(self, work: Work, *, memory_bytes: int | None = None) -> None:
+    def __init__(
+        self, work: Work, *, memory_bytes: int | None = None, patience_seconds: float | None = None
+    ) -> None:
+        self._patience_seconds = patience_seconds
         self._setup = Setup(
             pickle.dumps(work),
             list(sys.path),
@@ -127,11 +132,12 @@ class WorkerPool(AbstractContextManager["WorkerPool"]):
             CancelledError: The pool was closed.
             Exception: Whatever the work raised.
         """
+        patience = self._patience_seconds or request.patience_seconds
         num_yielded = 0
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self._borrowed() as worker:
-                    worker.send([request.content], request.patience_seconds)
+                    worker.send([request.content], patience)
                     for part in itertools.islice(worker.parts(), num_yielded, None):
                         num_yielded += 1
                         yield part

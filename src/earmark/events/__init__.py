@@ -1,0 +1,1 @@
+"""What `earmark listen` publishes: changes of label, to a broker or a web address."""

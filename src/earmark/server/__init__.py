@@ -1,0 +1,1 @@
+"""The HTTP service behind `earmark serve`: files and live sound of strangers to predictions."""

@@ -1,0 +1,72 @@
+"""A service that is asked to stop finishes what it has accepted."""
+
+import threading
+import time
+
+import httpx2
+import pytest
+import uvicorn
+
+from earmark.server.app import Access, make_app
+from earmark.server.limits import Limits
+from earmark.server.metrics import Metrics
+from earmark.server.registry import ModelRegistry, Opening
+from earmark.server.run import Address
+from earmark.server.service import Service
+
+
+def test_addresses_of_this_machine():
+    assert [Address(one).is_loopback for one in ("::1", "localhost", "0.0.0.0", "example.org")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.fixture
+def server():
+    metrics = Metrics()
+    service = Service(
+        ModelRegistry(["speech-music"], Opening(), metrics), Limits(workers=1), metrics
+    )
+    config = uvicorn.Config(make_app(service, Access()), port=0, log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    server.service = service
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    server.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    yield server
+    server.should_exit = True
+    thread.join()
+
+
+def is_open(url):
+    try:
+        httpx2.get(f"{url}/healthz", timeout=5)
+    except httpx2.ConnectError:
+        return False
+    return True
+
+
+def test_a_shutdown_finishes_accepted_requests_and_takes_no_others(server, wav, held):
+    release, answers = held(server.service), []
+
+    def ask():
+        answers.append(httpx2.post(f"{server.url}/v1/predict", content=wav(), timeout=30))
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for one in threads:
+        one.start()
+    while server.service.admission._taken < 2:
+        time.sleep(0.01)
+    server.should_exit = True
+    while is_open(server.url):
+        time.sleep(0.02)
+    release.set()
+    for one in threads:
+        one.join()
+    assert [one.status_code for one in answers] == [200, 200]
