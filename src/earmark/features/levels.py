@@ -30,7 +30,7 @@ def frame_levels_db(
     Returns:
         `LOWEST_DB` or more.
     """
-    return power_db(_band_powers(frames, config) @ _band_weights(config))
+    return power_db(_band_powers(frames, config) @ band_weights(config))
 
 
 def power_db(mean_square: Any, lowest_db: float = LOWEST_DB) -> Any:
@@ -69,7 +69,7 @@ def mean_level_db(powers: Float64[np.ndarray, " mels"], config: FeatureConfig) -
         powers: As from `mean_band_powers`.
         config: The front end that made the frames.
     """
-    return float(power_db(powers @ _band_weights(config)))
+    return float(power_db(powers @ band_weights(config)))
 
 
 def _band_powers(
@@ -118,7 +118,7 @@ def window_levels_db(
 
 
 @functools.lru_cache(maxsize=4)
-def _band_weights(config: FeatureConfig) -> Float64[np.ndarray, " mels"]:
+def band_weights(config: FeatureConfig) -> Float64[np.ndarray, " mels"]:
     """Weights with which the energies of bands add up to a frame's mean square.
 
     Triangles of equal peaks add up to one over the spectrum, so filters are rescaled to these. A

@@ -1,0 +1,108 @@
+"""C text: numbers, arrays, and templates with conditional parts."""
+
+import re
+import textwrap
+from collections.abc import Collection, Iterable, Mapping
+from importlib.resources import files
+
+import numpy as np
+
+_CONDITION, _END = "//@ if ", "//@ end"
+
+
+def number(value: float) -> str:
+    """A float32 constant, the shortest text that gives it.
+
+    Example:
+        >>> number(0.1), number(-3), number(1e-10), number(np.inf)
+        ('0.1f', '-3.0f', '1e-10f', 'HUGE_VALF')
+    """
+    single = np.float32(value)
+    if np.isposinf(single):
+        return "HUGE_VALF"
+    return f"{single}f"
+
+
+def string(value: str) -> str:
+    """A string constant in UTF-8; other bytes than letters, digits and spaces are octal.
+
+    Example:
+        >>> string('a "b" ü')
+        '"a \\\\042b\\\\042 \\\\303\\\\274"'
+    """
+    safe = "".join(
+        chr(byte) if chr(byte).isalnum() and byte < 128 or chr(byte) in " _-.,()" else f"\\{byte:03o}"
+        for byte in value.encode()
+    )
+    return f'"{safe}"'
+
+
+def array(declaration: str, values: Iterable[str]) -> str:
+    """An array of constants.
+
+    Args:
+        declaration: Type and name, without size.
+        values: As text.
+
+    Example:
+        >>> print(array("const int ones", ["1", "1"]))
+        static const int ones[] = {
+            1, 1
+        };
+    """
+    lines = textwrap.fill(
+        ", ".join(values),
+        width=100,
+        initial_indent="    ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return f"static const {declaration.removeprefix('const ')}[] = {{\n{lines}\n}};"
+
+
+def floats(name: str, values: np.ndarray) -> str:
+    """An array of float32 constants, in the order of memory."""
+    return array(f"float {name}", map(number, values.reshape(-1)))
+
+
+def record(fields: Mapping[str, object]) -> str:
+    """A structure with designated fields.
+
+    Example:
+        >>> record({"rows": 3, "kind": "RELU"})
+        '{.rows = 3, .kind = RELU}'
+    """
+    return "{" + ", ".join(f".{name} = {value}" for name, value in fields.items()) + "}"
+
+
+def read_template(name: str) -> str:
+    """A file of the package."""
+    return (files("earmark.exporters.c") / "templates" / name).read_text("utf-8")
+
+
+def render(text: str, conditions: Collection[str], values: Mapping[str, object], name: str) -> str:
+    """Fills a template.
+
+    Args:
+        text: Lines between ``//@ if X`` and ``//@ end`` are left out unless X holds;
+            ``@key@`` stands for a value.
+        conditions: Those that hold.
+        values: By key.
+        name: In place of ``model`` at the start of identifiers.
+
+    Example:
+        >>> text = "//@ if x\\nint model_@key@;\\n//@ end\\n//@ if y\\nint y;\\n//@ end\\n"
+        >>> render(text, ["x"], {"key": "one"}, "door")
+        'int door_one;\\n'
+    """
+    lines, kept = [], [True]
+    for line in text.splitlines(keepends=True):
+        if line.startswith(_CONDITION):
+            kept.append(kept[-1] and line.removeprefix(_CONDITION).strip() in conditions)
+        elif line.startswith(_END):
+            kept.pop()
+        elif kept[-1]:
+            lines.append(line)
+    own = re.sub(r"\bMODEL_", f"{name.upper()}_", re.sub(r"\bmodel_", f"{name}_", "".join(lines)))
+    return re.sub(r"@(\w+)@", lambda found: str(values[found[1]]), own)
