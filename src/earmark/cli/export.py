@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     help="Largest drop in validation accuracy by quantization; 0.01 by default.",
 )
 @store_option
+@click.option("--name", help="Name of files and functions in C; model by default.")
+@click.option(
+    "--no-verify", is_flag=True, help="Do not compile code in C and compare it with the original."
+)
 @click.option("--licence", help="Licence of the weights, for the metadata.")
 @click.option("--overwrite", is_flag=True, help="Replace any existing file.")
 @json_option
@@ -66,7 +70,10 @@ def export(
     from earmark.exporters.targets import export as export_model
 
     options["store"] = options.pop("store_root")
+    skips_check = options.pop("no_verify")
     given = {name: value for name, value in options.items() if value not in (None, False)}
+    if skips_check:
+        given["verify"] = False
     exported = export_model(model, output, to=to, **given)
     if as_json:
         print_json(exported.to_dict())

@@ -23,7 +23,7 @@ FIXED_PAIRS = 4
 """Pairs of sounds for a graph that takes one length only."""
 
 Batch = Float32[np.ndarray, "batch samples"]
-_Outputs = tuple[Rows, np.ndarray | None]
+Outputs = tuple[Rows, np.ndarray | None]
 """Probabilities and, if the model scores it, novelty of each sound."""
 
 
@@ -59,19 +59,25 @@ def compare_outputs(reference: Classifier, exported: Classifier, session: Any = 
         (given,) = session.get_inputs()
         fixed_samples = given.shape[1] if isinstance(given.shape[1], int) else None
     differences, from_predict, num_sounds = [0.0], [0.0], 0
-    for sounds in _parity_sounds(reference.sample_rate, fixed_samples):
+    for sounds in parity_sounds(reference.sample_rate, fixed_samples):
         num_sounds += len(sounds)
         predicted = _predict(reference, sounds)
-        differences.append(_difference(_predict(exported, sounds), predicted))
+        differences.append(output_difference(_predict(exported, sounds), predicted))
         if session is not None and fixed_samples in (None, sounds.shape[1]):
             whole = _run(session, sounds, one_by_one=fixed_samples is not None)
-            differences.append(_difference(whole, _predict_exactly(reference, sounds)))
+            differences.append(output_difference(whole, predict_exactly(reference, sounds)))
             from_predict.append(np.abs(whole[0] - predicted[0]).max())
     # Unlike max(), numpy's keeps NaN.
     return Parity(num_sounds, float(np.max(differences)), float(np.max(from_predict)))
 
 
-def _difference(found: _Outputs, expected: _Outputs) -> float:
+def output_difference(found: Outputs, expected: Outputs) -> float:
+    """The largest difference of a probability, and relative difference of a novelty.
+
+    Args:
+        found: Of an exported model.
+        expected: Of the original.
+    """
     differences = [np.abs(found[0] - expected[0]).max()]
     if expected[1] is not None:
         # Without the score, the exported model differs.
@@ -82,14 +88,14 @@ def _difference(found: _Outputs, expected: _Outputs) -> float:
     return float(np.max(differences))
 
 
-def _predict(classifier: Classifier, sounds: Batch) -> _Outputs:
+def _predict(classifier: Classifier, sounds: Batch) -> Outputs:
     found = [classifier.predict(one) for one in sounds]
     novelty = [one.novelty for one in found if one.novelty is not None]
     rows = np.array([list(one.probabilities.values()) for one in found])
     return rows, np.array(novelty) if novelty else None
 
 
-def _run(session: Any, sounds: Batch, *, one_by_one: bool) -> _Outputs:
+def _run(session: Any, sounds: Batch, *, one_by_one: bool) -> Outputs:
     """The outputs of a graph that takes waveforms."""
     names = [one.name for one in session.get_outputs()]
     batches = [sound[None] for sound in sounds] if one_by_one else [sounds]
@@ -98,7 +104,7 @@ def _run(session: Any, sounds: Batch, *, one_by_one: bool) -> _Outputs:
     return found[PROBABILITIES].astype(np.float64), found.get(CLIP_NOVELTY)
 
 
-def _predict_exactly(classifier: Classifier, sounds: Batch) -> _Outputs:
+def predict_exactly(classifier: Classifier, sounds: Batch) -> Outputs:
     """With a front end in float64, rounded as in the graph."""
     log_mel = LogMel(classifier.spec.config.features)
     clips = [extract_blocks([one.astype(np.float64)], log_mel).frames for one in sounds]
@@ -108,7 +114,7 @@ def _predict_exactly(classifier: Classifier, sounds: Batch) -> _Outputs:
     return rows, np.concatenate(novelty) if novelty else None
 
 
-def _parity_sounds(sample_rate: int, fixed_samples: int | None) -> Iterator[Batch]:
+def parity_sounds(sample_rate: int, fixed_samples: int | None) -> Iterator[Batch]:
     """Pairs of noise and a real recording of the same length; then a long recording.
 
     Args:

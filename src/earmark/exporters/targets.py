@@ -28,6 +28,8 @@ class ExportOptions(TypedDict, total=False):
             measure its cost on (validation); by default those of the run folder.
         store: Folder of their features; the shared one by default.
         max_accuracy_drop: Largest drop in validation accuracy by quantization; 0.01 by default.
+        name: Of files and functions in C; ``model`` by default.
+        verify: Whether code in C is compiled and compared with the original, as by default.
         licence: Licence of the weights, for the metadata; by default what an exported model
             states.
         overwrite: Replace the output, whatever it is.
@@ -40,6 +42,8 @@ class ExportOptions(TypedDict, total=False):
     data: "Path | str | Manifest"
     store: Path | str
     max_accuracy_drop: float
+    name: str
+    verify: bool
     licence: str
     overwrite: bool
 
@@ -102,8 +106,12 @@ TARGETS: Mapping[str, Target] = {
         ("takes", "static", "seconds", "quantize", "data", "store", "max_accuracy_drop"),
         (".onnx",),
     ),
+    "c": Target(
+        ("c.export", "export_c"),
+        ("name", "verify", "quantize", "data", "store", "max_accuracy_drop"),
+    ),
 }
-COMMAND_LINE_NAMES = {"takes": "input"}
+COMMAND_LINE_NAMES = {"takes": "input", "verify": "no-verify"}
 """Options that have another name on the command line."""
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from earmark.exporters.c.quantization import Weights
+from earmark.exporters.c.weights import Weights
 from earmark.system.shapes import Float32
 
 Operator = Literal[

@@ -20,7 +20,7 @@ from earmark.exporters.c.network import (
     Summary,
     Tensor,
 )
-from earmark.exporters.c.quantization import Weights
+from earmark.exporters.c.weights import Weights
 from earmark.inference.onnx_backend import LOG_MEL
 
 _ROWS, _COLUMNS = 2, 3

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -28,15 +29,19 @@ class Source:
     Args:
         header: Template of the header, filled but for ``@comment@``.
         source: The same of the source.
+        state_bytes: Size of the state of a clip, on any processor.
     """
 
     header: str
     source: str
+    state_bytes: int
 
     def with_comment(self, header: str, source: str) -> "Source":
         """The whole text."""
-        return Source(
-            self.header.replace("@comment@", header, 1), self.source.replace("@comment@", source, 1)
+        return replace(
+            self,
+            header=self.header.replace("@comment@", header, 1),
+            source=self.source.replace("@comment@", source, 1),
         )
 
 
@@ -73,7 +78,19 @@ def write_source(spec: ModelSpec, network: Network, name: str) -> Source:
     return Source(
         render(read_template("model.h"), conditions, values, name),
         render(source, conditions, values, name),
+        _state_bytes(values),
     )
+
+
+def _state_bytes(values: Mapping[str, Any]) -> int:
+    """The sum of the fields of the state, all of 4 bytes but the frames."""
+    frames = 2 * values["window_frames"] * values["n_mels"]
+    counts = ("column", "summary", "scratch")
+    singles = values["n_fft"] + sum(values[f"{name}_values"] for name in counts)
+    singles += values["num_tensors"] + values["num_layers"] + 3 * values["num_outputs"]
+    # The counters, the level and the novelty.
+    singles += 8
+    return 4 * singles + (frames + 3) // 4 * 4
 
 
 def _sizes(spec: ModelSpec, network: Network, sizes: Sizes) -> dict[str, object]:
