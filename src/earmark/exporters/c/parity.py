@@ -100,7 +100,7 @@ def _run(program: Path, sound: Float32[np.ndarray, " samples"], reference: Class
     frames = np.fromfile(program.parent / "sound.f32.frames", np.float16)
     return _Found(
         np.array(found["probabilities"], np.float32),
-        found["novelty"],
+        float(found["novelty"]),
         tuple(map(bool, found["chosen"])),
         found["abstained"],
         frames.reshape(-1, reference.spec.config.features.n_mels),

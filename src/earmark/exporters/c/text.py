@@ -1,12 +1,12 @@
 """C text: numbers, arrays, and templates with conditional parts."""
 
 import re
-import textwrap
 from collections.abc import Collection, Iterable, Mapping
 from importlib.resources import files
 
 import numpy as np
 
+PER_LINE = 8
 _CONDITION, _END = "//@ if ", "//@ end"
 
 
@@ -50,20 +50,15 @@ def array(declaration: str, values: Iterable[str]) -> str:
             1, 1
         };
     """
-    lines = textwrap.fill(
-        ", ".join(values),
-        width=100,
-        initial_indent="    ",
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    texts = list(values)
+    rows = (", ".join(texts[start : start + PER_LINE]) for start in range(0, len(texts), PER_LINE))
+    lines = ",\n".join(f"    {row}" for row in rows)
     return f"static const {declaration.removeprefix('const ')}[] = {{\n{lines}\n}};"
 
 
 def floats(name: str, values: np.ndarray) -> str:
     """An array of float32 constants, in the order of memory."""
-    return array(f"float {name}", map(number, values.reshape(-1)))
+    return array(f"float {name}", map(number, values.reshape(-1).tolist()))
 
 
 def record(fields: Mapping[str, object]) -> str:
