@@ -74,7 +74,7 @@ int main(void)
     static float block[BLOCK];
     model_prediction prediction;
     model_status status;
-    unsigned long num_samples = 0, calibration, stack, longest;
+    unsigned long num_samples = 0, calibration, stack, longest, before;
     size_t count;
     int label;
     FILE *file = fopen("clip.f32", "rb");
@@ -91,6 +91,7 @@ int main(void)
         num_samples += count;
     }
     longest = (unsigned long)most_ticks;
+    before = (unsigned long)ticks;
     /* The library has used the stack for the file. The end of a clip runs all of the model. */
     paint_stack();
     start_timer();
@@ -98,8 +99,9 @@ int main(void)
     stop_timer();
     stack = stack_bytes();
     printf("{\"status\": %d, \"samples\": %lu, \"ticks_of_two_million\": %lu, \"ticks\": %lu, "
-           "\"longest_push_ticks\": %lu, \"stack_bytes\": %lu, \"probabilities\": [", (int)status,
-           num_samples, calibration, (unsigned long)ticks, longest, stack);
+           "\"longest_push_ticks\": %lu, \"result_ticks\": %lu, \"stack_bytes\": %lu, \"probabilities\": [", (int)status,
+           num_samples, calibration, (unsigned long)ticks, longest,
+           (unsigned long)ticks - before, stack);
     for (label = 0; label < MODEL_NUM_LABELS; ++label) {
         printf("%s%.9g", label ? ", " : "", (double)prediction.probabilities[label]);
     }

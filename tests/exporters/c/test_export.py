@@ -153,6 +153,7 @@ def test_the_check_notices_another_network_and_another_front_end(tmp_path, short
 def test_a_model_is_exported_and_an_example_predicts_with_it(
     tmp_path, monkeypatch, write_clip, short_sounds
 ):
+    monkeypatch.setattr("earmark.exporters.c.export.measure_flash", lambda *_: None)
     folder = tmp_path / "out"
     exported = export("speech-music", folder, to="c")
     assert exported.parity.num_sounds == 6
@@ -170,12 +171,11 @@ def test_a_model_is_exported_and_an_example_predicts_with_it(
     ).stdout.splitlines()
     found = {label: float(value) for value, label in map(str.split, lines[1:])}
     assert found == pytest.approx(expected.probabilities, abs=1e-4)
-    check_replacement(folder, monkeypatch)
+    check_replacement(folder)
 
 
-def check_replacement(folder, monkeypatch):
+def check_replacement(folder):
     """An export of the same weights is replaced, anything else is not."""
-    monkeypatch.setattr("earmark.exporters.c.export.measure_flash", lambda *_: None)
     export("speech-music", folder, to="c", verify=False)
     assert "NOT VERIFIED" in (folder / "model.h").read_text()
     (folder / "model.h").write_text("mine")
