@@ -1,4 +1,4 @@
-"""All architectures in C, under sanitizers, and a simulated board: `pytest -m slow tests/exporters/c`."""
+"""All architectures in C, under sanitizers, and a simulated board: `pytest -m slow`."""
 
 import json
 import shutil

@@ -85,8 +85,6 @@ class SmallNetwork:
         )
 
 
-
-
 def known_novelty(network, task, num_labels):
     rng = np.random.default_rng(1)
     windows = rng.normal(-40, 15, (60, len(network.means), FRAMES)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What is constant in a graph for one window: initializers, shapes, and what is computed of them."""
+"""What is constant in a graph for one window: initializers, shapes, and what they give."""
 
 from collections.abc import Mapping, Sequence
 

@@ -41,7 +41,7 @@ def front_end_tables(config: FeatureConfig) -> FrontEnd:
     Example:
         >>> tables = front_end_tables(FeatureConfig())
         >>> tables.factors, tables.bands[:2]
-        ([4, 4, 4, 4, 2], [(1, 10), (5, 12)])
+        ([4, 4, 4, 4, 2], [(1, 9), (5, 10)])
     """
     angles = 2.0 * np.pi * np.arange(config.n_fft // 2 + 1) / config.n_fft
     bands, weights = [], []

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from earmark.exporters.c.network import Layer, Network, Reach, Step, Tensor
-from earmark.exporters.c.weights import Weights
 from earmark.exporters.c.schedule import Plan
 from earmark.exporters.c.text import array, floats, record
+from earmark.exporters.c.weights import Weights
 
 _OPERATORS = {
     "convolve": "CONVOLVE",

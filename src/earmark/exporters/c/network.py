@@ -9,9 +9,7 @@ import numpy as np
 from earmark.exporters.c.weights import Weights
 from earmark.system.shapes import Float32
 
-Operator = Literal[
-    "convolve", "convolve_depthwise", "pool_max", "average_rows", "add", "summarize"
-]
+Operator = Literal["convolve", "convolve_depthwise", "pool_max", "average_rows", "add", "summarize"]
 Summary = Literal["mean", "mean_max", "mean_of_bands", "all"]
 """What the head keeps of all columns: their mean, that and their maximum added, their mean over
 bands too, or every value."""

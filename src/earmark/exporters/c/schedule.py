@@ -84,19 +84,25 @@ class _Simulation:
         for column in range(self._tensors[0].length):
             self._write(0, column)
             self._counts[0] += 1
-            while any([self._run(number) for number in reversed(range(len(self._layers)))]):
+            while self._sweep():
                 pass
         assert self._runs[-1] == self._layers[-1].shape.length
         return self._needed
 
-    def _run(self, number: int) -> bool:
+    def _sweep(self) -> bool:
+        """Runs each layer that can be; whether any was."""
+        before = sum(self._runs)
+        for number in reversed(range(len(self._layers))):
+            self._run(number)
+        return sum(self._runs) > before
+
+    def _run(self, number: int) -> None:
         layer, column = self._layers[number], self._runs[number]
         if column == layer.shape.length or not self._is_ready(layer, column):
-            return False
+            return
         if layer.output is not None:
             self._compute(layer, layer.output, column)
         self._runs[number] += 1
-        return True
 
     def _is_ready(self, layer: Layer, column: int) -> bool:
         first, *others = layer.inputs

@@ -11,13 +11,13 @@ from earmark.exporters.c.front_end import FrontEnd, front_end_tables
 from earmark.exporters.c.layers import Sizes, network_sizes, network_tables
 from earmark.exporters.c.network import Network
 from earmark.exporters.c.schedule import plan_memory
-from earmark.exporters.c.text import array, floats, number, read_template, render, string
+from earmark.exporters.c.text import array, floats, number, read_template, render, text
 from earmark.exporters.description import least_samples
 from earmark.features.levels import LOWEST_DB
 from earmark.features.log_mel import FLOOR
 from earmark.models.spec import ModelSpec
 
-_SOURCES = ("front_end.c", "network.c", "decision.c")
+_SOURCES = ("front_end.c", "operators.c", "network.c", "decision.c")
 _SMALLEST_POWER = 1e-20
 """That of `LOWEST_DB`."""
 
@@ -129,7 +129,7 @@ def _decision(spec: ModelSpec, network: Network) -> dict[str, object]:
     silence = 10.0 ** (rule.silence_db / 10.0) if rule.silence_db > LOWEST_DB else 0.0
     below = "((difference) < 0.0f ? 0.0f : 1.0f)" if rule.pooling == "max" else "expf(difference)"
     facts: dict[str, object] = {
-        "labels": ", ".join(map(string, spec.labels)),
+        "labels": ", ".join(map(text, spec.labels)),
         "weight_type": "float" if network.classifier.scales is None else "signed char",
         "temperature": number(spec.temperature),
         "min_probability": number(rule.min_probability),

@@ -1,12 +1,14 @@
 """C text: numbers, arrays, and templates with conditional parts."""
 
 import re
+import string
 from collections.abc import Collection, Iterable, Mapping
 from importlib.resources import files
 
 import numpy as np
 
 PER_LINE = 8
+_SAFE = frozenset(string.ascii_letters + string.digits + " _-.,()")
 _CONDITION, _END = "//@ if ", "//@ end"
 
 
@@ -14,7 +16,7 @@ def number(value: float) -> str:
     """A float32 constant, the shortest text that gives it.
 
     Example:
-        >>> number(0.1), number(-3), number(1e-10), number(np.inf)
+        >>> number(0.1), number(-3.0), number(1e-10), number(np.inf)
         ('0.1f', '-3.0f', '1e-10f', 'HUGE_VALF')
     """
     single = np.float32(value)
@@ -23,17 +25,15 @@ def number(value: float) -> str:
     return f"{single}f"
 
 
-def string(value: str) -> str:
-    """A string constant in UTF-8; other bytes than letters, digits and spaces are octal.
+def text(value: str) -> str:
+    r"""A string constant in UTF-8; other bytes than letters, digits and spaces are octal.
 
     Example:
-        >>> string('a "b" ü')
-        '"a \\\\042b\\\\042 \\\\303\\\\274"'
+        >>> print(text('a "b" ü'))
+        "a \042b\042 \303\274"
     """
-    safe = "".join(
-        chr(byte) if chr(byte).isalnum() and byte < 128 or chr(byte) in " _-.,()" else f"\\{byte:03o}"
-        for byte in value.encode()
-    )
+    characters = map(chr, value.encode())
+    safe = "".join(one if one in _SAFE else f"\\{ord(one):03o}" for one in characters)
     return f'"{safe}"'
 
 
@@ -76,23 +76,25 @@ def read_template(name: str) -> str:
     return (files("earmark.exporters.c") / "templates" / name).read_text("utf-8")
 
 
-def render(text: str, conditions: Collection[str], values: Mapping[str, object], name: str) -> str:
-    """Fills a template.
+def render(
+    template: str, conditions: Collection[str], values: Mapping[str, object], name: str
+) -> str:
+    r"""Fills a template.
 
     Args:
-        text: Lines between ``//@ if X`` and ``//@ end`` are left out unless X holds;
+        template: Lines between ``//@ if X`` and ``//@ end`` are left out unless X holds;
             ``@key@`` stands for a value.
         conditions: Those that hold.
         values: By key.
         name: In place of ``model`` at the start of identifiers.
 
     Example:
-        >>> text = "//@ if x\\nint model_@key@;\\n//@ end\\n//@ if y\\nint y;\\n//@ end\\n"
-        >>> render(text, ["x"], {"key": "one"}, "door")
-        'int door_one;\\n'
+        >>> template = "//@ if x\nint model_@key@;\n//@ end\n//@ if y\nint y;\n//@ end\n"
+        >>> render(template, ["x"], {"key": "one"}, "door")
+        'int door_one;\n'
     """
     lines, kept = [], [True]
-    for line in text.splitlines(keepends=True):
+    for line in template.splitlines(keepends=True):
         if line.startswith(_CONDITION):
             kept.append(kept[-1] and line.removeprefix(_CONDITION).strip() in conditions)
         elif line.startswith(_END):

@@ -42,8 +42,8 @@ def find_compiler() -> str:
     found = next((name for name in names if name and shutil.which(name)), None)
     if found is None:
         raise ConfigError(
-            f"--to c: no C compiler ({', '.join(COMPILERS)} or $CC) to check the code with; install "
-            "one, or leave the check out with --no-verify"
+            f"--to c: no C compiler ({', '.join(COMPILERS)} or $CC) to check the code with; "
+            "install one, or leave the check out with --no-verify"
         )
     return found
 
