@@ -78,4 +78,5 @@ def export(
     if as_json:
         print_json(exported.to_dict())
     else:
-        print_line(str(exported))
+        for line in str(exported).splitlines():
+            print_line(line)
