@@ -52,6 +52,11 @@ if TYPE_CHECKING:
 @click.option(
     "--no-verify", is_flag=True, help="Do not compile code in C and compare it with the original."
 )
+@click.option(
+    "--runtime",
+    type=click.Path(path_type=Path),
+    help="For a page: onnxruntime-web, as a folder or as npm pack writes it; else npm fetches it.",
+)
 @click.option("--licence", help="Licence of the weights, for the metadata.")
 @click.option("--overwrite", is_flag=True, help="Replace any existing file.")
 @json_option

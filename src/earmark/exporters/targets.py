@@ -30,6 +30,7 @@ class ExportOptions(TypedDict, total=False):
         max_accuracy_drop: Largest drop in validation accuracy by quantization; 0.01 by default.
         name: Of files and functions in C; ``model`` by default.
         verify: Whether code in C is compiled and compared with the original, as by default.
+        runtime: Where the runtime of a page is, see `earmark.exporters.web.runtime.find_runtime`.
         licence: Licence of the weights, for the metadata; by default what an exported model
             states.
         overwrite: Replace the output, whatever it is.
@@ -44,6 +45,7 @@ class ExportOptions(TypedDict, total=False):
     max_accuracy_drop: float
     name: str
     verify: bool
+    runtime: Path | str
     licence: str
     overwrite: bool
 
@@ -110,6 +112,7 @@ TARGETS: Mapping[str, Target] = {
         ("c.export", "export_c"),
         ("name", "verify", "quantize", "data", "store", "max_accuracy_drop"),
     ),
+    "web": Target(("web.export", "export_web"), ("runtime",)),
 }
 COMMAND_LINE_NAMES = {"takes": "input", "verify": "no-verify"}
 """Options that have another name on the command line."""

@@ -1,0 +1,148 @@
+"""Export to a folder of static files: the page, the model and the runtime that runs it."""
+
+import json
+import logging
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from earmark.errors import ConfigError
+from earmark.exporters.onnx import Exported, export_onnx
+from earmark.exporters.original import LICENCE, read_metadata
+from earmark.exporters.targets import ExportOptions
+from earmark.exporters.web.description import describe_for_page
+from earmark.exporters.web.runtime import find_runtime
+from earmark.inference.onnx_backend import read_onnx
+from earmark.models.pretrained import find_model
+from earmark.system.files import atomic_write
+
+logger = logging.getLogger(__name__)
+
+INDEX, MODEL, FACTS, CARD = "index.html", "model.onnx", "model.json", "model_card.md"
+_CARDS = (CARD, "README.md")
+"""Names of a model card beside a model, in the order in which they are preferred."""
+
+
+@dataclass(frozen=True, repr=False)
+class ExportedPage:
+    """A page that was written.
+
+    Args:
+        path: Its folder.
+        num_files: Files in it.
+        num_bytes: Their size together.
+        model: The exported model in it.
+    """
+
+    path: Path
+    num_files: int
+    num_bytes: int
+    model: Exported
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document that ``export --json`` prints."""
+        return {
+            "path": str(self.path),
+            "num_files": self.num_files,
+            "num_bytes": self.num_bytes,
+            "model": self.model.to_dict(),
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.path}: a page of {self.num_files} files, {self.num_bytes:,} bytes; open "
+            f"{INDEX} from a web server, such as python -m http.server -d {self.path}"
+        )
+
+
+def export_web(model: Path | str, output: Path, options: ExportOptions) -> ExportedPage:
+    """Exports a model to a folder that any static web server serves.
+
+    The page predicts files and the microphone in the browser, and uploads nothing. An earlier
+    page in the folder is replaced if its model has the same weights.
+
+    Args:
+        model: As for `earmark.exporters.targets.export`.
+        output: The folder.
+        options: ``runtime`` is that of `find_runtime`.
+
+    Raises:
+        CheckpointError: The model cannot be opened.
+        ConfigError: The output is a file, or a folder with something else in it.
+        ExportError: The outputs differ, or the runtime cannot be found; nothing is written.
+    """
+    path = find_model(model)
+    if not options.get("overwrite"):
+        _refuse_other_folder(output)
+    runtime = find_runtime(options.get("runtime"))
+    own: ExportOptions = {"takes": "log-mel"}
+    for key in ("licence", "overwrite"):
+        if key in options:
+            own[key] = options[key]
+    exported = export_onnx(model, output / MODEL, own)
+    name = path.stem if path.suffix else path.name
+    content = {
+        **{f"runtime/{name}": one for name, one in runtime.items()},
+        **page_files(),
+        FACTS: _facts(exported.path, name),
+        CARD: find_card(path).encode(),
+    }
+    # The page itself last: a folder that has one is whole.
+    for name in sorted(content, key=lambda one: one == INDEX):
+        atomic_write(output / name, content[name])
+    sizes = [*map(len, content.values()), exported.num_bytes]
+    return ExportedPage(output, len(sizes), sum(sizes), exported)
+
+
+def page_files() -> dict[str, bytes]:
+    """The files of the page that are the same for all models, by path below its folder."""
+
+    def walk(folder: Traversable, prefix: str) -> dict[str, bytes]:
+        found = {}
+        for one in sorted(folder.iterdir(), key=lambda item: item.name):
+            if one.is_dir():
+                found.update(walk(one, f"{prefix}{one.name}/"))
+            else:
+                found[f"{prefix}{one.name}"] = one.read_bytes()
+        return found
+
+    return walk(files("earmark.exporters.web") / "page", "")
+
+
+def find_card(model: Path) -> str:
+    """The text of the model card beside a model; empty if there is none.
+
+    Args:
+        model: A run folder, or a file of a model.
+    """
+    folder = model if model.is_dir() else model.parent
+    for name in _CARDS:
+        card = folder / name
+        # A README beside a lone file may be of anything.
+        if card.is_file() and "model card" in (text := card.read_text(encoding="utf-8")).lower():
+            return text
+        if name == CARD and card.is_file():
+            return card.read_text(encoding="utf-8")
+    return ""
+
+
+def _facts(model: Path, name: str) -> bytes:
+    import onnx
+
+    content = model.read_bytes()
+    spec, _ = read_onnx(content, str(model))
+    licence = read_metadata(onnx.load_from_string(content))[LICENCE]
+    facts = describe_for_page(spec, name=name, licence=licence)
+    return json.dumps(facts, indent=1, ensure_ascii=False).encode()
+
+
+def _refuse_other_folder(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"{output}: is a file; give the folder to write the page to")
+    if output.is_dir() and any(output.iterdir()) and not (output / FACTS).is_file():
+        raise ConfigError(
+            f"{output}: holds other files; choose another folder, or add the page to it with "
+            "--overwrite"
+        )
