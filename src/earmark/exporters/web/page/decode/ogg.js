@@ -97,11 +97,10 @@ async function openVorbis(packets, head, total) {
 async function openOpus(packets, head, total) {
   await packets.next();
   const skip = view(head).getUint16(10, true);
-  const config = {
-    ...{ codec: "opus", sampleRate: OPUS_RATE, numberOfChannels: head[9] },
-    description: head.slice(),
-  };
-  return describe(config, packets, skip, total - skip);
+  const config = { codec: "opus", sampleRate: OPUS_RATE, numberOfChannels: head[9] };
+  if (head[18] === 0) return describe(config, packets, skip, total - skip);
+  // Told of the mapping of many channels, browsers leave out the samples before the sound.
+  return describe({ ...config, description: head.slice() }, packets, 0, total - skip);
 }
 
 function describe(config, packets, skip, total) {
