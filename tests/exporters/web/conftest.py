@@ -1,0 +1,108 @@
+"""A page in a real browser, where everything that this takes is installed.
+
+The runtime and axe-core are those that `npm install --no-save onnxruntime-web axe-core` puts into
+`node_modules`; Playwright is Python's, and drives the Chromium of the system.
+"""
+
+import contextlib
+import functools
+import http.server
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+NODE_MODULES = Path(__file__).parents[3] / "node_modules"
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    extensions_map = {  # noqa: RUF012 - as the base class has it
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serve(folder):
+    """Serves a folder from this machine; yields its address and the paths that were asked for."""
+    asked = []
+
+    class Handler(_Handler):
+        def do_GET(self):
+            asked.append(self.path)
+            super().do_GET()
+
+    handler = functools.partial(Handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def launch():
+    """Starts Chromium with arguments."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    if not (NODE_MODULES / "onnxruntime-web").is_dir():
+        pytest.skip("onnxruntime-web is not in node_modules")
+
+    @contextlib.contextmanager
+    def start(*args):
+        with playwright.sync_playwright() as driver:
+            browser = driver.chromium.launch(
+                executable_path=CHROMIUM, args=["--no-sandbox", *args]
+            )
+            try:
+                yield browser
+            finally:
+                browser.close()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The script of axe-core, which looks for what is not accessible."""
+    path = NODE_MODULES / "axe-core" / "axe.min.js"
+    if not path.is_file():
+        pytest.skip("axe-core is not in node_modules")
+    return path.read_text("utf-8")
+
+
+@pytest.fixture(scope="session")
+def site(launch, tmp_path_factory):
+    """The page of the model inside the package, served."""
+    from earmark.exporters.targets import export
+
+    folder = tmp_path_factory.mktemp("site") / "page"
+    export("speech-music", folder, to="web", runtime=NODE_MODULES)
+    with serve(folder) as (address, asked):
+        yield address, asked
+
+
+@pytest.fixture
+def open_page(site, launch):
+    """Opens the page: a function of the query and of options of the browser and its context."""
+    with contextlib.ExitStack() as opened:
+
+        def start(query="", *args, **options):
+            browser = opened.enter_context(launch(*args))
+            page = browser.new_context(**options).new_page()
+            page.errors = []
+            page.on("pageerror", lambda error: page.errors.append(str(error)))
+            page.on("console", lambda one: one.type == "error" and page.errors.append(one.text))
+            page.goto(f"{site[0]}/index.html{query}")
+            page.locator("html[data-ready]").wait_for(state="attached", timeout=60_000)
+            return page
+
+        yield start
