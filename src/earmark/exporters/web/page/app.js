@@ -72,6 +72,12 @@ class App {
     else this.tell(tracks.length ? `All done${errors}` : "", failed > 0);
   }
 
+  /** Predicts with another model from now on; results of the old one go. */
+  useModel(model) {
+    this.table.removeAll();
+    this.model = this.detail.model = this.table.model = model;
+  }
+
   clear() {
     for (const id of this.tracks.values()) this.engine.forget(id);
     this.tracks.clear();

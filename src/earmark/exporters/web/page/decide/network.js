@@ -22,28 +22,38 @@ export class Network {
     this.last = Promise.resolve();
   }
 
-  /** Logits, embedding and novelty of each window, in one call that waits for those before. */
+  /** Logits and novelty of each window, in one call that waits for those before. */
   run(windows) {
     const result = this.last.then(() => this.#run(windows));
     this.last = result.catch(() => {});
     return result;
   }
 
-  async #run(windows) {
-    if (!windows.length) return [];
+  /** The embedding of each window, of a graph that gives nothing else. */
+  embed(windows) {
+    const result = this.last.then(async () => rows((await this.#outputs(windows)).embedding));
+    this.last = result.catch(() => {});
+    return result;
+  }
+
+  #outputs(windows) {
     const { n_mels: mels } = this.model.features;
     const size = mels * this.model.window_frames;
     const batch = new Float32Array(windows.length * size);
     windows.forEach((window, index) => batch.set(window.data, index * size));
     const shape = [windows.length, 1, mels, this.model.window_frames];
-    const output = await this.session.run({ [LOG_MEL]: new ort.Tensor("float32", batch, shape) });
-    const [logits, embedding] = [rows(output.logits), rows(output.embedding)];
+    return this.session.run({ [LOG_MEL]: new ort.Tensor("float32", batch, shape) });
+  }
+
+  async #run(windows) {
+    if (!windows.length) return [];
+    const output = await this.#outputs(windows);
+    const logits = rows(output.logits);
     const novelty = output.novelty?.data;
     return windows.map((_, index) => {
       if (!logits[index].every(Number.isFinite)) throw new Error("logits are not finite numbers");
       return {
         logits: logits[index],
-        embedding: embedding?.[index],
         novelty: novelty ? novelty[index] : null,
       };
     });
@@ -51,7 +61,6 @@ export class Network {
 }
 
 function rows(tensor) {
-  if (!tensor) return null;
   const width = tensor.dims[1];
   return Array.from({ length: tensor.dims[0] }, (_, row) =>
     Array.from(tensor.data.subarray(row * width, (row + 1) * width)),

@@ -10,16 +10,21 @@ export class Table {
   constructor(model, { show, clear }) {
     Object.assign(this, { model, show });
     this.rows = new Map();
+    this.clear = clear;
     byId("download-all").onclick = () => {
-      save(resultsCsv([...this.rows.keys()], model.labels), "results.csv", "text/csv");
+      save(resultsCsv([...this.rows.keys()], this.model.labels), "results.csv", "text/csv");
     };
     byId("clear").onclick = () => {
-      this.rows.clear();
-      byId("table").tBodies[0].replaceChildren();
-      byId("results").hidden = true;
-      clear();
+      this.removeAll();
       byId("choose-files").focus();
     };
+  }
+
+  removeAll() {
+    this.rows.clear();
+    byId("table").tBodies[0].replaceChildren();
+    byId("results").hidden = true;
+    this.clear();
   }
 
   add(track) {
