@@ -249,9 +249,8 @@ def test_weights_that_are_not_finite_are_refused(saved):
         load_checkpoint(path)
 
 
-def test_a_model_inside_the_package_is_for_prediction():
-    with pytest.raises(CheckpointError, match=r"speech-music\.onnx"):
-        load_checkpoint(Path("speech-music"))
+def test_the_model_inside_the_package_opens_too():
+    assert load_checkpoint(Path("speech-music")).spec.labels == ("music", "speech")
 
 
 def test_finite_weights_whose_logits_are_not_finite_are_refused(saved):

@@ -17,6 +17,11 @@ from torch import Tensor
 from earmark.errors import CheckpointError, ConfigError
 from earmark.models.architectures.registry import AudioModel, InputShape, build_model, refuse_unused
 from earmark.models.architectures.summary import Cost, network_cost
+from earmark.models.onnx_checkpoint import (
+    read_onnx_weights,
+    require_same_logits,
+    state_from_graph,
+)
 from earmark.models.pretrained import find_model
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import (
@@ -179,6 +184,9 @@ class Checkpoint:
 def load_checkpoint(path: Path) -> Checkpoint:
     """Opens a ``.safetensors`` file that earmark wrote, or a run folder's best weights.
 
+    Of an exported ``.onnx`` file that takes log-mel windows the weights are read, if its graph
+    holds them as they were trained.
+
     Raises:
         CheckpointError: It is missing, damaged, not earmark's, or holds values that are not finite.
     """
@@ -188,10 +196,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such model; give a run folder or a .safetensors file")
     if path.suffix.lower() == ".onnx":
-        raise CheckpointError(
-            f"{path}: an ONNX model is for predict and listen; here give the run folder or the "
-            ".safetensors file that it was exported from"
-        )
+        return _from_onnx(path)
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -211,6 +216,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
         path,
         _read_novelty(_strip(tensors, _NOVELTY), spec, path),
     )
+
+
+def _from_onnx(path: Path) -> Checkpoint:
+    """A checkpoint of the weights in a graph that takes log-mel windows, compared with it."""
+    spec, graph = read_onnx_weights(path)
+    _small_cost(spec)
+    with torch.device("meta"):
+        network = _network(spec)
+    checkpoint = Checkpoint(spec, state_from_graph(graph, network, path), path=path)
+    require_same_logits(graph, checkpoint.build(), path)
+    return checkpoint
 
 
 def _read_novelty(tensors: Mapping[str, Tensor], spec: ModelSpec, path: Path) -> Novelty | None:

@@ -1,7 +1,7 @@
 // Computes with the modules of the page what a test asks for: the folder of the page, then a file
 // of requests, each a name and arguments. Prints the answers as JSON.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 const [page, requests] = process.argv.slice(2);
@@ -13,6 +13,8 @@ const { WindowCutter, cutMiddle } = await load("dsp/windows.js");
 const { decide, pool } = await load("decide/rule.js");
 const { findSegments } = await load("decide/segments.js");
 const { openWav } = await load("decode/wav.js");
+const { train } = await load("learn/training.js");
+const { fit, fitTemperature, heldOutLogits } = await load("learn/softmax.js");
 const { FORMATS, resultsCsv } = await load("ui/downloads.js");
 
 const flat = (parts) => parts.flatMap((one) => Array.from(one));
@@ -65,6 +67,15 @@ const answers = {
     for await (const block of sound.blocks()) blocks.push(block);
     const channels = blocks[0].map((_, index) => flat(blocks.map((one) => one[index])));
     return { rate: sound.rate, seconds: sound.seconds, channels };
+  },
+  fit: ({ examples, numLabels }) => fit(examples, numLabels),
+  heldOut: ({ examples, numLabels }) => heldOutLogits(examples, numLabels),
+  temperature: ({ task, logits, labels }) => fitTemperature(task, logits, labels),
+  train({ graph, model, output, ...lesson }) {
+    const state = { graph: new Uint8Array(readFileSync(graph)), model };
+    const { content, ...answer } = train(state, lesson);
+    writeFileSync(output, content);
+    return answer;
   },
   results: ({ tracks, labels }) => resultsCsv(tracks, labels),
   format: ({ name, track }) => FORMATS[name].render(track),

@@ -7,8 +7,11 @@ The runtime and axe-core are those that `npm install --no-save onnxruntime-web a
 import contextlib
 import functools
 import http.server
+import json
 import shutil
+import subprocess
 import threading
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
@@ -45,6 +48,26 @@ def serve(folder):
             yield f"http://127.0.0.1:{server.server_port}", asked
         finally:
             server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def compute(tmp_path_factory):
+    """Answers of the page's modules to many requests, by one process of Node."""
+    if shutil.which("node") is None:
+        pytest.skip("Node is not installed")
+
+    def ask(requests):
+        path = tmp_path_factory.mktemp("requests") / "requests.json"
+        path.write_text(json.dumps(requests))
+        script = Path(__file__).with_name("compute.mjs")
+        with as_file(files("earmark.exporters.web") / "page") as page:
+            done = subprocess.run(
+                ["node", script, page, path], check=False, capture_output=True, text=True
+            )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return ask
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,6 @@ import io
 import itertools
 import json
 import math
-import shutil
-import subprocess
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +26,6 @@ from earmark.tasks.decision_rule import DecisionRule
 from earmark.tasks.pooling import clip_logits
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-
 FRONT_ENDS = (
     {},
     {"sample_rate": 8000, "n_fft": 400, "hop_length": 160, "n_mels": 20, "mel_norm": "none"},
@@ -39,24 +34,6 @@ FRONT_ENDS = (
 )
 WAV_CODINGS = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 LABELS = {BINARY: ("a", "b"), MULTI_CLASS: ("a", "b", "c"), MULTI_LABEL: ("a", "b", "c")}
-
-
-@pytest.fixture(scope="module")
-def compute(tmp_path_factory):
-    """Answers of the page's modules to many requests, by one process."""
-
-    def ask(requests):
-        path = tmp_path_factory.mktemp("requests") / "requests.json"
-        path.write_text(json.dumps(requests))
-        script = Path(__file__).with_name("compute.mjs")
-        with as_file(files("earmark.exporters.web") / "page") as page:
-            done = subprocess.run(
-                ["node", script, page, path], check=False, capture_output=True, text=True
-            )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return ask
 
 
 def page_model(task, **predict):

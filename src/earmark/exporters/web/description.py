@@ -1,7 +1,6 @@
 """What the page needs to know of a model, as plain values."""
 
 import math
-from dataclasses import asdict
 from typing import Any
 
 from earmark._version import __version__
@@ -49,7 +48,6 @@ def describe_for_page(spec: ModelSpec, *, name: str, licence: str) -> dict[str, 
         "background": rule.background,
         "max_novelty": _or_none(rule.max_novelty),
         "window_max_novelty": _or_none(spec.window_rule.max_novelty),
-        "known_scores": asdict(spec.known_scores),
         "pooling": rule.pooling,
         "smoothing": predict.smoothing,
         "min_segment_seconds": predict.min_segment_seconds,

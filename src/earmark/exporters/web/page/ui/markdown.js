@@ -22,8 +22,9 @@ const cellsOf = (line) => line.replace(/^\s*\||\|\s*$/g, "").split("|").map((one
 
 function table(lines) {
   const [head, , ...rows] = lines.map(cellsOf);
+  // A heading without text is an ordinary cell.
   const row = (name, cells) =>
-    element("tr", {}, ...cells.map((one) => element(name, {}, ...inline(one))));
+    element("tr", {}, ...cells.map((one) => element(one ? name : "td", {}, ...inline(one))));
   return element(
     "table",
     {},
