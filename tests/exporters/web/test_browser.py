@@ -15,6 +15,7 @@ import soxr
 
 from earmark.data.demo import demo_data
 from earmark.inference.classifier import load_model
+from earmark.report.evaluate import evaluate
 
 pytestmark = pytest.mark.slow
 
@@ -213,3 +214,51 @@ def test_the_page_answers_while_it_works(open_page, recordings, tmp_path):
     assert time.monotonic() - started < 1
     page.get_by_text("All done").wait_for(timeout=TIMEOUT)
     assert page.evaluate("window.longest") < 500
+
+
+def test_the_page_can_be_taught(open_page, axe, tmp_path):
+    """Examples from files and the microphone; the new model is used here and by Python."""
+    with demo_data() as folder:
+        clips = {one: sorted(folder.rglob(f"{one}/*.flac")) for one in ("music", "speech")}
+        fake = soundfile.read(clips["speech"][0], dtype="float32")
+        soundfile.write(tmp_path / "fake.wav", soxr.resample(*fake, 48_000).clip(-1, 1), 48_000)
+        page = open_page(
+            "",
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-audio-capture={tmp_path / 'fake.wav'}",
+        )
+        boxes = page.locator(".class")
+        for index, (name, paths) in enumerate(clips.items()):
+            box = boxes.nth(index)
+            box.get_by_label("Name of the sound").fill(f"my {name}")
+            box.locator("input[type=file]").set_input_files(paths[1:6])
+            box.get_by_text("5 examples").wait_for(timeout=TIMEOUT)
+        boxes.nth(1).get_by_role("button", name="Record").click()
+        time.sleep(3)
+        boxes.nth(1).get_by_role("button", name="Stop").click()
+        boxes.nth(1).get_by_text("6 examples").wait_for(timeout=TIMEOUT)
+        page.get_by_role("button", name="Train", exact=True).click()
+        page.locator("#accuracy").wait_for(timeout=TIMEOUT)
+        assert "of 11 examples" in page.locator("#accuracy").text_content()
+        page.evaluate(axe)
+        assert not page.evaluate("axe.run()")["violations"]
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name="Download the new model").click()
+        waiting.value.save_as(tmp_path / "taught.onnx")
+        page.get_by_role("button", name="Use it on this page").click()
+        page.get_by_text("This page now uses the new model").wait_for(timeout=TIMEOUT)
+        held_out = [path for paths in clips.values() for path in paths[6:]]
+        analyse(page, held_out)
+        table = csv.DictReader(io.StringIO(downloaded(page, "Results as CSV")))
+        classifier = load_model(tmp_path / "taught.onnx")
+        for row, path in zip(table, held_out, strict=True):
+            expected = classifier.predict(path)
+            assert row["label"] == expected.label
+            for label, value in expected.probabilities.items():
+                assert float(row[f"probability_{label}"]) == pytest.approx(value, abs=TOLERANCE)
+        rows = [f"{path},my {path.parent.name},test" for path in held_out]
+        (tmp_path / "held_out.csv").write_text("\n".join(["path,label,split", *rows]) + "\n")
+        report = evaluate(tmp_path / "taught.onnx", tmp_path / "held_out.csv", store=tmp_path)
+        assert report.accuracy > 0.8
+    assert not page.errors
