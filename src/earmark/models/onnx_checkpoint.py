@@ -1,9 +1,9 @@
-"""The weights of a network in PyTorch, from a graph that was exported from it or taught on a page."""
+"""The weights of a network in PyTorch, from a graph that was exported from it."""
 
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
@@ -39,7 +39,9 @@ def read_onnx_weights(path: Path) -> tuple[ModelSpec, "onnx.ModelProto"]:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # noqa: BLE001 - the file is untrusted
-        raise CheckpointError(f"{path}: not an ONNX model: {' '.join(str(error).split())}") from None
+        raise CheckpointError(
+            f"{path}: not an ONNX model: {' '.join(str(error).split())}"
+        ) from None
     spec, _ = read_spec({one.key: one.value for one in model.metadata_props}, str(path))
     if [one.name for one in model.graph.input] != [_LOG_MEL]:
         raise CheckpointError(
@@ -91,9 +93,11 @@ def require_same_logits(model: "onnx.ModelProto", network: AudioModel, path: Pat
     rng = np.random.default_rng(0)
     windows = rng.normal(-40.0, 15.0, (_NUM_WINDOWS, 1, mels, frames)).astype(np.float32)
     try:
-        session = onnxruntime.InferenceSession(
+        # What it returns depends on the graph.
+        session: Any = onnxruntime.InferenceSession(
             model.SerializeToString(), providers=["CPUExecutionProvider"]
         )
+        # One by one: the graph may take a single window only.
         expected = np.concatenate(
             [session.run([_LOGITS], {_LOG_MEL: one[None]})[0] for one in windows]
         )

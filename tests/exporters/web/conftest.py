@@ -82,9 +82,7 @@ def launch():
     @contextlib.contextmanager
     def start(*args):
         with playwright.sync_playwright() as driver:
-            browser = driver.chromium.launch(
-                executable_path=CHROMIUM, args=["--no-sandbox", *args]
-            )
+            browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *args])
             try:
                 yield browser
             finally:

@@ -67,7 +67,9 @@ def downloaded(page, button):
 def test_files_are_predicted_as_by_python(open_page, sounds):
     page = open_page()
     analyse(page, sounds)
-    rows = {one["path"]: one for one in csv.DictReader(io.StringIO(downloaded(page, "Results as CSV")))}
+    rows = {
+        one["path"]: one for one in csv.DictReader(io.StringIO(downloaded(page, "Results as CSV")))
+    }
     classifier = load_model("speech-music")
     for path in sounds:
         expected, row = classifier.predict(path), rows[path.name]
@@ -165,7 +167,9 @@ def test_is_accessible(open_page, axe, sounds, options, query):
                 page.locator("#card summary").click()
         page.evaluate(axe)
         found = page.evaluate("axe.run()")
-        problems = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
+        problems = [
+            (one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]
+        ]
         assert not problems, step
 
 
@@ -197,7 +201,9 @@ def test_the_keyboard_is_enough(open_page, sounds):
 
 def test_the_page_answers_while_it_works(open_page, recordings, tmp_path):
     samples, rate = recordings[0]
-    soundfile.write(tmp_path / "long.wav", np.tile(samples, 1 + int(240 * rate / len(samples))), rate)
+    soundfile.write(
+        tmp_path / "long.wav", np.tile(samples, 1 + int(240 * rate / len(samples))), rate
+    )
     page = open_page()
     page.evaluate(
         """() => {

@@ -1,4 +1,4 @@
-"""Teaching on the page, in Node without a browser: the fit, its test, and the file that it writes."""
+"""Teaching on the page, in Node without a browser: the fit, its test and the new model."""
 
 import json
 

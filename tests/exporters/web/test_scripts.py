@@ -3,12 +3,10 @@
 import csv
 import io
 import itertools
-import json
 import math
 from pathlib import Path
 
 import numpy as np
-import pytest
 import soundfile
 import soxr
 
@@ -49,7 +47,9 @@ def test_transforms_of_any_size(compute, rng):
     answers = compute([("fft", {"re": re.tolist(), "im": im.tolist()}) for re, im in parts])
     for (re, im), (found_re, found_im) in zip(parts, answers, strict=True):
         expected = np.fft.fft(re + 1j * im)
-        np.testing.assert_allclose(np.array(found_re) + 1j * np.array(found_im), expected, atol=1e-9)
+        np.testing.assert_allclose(
+            np.array(found_re) + 1j * np.array(found_im), expected, atol=1e-9
+        )
 
 
 def test_resampling_is_that_of_soxr(compute, rng):

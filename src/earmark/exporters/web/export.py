@@ -1,12 +1,13 @@
 """Export to a folder of static files: the page, the model and the runtime that runs it."""
 
 import json
-import logging
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
+
+import onnx
 
 from earmark.errors import ConfigError
 from earmark.exporters.onnx import Exported, export_onnx
@@ -14,11 +15,8 @@ from earmark.exporters.original import LICENCE, read_metadata
 from earmark.exporters.targets import ExportOptions
 from earmark.exporters.web.description import describe_for_page
 from earmark.exporters.web.runtime import find_runtime
-from earmark.inference.onnx_backend import read_onnx
 from earmark.models.pretrained import find_model
 from earmark.system.files import atomic_write
-
-logger = logging.getLogger(__name__)
 
 INDEX, MODEL, FACTS, CARD = "index.html", "model.onnx", "model.json", "model_card.md"
 _CARDS = (CARD, "README.md")
@@ -77,16 +75,15 @@ def export_web(model: Path | str, output: Path, options: ExportOptions) -> Expor
     if not options.get("overwrite"):
         _refuse_other_folder(output)
     runtime = find_runtime(options.get("runtime"))
-    own: ExportOptions = {"takes": "log-mel"}
-    for key in ("licence", "overwrite"):
-        if key in options:
-            own[key] = options[key]
+    own: ExportOptions = {"takes": "log-mel", "overwrite": options.get("overwrite", False)}
+    if "licence" in options:
+        own["licence"] = options["licence"]
     exported = export_onnx(model, output / MODEL, own)
     name = path.stem if path.suffix else path.name
     content = {
         **{f"runtime/{name}": one for name, one in runtime.items()},
         **page_files(),
-        FACTS: _facts(exported.path, name),
+        FACTS: _facts(exported, name),
         CARD: find_card(path).encode(),
     }
     # The page itself last: a folder that has one is whole.
@@ -128,13 +125,9 @@ def find_card(model: Path) -> str:
     return ""
 
 
-def _facts(model: Path, name: str) -> bytes:
-    import onnx
-
-    content = model.read_bytes()
-    spec, _ = read_onnx(content, str(model))
-    licence = read_metadata(onnx.load_from_string(content))[LICENCE]
-    facts = describe_for_page(spec, name=name, licence=licence)
+def _facts(exported: Exported, name: str) -> bytes:
+    licence = read_metadata(onnx.load(exported.path))[LICENCE]
+    facts = describe_for_page(exported.spec, name=name, licence=licence)
     return json.dumps(facts, indent=1, ensure_ascii=False).encode()
 
 
