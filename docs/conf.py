@@ -66,7 +66,14 @@ def _replace_factories(app: Sphinx, what: str, name: str, obj: object, *rest: ob
     return None
 
 
+def _write_live_page(app: Sphinx, error: Exception | None) -> None:
+    # Not in every build: the runtime of the page comes from npm, which needs a network once.
+    if error is None and app.tags.has("page"):
+        earmark.export("speech-music", Path(app.outdir) / "live", to="web")
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("build-finished", _write_live_page)
     app.add_directive("settings-tables", SettingsTables)
     app.connect("autodoc-process-docstring", _keep_colons, priority=400)
     app.connect("autodoc-process-signature", _replace_factories)
