@@ -8,6 +8,7 @@ import io
 import json
 import time
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -143,6 +144,37 @@ def test_a_file_that_is_no_sound_fails_alone(open_page, sounds, tmp_path):
     assert errors["text.mp3"]
     assert errors["empty.wav"]
     assert not errors[sounds[0].name]
+
+
+def test_a_folder_is_read_with_those_in_it(open_page, sounds, tmp_path):
+    for name in ("a/one.wav", "b/c/two.wav"):
+        (tmp_path / "folder" / name).parent.mkdir(parents=True)
+        (tmp_path / "folder" / name).write_bytes(sounds[0].read_bytes())
+    (tmp_path / "folder" / "notes.txt").write_text("no sound")
+    page = open_page()
+    page.set_input_files("#folder", tmp_path / "folder")
+    page.get_by_text("All done").wait_for(timeout=TIMEOUT)
+    table = csv.DictReader(io.StringIO(downloaded(page, "Results as CSV")))
+    assert {row["path"] for row in table} == {"folder/a/one.wav", "folder/b/c/two.wav"}
+
+
+def test_other_formats_are_decoded_by_the_browser(open_page, recordings, tmp_path):
+    samples, rate = recordings[1]
+    with av.open(str(tmp_path / "a.webm"), "w") as file:
+        stream = file.add_stream("libopus", rate=48_000, layout="mono")
+        sound = soxr.resample(samples, rate, 48_000).clip(-1, 1)
+        frame = av.AudioFrame.from_ndarray(sound[None], format="flt", layout="mono")
+        frame.sample_rate = 48_000
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            file.mux(packet)
+    page = open_page()
+    analyse(page, tmp_path / "a.webm")
+    [row] = csv.DictReader(io.StringIO(downloaded(page, "Results as CSV")))
+    expected = load_model("speech-music").predict(tmp_path / "a.webm")
+    assert row["label"] == expected.label == "speech"
+    # The browser decides what it does with the start of the stream.
+    for label, value in expected.probabilities.items():
+        assert float(row[f"probability_{label}"]) == pytest.approx(value, abs=0.02)
 
 
 def test_nothing_is_asked_of_others(open_page, site, sounds):
