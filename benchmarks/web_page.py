@@ -9,13 +9,14 @@ import argparse
 import contextlib
 import functools
 import http.server
+import os
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import soundfile
 
@@ -39,9 +40,12 @@ def main() -> None:
     parser.add_argument("--chromium", default="/usr/bin/chromium")
     arguments = parser.parse_args()
     print(describe_machine("onnxruntime", "soundfile", "soxr", "numpy"))
-    print("\nMB: the largest that the process of the page has held, and before the file\n")
-    print("| file | Python, times real time | page, times real time | MB | before | difference |")
-    print("|---|---|---|---|---|---|")
+    print("\nTimes real time, by the clock and by the time of processors, which other work on the")
+    print("machine changes less; MB: the most that the process of the page has held, and before\n")
+    print(
+        "| file | Python | page | Python, processor | page, processor | MB | before | difference |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         page, given = Path(folder) / "page", {"runtime": arguments.runtime}
         options: Any = {key: value for key, value in given.items() if value}
@@ -70,38 +74,50 @@ def convert(path: Path, suffix: str) -> Path:
 def measure(arguments: argparse.Namespace, page: Path, path: Path, seconds: int) -> str:
     """A row of the table: Python first, then the page in a browser of its own."""
     classifier = load_model(arguments.model)
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), time.process_time()
     expected = classifier.predict(path, segments=True)
-    python_seconds = time.perf_counter() - started
+    times = [time.perf_counter() - started]
+    processor = time.process_time() - processor
     with serve(page) as address, open_page(address, arguments.chromium) as tab:
-        before = renderer_megabytes()
-        started = time.perf_counter()
+        before, started = renderer(), time.perf_counter()
         tab.set_input_files("#files", path)
         tab.get_by_text("All done").wait_for(timeout=TIMEOUT_MS)
-        page_seconds = time.perf_counter() - started
-        peak = renderer_megabytes()
+        times += [time.perf_counter() - started, processor]
+        after = renderer()
         with tab.expect_download() as waiting:
             tab.get_by_role("button", name="Results as CSV").click()
         row = waiting.value.path().read_text("utf-8").splitlines()[1].split(",")
     found = map(float, row[4 : 4 + len(expected.probabilities)])
     values = zip(found, expected.probabilities.values(), strict=True)
     difference = max(abs(one - other) for one, other in values)
+    times.append(after.processor_seconds - before.processor_seconds)
+    factors = " | ".join(f"{seconds / one:,.0f}" for one in times)
     return (
-        f"| {path.suffix[1:]}, {seconds / 60:g} min | {seconds / python_seconds:,.0f} | "
-        f"{seconds / page_seconds:,.0f} | {peak:,.0f} | {before:,.0f} | {difference:.1e} |"
+        f"| {path.suffix[1:]}, {seconds / 60:g} min | {factors} | {after.megabytes:,.0f} | "
+        f"{before.megabytes:,.0f} | {difference:.1e} |"
     )
 
 
-def renderer_megabytes() -> float:
-    """The most memory that any process of a page has held so far."""
-    peaks = [0.0]
+class Renderer(NamedTuple):
+    """What the processes of pages have used so far: time of all, memory of the largest."""
+
+    processor_seconds: float
+    megabytes: float
+
+
+def renderer() -> Renderer:
+    """Reads it from the system; no other browser may run."""
+    ticks, peaks = 0, [0.0]
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"--type=renderer" in (process / "cmdline").read_bytes():
-                lines = (process / "status").read_text("utf-8").splitlines()
-                (peak,) = (one.split()[1] for one in lines if one.startswith("VmHWM"))
-                peaks.append(int(peak) / 1024)
-    return max(peaks)
+            if b"--type=renderer" not in (process / "cmdline").read_bytes():
+                continue
+            lines = (process / "status").read_text("utf-8").splitlines()
+            (peak,) = (one.split()[1] for one in lines if one.startswith("VmHWM"))
+            peaks.append(int(peak) / 1024)
+            fields = (process / "stat").read_text("utf-8").rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return Renderer(ticks / os.sysconf("SC_CLK_TCK"), max(peaks))
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
