@@ -31,15 +31,22 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(scope="session")
+def serve():
+    """Serves a folder from this machine; gives its address and the paths that were asked for."""
+    return _serve
+
+
 @contextlib.contextmanager
-def serve(folder):
-    """Serves a folder from this machine; yields its address and the paths that were asked for."""
+def _serve(folder):
     asked = []
 
     class Handler(_Handler):
         def do_GET(self):
             asked.append(self.path)
             super().do_GET()
+
+        do_POST = do_GET
 
     handler = functools.partial(Handler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -101,7 +108,7 @@ def axe():
 
 
 @pytest.fixture(scope="session")
-def site(launch, tmp_path_factory):
+def site(launch, serve, tmp_path_factory):
     """The page of the model inside the package, served."""
     from earmark.exporters.targets import export
 

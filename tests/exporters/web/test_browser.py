@@ -15,6 +15,7 @@ import soundfile
 import soxr
 
 from earmark.data.demo import demo_data
+from earmark.exporters.web.export import page_files
 from earmark.inference.classifier import load_model
 from earmark.report.evaluate import evaluate
 
@@ -185,6 +186,25 @@ def test_nothing_is_asked_of_others(open_page, site, sounds):
     address, _ = site
     assert all(one.url.startswith((address, "blob:")) for one in asked)
     assert all(one.method == "GET" for one in asked)
+
+
+def test_the_browser_refuses_to_send_elsewhere(open_page, serve, tmp_path):
+    page = open_page()
+    send = "(url) => fetch(url, { method: 'POST', body: 'sound', mode: 'no-cors' }).then(() => 1, () => 0)"
+    with serve(tmp_path) as (address, asked):
+        assert page.evaluate(send, f"{address}/page") == 0
+        assert page.workers[0].evaluate(send, f"{address}/worker") == 0
+    assert asked == []
+
+
+def test_without_a_server_the_page_says_so(launch, tmp_path):
+    for name, content in page_files().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    with launch() as browser:
+        page = browser.new_page()
+        page.goto((tmp_path / "index.html").as_uri())
+        assert page.get_by_text("python -m http.server").is_visible()
 
 
 @pytest.mark.parametrize("options", [DESKTOP, PHONE, {"color_scheme": "dark"}])

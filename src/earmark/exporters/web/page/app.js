@@ -65,7 +65,7 @@ class App {
 
   #tellProgress() {
     const tracks = [...this.tracks.keys()];
-    const open = tracks.filter((one) => ["waiting", "running"].includes(one.status)).length;
+    const open = tracks.filter((one) => one.isOpen).length;
     const failed = tracks.filter((one) => one.status === "failed").length;
     const errors = failed ? `, ${failed} failed` : "";
     if (open) this.tell(`${tracks.length - open} of ${tracks.length} done${errors}`);
@@ -79,7 +79,7 @@ class App {
   }
 
   clear() {
-    for (const id of this.tracks.values()) this.engine.forget(id);
+    for (const [track, id] of this.tracks) if (track.isOpen) this.engine.cancel(id);
     this.tracks.clear();
     this.detail.hide();
     this.shown = null;

@@ -43,7 +43,10 @@ export class Engine {
   constructor() {
     this.listeners = new Map();
     this.nextId = 1;
-    this.worker = new Worker(new URL("../worker.js", import.meta.url), { type: "module" });
+    // A worker made of text is bound by the policy of this page, one from a server is not.
+    const source = `import ${JSON.stringify(new URL("../worker.js", import.meta.url).href)};`;
+    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    this.worker = new Worker(url, { type: "module" });
     this.ready = new Promise((resolve, reject) => {
       this.worker.onmessage = ({ data }) => {
         if (data.type === "ready") resolve(data.model);
@@ -69,8 +72,14 @@ export class Engine {
     this.worker.postMessage(message, transfer);
   }
 
+  /** Ends a request that has its answer. */
   forget(id) {
     this.listeners.delete(id);
+  }
+
+  /** Ends a request that may still be waiting or in work. */
+  cancel(id) {
+    this.forget(id);
     this.worker.postMessage({ type: "cancel", id });
   }
 

@@ -31,6 +31,10 @@ export class Track {
     this.message = "";
   }
 
+  get isOpen() {
+    return this.status === "waiting" || this.status === "running";
+  }
+
   get numFrames() {
     return this.picture.length / this.model.features.n_mels;
   }
