@@ -190,7 +190,8 @@ def test_nothing_is_asked_of_others(open_page, site, sounds):
 
 def test_the_browser_refuses_to_send_elsewhere(open_page, serve, tmp_path):
     page = open_page()
-    send = "(url) => fetch(url, { method: 'POST', body: 'sound', mode: 'no-cors' }).then(() => 1, () => 0)"
+    send = """(url) => fetch(url, { method: "POST", body: "sound", mode: "no-cors" })
+        .then(() => 1, () => 0)"""
     with serve(tmp_path) as (address, asked):
         assert page.evaluate(send, f"{address}/page") == 0
         assert page.workers[0].evaluate(send, f"{address}/worker") == 0
