@@ -10,7 +10,7 @@ from earmark.errors import ConfigError
     ("models", "names"),
     [
         (["a.onnx", "b.safetensors"], ["a", "b"]),
-        (["/x/run", "/y/run", "/x/other"], ["x_run", "y_run", "x_other"]),
+        (["/x/run", "/y/run", "/x/other"], ["x_run", "y_run", "other"]),
         (["/x/a.onnx", "/x/A"], ["model1", "model2"]),
         (["/x_a/b", "/x/a/b"], ["x_a_b", "a_b"]),
     ],

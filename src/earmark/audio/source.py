@@ -76,9 +76,10 @@ def lost_sound(what: str) -> Note:
 
 def truncated(path: Path, declared_seconds: float, seconds: float) -> AudioError:
     """The error for a file that holds less than it declares."""
+    digits = 2 if declared_seconds - seconds >= 0.01 else 5
     return AudioError(
-        f"{path}: holds {declared_seconds - seconds:.3g} s less than the {declared_seconds:.2f} s "
-        "that it declares; the file is damaged or truncated, replace it",
+        f"{path}: declares {declared_seconds:.{digits}f} s but holds only {seconds:.{digits}f} s; "
+        "the file is damaged or truncated, replace it",
         "truncated",
     )
 

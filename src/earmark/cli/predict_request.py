@@ -100,8 +100,8 @@ class Request:
 def name_models(models: Sequence[Path]) -> list[str]:
     """Distinct names of models, that can be part of file names.
 
-    Each is the last part of the path, without the suffix of a model file, and with as many parts
-    before it as make all differ.
+    Each is the last part of the path, without the suffix of a model file, and with the parts before
+    it that make it differ.
 
     Raises:
         ConfigError: A model is given twice.
@@ -114,12 +114,20 @@ def name_models(models: Sequence[Path]) -> list[str]:
     twice = [one for one, number in Counter(paths).items() if number > 1]
     if twice:
         raise ConfigError(f"--model {models[paths.index(twice[0])]}: given twice; give it once")
-    for length in range(1, max(len(one.parts) for one in paths) + 1):
-        names = ["_".join(_name(one).parts[-length:]) for one in paths]
-        if len({name.casefold() for name in names}) == len(names):
+    lengths = [1] * len(paths)
+    while True:
+        names = [
+            "_".join(_name(one).parts[-length:]) for one, length in zip(paths, lengths, strict=True)
+        ]
+        counts = Counter(name.casefold() for name in names)
+        equal = [index for index, name in enumerate(names) if counts[name.casefold()] > 1]
+        if not equal:
             return names
-    # Names with "_" in them may still be equal.
-    return [f"model{number}" for number in range(1, len(paths) + 1)]
+        if all(lengths[index] >= len(paths[index].parts) for index in equal):
+            # Names with "_" in them may still be equal.
+            return [f"model{number}" for number in range(1, len(paths) + 1)]
+        for index in equal:
+            lengths[index] += 1
 
 
 def _name(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """Whatever a worker does, the others' results come, in order, and the culprit is named."""
 
+import functools
 import logging
 import os
 import signal
@@ -263,7 +264,11 @@ def start_script(hostile, tmp_path):
         script = tmp_path / "script.py"
         script.write_text(SCRIPT.format(name=hostile.__name__, last=last, can_fork=can_fork))
         command = [sys.executable, str(script), str(tmp_path)]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        # A shell lets what it starts in the background ignore interrupts.
+        usual = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        started.append(
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=usual)
+        )
         return started[-1]
 
     yield start

@@ -22,7 +22,7 @@ def number(value: float) -> str:
     single = np.float32(value)
     if np.isposinf(single):
         return "HUGE_VALF"
-    return f"{single}f"
+    return f"{single!s}f"
 
 
 def text(value: str) -> str:
