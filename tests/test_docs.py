@@ -157,7 +157,9 @@ def test_toml_blocks_are_configurations(page: Path) -> None:
 @every_page
 def test_settings_named_in_text_exist(page: Path) -> None:
     text = read(page).partition("### Changed since early versions")[0]
-    for section, key in re.findall(rf"`(?:earmark\.)?({SECTION_NAMES})\.(?!(?:py|mjs)`)(\w+)[`=]", text):
+    for section, key in re.findall(
+        rf"`(?:earmark\.)?({SECTION_NAMES})\.(?!(?:py|mjs)`)(\w+)[`=]", text
+    ):
         assert key in type(getattr(Config(), section)).model_fields, f"{section}.{key}"
 
 
