@@ -76,6 +76,30 @@ def test_pages_of_other_sites_may_ask_only_if_they_are_allowed(guarded, client, 
         pass
 
 
+def test_on_the_loopback_interface_other_host_names_are_refused(serve):
+    with serve(access=Access(hosts=["Box.example"]), base_url="http://localhost") as served:
+
+        def status(host):
+            return served.client.get("/v1/models", headers={"Host": host}).status_code
+
+        right = ("localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000", "box.example:80")
+        assert {status(host) for host in right} == {200}
+        # The last ones make no address.
+        wrong = ("evil.example", "localhost.evil.example", "box.example.org", "", "[", "a b")
+        assert {status(host) for host in wrong} == {403}
+        headers = {"Host": "evil.example", "Origin": "http://evil.example"}
+        with (
+            pytest.raises(WebSocketDisconnect),
+            served.client.websocket_connect("/v1/stream?rate=16000", headers=headers),
+        ):
+            pass
+
+
+def test_an_origin_that_is_no_address_is_that_of_another_site(client):
+    for origin in ("http://[", "null", ""):
+        assert client.get("/v1/models", headers={"Origin": origin}).status_code == 403
+
+
 def test_a_token_comes_from_a_file_or_the_environment(tmp_path):
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}{TOKEN}\n")

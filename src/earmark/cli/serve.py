@@ -36,6 +36,12 @@ _folder = click.Path(path_type=Path, exists=True, file_okay=False)
     help="File of the token that clients must send; EARMARK_TOKEN without it.",
 )
 @click.option("--cors-origin", "origins", multiple=True, help="Site whose pages may ask, or *.")
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    help="Host name to answer to besides localhost; only on the loopback interface.",
+)
 @click.option("--page", type=_folder, help="Folder of a web page for /.")
 @click.option(
     "--max-bytes",
@@ -90,8 +96,11 @@ def serve(
     token = read_token(options["token_file"], os.environ)
     metrics = Metrics()
     registry = ModelRegistry(models, Opening(device, settings), metrics)
-    access = Access(token, options["origins"], options["page"])
+    address = Address(options["host"], options["port"])
+    # Elsewhere the names of this machine are not known.
+    hosts = options["hosts"] if address.is_loopback else None
+    access = Access(token, options["origins"], options["page"], hosts)
     given = {name: options[name] for name in LIMIT_OPTIONS if options[name] is not None}
     service = Service(registry, Limits(**given), metrics)
-    if not run(service, access, Address(options["host"], options["port"])):
+    if not run(service, access, address):
         sys.exit(1)

@@ -1,6 +1,6 @@
 """The application: endpoints, errors, who may ask, and what is logged."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +28,14 @@ class Access:
         token: What clients must send; None if anyone may ask.
         origins: Sites whose pages may ask.
         page: Folder of a web page for ``/``.
+        hosts: Names by which the service may be asked, besides those of the loopback interface;
+            None for any.
     """
 
     token: str | None = None
     origins: Sequence[str] = ()
     page: Path | None = None
+    hosts: Collection[str] | None = None
 
 
 def make_app(service: Service, access: Access = Access()) -> FastAPI:
@@ -72,7 +75,9 @@ def _add_guards(app: FastAPI, service: Service, access: Access) -> None:
     """Adds what looks at a request before the endpoints do; the last one that is added, first."""
     if access.token is not None:
         _describe_token(app)
-    app.add_middleware(Guard, token=access.token, origins=access.origins)
+    app.add_middleware(
+        Guard, token=access.token, origins=access.origins, hosts=access.hosts
+    )
     if access.origins:
         app.add_middleware(
             CORSMiddleware,

@@ -1,7 +1,8 @@
 """Who may ask: a bearer token, and pages of other sites that may not."""
 
 import hmac
-from collections.abc import Iterable, Mapping
+import ipaddress
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,16 +22,27 @@ class Guard:
     """Refuses requests without the token, and those of pages from elsewhere.
 
     A browser lets any page send requests to a service on the same machine, and open web sockets
-    there; only the answers of ordinary requests are kept from it.
+    there; only the answers of ordinary requests are kept from it. These, too, it can read if it
+    makes the name of its own site an address of this machine: then the request has that name as
+    its host.
 
     Args:
         app: What is guarded.
         token: None if anyone may ask.
         origins: Sites whose pages may ask, besides those of the service itself.
+        hosts: Names by which the service may be asked, besides those of the loopback interface;
+            None for any.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, origins: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str | None,
+        origins: Iterable[str] = (),
+        hosts: Collection[str] | None = None,
+    ) -> None:
         self._app, self._origins = app, frozenset(origins)
+        self._hosts = None if hosts is None else frozenset(map(str.lower, hosts))
         self._token = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,7 +51,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if not self._is_welcome(headers):
+        if not self._has_right_host(headers):
+            answer = Document({"error": "not by this host name; see --allow-host"}, 403)
+        elif not self._is_welcome(headers):
             answer = Document({"error": "pages of this site may not ask"}, 403)
         elif scope["path"] not in OPEN_PATHS and not self._is_authorized(headers):
             answer = Document(
@@ -65,7 +79,31 @@ class Guard:
         origin = headers.get("origin")
         if origin is None or origin in self._origins or "*" in self._origins:
             return True
-        return urlsplit(origin).netloc == headers.get("host")
+        return origin.partition("://")[2] == headers.get("host")
+
+    def _has_right_host(self, headers: Headers) -> bool:
+        host = headers.get("host")
+        # All browsers send one.
+        if self._hosts is None or host is None:
+            return True
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return is_loopback(name) or name in self._hosts
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or number is that of this machine for itself.
+
+    Example:
+        >>> [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0")]
+        [True, True, True, False]
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def read_token(file: Path | None, environment: Mapping[str, str]) -> str | None:

@@ -1,6 +1,5 @@
 """Runs the application until it is asked to stop, and finishes what it has accepted."""
 
-import ipaddress
 import logging
 import signal
 import sys
@@ -10,6 +9,7 @@ from types import FrameType
 import uvicorn
 
 from earmark.server.app import Access, make_app
+from earmark.server.guard import is_loopback
 from earmark.server.request_log import json_lines
 from earmark.server.service import Service
 
@@ -43,10 +43,7 @@ class Address:
             >>> Address().is_loopback, Address("0.0.0.0").is_loopback
             (True, False)
         """
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
 
 def serve(service: Service, access: Access, address: Address) -> bool:

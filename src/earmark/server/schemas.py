@@ -117,7 +117,7 @@ NO_TOKEN: dict[str, Any] = {"security": []}
 _REASONS = {
     400: "The body ends early, or is no valid form.",
     401: "The token is wrong or missing.",
-    403: "The request is of a page from another site.",
+    403: "The request is of a page from another site, or to a wrong host name.",
     404: "No such model.",
     413: "The body is too large.",
     422: "None of the files could be predicted, or a parameter is wrong.",
