@@ -1,7 +1,9 @@
 """Live sound over a web socket gives the windows of the file."""
 
 import json
+import os
 import time
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -65,6 +67,30 @@ def test_a_window_comes_as_soon_as_its_samples_are_there(client):
         socket.send_text("end")
 
 
+def test_an_empty_message_is_not_the_end(client):
+    with client.websocket_connect("/v1/stream?rate=16000&hop_seconds=1") as socket:
+        for data in (b"", bytes(2 * 9_000), b"", bytes(2 * 9_000)):
+            socket.send_bytes(data)
+        assert [socket.receive_json()["event"] for _ in range(2)] == ["ready", "window"]
+        socket.send_text("end")
+
+
+def test_all_streams_that_are_allowed_are_predicted_at_the_same_time(serve):
+    # More than the threads that an event loop starts by itself.
+    number = (os.cpu_count() or 1) + 5
+    limits = Limits(workers=1, streams=number)
+    with serve(limits=limits) as served, ExitStack() as opened:
+        for _ in range(number):
+            socket = opened.enter_context(
+                served.client.websocket_connect("/v1/stream?rate=16000&hop_seconds=1")
+            )
+            assert socket.receive_json()["event"] == "ready"
+        # The others are open, and have sent nothing yet.
+        socket.send_bytes(bytes(2 * 18_000))
+        socket.send_text("end")
+        assert [one["event"] for one in messages(socket)[0]][-1] == "end"
+
+
 @pytest.mark.parametrize(
     ("query", "first", "code"),
     [
@@ -74,6 +100,7 @@ def test_a_window_comes_as_soon_as_its_samples_are_there(client):
         ("?rate=16000&model=none", None, 1008),
         ("", "no json", 1003),
         ("", "[1]", 1003),
+        ("", "[" * 100_000, 1003),
         ("", json.dumps({"rate": "fast"}), 1008),
         ("", json.dumps({"rate": 16_000, "hop_seconds": -1}), 1008),
     ],

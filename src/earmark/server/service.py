@@ -5,6 +5,7 @@ import logging
 import tempfile
 import wave
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -39,6 +40,8 @@ class Service:
         self.predictor = Predictor(limits, metrics)
         self.spool = Path()
         self.num_streams = 0
+        # Each stream keeps one, mostly to wait for samples; the loop has too few of its own.
+        self.stream_threads = ThreadPoolExecutor(max(1, limits.streams), "stream")
         self.is_ready = False
 
     @asynccontextmanager
@@ -60,6 +63,7 @@ class Service:
                 self.is_ready = False
                 refreshing.cancel()
                 await run_in_threadpool(self.predictor.close)
+                self.stream_threads.shutdown(wait=False)
 
     @asynccontextmanager
     async def deadline(self) -> AsyncIterator[None]:

@@ -123,8 +123,8 @@ class _Stream:
                 "hop_seconds": hop_seconds,
             }
         )
-        predicting = asyncio.create_task(
-            asyncio.to_thread(self._predict, classifier, request, hop_seconds)
+        predicting = self._loop.run_in_executor(
+            self._service.stream_threads, self._predict, classifier, request, hop_seconds
         )
         receiving = asyncio.create_task(self._receive())
         try:
@@ -146,7 +146,7 @@ class _Stream:
             message = await self._next()
             try:
                 given |= json.loads(message.get("text") or "")
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 raise ClosedError(
                     UNSUPPORTED, 'give the query ?rate=16000, or send {"rate": 16000} first'
                 ) from None
@@ -170,8 +170,10 @@ class _Stream:
 
     async def _receive(self) -> None:
         """Queues samples until the client sends any text, which ends the sound."""
-        while data := (await self._next()).get("bytes"):
-            await self._put(data)
+        while (data := (await self._next()).get("bytes")) is not None:
+            # A message may be empty, but to the thread that would be the end.
+            if data:
+                await self._put(data)
         await self._put(b"")
 
     async def _put(self, data: bytes) -> None:
