@@ -31,6 +31,10 @@ def test_bodies_within_limits_and_beyond(bounded, wav):
         (b"", {}),
         (b"--x--\r\n", {"content-type": "multipart/form-data; boundary=x"}),
         (b"nonsense", {"content-type": "multipart/form-data"}),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="\xff"\r\n\r\n1\r\n--x--\r\n',
+            {"content-type": "multipart/form-data; charset=undefined; boundary=x"},
+        ),
     ):
         answer = client.post("/v1/predict", content=content, headers=headers)
         assert answer.status_code == 422

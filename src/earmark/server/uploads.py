@@ -124,6 +124,9 @@ async def _receive_form(
         form = await parser.parse()
     except MultiPartException as error:
         raise RequestError(422, f"the form cannot be read: {error.message}") from None
+    except UnicodeError:
+        # The client chooses the codec of names; some fail in ways of their own.
+        raise RequestError(422, "the form cannot be read: names in another charset") from None
     try:
         files = [one for _, one in form.multi_items() if isinstance(one, UploadFile)]
         if not files:
