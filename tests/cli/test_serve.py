@@ -18,6 +18,8 @@ import pytest
         (["speech-music", "speech-music"], "speech-music"),
         (["speech-music", "--token-file", "nowhere"], "nowhere"),
         (["speech-music", "--set", "train.epochs=3"], "train.epochs"),
+        (["speech-music", "--timeout", "nan"], "--timeout"),
+        (["speech-music", "--max-seconds", "inf"], "--max-seconds"),
     ],
 )
 def test_wrong_usage_is_one_line(earmark, arguments, culprit):

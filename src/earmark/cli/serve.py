@@ -1,5 +1,6 @@
 """The command that serves models over HTTP."""
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 
 LIMIT_OPTIONS = ("body_bytes", "sound_seconds", "request_seconds", "queue", "streams", "workers")
 """Those that are fields of `earmark.server.limits.Limits`."""
+
+
+def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    # A range of click takes NaN.
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no limit; give a number")
+    return value
+
 
 _folder = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -53,12 +62,14 @@ _folder = click.Path(path_type=Path, exists=True, file_okay=False)
     "--max-seconds",
     "sound_seconds",
     type=click.FloatRange(min=0.1),
+    callback=_finite,
     help="Longest sound of a file; 3600 by default.",
 )
 @click.option(
     "--timeout",
     "request_seconds",
     type=click.FloatRange(min=0.1),
+    callback=_finite,
     help="Seconds that a request may take; 60 by default.",
 )
 @click.option("--queue", type=click.IntRange(min=1), help="Most requests at a time; 64 by default.")
