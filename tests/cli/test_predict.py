@@ -375,6 +375,11 @@ def test_the_tables_of_several_models_are_resumed(earmark, save_model, sound_fol
         rows = (tmp_path / f"r.{name}.csv").read_text().splitlines()[1:]
         assert sorted(row.split(",")[0] for row in rows) == sorted(map(str, files))
         assert len(list((tmp_path / "s" / name).rglob("*.csv"))) == 2
+    # The first model has seen all but the file that fails; each file counts once all the same.
+    (tmp_path / "r.two.csv").unlink()
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    result = earmark("predict", *options, *files, tmp_path / "bad.wav", "--resume")
+    assert f"1 of {len(files) + 1} files" in result.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

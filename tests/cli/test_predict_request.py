@@ -13,6 +13,7 @@ from earmark.errors import ConfigError
         (["/x/run", "/y/run", "/x/other"], ["x_run", "y_run", "other"]),
         (["/x/a.onnx", "/x/A"], ["model1", "model2"]),
         (["/x_a/b", "/x/a/b"], ["x_a_b", "a_b"]),
+        (["/x/y/..", "/z"], ["x", "z"]),
     ],
 )
 def test_names_of_models_differ(models, names):
@@ -21,7 +22,7 @@ def test_names_of_models_differ(models, names):
 
 def test_a_model_given_twice_is_refused():
     with pytest.raises(ConfigError, match="twice"):
-        name_models([Path("a"), Path("./a")])
+        name_models([Path("a"), Path("./b/../a")])
 
 
 def test_the_files_of_models_are_apart():

@@ -125,15 +125,20 @@ class Member:
             self.num_added += 1
         return facts
 
+    @property
+    def num_files(self) -> int:
+        """How many files the table has."""
+        return self.num_added + (0 if self.table is None else self.table.num_done)
+
     def finish(self, *, as_json: bool) -> None:
         """Completes the table."""
         if self.table is None:
             return
         self.table.finish()
         if not as_json:
-            num_failed, num_files = self.table.num_failed, self.num_added + self.table.num_done
+            num_failed = self.table.num_failed
             failed = f", {num_failed:,} of them failed" if num_failed else ""
-            print_line(f"{counted(num_files, 'file')}{failed}: {self.table.path}")
+            print_line(f"{counted(self.num_files, 'file')}{failed}: {self.table.path}")
 
 
 def predict_files(
@@ -154,7 +159,7 @@ def predict_files(
             member.finish(as_json=as_json)
         tables = [one.table for one in members if one.table is not None]
         if tables:
-            num_files += max(one.num_done for one in tables)
+            num_files = max(one.num_files for one in members)
             num_failed = max(one.num_failed for one in tables)
     if not num_files or num_failed:
         logger.warning(

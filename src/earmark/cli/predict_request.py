@@ -1,5 +1,6 @@
 """What `earmark predict` outputs for each file, with one model or with several."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -110,7 +111,8 @@ def name_models(models: Sequence[Path]) -> list[str]:
         >>> name_models([Path("speech-music"), Path("a/run"), Path("b/run")])
         ['speech-music', 'a_run', 'b_run']
     """
-    paths = [Path(*one.absolute().parts[1:]) for one in models]
+    # Not `Path.absolute`, which keeps "..": as a name it would be the folder above.
+    paths = [Path(*Path(os.path.abspath(one)).parts[1:]) for one in models]  # noqa: PTH100
     twice = [one for one, number in Counter(paths).items() if number > 1]
     if twice:
         raise ConfigError(f"--model {models[paths.index(twice[0])]}: given twice; give it once")
