@@ -32,6 +32,16 @@ def test_an_unknown_target_is_wrong_usage(earmark, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "options", [("--max-accuracy-drop", 0), ("--seconds", 0)], ids=["drop", "seconds"]
+)
+def test_zero_is_a_value_too(earmark, tmp_path, options):
+    written = earmark("export", "speech-music", "-o", tmp_path / "model.onnx", *options)
+    assert written.exit_code == 2
+    assert options[0] in written.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_is_quantized_with_its_own_recordings(earmark, first_training, tmp_path, monkeypatch):
     monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (0.1,))
     monkeypatch.setattr("earmark.exporters.parity.LONG_SECONDS", 2.0)

@@ -76,7 +76,8 @@ def export(
 
     options["store"] = options.pop("store_root")
     skips_check = options.pop("no_verify")
-    given = {name: value for name, value in options.items() if value not in (None, False)}
+    # Not `in (None, False)`: 0 equals False.
+    given = {name: one for name, one in options.items() if one is not None and one is not False}
     if skips_check:
         given["verify"] = False
     exported = export_model(model, output, to=to, **given)
