@@ -38,6 +38,7 @@ def test_addresses(url, expected):
         "mqtt://b/a/%23",
         "mqtt://b/+",
         "mqtt://b:x",
+        "mqtt://[",
     ],
 )
 def test_other_addresses_are_refused_without_their_passwords(url):

@@ -9,6 +9,8 @@ import pytest
 from earmark.errors import ConfigError
 from earmark.events.webhook import webhook
 
+NONSENSE = 0
+
 
 @pytest.fixture
 def server(monkeypatch):
@@ -19,6 +21,9 @@ def server(monkeypatch):
             content = self.rfile.read(int(self.headers["content-length"]))
             got.append((self.path, self.headers["content-type"], json.loads(content)))
             status = statuses.pop(0) if statuses else 200
+            if status == NONSENSE:
+                self.wfile.write(b"nonsense\r\n\r\n")
+                return
             self.send_response(status)
             self.send_header("Location", "/elsewhere")
             self.send_header("Content-Length", "0")
@@ -48,19 +53,30 @@ def test_an_event_is_posted(server):
 
 
 def test_failures_are_tried_again_and_refusals_are_not(server, caplog):
-    server.statuses += [503, 429, 200, 404, 302]
-    server.expected = 6
+    server.statuses += [503, 429, NONSENSE, 200, 404, 302]
+    server.expected = 7
     with webhook(f"http://127.0.0.1:{server.server_port}/hook?key=secret") as outbox:
         for number in range(4):
             outbox.put({"number": number})
         assert server.done.wait(10)
-    assert [one[2]["number"] for one in server.got] == [0, 0, 0, 1, 2, 3]
+    assert [one[2]["number"] for one in server.got] == [0, 0, 0, 0, 1, 2, 3]
     assert {one[0] for one in server.got} == {"/hook?key=secret"}
     assert outbox.num_dropped == 2
     assert "secret" not in caplog.text
 
 
-@pytest.mark.parametrize("url", ["example.org/hook", "file:///etc/passwd", "ftp://a/b", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "example.org/hook",
+        "file:///etc/passwd",
+        "ftp://a/b",
+        "http://",
+        "http://[",
+        "http://a:99999/",
+        "http://a/b c",
+    ],
+)
 def test_other_addresses_are_refused(url):
     with pytest.raises(ConfigError, match="--webhook"):
         webhook(url)

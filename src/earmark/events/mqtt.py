@@ -74,11 +74,11 @@ class Broker:
             >>> broker.host, broker.port, broker.user, broker.prefix
             ('example.org', 1883, 'ann', 'kitchen')
         """
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             port = parts.port or PORTS[parts.scheme]
         except (ValueError, KeyError):
-            port = 0
+            parts, port = urlsplit(""), 0
         prefix = unquote(parts.path).strip("/") or DEFAULT_PREFIX
         if not port or not parts.hostname or re.search(r"[+#\0]", prefix):
             # The address may hold a password.

@@ -1,5 +1,6 @@
 """Events as JSON to a web address."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -34,8 +35,8 @@ def webhook(url: str) -> Outbox:
     Raises:
         ConfigError: It is no such address.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    host = _host(url)
+    if not host:
         raise ConfigError(f"--webhook {url}: give an address that starts with http:// or https://")
 
     def send(document: Document) -> None:
@@ -55,5 +56,17 @@ def webhook(url: str) -> Outbox:
                 if error.code in AGAIN or error.code >= 500:
                     raise OSError(f"status {error.code}") from None
                 raise ValueError(f"status {error.code}") from None
+        except http.client.HTTPException as error:
+            raise OSError(f"no valid answer: {type(error).__name__}") from None
 
-    return Outbox(send, f"webhook {parts.hostname}")
+    return Outbox(send, f"webhook {host}")
+
+
+def _host(url: str) -> str:
+    """The host of an address that can be posted to; empty if it is no such address."""
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if is_whole and url.isprintable() and " " not in url else ""
