@@ -45,6 +45,12 @@ def test_files_come_back_in_order_under_their_names_and_one_that_fails_costs_no_
     assert results[2]["error"].startswith("bad.mp3: ")
 
 
+def test_a_parameter_that_is_unknown_is_refused(client, wav):
+    answer = client.post("/v1/predict?models=other", content=wav())
+    assert answer.status_code == 422
+    assert "models" in answer.json()["error"]
+
+
 def test_where_every_file_fails_the_status_says_so(client):
     answer = client.post("/v1/predict", content=b"no sound")
     assert answer.status_code == 422

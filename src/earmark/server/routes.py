@@ -108,6 +108,9 @@ def _service(request: Request) -> Service:
 
 async def _predict(request: Request, names: list[str], *, segments: bool) -> Document:
     service, facts = _service(request), request.scope["facts"]
+    if unknown := sorted(set(request.query_params) - {"model"}):
+        # Such as models=NAME, which would be answered by another model.
+        raise RequestError(422, f"query.{unknown[0]}: no such parameter; there is: model")
     found = service.models.find(names)
     if found is None:
         known = ", ".join(service.models.names)
