@@ -75,9 +75,7 @@ def _add_guards(app: FastAPI, service: Service, access: Access) -> None:
     """Adds what looks at a request before the endpoints do; the last one that is added, first."""
     if access.token is not None:
         _describe_token(app)
-    app.add_middleware(
-        Guard, token=access.token, origins=access.origins, hosts=access.hosts
-    )
+    app.add_middleware(Guard, token=access.token, origins=access.origins, hosts=access.hosts)
     if access.origins:
         app.add_middleware(
             CORSMiddleware,
