@@ -28,11 +28,14 @@ from earmark.system.files import atomic_write
 logger = logging.getLogger(__name__)
 
 DEFAULT_NAME = "model"
-_LIBRARY_HEADERS = frozenset(
-    "alloca assert complex ctype endian errno features fenv float inttypes limits locale math "
-    "setjmp signal stdarg stdbool stddef stdint stdio stdlib string strings tgmath time wchar "
-    "wctype".split()
-)
+# fmt: off
+_LIBRARY_HEADERS = frozenset((
+    "alloca", "assert", "complex", "ctype", "endian", "errno", "features", "fenv", "float",
+    "inttypes", "limits", "locale", "math", "setjmp", "signal", "stdarg", "stdbool",
+    "stddef", "stdint", "stdio", "stdlib", "string", "strings", "tgmath", "time", "wchar",
+    "wctype",
+))
+# fmt: on
 """A model of such a name would hide the header of the C library from who compiles with ``-I``."""
 
 
