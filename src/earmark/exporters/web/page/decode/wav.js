@@ -54,13 +54,16 @@ export async function openWav(blob) {
 }
 
 function readFormat(data) {
+  if (data.byteLength < 16) throw new SoundError("a WAV file without its format");
   let coding = data.getUint16(0, true);
-  if (coding === EXTENSIBLE) coding = data.getUint16(24, true);
+  if (coding === EXTENSIBLE && data.byteLength >= 26) coding = data.getUint16(24, true);
   const bits = data.getUint16(14, true);
   const read = READERS[`${coding} ${bits}`];
   if (!read) throw new SoundError(`WAV coding ${coding} with ${bits} bits is not supported`);
   const channels = data.getUint16(2, true);
-  return { read, channels, bytes: bits / 8, rate: data.getUint32(4, true) };
+  const rate = data.getUint32(4, true);
+  if (!channels || !rate) throw new SoundError(`a WAV file of ${channels} channels at ${rate} Hz`);
+  return { read, channels, bytes: bits / 8, rate };
 }
 
 function describe(bytes, format, size) {
