@@ -233,8 +233,13 @@ def test_damaged_headers_of_wav_files(compute):
     }
     data = b"data" + struct.pack("<I", 4) + b"\0\0\0\0"
     files = [one if name == "cut" else one + data for name, one in headers.items()]
-    found = compute([("damagedWav", {"bytes": list(one)}) for one in files])
+    good = whole + struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16) + b"data"
+    # Less sound than is declared, and a recorder that did not know how much comes.
+    files.append(good + struct.pack("<I", 64_000) + bytes(50_000))
+    streamed = good + struct.pack("<I", 0x7FFFFFFF) + bytes(50_000)
+    *found, last = compute([("damagedWav", {"bytes": list(one)}) for one in [*files, streamed]])
     assert found == ["SoundError"] * len(files)
+    assert last["seconds"] == 25_000 / 16_000
 
 
 def test_downloads_are_those_of_the_command(compute, tmp_path):
