@@ -227,7 +227,7 @@ def test_samples_that_are_not_finite_are_noticed(value, tmp_path):
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", ["check", "least", "int"])
+@pytest.mark.parametrize("name", ["check", "least"])
 def test_a_name_hides_none_of_the_programs_beside_it(name, tmp_path):
     spec = ModelSpec(load_config(), ("music", "speech"), FRAMES)
     network = SmallNetwork(40, 1)
