@@ -15,6 +15,7 @@ from earmark.exporters.c.network import Layer, Network, Reach, Step, Tensor
 from earmark.exporters.c.novelty import read_novelty
 from earmark.exporters.c.parity import compare_code
 from earmark.exporters.c.source import write_source
+from earmark.exporters.c.toolchain import compile_check, measure_flash
 from earmark.exporters.c.weights import Weights
 from earmark.exporters.novelty_graph import novelty_graph
 from earmark.exporters.targets import export
@@ -193,7 +194,7 @@ def test_without_a_compiler_nothing_is_written(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", ["2nd", "a-b", "Model", "a" * 32, ""])
+@pytest.mark.parametrize("name", ["2nd", "a-b", "Model", "a" * 32, "", "math"])
 def test_a_name_that_c_does_not_take_is_refused(name, tmp_path):
     with pytest.raises(ConfigError, match="--name"):
         export("speech-music", tmp_path / "out", to="c", name=name)
@@ -207,3 +208,32 @@ def test_the_state_has_the_size_that_is_announced(tmp_path):
     (tmp_path / "size.c").write_text(f'#include "model.h"\n{check}\n')
     compile_c(tmp_path, ["-c", "size.c"])
     assert not re.search(r"\b(malloc|calloc|free)\b", source.source)
+
+
+@needs_compiler
+@pytest.mark.parametrize("value", ["NAN", "INFINITY"])
+def test_samples_that_are_not_finite_are_noticed(value, tmp_path):
+    spec = ModelSpec(load_config(), ("music", "speech"), FRAMES)
+    write(spec, SmallNetwork(40, 1).layers(), tmp_path)
+    (tmp_path / "main.c").write_text(
+        '#include "model.h"\n#include <math.h>\n'
+        "static model_state state; static float samples[16000];\n"
+        "int main(void) { model_prediction found; model_init(&state);\n"
+        f"samples[8000] = {value}; model_push_samples(&state, samples, 16000);\n"
+        "return model_result(&state, &found) != MODEL_NOT_FINITE; }\n"
+    )
+    compile_c(tmp_path, ["-o", "main", "main.c", "model.c", "-lm"])
+    assert subprocess.run([tmp_path / "main"], check=False).returncode == 0
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["check", "least"])
+def test_a_name_hides_none_of_the_programs_beside_it(name, tmp_path):
+    spec = ModelSpec(load_config(), ("music", "speech"), FRAMES)
+    network = SmallNetwork(40, 1)
+    source = write_source(spec, network.layers(), name).with_comment(" *", "/* */")
+    (tmp_path / f"{name}.h").write_text(source.header)
+    (tmp_path / f"{name}.c").write_text(source.source)
+    compile_check(tmp_path, name)
+    assert measure_flash(tmp_path, name)
+    assert (tmp_path / f"{name}.c").read_text() == source.source

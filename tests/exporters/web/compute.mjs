@@ -68,6 +68,9 @@ const answers = {
     const channels = blocks[0].map((_, index) => flat(blocks.map((one) => one[index])));
     return { rate: sound.rate, seconds: sound.seconds, channels };
   },
+  async damagedWav({ bytes }) {
+    return openWav(new Blob([Uint8Array.from(bytes)])).catch((error) => error.constructor.name);
+  },
   fit: ({ examples, numLabels }) => fit(examples, numLabels),
   heldOut: ({ examples, numLabels }) => heldOutLogits(examples, numLabels),
   temperature: ({ task, logits, labels }) => fitTemperature(task, logits, labels),

@@ -226,6 +226,15 @@ def test_is_accessible(open_page, axe, sounds, options, query):
         assert not problems, step
 
 
+def test_labels_that_scroll_are_accessible(open_page, axe, sounds):
+    page = open_page()
+    # As if there were many.
+    page.evaluate("document.getElementById('bars').style.maxHeight = '1rem'")
+    analyse(page, sounds[:1])
+    page.evaluate(axe)
+    assert not page.evaluate("axe.run()")["violations"]
+
+
 @pytest.mark.parametrize("options", [DESKTOP, PHONE])
 def test_nothing_is_wider_than_the_screen(open_page, sounds, options):
     page = open_page(**options)

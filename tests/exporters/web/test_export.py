@@ -141,6 +141,15 @@ def test_something_else_is_not_replaced(known_package, tmp_path):
     assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["notes.txt"]
 
 
+@pytest.mark.parametrize("facts", ['{"mine": 1}', "[]", "no JSON"])
+def test_a_model_json_of_others_makes_no_page(facts, known_package, tmp_path):
+    (tmp_path / "model.json").write_text(facts)
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(ConfigError, match="other files"):
+        export("speech-music", tmp_path, to="web", runtime=known_package)
+    assert (tmp_path / "index.html").read_text() == "mine"
+
+
 def test_without_the_runtime_nothing_is_written(tmp_path):
     with pytest.raises(ExportError, match="npm pack"):
         export("speech-music", tmp_path / "page", to="web", runtime=tmp_path)

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from earmark.exporters.novelty_graph import with_novelty
+from earmark.exporters.targets import export
 from earmark.exporters.web.description import describe_for_page
 from earmark.inference.classifier import load_model
 from earmark.inference.onnx_backend import EMBEDDING, open_onnx
@@ -161,3 +162,19 @@ def test_the_metadata_tells_other_programs_of_the_new_labels(compute, rng, tmp_p
     assert json.loads(new["thresholds"]) == [0.5]
     assert "taught" in new["weights_digest"]
     assert new["sample_rate"] == old["sample_rate"]
+
+
+def test_a_background_that_is_taught_is_never_predicted(compute, rng, tmp_path, monkeypatch):
+    base, new = tmp_path / "base.onnx", tmp_path / "new.onnx"
+    monkeypatch.setattr("earmark.exporters.parity.LONG_SECONDS", 5.0)
+    export("speech-music", base, takes="log-mel")
+    request = {
+        **{"graph": str(base), "output": str(new), "name": "new"},
+        "model": describe_for_page(load_model(base).spec, name="base", licence="MIT"),
+        **{"labels": ["dog", "_background_"], "examples": lesson(rng, 2)},
+    }
+    [answer] = compute([("train", request)])
+    assert answer["model"]["background"] == 1
+    assert load_model(new).spec.rule.background == 1
+    metadata = {one.key: one.value for one in onnx.load(new).metadata_props}
+    assert json.loads(metadata["background_label"]) == "_background_"

@@ -51,6 +51,12 @@ def test_other_files_are_refused(tmp_path):
         find_runtime(tmp_path / "missing.tgz")
 
 
+def test_a_package_that_was_not_copied_whole_is_refused(archive):
+    archive.write_bytes(archive.read_bytes()[:100])
+    with pytest.raises(ExportError):
+        find_runtime(archive)
+
+
 def test_what_npm_fetches_is_kept(archive, monkeypatch):
     calls = []
 

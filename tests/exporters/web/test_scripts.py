@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import math
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -218,6 +219,27 @@ def test_samples_of_wav_files(compute, rng, tmp_path):
         expected, rate = soundfile.read(path, dtype="float32")
         assert (found["rate"], found["seconds"]) == (rate, len(expected) / rate)
         np.testing.assert_array_equal(np.array(found["channels"], np.float32).T, expected)
+
+
+def test_damaged_headers_of_wav_files(compute):
+    """Each is an error for the user, not one of the language."""
+    whole = struct.pack("<4sI4s4sI", b"RIFF", 40, b"WAVE", b"fmt ", 16)
+    headers = {
+        "no channels": whole + struct.pack("<HHIIHH", 1, 0, 16_000, 0, 2, 16),
+        "no rate": whole + struct.pack("<HHIIHH", 1, 1, 0, 0, 2, 16),
+        "short format": whole[:16] + struct.pack("<IHH", 4, 1, 1),
+        "short extension": whole + struct.pack("<HHIIHH", 0xFFFE, 1, 16_000, 32_000, 2, 16),
+        "cut": whole + b"\1\0",
+    }
+    data = b"data" + struct.pack("<I", 4) + b"\0\0\0\0"
+    files = [one if name == "cut" else one + data for name, one in headers.items()]
+    good = whole + struct.pack("<HHIIHH", 1, 1, 16_000, 32_000, 2, 16) + b"data"
+    # Less sound than is declared, and a recorder that did not know how much comes.
+    files.append(good + struct.pack("<I", 64_000) + bytes(50_000))
+    streamed = good + struct.pack("<I", 0x7FFFFFFF) + bytes(50_000)
+    *found, last = compute([("damagedWav", {"bytes": list(one)}) for one in [*files, streamed]])
+    assert found == ["SoundError"] * len(files)
+    assert last["seconds"] == 25_000 / 16_000
 
 
 def test_downloads_are_those_of_the_command(compute, tmp_path):

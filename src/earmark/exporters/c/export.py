@@ -28,6 +28,15 @@ from earmark.system.files import atomic_write
 logger = logging.getLogger(__name__)
 
 DEFAULT_NAME = "model"
+# fmt: off
+_LIBRARY_HEADERS = frozenset((
+    "alloca", "assert", "complex", "ctype", "endian", "errno", "features", "fenv", "float",
+    "inttypes", "limits", "locale", "math", "setjmp", "signal", "stdarg", "stdbool",
+    "stddef", "stdint", "stdio", "stdlib", "string", "strings", "tgmath", "time", "wchar",
+    "wctype",
+))
+# fmt: on
+"""A model of such a name would hide the header of the C library from who compiles with ``-I``."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,6 +145,8 @@ def _valid_name(name: str) -> str:
             f"--name {name}: not a name for C; use up to 31 lower-case letters, digits and _, a "
             "letter first"
         )
+    if name in _LIBRARY_HEADERS:
+        raise ConfigError(f"--name {name}: {name}.h is a header of the C library; use another name")
     return name
 
 

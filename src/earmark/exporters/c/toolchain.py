@@ -17,6 +17,8 @@ BOARD_FLAGS = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-
 FLAGS = ("-std=c99", "-O2")
 _LINKED = ("--specs=nosys.specs", "-nostartfiles", "-Wl,-e,main", "-Wl,--gc-sections")
 _SECONDS = 600.0
+CHECK, LEAST = "check-model.c", "least-model.c"
+"""Programs beside a model, which can have neither name: it has no hyphen."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,9 @@ def compile_check(folder: Path, name: str) -> Path:
         folder: Where header and source are; the program is written there.
         name: Of the model.
     """
-    (folder / "check.c").write_text(render(read_template("check.c"), (), {"name": name}, name))
+    (folder / CHECK).write_text(render(read_template("check.c"), (), {"name": name}, name))
     warnings = ("-Wall", "-Wextra", "-pedantic")
-    sources = ("check.c", f"{name}.c")
+    sources = (CHECK, f"{name}.c")
     run_tool([find_compiler(), *FLAGS, *warnings, "-o", "check", *sources, "-lm"], folder)
     return folder / "check"
 
@@ -93,10 +95,10 @@ def measure_flash(folder: Path, name: str) -> Flash | None:
         without a compiler.
     """
     if shutil.which(f"{BOARD}gcc") and shutil.which(f"{BOARD}size"):
-        (folder / "least.c").write_text(render(read_template("least.c"), (), {"name": name}, name))
+        (folder / LEAST).write_text(render(read_template("least.c"), (), {"name": name}, name))
         command = [f"{BOARD}gcc", *FLAGS, *BOARD_FLAGS, "-ffunction-sections", *_LINKED]
         try:
-            run_tool([*command, "-o", "least", "least.c", f"{name}.c", "-lm"], folder)
+            run_tool([*command, "-o", "least", LEAST, f"{name}.c", "-lm"], folder)
             return Flash(_text_bytes(f"{BOARD}size", "least", folder), BOARD_NAME)
         except ExportError:
             # A compiler without a C library.

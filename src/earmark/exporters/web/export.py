@@ -134,8 +134,17 @@ def _facts(exported: Exported, name: str) -> bytes:
 def _refuse_other_folder(output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise ConfigError(f"{output}: is a file; give the folder to write the page to")
-    if output.is_dir() and any(output.iterdir()) and not (output / FACTS).is_file():
+    if output.is_dir() and any(output.iterdir()) and not _holds_page(output):
         raise ConfigError(
             f"{output}: holds other files; choose another folder, or add the page to it with "
             "--overwrite"
         )
+
+
+def _holds_page(folder: Path) -> bool:
+    # Others call their files model.json, too.
+    try:
+        facts = json.loads((folder / FACTS).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(facts, dict) and "page_format" in facts

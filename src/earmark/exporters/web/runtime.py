@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def _read(path: Path) -> Files:
         with tarfile.open(path) as package:
             members = ((name, package.extractfile(f"package/dist/{name}")) for name in DIGESTS)
             return {name: file.read() for name, file in members if file is not None}
-    except (OSError, KeyError, tarfile.TarError):
+    except (OSError, EOFError, zlib.error, KeyError, tarfile.TarError):
         return {}
 
 

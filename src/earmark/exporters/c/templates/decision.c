@@ -326,7 +326,7 @@ void model_push_samples(model_state *state, const float *samples, size_t num_sam
 
 model_status model_result(model_state *state, model_prediction *prediction)
 {
-    int32_t index;
+    int32_t index, is_finite;
 
     memset(prediction, 0, sizeof *prediction);
     prediction->label = -1;
@@ -335,11 +335,13 @@ model_status model_result(model_state *state, model_prediction *prediction)
     }
     push(state, NULL, MODEL_N_FFT / 2);
     finish_clip(state);
+    /* Not finite: the difference is not a number. A network may hide that, the level does not. */
+    is_finite = state->peak_power - state->peak_power == 0.0f;
     for (index = 0; index < MODEL_NUM_OUTPUTS; ++index) {
-        /* Not finite: the difference is not a number. */
-        if (state->logits[index] - state->logits[index] != 0.0f) {
-            return MODEL_NOT_FINITE;
-        }
+        is_finite = is_finite && state->logits[index] - state->logits[index] == 0.0f;
+    }
+    if (!is_finite) {
+        return MODEL_NOT_FINITE;
     }
     prediction->num_windows = state->num_windows;
     prediction->novelty = state->novelty;

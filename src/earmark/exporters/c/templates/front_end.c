@@ -211,12 +211,13 @@ static void add_frame(model_state *state)
         for (bin = 0; bin < band_bins[band][1]; ++bin) {
             sum += *weight++ * from[bin];
         }
-        frame[band] = to_half(@decibel_scale@ * logf(sum > 1e-10f ? sum : 1e-10f));
+        frame[band] = to_half(@decibel_scale@ * logf(sum < 1e-10f ? 1e-10f : sum));
         decibels = from_half(frame[band]);
         sum = expf(0.23025850929940457f * decibels) - @floor_power@;
-        power += sum > 0.0f ? level_weights[band] * sum : 0.0f;
+        power += sum < 0.0f ? 0.0f : level_weights[band] * sum;
     }
-    if (!(power <= state->peak_power)) {
+    /* Not a number, once it is there, stays. */
+    if (power > state->peak_power || power != power) {
         state->peak_power = power;
     }
     ++state->num_frames;

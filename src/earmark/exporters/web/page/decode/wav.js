@@ -5,6 +5,9 @@ import { Bytes, SoundError, text, view } from "./bytes.js";
 const BLOCK_FRAMES = 1 << 16;
 const [PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE] = [1, 3, 6, 7, 0xfffe];
 const NOT_STATED = 0xffffffff;
+/** A larger size is often that of a writer that did not know the length. */
+const LARGEST_STATED = 0x7fff0000;
+const TOLERATED_SECONDS = 0.1;
 
 export const isWav = (head) =>
   ["RIFF", "RF64"].includes(text(head, 0, 4)) && text(head, 8, 12) === "WAVE";
@@ -54,19 +57,27 @@ export async function openWav(blob) {
 }
 
 function readFormat(data) {
+  if (data.byteLength < 16) throw new SoundError("a WAV file without its format");
   let coding = data.getUint16(0, true);
-  if (coding === EXTENSIBLE) coding = data.getUint16(24, true);
+  if (coding === EXTENSIBLE && data.byteLength >= 26) coding = data.getUint16(24, true);
   const bits = data.getUint16(14, true);
   const read = READERS[`${coding} ${bits}`];
   if (!read) throw new SoundError(`WAV coding ${coding} with ${bits} bits is not supported`);
   const channels = data.getUint16(2, true);
-  return { read, channels, bytes: bits / 8, rate: data.getUint32(4, true) };
+  const rate = data.getUint32(4, true);
+  if (!channels || !rate) throw new SoundError(`a WAV file of ${channels} channels at ${rate} Hz`);
+  return { read, channels, bytes: bits / 8, rate };
 }
 
 function describe(bytes, format, size) {
   if (!format) throw new SoundError("a WAV file without its format");
   const present = bytes.blob.size - bytes.position;
-  const frames = Math.floor(Math.min(size || present, present) / format.bytes / format.channels);
+  const frameBytes = format.bytes * format.channels;
+  const frames = Math.floor(Math.min(size || present, present) / frameBytes);
+  const missing = (size - present) / frameBytes / format.rate;
+  if (size < LARGEST_STATED && missing > TOLERATED_SECONDS) {
+    throw new SoundError(`cut off: it holds ${missing.toFixed(1)} s less than it declares`);
+  }
   return {
     rate: format.rate,
     seconds: frames / format.rate,

@@ -20,13 +20,21 @@ export function train(state, { labels, examples, name }) {
   heldOut?.forEach((logits, index) => confusion[truths[index]][decided(logits)]++);
   const fitted = examples.filter((one) => decided(clipLogits(layer, one.rows)) === one.label);
   const facts = { labels, task, thresholds, temperature };
+  const background = findBackground(state.graph, labels);
   const content = withLastLayer(state.graph, { ...layer, ...describe(state.graph, facts, layer) });
   return {
     content,
-    model: pageModel(state.model, { ...facts, name }),
+    model: pageModel(state.model, { ...facts, name, background }),
     confusion: heldOut ? confusion : null,
     numFitted: fitted.length,
   };
+}
+
+/** The index of the label that the model learns and never predicts; null without one. */
+function findBackground(graph, labels) {
+  const { config } = JSON.parse(readMetadata(graph).earmark);
+  const index = labels.indexOf(config.train?.background_label);
+  return index < 0 ? null : index;
 }
 
 /** The metadata of the new model, and a sentence for those who open it. */
@@ -46,7 +54,7 @@ function describe(graph, facts, layer) {
       temperature: json(facts.temperature),
       max_novelty: "null",
       silence_label: "null",
-      background_label: "null",
+      background_label: json(facts.labels[findBackground(graph, facts.labels)] ?? null),
       weights_digest: `${metadata.weights_digest ?? "unknown"}-taught-${digest(layer)}`,
     },
   };
@@ -66,6 +74,6 @@ function pageModel(model, facts) {
     ...model,
     ...facts,
     lane_thresholds: facts.thresholds,
-    ...{ silence_label: null, background: null, max_novelty: null, window_max_novelty: null },
+    ...{ silence_label: null, max_novelty: null, window_max_novelty: null },
   };
 }

@@ -110,7 +110,11 @@ export class Detail {
         ),
       ),
     );
-    byId("bars").replaceChildren(...bars);
+    const list = byId("bars");
+    list.replaceChildren(...bars);
+    // So many that they scroll: also by keyboard.
+    if (list.scrollHeight > list.clientHeight) list.tabIndex = 0;
+    else list.removeAttribute("tabindex");
   }
 
   #showSegments() {
