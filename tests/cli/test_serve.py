@@ -1,5 +1,6 @@
 """What `earmark serve` starts, and what stops it before it starts."""
 
+import importlib
 import json
 import os
 import re
@@ -36,6 +37,16 @@ def test_the_extra_is_named(earmark, monkeypatch, package):
     result = earmark("serve", "speech-music")
     assert result.exit_code == 2
     assert "pip install 'earmark[serve]'" in result.stderr.splitlines()[-1]
+
+
+def test_a_slash_at_the_end_of_an_origin_does_not_count(earmark, monkeypatch):
+    given = []
+    # Not by its path: another test has it imported anew.
+    run = importlib.import_module("earmark.server.run")
+    monkeypatch.setattr(run, "serve", lambda _, access, __: given.append(access) or True)
+    result = earmark("serve", "speech-music", "--cors-origin", "https://a.example/")
+    assert result.exit_code == 0, result.output
+    assert given[0].origins == ["https://a.example"]
 
 
 @pytest.mark.slow

@@ -110,7 +110,9 @@ def serve(
     address = Address(options["host"], options["port"])
     # Elsewhere the names of this machine are not known.
     hosts = options["hosts"] if address.is_loopback else None
-    access = Access(token, options["origins"], options["page"], hosts)
+    # Browsers send them without a slash at the end.
+    origins = [one.rstrip("/") for one in options["origins"]]
+    access = Access(token, origins, options["page"], hosts)
     given = {name: options[name] for name in LIMIT_OPTIONS if options[name] is not None}
     service = Service(registry, Limits(**given), metrics)
     if not run(service, access, address):

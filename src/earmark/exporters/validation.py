@@ -112,7 +112,9 @@ def read_clips(
     prepared = prepare_recordings(manifest.recordings, store)
     validation = usable_clips(manifest, prepared, "validation")
     if not validation:
-        raise DataError(f"{manifest.source}: no usable validation recordings; use other data")
+        raise DataError(
+            f"{manifest.source}: no usable validation recordings; give others with --data"
+        )
     training = usable_clips(manifest, prepared, "train") or validation
     return ExportClips(tuple(training), tuple(validation), store, spec)
 

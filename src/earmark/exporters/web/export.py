@@ -79,7 +79,7 @@ def export_web(model: Path | str, output: Path, options: ExportOptions) -> Expor
     if "licence" in options:
         own["licence"] = options["licence"]
     exported = export_onnx(model, output / MODEL, own)
-    name = path.stem if path.suffix else path.name
+    name = path.stem if path.is_file() else path.resolve().name
     content = {
         **{f"runtime/{name}": one for name, one in runtime.items()},
         **page_files(),
