@@ -47,7 +47,8 @@ def server():
 def is_open(url):
     try:
         httpx2.get(f"{url}/healthz", timeout=5)
-    except httpx2.ConnectError:
+    # A connection that the kernel took while the listener closed is reset, or never answered.
+    except httpx2.TransportError:
         return False
     return True
 

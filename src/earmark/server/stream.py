@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 import queue
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -198,8 +200,7 @@ class _Stream:
         try:
             for window in windows:
                 document = {"event": "window", **window.to_dict(classifier.spec)}
-                sending = asyncio.run_coroutine_threadsafe(self._send(document), self._loop)
-                sending.result(SEND_SECONDS)
+                self._send_from_thread(document)
                 self._service.metrics.stream_windows.inc()
         except Exception:
             # After the end, what goes wrong matters to nobody.
@@ -217,5 +218,25 @@ class _Stream:
                 continue
         return b""
 
+    def _send_from_thread(self, document: dict[str, Any]) -> None:
+        """Sends, and waits for it. If the loop ends first, no coroutine is left that never ran."""
+        sent: Future[None] = Future()
+
+        def start() -> None:
+            sending = asyncio.ensure_future(self._send(document))
+            sending.add_done_callback(functools.partial(_pass_on, sent))
+
+        self._loop.call_soon_threadsafe(start)
+        sent.result(SEND_SECONDS)
+
     async def _send(self, document: dict[str, Any]) -> None:
         await self._websocket.send_text(json.dumps(document, allow_nan=False))
+
+
+def _pass_on(sent: "Future[None]", sending: "asyncio.Future[None]") -> None:
+    if sending.cancelled():
+        sent.cancel()
+    elif error := sending.exception():
+        sent.set_exception(error)
+    else:
+        sent.set_result(None)
