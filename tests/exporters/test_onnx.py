@@ -13,19 +13,14 @@ import torch
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from earmark.audio.reading import load_audio
-from earmark.config import load_config
 from earmark.data.demo import demo_data
 from earmark.errors import AudioError, CheckpointError, ConfigError, ExportError
 from earmark.exporters.graph_form import GraphForm
 from earmark.exporters.onnx_graph import INTERFACE_VERSION, OPSET
 from earmark.exporters.targets import export
-from earmark.features.log_mel import LogMel, extract
-from earmark.features.windows import cut_window
 from earmark.inference.classifier import Classifier
 from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM, start_session
 from earmark.models.architectures.registry import list_models
-from earmark.models.checkpoint import Checkpoint, new_network
-from earmark.models.spec import ModelSpec
 from earmark.system.hashing import content_hash
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
@@ -40,26 +35,6 @@ MODELS = {
 }
 
 
-def sharp_checkpoint(texts, task):
-    """A network whose probabilities cover the whole range, as those of a trained one."""
-    torch.manual_seed(0)
-    labels = ("music", "speech") if task is BINARY else ("music", "noise", "speech")
-    spec = ModelSpec(load_config(settings=texts), labels, 51, task, temperature=1.5)
-    network = new_network(spec)
-    log_mel = LogMel(spec.config.features)
-    with demo_data() as folder:
-        clips = [extract(path, log_mel).frames for path in sorted(folder.rglob("*.flac"))[::4]]
-    windows = torch.from_numpy(np.stack([cut_window(clip, 0, 51) for clip in clips]))[:, None]
-    network.input_norm.fit(windows.mean(dim=(0, 1, 3)), windows.std(dim=(0, 1, 3)))
-    with torch.no_grad():
-        for _ in range(30):
-            network.train()(windows)
-        logits = network.eval()(windows)
-        network.classifier.weight *= 4 / logits.std(dim=0)[:, None]
-        network.classifier.bias -= network(windows).mean(dim=0)
-    return Checkpoint(spec, network.state_dict())
-
-
 def sounds(rng, seconds):
     length = round(seconds * 16_000)
     loudness = np.abs(np.sin(np.arange(length) / 3000))
@@ -72,7 +47,9 @@ def test_every_architecture_is_exported():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_an_exported_model_equals_its_original(name, tmp_path, monkeypatch, write_clip, rng):
+def test_an_exported_model_equals_its_original(
+    name, tmp_path, monkeypatch, write_clip, rng, sharp_checkpoint
+):
     """One test, so that no model is exported twice."""
     monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (0.1, 1.03, 2.5))
     # One long sound is enough.
@@ -137,7 +114,7 @@ def check_classifier(exported, original, path):
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory):
+def small(tmp_path_factory, sharp_checkpoint):
     path = tmp_path_factory.mktemp("small") / "model.safetensors"
     block = "{channels=4, pool_size=[4, 4]}"
     sharp_checkpoint([f"model.blocks=[{block}]"], BINARY).save(path)
@@ -238,7 +215,7 @@ def test_operators_of_another_version_are_refused(quick, tmp_path):
         export(path, tmp_path / "new.onnx")
 
 
-def test_the_log_mel_graph_is_the_network(small, quick, tmp_path):
+def test_the_log_mel_graph_is_the_network(small, quick, tmp_path, sharp_checkpoint):
     logger = logging.getLogger("torch.onnx")
     before = logger.level
     result = export(small, tmp_path / "model.onnx", takes="log-mel")

@@ -330,12 +330,11 @@ def _open_table(classifier: "Classifier", request: Request) -> "ResultTable | nu
         return nullcontext()
     from earmark.inference.result_table import ResultTable
     from earmark.models.pretrained import find_model
-    from earmark.models.run_folder import RunFolder
+    from earmark.models.run_folder import weights_file
     from earmark.system.hashing import content_hash
 
-    model = find_model(request.model)
     facts = {
-        "model": content_hash(RunFolder(model).best if model.is_dir() else model),
+        "model": content_hash(weights_file(find_model(request.model))),
         "predict": classifier.spec.config.predict.model_dump(mode="json"),
         "segments": request.segments,
     }

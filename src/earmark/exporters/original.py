@@ -1,22 +1,22 @@
 """The model that is exported, from weights in PyTorch or from an exported file."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
 import onnx
 
 from earmark.errors import CheckpointError
-from earmark.exporters.graph_form import input_sizes
-from earmark.exporters.onnx_graph import OPSET, network_graph
+from earmark.exporters.graph_form import GraphForm, input_sizes
+from earmark.exporters.onnx_graph import OPSET, build_graph, network_graph
 from earmark.inference.backend import Backend
 from earmark.inference.classifier import Classifier
 from earmark.inference.onnx_backend import extract_network, read_onnx
 from earmark.inference.torch_backend import TorchBackend
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.pretrained import find_model
-from earmark.models.run_folder import RunFolder
+from earmark.models.run_folder import weights_file
 from earmark.models.spec import ModelSpec
 from earmark.system.hashing import content_hash
 from earmark.system.runtime import pick_device
@@ -51,6 +51,16 @@ class Original:
         """The original as a classifier."""
         return Classifier(self.spec, self.backend)
 
+    def with_network(self, network: onnx.GraphProto) -> "Original":
+        """The same model with another network of the same inputs and outputs, which predicts.
+
+        Args:
+            network: From windows of log-mel frames to logits, such as the original's in 8 bits.
+        """
+        graph = build_graph(network, self.spec, GraphForm("log-mel"), {})
+        _, backend = read_onnx(graph.SerializeToString(), "the quantized network")
+        return replace(self, network=lambda: network, backend=backend)
+
 
 def open_original(model: Path | str) -> Original:
     """Opens a model to export it.
@@ -69,7 +79,7 @@ def open_original(model: Path | str) -> Original:
     checkpoint = load_checkpoint(path)
     network = checkpoint.build()
     backend = TorchBackend(network, pick_device("cpu"), checkpoint.novelty)
-    digest = content_hash(RunFolder(path).best if path.is_dir() else path)
+    digest = content_hash(weights_file(path))
     return Original(
         # It takes seconds.
         cache(lambda: network_graph(network, checkpoint.spec, checkpoint.novelty)),

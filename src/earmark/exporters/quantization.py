@@ -5,7 +5,7 @@ import io
 import logging
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,11 @@ from onnxruntime import quantization
 from earmark.data.manifest import Manifest
 from earmark.errors import ConfigError
 from earmark.exporters.accuracy_cost import MAX_ACCURACY_DROP, AccuracyCost, measure_cost
-from earmark.exporters.graph_form import GraphForm
-from earmark.exporters.onnx_graph import IR_VERSION, OPSET, build_graph
+from earmark.exporters.onnx_graph import IR_VERSION, OPSET
 from earmark.exporters.original import Original
 from earmark.exporters.targets import ExportOptions
 from earmark.exporters.validation import read_clips
-from earmark.inference.onnx_backend import EMBEDDING, LOG_MEL, LOGITS, read_onnx
+from earmark.inference.onnx_backend import EMBEDDING, LOG_MEL, LOGITS
 from earmark.system.numbers import counted
 from earmark.system.shapes import Float32
 
@@ -91,17 +90,14 @@ def quantize_original(
     """
     if original.quantization:
         raise ConfigError(f"--quantize: {model} is quantized already; leave it out")
-    spec = original.spec
-    clips = read_clips(model, spec, quantization.data, quantization.store)
+    clips = read_clips(model, original.spec, quantization.data, quantization.store)
     logger.info(
         f"quantizing with {counted(len(clips.training), 'training clip')}, measuring the cost on "
         f"{counted(len(clips.validation), 'validation clip')}"
     )
     network = quantize_network(original.network(), clips.sample_windows(CALIBRATION_WINDOWS))
-    content = build_graph(network, spec, GraphForm("log-mel"), {}).SerializeToString()
-    _, backend = read_onnx(content, "the quantized network")
-    cost = measure_cost(original.backend, backend, clips)
-    return replace(original, network=lambda: network, backend=backend), cost
+    quantized = original.with_network(network)
+    return quantized, measure_cost(original.backend, quantized.backend, clips)
 
 
 def quantize_network(

@@ -203,6 +203,11 @@ class RunFolder(WorkFolder):
             return []
 
 
+def weights_file(model: Path) -> Path:
+    """The file of a model: that of the best weights in a run folder, or the model itself."""
+    return RunFolder(model).best if model.is_dir() else model
+
+
 def find_run(model: Path) -> RunFolder | None:
     """The run folder that a model is or lies in; None if there is none."""
     run = RunFolder(model if model.is_dir() else model.parent)

@@ -14,7 +14,7 @@ from earmark.evaluation.held_out import read_as_trained
 from earmark.evaluation.loaded_model import LoadedModel
 from earmark.evaluation.result import Evaluation
 from earmark.models.checkpoint import load_checkpoint
-from earmark.models.run_folder import RunFolder, find_run
+from earmark.models.run_folder import RunFolder, find_run, weights_file
 from earmark.report.document import write_report
 from earmark.report.model import HELD_OUT, TEST_SPLIT, Origin
 from earmark.system.runtime import Runtime, running
@@ -150,7 +150,7 @@ def _find_folder(
     model: Path, output: Path | str | None, run: RunFolder | None
 ) -> tuple[Path, Path | None]:
     """The file of a model, and the folder of its report, if there is one."""
-    file = RunFolder(model).best if model.is_dir() else model
+    file = weights_file(model)
     # A run folder holds the report of its best weights; other weights need a folder of their own.
     inside = run.path if run and file == run.best else None
     return file, Path(output) if output else inside

@@ -10,7 +10,7 @@ from earmark.errors import ConfigError, EarmarkError
 from earmark.features.windows import evaluation_batch
 from earmark.inference.classifier import Classifier, open_network
 from earmark.models.pretrained import find_model
-from earmark.models.run_folder import RunFolder
+from earmark.models.run_folder import weights_file
 from earmark.server.batching import SharedBackend
 from earmark.server.metrics import Metrics
 from earmark.system.file_state import FileState
@@ -85,10 +85,9 @@ class ServedModel:
         }
 
     def _look(self) -> tuple[int, ...] | None:
-        path = RunFolder(self._path).best if self._path.is_dir() else self._path
         try:
             # Whether it is settled changes by itself.
-            return FileState.of(path)[:-1]
+            return FileState.of(weights_file(self._path))[:-1]
         except OSError:
             return None
 

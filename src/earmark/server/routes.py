@@ -28,31 +28,24 @@ def _only(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: schemas.ERRORS[status] for status in statuses}
 
 
-_answers: dict[int | str, dict[str, Any]] = {
-    200: {"model": schemas.Results, "description": "Files that failed have an error."},
-    **schemas.ERRORS,
+_takes_files: dict[str, Any] = {
+    "response_class": Document,
+    "responses": {
+        200: {"model": schemas.Results, "description": "Files that failed have an error."},
+        **schemas.ERRORS,
+    },
+    "openapi_extra": schemas.BODY,
+    "tags": ["predict"],
 }
 
 
-@router.post(
-    "/v1/predict",
-    response_class=Document,
-    responses=_answers,
-    openapi_extra=schemas.BODY,
-    tags=["predict"],
-)
+@router.post("/v1/predict", **_takes_files)
 async def predict(request: Request, model: ModelNames = []) -> Document:  # noqa: B006
     """The label and the probabilities of whole files."""
     return await _predict(request, model, segments=False)
 
 
-@router.post(
-    "/v1/segments",
-    response_class=Document,
-    responses=_answers,
-    openapi_extra=schemas.BODY,
-    tags=["predict"],
-)
+@router.post("/v1/segments", **_takes_files)
 async def segments(request: Request, model: ModelNames = []) -> Document:  # noqa: B006
     """Labels of whole files, and when each label is heard."""
     return await _predict(request, model, segments=True)

@@ -16,13 +16,10 @@ from earmark.exporters.c.read_graph import read_network
 from earmark.exporters.c.source import Source, write_source
 from earmark.exporters.c.toolchain import Flash, find_compiler, measure_flash
 from earmark.exporters.c.weights import quantize_graph
-from earmark.exporters.graph_form import GraphForm
-from earmark.exporters.onnx_graph import build_graph
 from earmark.exporters.original import Original, open_original
 from earmark.exporters.quantization import Quantization
 from earmark.exporters.targets import ExportOptions
 from earmark.exporters.validation import read_clips
-from earmark.inference.onnx_backend import read_onnx
 from earmark.system.files import atomic_write
 
 logger = logging.getLogger(__name__)
@@ -119,7 +116,7 @@ def export_c(model: Path | str, output: Path, options: ExportOptions) -> Exporte
     weights, cost = {}, None
     if quantization is not None:
         graph, weights = quantize_graph(original.network())
-        rounded = _with_network(original, graph)
+        rounded = original.with_network(graph)
         clips = read_clips(model, original.spec, quantization.data, quantization.store)
         cost = measure_cost(original.backend, rounded.backend, clips)
         cost.refuse_drop(output, quantization.max_accuracy_drop)
@@ -131,12 +128,6 @@ def export_c(model: Path | str, output: Path, options: ExportOptions) -> Exporte
     licence = options.get("licence") or original.licence
     _write(exported, source, _comment(exported, original, licence))
     return exported
-
-
-def _with_network(original: Original, graph: Any) -> Original:
-    content = build_graph(graph, original.spec, GraphForm("log-mel"), {}).SerializeToString()
-    _, backend = read_onnx(content, "the quantized network")
-    return replace(original, network=lambda: graph, backend=backend)
 
 
 def _valid_name(name: str) -> str:

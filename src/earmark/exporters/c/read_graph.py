@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -48,15 +48,9 @@ class _Reduced:
     """What a head has made of a stream."""
 
     stream: _Stream
-    kind: str
+    kind: Summary | Literal["max"]
 
 
-_SUMMARIES: Mapping[str, Summary] = {
-    "mean": "mean",
-    "mean_max": "mean_max",
-    "mean_of_bands": "mean_of_bands",
-    "all": "all",
-}
 _Value = _Stream | _Sigmoid | _Reduced
 
 
@@ -304,11 +298,11 @@ class _Reader:
 
     def _read_classifier(self, node: onnx.NodeProto) -> None:
         head, facts = self._values.get(node.input[0]), _attributes(node)
-        if not isinstance(head, _Reduced) or head.kind not in _SUMMARIES or not facts.get("transB"):
+        if not isinstance(head, _Reduced) or head.kind == "max" or not facts.get("transB"):
             raise _unknown(node)
         tensor = self._tensors[head.stream.tensor]
         self._layers.append(Layer("summarize", (head.stream.tensor,), None, tensor))
-        self._summary = _SUMMARIES[head.kind]
+        self._summary = head.kind
         self._classifier = (self._weights(node), self._array(node, 2).astype(np.float32))
 
 
