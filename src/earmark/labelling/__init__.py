@@ -1,0 +1,1 @@
+"""The loop around labels: import, search, suggest, review."""
