@@ -1,5 +1,6 @@
 """A service that is asked to stop finishes what it has accepted."""
 
+import socket
 import threading
 import time
 
@@ -7,11 +8,12 @@ import httpx2
 import pytest
 import uvicorn
 
+from earmark.errors import ConfigError
 from earmark.server.app import Access, make_app
 from earmark.server.limits import Limits
 from earmark.server.metrics import Metrics
 from earmark.server.registry import ModelRegistry, Opening
-from earmark.server.run import Address
+from earmark.server.run import Address, serve
 from earmark.server.service import Service
 
 
@@ -24,12 +26,24 @@ def test_addresses_of_this_machine():
     ]
 
 
+def test_an_address_that_is_taken_is_wrong_usage(stopped_service):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=str(port)):
+            serve(stopped_service, Access(), Address(port=port))
+    with pytest.raises(ConfigError):
+        serve(stopped_service, Access(), Address("host.invalid"))
+
+
 @pytest.fixture
-def server():
+def stopped_service():
     metrics = Metrics()
-    service = Service(
-        ModelRegistry(["speech-music"], Opening(), metrics), Limits(workers=1), metrics
-    )
+    return Service(ModelRegistry(["speech-music"], Opening(), metrics), Limits(workers=1), metrics)
+
+
+@pytest.fixture
+def server(stopped_service):
+    service = stopped_service
     config = uvicorn.Config(make_app(service, Access()), port=0, log_config=None, access_log=False)
     server = uvicorn.Server(config)
     server.service = service

@@ -1,13 +1,16 @@
 """Runs the application until it is asked to stop, and finishes what it has accepted."""
 
+import errno
 import logging
 import signal
+import socket
 import sys
 from dataclasses import dataclass
 from types import FrameType
 
 import uvicorn
 
+from earmark.errors import ConfigError
 from earmark.server.app import Access, make_app
 from earmark.server.guard import is_loopback
 from earmark.server.request_log import json_lines
@@ -56,7 +59,11 @@ def serve(service: Service, access: Access, address: Address) -> bool:
 
     Returns:
         Whether it could start.
+
+    Raises:
+        ConfigError: The address is taken, or not one of this machine.
     """
+    _require_free(address)
     config = uvicorn.Config(
         make_app(service, access),
         host=address.host,
@@ -80,6 +87,34 @@ def serve(service: Service, access: Access, address: Address) -> bool:
         except KeyboardInterrupt:
             logger.info("interrupted")
     return server.started
+
+
+def _require_free(address: Address) -> None:
+    """Asks for the address first; the server would log that it is ready, and then find out."""
+    place = f"{address.host}, port {address.port}"
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        reasons = [_why_not(family, where) for family, _, _, _, where in found]
+    except OSError as error:
+        reasons = [error]
+    # A family that the machine does not have is no obstacle if there is another.
+    absent = all(one is not None for one in reasons)
+    for one in reasons:
+        if one is not None and (absent or one.errno != errno.EADDRNOTAVAIL):
+            reason = (one.strerror or str(one)).lower()
+            raise ConfigError(f"{place}: {reason}; choose another with --host or --port") from one
+
+
+def _why_not(family: int, where: tuple[str | int, ...]) -> OSError | None:
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            trial.bind(where)
+        except OSError as error:
+            return error
+    return None
 
 
 def _ignore(_: int, __: FrameType | None) -> None:
