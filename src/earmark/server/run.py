@@ -9,9 +9,9 @@ from types import FrameType
 import uvicorn
 
 from earmark.server.app import Access, make_app
-from earmark.server.guard import is_loopback
 from earmark.server.request_log import json_lines
 from earmark.server.service import Service
+from earmark.system.web.guard import is_loopback
 
 logger = logging.getLogger(__name__)
 
