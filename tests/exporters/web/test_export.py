@@ -115,8 +115,6 @@ def test_every_link_and_import_is_a_file_of_the_page(page):
 def test_the_browser_may_send_sound_nowhere():
     index = page_files(PACKAGE)["index.html"].decode()
     policy = re.search(r'Security-Policy" content="([^"]+)"', index)
-        r'Security-Policy" content="([^"]+)"', page_files(PACKAGE)["index.html"].decode()
-    )
     rules = dict(one.strip().split(" ", 1) for one in policy[1].split(";"))
     assert rules["default-src"] == "'none'"
     assert rules["connect-src"] == "'self'"
