@@ -19,7 +19,8 @@ function ramp(dark) {
 
 /**
  * Draws the part `view`, with `start` and `length` in seconds, of a picture: `values` has a byte for
- * each of its `bands` in a frame, frames one after another, of which `length` bytes are in use.
+ * each of its `bands` in a frame, frames one after another, of which `length` bytes
+ * are in use. `loudest` is the byte that is shown darkest, by default nearly the loudest one.
  */
 export function drawSpectrogram(context, picture, view, { top, height, width, scale }) {
   const { values, bands, framesPerSecond } = picture;
@@ -29,7 +30,7 @@ export function drawSpectrogram(context, picture, view, { top, height, width, sc
   const colors = ramp(isDark());
   const perColumn = (view.length * framesPerSecond) / columns;
   const first = view.start * framesPerSecond;
-  const loudest = loudestByte(picture);
+  const loudest = picture.loudest ?? loudestByte(picture);
   for (let column = 0; column < columns; column++) {
     const from = Math.floor(first + column * perColumn);
     if (from >= numFrames) break;
