@@ -130,7 +130,7 @@ async def _queue(desk: Desk, _: Request) -> Response:
 async def _changes(desk: Desk, request: Request) -> Response:
     """What other tabs have answered since a number of changes."""
     review = desk.review
-    since = _number(request, "since", 0)
+    since = _number(request, "since", 0.0)
     changes = review.changes[int(since) :]
     clips = {
         key: review.states.describe(review.queue.by_key[key]) for key in dict.fromkeys(changes)

@@ -1,5 +1,6 @@
 """What the page gets of the queue."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ def describe_queue(
         states: The answers.
         items: Those of its clips that the page has; by default all.
     """
+    items = queue.items if items is None else items
+    shared = _shared_folder(items)
     keys = "".join(one.key for one in queue.items)
     return {
         "id": xxhash.xxh3_64_hexdigest(f"{queue.title}\0{keys}".encode(errors="surrogateescape")),
@@ -28,8 +31,21 @@ def describe_queue(
         "is_multi_label": queue.is_multi_label,
         "has_similar": False,
         "changes": 0,
-        "clips": [describe_clip(one, states) for one in (queue.items if items is None else items)],
+        "clips": [{**describe_clip(one, states), "name": _name(one, shared)} for one in items],
     }
+
+
+def _shared_folder(items: Sequence[QueueItem]) -> str:
+    """The folder that all files lie in; it says nothing about a clip."""
+    try:
+        return os.path.commonpath([one.recording.path.parent for one in items])
+    except ValueError:  # No clips, or on several drives.
+        return ""
+
+
+def _name(item: QueueItem, shared: str) -> str:
+    path = item.recording.path
+    return plain_name((path.relative_to(shared) if shared else path).as_posix())
 
 
 def describe_clip(item: QueueItem, states: States) -> dict[str, Any]:
@@ -42,7 +58,6 @@ def describe_clip(item: QueueItem, states: States) -> dict[str, Any]:
     one = item.recording
     return {
         "key": item.key,
-        "name": plain_name(one.file_name),
         "start": one.excerpt.start,
         "end": one.excerpt.end,
         "label": ";".join(one.labels),

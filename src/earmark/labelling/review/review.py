@@ -1,7 +1,7 @@
 """A review: the queue, the answers to it, and the labels that they come to."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,7 +114,8 @@ class Review:
         """What ``labels.csv`` lists: clips with a label, and which of them a person gave.
 
         A clip that was skipped or not answered keeps the labels that it had; one that nobody is
-        sure of is left out.
+        sure of is left out. Where some have a split, one without gets that of its group, or else is
+        for training, as a manifest has a split for all or for none.
         """
         with self._lock:
             found = [
@@ -125,7 +126,7 @@ class Review:
         if not any(len(one.labels) > 1 for one in found):
             # Such a manifest could not be read: a label would be missing.
             found = [one for one in found if one.labels]
-        return sorted(found, key=lambda one: (one.name, one.excerpt.start))
+        return sorted(_with_splits(found), key=lambda one: (one.name, one.excerpt.start))
 
     def _known(self) -> Iterator[tuple[Place, Recording]]:
         """All clips: of the log, of the data set, and of the queue."""
@@ -153,6 +154,16 @@ def _segment_of(recording: Recording, state: ClipState | None) -> Place:
     """What a clip is after its answers, which may have moved it."""
     current, excerpt = state.current if state else None, recording.excerpt
     return place_of(recording.path, current.segment(excerpt) if current else excerpt)
+
+
+def _with_splits(recordings: Sequence[Recording]) -> list[Recording]:
+    splits = {one.group: one.split for one in recordings if one.split}
+    if not splits:
+        return list(recordings)
+    return [
+        one if one.split else replace(one, split=splits.get(one.group, "train"))
+        for one in recordings
+    ]
 
 
 def _labelled(recording: Recording, state: ClipState | None) -> Recording | None:

@@ -21,7 +21,7 @@ from earmark.audio.reading import read_mono
 from earmark.audio.source import MIN_SECONDS, Excerpt
 from earmark.config import FeatureConfig
 from earmark.errors import AudioError
-from earmark.features.log_mel import LogMel
+from earmark.features.log_mel import LogMel, hz_to_mel
 from earmark.system.shapes import Float32, UInt8
 from earmark.system.workers.worker import Send
 
@@ -33,6 +33,8 @@ MAX_PLAYED_RATE = 48_000
 MAX_FRAMES, MOST_FRAMES_PER_SECOND = 1600, 200
 NUM_BANDS = 96
 WINDOW_SECONDS = 0.04
+TICKS_HZ = (100, 200, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000, 128_000)
+NUM_TICKS = 5
 LOWEST_PEAK_DB = -40.0
 """Sound whose loudest band is below this is shown as quiet."""
 LONGEST_DECODING_SECONDS = 120.0
@@ -86,7 +88,7 @@ class View:
             "seconds": self.seconds,
             "sample_rate": self.sample_rate,
             "bands": self.bands.shape[1],
-            "top_hz": self.sample_rate / 2,
+            "ticks": _ticks(self.sample_rate),
             "frames_per_second": self.frames_per_second,
             "notes": self.notes,
             "picture": base64.b64encode(self.bands.tobytes()).decode(),
@@ -231,6 +233,16 @@ def draw_bands(
     levels = LogMel(config)(samples).T
     loudest = max(float(levels.max()), LOWEST_PEAK_DB)
     return (255 + 2 * (levels - loudest)).clip(0, 255).astype(np.uint8), sample_rate / hop
+
+
+def _ticks(sample_rate: int) -> list[tuple[int, float]]:
+    """Frequencies in Hz, and how far up the picture each is, from 0 to 1."""
+    scale = FeatureConfig().mel_scale
+    top = float(hz_to_mel(np.array(sample_rate / 2), scale))
+    shown = [one for one in TICKS_HZ if one < 0.95 * sample_rate / 2]
+    return [
+        (one, float(hz_to_mel(np.array(float(one)), scale)) / top) for one in shown[-NUM_TICKS:]
+    ]
 
 
 def _encode(samples: Float32[np.ndarray, " time"], rate: int, codec: Codec) -> bytes:

@@ -58,6 +58,7 @@ export class Picture {
     const axis = { start: view.start, length: this.#length };
     const x = (at) => ((at - view.start) / this.#length) * width;
     drawAxis(context, x, axis, { top: height - AXIS_HEIGHT, width, ink });
+    drawTicks(context, view.ticks, height - AXIS_HEIGHT, ink);
     this.#placeSegment();
   }
 
@@ -116,6 +117,19 @@ export class Picture {
     const start = Math.max(0, before.start + at - from);
     return ordered(start, start + long);
   }
+}
+
+/** Frequencies at the left edge. */
+function drawTicks(context, ticks, height, ink) {
+  context.fillStyle = ink;
+  for (const [hz, part] of ticks) {
+    const y = height * (1 - part);
+    context.globalAlpha = 0.35;
+    context.fillRect(0, y, 6, 1);
+    context.globalAlpha = 0.8;
+    context.fillText(hz < 1000 ? `${hz} Hz` : `${hz / 1000} kHz`, 12, y);
+  }
+  context.globalAlpha = 1;
 }
 
 function ordered(start, end) {
