@@ -1,7 +1,9 @@
 """Fixtures that every test file may use: random numbers, clips and small data sets on disk."""
 
+import contextlib
 import importlib
 import os
+import shutil
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Several processes test at once: more threads in each would only wait for one another.
@@ -439,3 +441,32 @@ def picture():
         return path
 
     return picture
+
+
+@pytest.fixture(scope="session")
+def launch():
+    """Starts Chromium with arguments: that of the system, driven by Playwright for Python."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("Chromium is not installed")
+
+    @contextlib.contextmanager
+    def start(*args):
+        with playwright.sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", *args])
+            try:
+                yield browser
+            finally:
+                browser.close()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """axe-core, which looks for what is not accessible: `npm install --no-save axe-core`."""
+    path = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
+    if not path.is_file():
+        pytest.skip("axe-core is not in node_modules")
+    return path.read_text("utf-8")

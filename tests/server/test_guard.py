@@ -1,11 +1,9 @@
-"""The token, and pages of other sites."""
+"""The service without the token, and pages of other sites."""
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from earmark.errors import ConfigError
 from earmark.server.app import Access
-from earmark.server.guard import read_token
 
 TOKEN = "0123456789abcdef"
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}
@@ -98,25 +96,3 @@ def test_on_the_loopback_interface_other_host_names_are_refused(serve):
 def test_an_origin_that_is_no_address_is_that_of_another_site(client):
     for origin in ("http://[", "null", ""):
         assert client.get("/v1/models", headers={"Origin": origin}).status_code == 403
-
-
-def test_a_token_comes_from_a_file_or_the_environment(tmp_path):
-    file = tmp_path / "token"
-    file.write_text(f"{TOKEN}{TOKEN}\n")
-    assert read_token(file, {"EARMARK_TOKEN": TOKEN}) == TOKEN + TOKEN
-    assert read_token(None, {"EARMARK_TOKEN": TOKEN}) == TOKEN
-    assert read_token(None, {}) is None
-
-
-@pytest.mark.parametrize("text", ["", "short", "0123456789 abcdef", "0123456789abcdé"])
-def test_a_weak_token_is_refused(tmp_path, text):
-    (tmp_path / "token").write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match="token"):
-        read_token(tmp_path / "token", {})
-    with pytest.raises(ConfigError, match="EARMARK_TOKEN"):
-        read_token(None, {"EARMARK_TOKEN": text})
-
-
-def test_a_token_file_that_is_missing_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="missing"):
-        read_token(tmp_path / "missing", {"EARMARK_TOKEN": TOKEN})

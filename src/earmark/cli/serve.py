@@ -97,13 +97,13 @@ def serve(
     start_early("earmark.features.extraction")
     with needs_extra("serve"):
         from earmark.server.app import Access
-        from earmark.server.guard import read_token
         from earmark.server.limits import Limits
         from earmark.server.metrics import Metrics
         from earmark.server.registry import ModelRegistry, Opening
         from earmark.server.run import Address
         from earmark.server.run import serve as run
         from earmark.server.service import Service
+        from earmark.system.web.guard import read_token
     token = read_token(options["token_file"], os.environ)
     metrics = Metrics()
     registry = ModelRegistry(models, Opening(device, settings), metrics)

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from earmark.server.answers import BusyError
 from earmark.server.metrics import Metrics
+from earmark.system.web.answers import BusyError
 
 FIRST_GUESS_SECONDS = 0.1
 MEMORY = 0.9
@@ -27,7 +27,7 @@ class Admission:
         >>> with admission.place(), admission.place():
         ...     pass
         Traceback (most recent call last):
-        earmark.server.answers.BusyError: busy; try again in 1 s
+        earmark.system.web.answers.BusyError: busy; try again in 1 s
     """
 
     def __init__(self, places: int, metrics: Metrics) -> None:

@@ -11,13 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from earmark._version import __version__
-from earmark.server.answers import INTERNAL, Document, RequestError, refuse
-from earmark.server.guard import Guard
 from earmark.server.page import add_page
 from earmark.server.request_log import RequestLog
 from earmark.server.routes import router
 from earmark.server.service import Service
 from earmark.server.stream import add_stream
+from earmark.system.web.answers import INTERNAL, Document, RequestError, refuse
+from earmark.system.web.guard import Guard
 
 
 @dataclass(frozen=True)

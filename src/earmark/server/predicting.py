@@ -16,10 +16,10 @@ from earmark.features.extraction import extraction_job, extraction_pool
 from earmark.features.log_mel import Features
 from earmark.inference.classifier import Classifier
 from earmark.inference.predictions import Prediction
-from earmark.server.answers import RequestError
 from earmark.server.limits import Limits
 from earmark.server.metrics import Metrics
 from earmark.server.uploads import Upload
+from earmark.system.web.answers import RequestError
 
 Named = tuple[str, Classifier]
 """A model as it is when a request comes; another may take its name before the answer."""

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from earmark.server import schemas
-from earmark.server.answers import Document, RequestError
 from earmark.server.metrics import CONTENT_TYPE
 from earmark.server.service import Service
 from earmark.server.uploads import receive
+from earmark.system.web.answers import Document, RequestError
 
 router = APIRouter()
 

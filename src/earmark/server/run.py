@@ -12,9 +12,9 @@ import uvicorn
 
 from earmark.errors import ConfigError
 from earmark.server.app import Access, make_app
-from earmark.server.guard import is_loopback
 from earmark.server.request_log import json_lines
 from earmark.server.service import Service
+from earmark.system.web.guard import is_loopback
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from earmark.audio.reading import has_sound_name
-from earmark.server.answers import RequestError
 from earmark.server.limits import Limits
+from earmark.system.web.answers import RequestError
 
 MULTIPART = "multipart/form-data"
 FIELD_BYTES = 1 << 16

@@ -1,7 +1,6 @@
 """A page in a real browser, where everything that this takes is installed.
 
-The runtime and axe-core are those that `npm install --no-save onnxruntime-web axe-core` puts into
-`node_modules`; Playwright is Python's, and drives the Chromium of the system.
+The runtime is the one that `npm install --no-save onnxruntime-web` puts into `node_modules`.
 """
 
 import contextlib
@@ -11,13 +10,14 @@ import json
 import shutil
 import subprocess
 import threading
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
 
+from earmark.exporters.web.export import PACKAGE
+from earmark.system.web.pages import page_files
+
 NODE_MODULES = Path(__file__).parents[3] / "node_modules"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -64,13 +64,14 @@ def compute(tmp_path_factory):
         pytest.skip("Node is not installed")
 
     def ask(requests):
-        path = tmp_path_factory.mktemp("requests") / "requests.json"
-        path.write_text(json.dumps(requests))
-        script = Path(__file__).with_name("compute.mjs")
-        with as_file(files("earmark.exporters.web") / "page") as page:
-            done = subprocess.run(
-                ["node", script, page, path], check=False, capture_output=True, text=True
-            )
+        folder = tmp_path_factory.mktemp("requests")
+        (folder / "requests.json").write_text(json.dumps(requests))
+        for name, content in page_files(PACKAGE).items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        script, asked = Path(__file__).with_name("compute.mjs"), folder / "requests.json"
+        command = ["node", script, folder, asked]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -78,40 +79,12 @@ def compute(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def launch():
-    """Starts Chromium with arguments."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    if not (NODE_MODULES / "onnxruntime-web").is_dir():
-        pytest.skip("onnxruntime-web is not in node_modules")
-
-    @contextlib.contextmanager
-    def start(*args):
-        with playwright.sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *args])
-            try:
-                yield browser
-            finally:
-                browser.close()
-
-    return start
-
-
-@pytest.fixture(scope="session")
-def axe():
-    """The script of axe-core, which looks for what is not accessible."""
-    path = NODE_MODULES / "axe-core" / "axe.min.js"
-    if not path.is_file():
-        pytest.skip("axe-core is not in node_modules")
-    return path.read_text("utf-8")
-
-
-@pytest.fixture(scope="session")
 def site(launch, serve, tmp_path_factory):
     """The page of the model inside the package, served."""
     from earmark.exporters.targets import export
 
+    if not (NODE_MODULES / "onnxruntime-web").is_dir():
+        pytest.skip("onnxruntime-web is not in node_modules")
     folder = tmp_path_factory.mktemp("site") / "page"
     export("speech-music", folder, to="web", runtime=NODE_MODULES)
     with serve(folder) as (address, asked):

@@ -15,9 +15,10 @@ import soundfile
 import soxr
 
 from earmark.data.demo import demo_data
-from earmark.exporters.web.export import page_files
+from earmark.exporters.web.export import PACKAGE
 from earmark.inference.classifier import load_model
 from earmark.report.evaluate import evaluate
+from earmark.system.web.pages import page_files
 
 pytestmark = pytest.mark.slow
 
@@ -199,7 +200,7 @@ def test_the_browser_refuses_to_send_elsewhere(open_page, serve, tmp_path):
 
 
 def test_without_a_server_the_page_says_so(launch, tmp_path):
-    for name, content in page_files().items():
+    for name, content in page_files(PACKAGE).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     with launch() as browser:

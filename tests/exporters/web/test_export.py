@@ -13,8 +13,9 @@ import soundfile
 from earmark.errors import ConfigError, ExportError
 from earmark.exporters.targets import export
 from earmark.exporters.web import runtime
-from earmark.exporters.web.export import find_card, page_files
+from earmark.exporters.web.export import PACKAGE, find_card
 from earmark.inference.classifier import load_model
+from earmark.system.web.pages import page_files
 
 TEXTS = (".html", ".css", ".js", ".svg")
 IMPORT = re.compile(r'(?:from|import)\s+"([^"]+)"|import\("([^"]+)"|new URL\("([^"]+)", import')
@@ -62,7 +63,7 @@ class _Links(HTMLParser):
 def test_holds_all_files_and_nothing_else(page):
     found = {one.relative_to(page).as_posix() for one in page.rglob("*") if one.is_file()}
     own = {"model.json", "model.onnx", "model_card.md", *(f"runtime/{n}" for n in runtime.DIGESTS)}
-    assert found == {*page_files(), *own}
+    assert found == {*page_files(PACKAGE), *own}
     assert "music" in (page / "model_card.md").read_text("utf-8")
 
 
@@ -87,7 +88,7 @@ def test_the_model_of_a_page_predicts(page, tmp_path):
 
 
 def test_nothing_is_loaded_from_elsewhere():
-    for name, content in page_files().items():
+    for name, content in page_files(PACKAGE).items():
         if not name.endswith(TEXTS):
             continue
         text = content.decode()
@@ -112,7 +113,8 @@ def test_every_link_and_import_is_a_file_of_the_page(page):
 
 
 def test_the_browser_may_send_sound_nowhere():
-    policy = re.search(r'Security-Policy" content="([^"]+)"', page_files()["index.html"].decode())
+    index = page_files(PACKAGE)["index.html"].decode()
+    policy = re.search(r'Security-Policy" content="([^"]+)"', index)
     rules = dict(one.strip().split(" ", 1) for one in policy[1].split(";"))
     assert rules["default-src"] == "'none'"
     assert rules["connect-src"] == "'self'"
@@ -121,7 +123,7 @@ def test_the_browser_may_send_sound_nowhere():
 
 
 def test_modules_are_small():
-    for name, content in page_files().items():
+    for name, content in page_files(PACKAGE).items():
         if name.endswith(TEXTS):
             assert content.count(b"\n") < MAX_LINES, name
 
@@ -129,7 +131,7 @@ def test_modules_are_small():
 def test_an_earlier_page_of_the_model_is_replaced(page, known_package):
     (page / "index.html").write_text("old")
     export("speech-music", page, to="web", runtime=known_package)
-    assert (page / "index.html").read_bytes() == page_files()["index.html"]
+    assert (page / "index.html").read_bytes() == page_files(PACKAGE)["index.html"]
 
 
 def test_something_else_is_not_replaced(known_package, tmp_path):

@@ -34,17 +34,18 @@ class Table:
     notes: list[str]
 
 
-def read_table(path: Path, naming: Naming = NO_NAMING) -> Table:
+def read_table(path: Path, naming: Naming = NO_NAMING, *, is_labelled: bool = True) -> Table:
     """Reads the recordings of a manifest file.
 
     Args:
         path: A CSV, JSON Lines or Parquet file.
         naming: Patterns that the paths in it are read with.
+        is_labelled: Whether there must be labels; a queue of clips to label need not have any.
 
     Raises:
         DataError: The file cannot be read, or a row does not describe a recording of its own.
     """
-    found, notes = read_rows(path, naming.columns)
+    found, notes = read_rows(path, naming.columns if is_labelled else (*naming.columns, "label"))
     found = _with_names(path, found, naming)
     files, spellings = Files(), Spellings()
     recordings = [_recording(path, row, files, spellings) for row in found]
@@ -57,7 +58,8 @@ def read_table(path: Path, naming: Naming = NO_NAMING) -> Table:
                 f"{path}, rows {rows[one.name]} and {number}: both have the name {one.name}; "
                 "rename a file"
             )
-    _refuse_missing_labels(path, recordings, rows)
+    if is_labelled:
+        _refuse_missing_labels(path, recordings, rows)
     return Table(recordings, rows, [*notes, *spellings.notes()])
 
 

@@ -2,8 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,10 @@ from earmark.exporters.web.description import describe_for_page
 from earmark.exporters.web.runtime import find_runtime
 from earmark.models.pretrained import find_model
 from earmark.system.files import atomic_write
+from earmark.system.web.pages import page_files
 
+PACKAGE = "earmark.exporters.web"
+"""Has the page."""
 INDEX, MODEL, FACTS, CARD = "index.html", "model.onnx", "model.json", "model_card.md"
 _CARDS = (CARD, "README.md")
 """Names of a model card beside a model, in the order in which they are preferred."""
@@ -82,7 +83,7 @@ def export_web(model: Path | str, output: Path, options: ExportOptions) -> Expor
     name = path.stem if path.is_file() else path.resolve().name
     content = {
         **{f"runtime/{name}": one for name, one in runtime.items()},
-        **page_files(),
+        **page_files(PACKAGE),
         FACTS: _facts(exported, name),
         CARD: find_card(path).encode(),
     }
@@ -91,21 +92,6 @@ def export_web(model: Path | str, output: Path, options: ExportOptions) -> Expor
         atomic_write(output / name, content[name])
     sizes = [*map(len, content.values()), exported.num_bytes]
     return ExportedPage(output, len(sizes), sum(sizes), exported)
-
-
-def page_files() -> dict[str, bytes]:
-    """The files of the page that are the same for all models, by path below its folder."""
-
-    def walk(folder: Traversable, prefix: str) -> dict[str, bytes]:
-        found = {}
-        for one in sorted(folder.iterdir(), key=lambda item: item.name):
-            if one.is_dir():
-                found.update(walk(one, f"{prefix}{one.name}/"))
-            else:
-                found[f"{prefix}{one.name}"] = one.read_bytes()
-        return found
-
-    return walk(files("earmark.exporters.web") / "page", "")
 
 
 def find_card(model: Path) -> str:

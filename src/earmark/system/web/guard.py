@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from earmark.errors import ConfigError
-from earmark.server.answers import Document
+from earmark.system.web.answers import Document
 
 TOKEN_VARIABLE = "EARMARK_TOKEN"
 OPEN_PATHS = ("/healthz", "/readyz")
@@ -52,7 +52,7 @@ class Guard:
             return
         headers = Headers(scope=scope)
         if not self._has_right_host(headers):
-            answer = Document({"error": "not by this host name; see --allow-host"}, 403)
+            answer = Document({"error": "not by this host name; serve has --allow-host"}, 403)
         elif not self._is_welcome(headers):
             answer = Document({"error": "pages of this site may not ask"}, 403)
         elif scope["path"] not in OPEN_PATHS and not self._is_authorized(headers):

@@ -1,0 +1,185 @@
+"""A review: the queue, the answers to it, and the labels that they come to."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from earmark.data.recording import Recording
+from earmark.errors import ConfigError, DataError
+from earmark.labelling.review.answers import Answer, ClipState, checked
+from earmark.labelling.review.log import AnswerLog, Entry
+from earmark.labelling.review.queue import Place, Queue, QueueItem, place_of
+from earmark.labelling.review.sources import OPINIONS
+from earmark.labelling.review.states import States
+from earmark.labelling.review.table import LabelsFile
+
+REVIEWED = "reviewed"
+"""The column of ``labels.csv`` that tells which labels a person gave."""
+
+
+class Review:
+    """A queue and the answers to it; for use by several threads.
+
+    Args:
+        queue: The clips.
+        labels: The table that is written, ``labels.csv``; the log lies beside it.
+
+    Raises:
+        ConfigError: The table is not one that a review wrote, or another process writes it.
+        DataError: The log is damaged.
+    """
+
+    def __init__(self, queue: Queue, labels: Path) -> None:
+        self.queue = queue
+        if labels.is_dir() or labels.suffix.lower() != ".csv":
+            raise ConfigError(
+                f"{labels}: labels are written as CSV; give a file such as labels.csv"
+            )
+        if labels.exists() and not AnswerLog.path_of(labels).exists():
+            raise ConfigError(f"{labels}: exists and has no log of answers; choose another -o")
+        self.log = AnswerLog(labels)
+        self._lock = threading.Lock()
+        self.changes: list[str] = []
+        """Keys of the clips that were answered, in order, since the review was opened."""
+        try:
+            self.states = States.of_entries(self.log.read())
+            self._file = LabelsFile(labels, self.recordings)
+        except BaseException:
+            self.log.close()
+            raise
+
+    def close(self) -> None:
+        """Writes the labels for the last time."""
+        self._file.close()
+        self.log.close()
+
+    def __enter__(self) -> "Review":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def save(self, answer: Answer) -> bool:
+        """Saves an answer; when this returns, it is on disk.
+
+        One to an earlier revision of the clip is kept, but does not count, unless it says what
+        holds already. One that was saved before is not saved again.
+
+        Args:
+            answer: As it came.
+
+        Returns:
+            Whether it counts.
+
+        Raises:
+            DataError: It cannot be an answer to a clip of the queue.
+            OSError: It cannot be written.
+        """
+        item = self.queue.by_key.get(answer.clip)
+        if item is None:
+            raise DataError("answer: no such clip in this queue; load the page again")
+        answer = checked(answer, is_multi_label=self.queue.is_multi_label)
+        with self._lock:
+            state = self.states.of(item)
+            if answer.id in self.states.saved:
+                return self.states.saved[answer.id]
+            self._refuse(item, answer)
+            is_accepted = state.takes(answer)
+            if not is_accepted and answer.says_as(state.current):
+                return True
+            entry = Entry(answer, is_accepted, item.recording)
+            self.log.append(entry)
+            self.states.add(entry)
+            self.changes.append(item.key)
+        self._file.renew()
+        return is_accepted
+
+    def take(self, answers: Iterable[Answer]) -> tuple[int, int]:
+        """Saves the answers of a page that worked alone.
+
+        Args:
+            answers: As the page handed them back.
+
+        Returns:
+            How many count, and how many are in conflict with others.
+
+        Raises:
+            DataError: One cannot be an answer to a clip of the queue.
+        """
+        saved = [self.save(one) for one in answers]
+        return sum(saved), len(saved) - sum(saved)
+
+    def recordings(self) -> list[Recording]:
+        """What ``labels.csv`` lists: clips with a label, and which of them a person gave.
+
+        A clip that was skipped or not answered keeps the labels that it had; one that nobody is
+        sure of is left out. Where some have a split, one without gets that of its group, or else is
+        for training, as a manifest has a split for all or for none.
+        """
+        with self._lock:
+            found = [
+                labelled
+                for place, one in self._known()
+                if (labelled := _labelled(one, self.states.clips.get(place))) is not None
+            ]
+        if not any(len(one.labels) > 1 for one in found):
+            # Such a manifest could not be read: a label would be missing.
+            found = [one for one in found if one.labels]
+        return sorted(_with_splits(found), key=lambda one: (one.name, one.excerpt.start))
+
+    def _known(self) -> Iterator[tuple[Place, Recording]]:
+        """All clips: of the log, of the data set, and of the queue."""
+        listed = [*(one.recording for one in self.queue.items), *self.queue.others]
+        found = {place_of(one.path, one.excerpt): one for one in listed}
+        yield from {**self.states.recordings, **found}.items()
+
+    def _refuse(self, item: QueueItem, answer: Answer) -> None:
+        """Refuses what no table of labels could hold."""
+        name = item.recording.name
+        if name != name.encode(errors="replace").decode():
+            raise DataError("the name of the file is not UTF-8; rename it")
+        before = self.states.of(item)
+        after = replace(before, accepted=[*before.accepted], conflicts=[])
+        after.add(answer, is_accepted=True)
+        wanted = _segment_of(item.recording, after)
+        if wanted == _segment_of(item.recording, before):
+            return
+        for place, one in self._known():
+            if place != item.place and wanted == _segment_of(one, self.states.clips.get(place)):
+                raise DataError("another clip is exactly this segment; choose a different one")
+
+
+def _segment_of(recording: Recording, state: ClipState | None) -> Place:
+    """What a clip is after its answers, which may have moved it."""
+    current, excerpt = state.current if state else None, recording.excerpt
+    return place_of(recording.path, current.segment(excerpt) if current else excerpt)
+
+
+def _with_splits(recordings: Sequence[Recording]) -> list[Recording]:
+    splits = {one.group: one.split for one in recordings if one.split}
+    if not splits:
+        return list(recordings)
+    return [
+        one if one.split else replace(one, split=splits.get(one.group, "train"))
+        for one in recordings
+    ]
+
+
+def _labelled(recording: Recording, state: ClipState | None) -> Recording | None:
+    """A clip with the labels that the answers give it; None if it is left out."""
+    extra = {name: cell for name, cell in recording.extra.items() if name not in OPINIONS}
+    current = state.current if state else None
+    if current is None or current.verdict == "skipped":
+        has_labels = len(recording.labels) > 0
+        return replace(recording, extra={**extra, REVIEWED: "no"}) if has_labels else None
+    if current.verdict == "unsure":
+        return None
+    segment = current.segment(recording.excerpt)
+    return replace(
+        recording,
+        name=f"{recording.file_name} {segment}".strip(),
+        labels=current.labels,
+        excerpt=segment,
+        extra={**extra, REVIEWED: "yes"},
+    )
