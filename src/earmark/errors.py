@@ -22,8 +22,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 EXTRAS = {
+    "aiohttp": ("aiohttp", "remote"),
     "cycler": ("Matplotlib", "train"),
     "fastapi": ("FastAPI", "serve"),
+    "fsspec": ("fsspec", "remote"),
     "jinja2": ("Jinja2", "train"),
     "loky": ("loky", "train"),
     "markupsafe": ("Jinja2", "train"),
@@ -34,6 +36,7 @@ EXTRAS = {
     "paho": ("Paho MQTT", "mqtt"),
     "prometheus_client": ("the Prometheus client", "serve"),
     "pyarrow": ("PyArrow", "parquet"),
+    "s3fs": ("s3fs", "remote"),
     "safetensors": ("safetensors", "train"),
     "scipy": ("SciPy", "train"),
     "sklearn": ("scikit-learn", "train"),
