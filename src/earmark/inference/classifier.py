@@ -36,23 +36,22 @@ def ignore(_seconds: float) -> None:
 class Classifier:
     """A trained model, ready for new sound. It owns the front end, labels and thresholds.
 
-        Threads may share it. Sound of any length is predicted in a fixed amount of memory, apart from
-        a few bytes a window for segments.
+    Threads may share it. Sound of any length is predicted in a fixed amount of memory, apart from
+    a few bytes a window for segments.
 
     Args:
-            spec: What the network needs besides its weights.
-            backend: The network.
-            name: Of the model, for messages.
+        spec: What the network needs besides its weights.
+        backend: The network.
+        name: Of the model, for messages.
 
     Example:
-            >>> import numpy as np
-            >>> from earmark.models.spec import ModelSpec
-    from earmark.system.remote.path import to_path
-            >>> from earmark.config import Config
-            >>> spec = ModelSpec(Config(), ("music", "speech"), window_frames=51)
-            >>> classifier = Classifier(spec, lambda windows: np.ones((len(windows), 1)))
-            >>> classifier.predict(np.sin(np.arange(44_100.0)), sample_rate=44_100).label
-            'speech'
+        >>> import numpy as np
+        >>> from earmark.models.spec import ModelSpec
+        >>> from earmark.config import Config
+        >>> spec = ModelSpec(Config(), ("music", "speech"), window_frames=51)
+        >>> classifier = Classifier(spec, lambda windows: np.ones((len(windows), 1)))
+        >>> classifier.predict(np.sin(np.arange(44_100.0)), sample_rate=44_100).label
+        'speech'
     """
 
     def __init__(self, spec: ModelSpec, backend: Backend, name: str = "the model") -> None:

@@ -36,7 +36,7 @@ class RemoteFile(io.RawIOBase):
         self._object = cache.object_name(name, facts.version or "", self._size)
         self._held: OrderedDict[int, bytes] = OrderedDict()
         self._position = 0
-        self._next_block = 0
+        self._next_block = -1
         self._run = MAX_RUN_BLOCKS if self._size <= SMALL_BYTES else 1
 
     def readable(self) -> bool:

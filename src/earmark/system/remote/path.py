@@ -10,56 +10,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path, PosixPath, WindowsPath
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
-import platformdirs
 import xxhash
 
-from earmark.errors import ConfigError
-from earmark.system.numbers import parse_number
 from earmark.system.remote.cache import BlockCache
 from earmark.system.remote.file import SMALL_BYTES, RemoteFile
-from earmark.system.remote.transport import Facts, Patience, Transport
+from earmark.system.remote.settings import RemoteSettings
+from earmark.system.remote.transport import Facts, Transport
 from earmark.system.remote.urls import FOLDERLESS, Address, is_url, repaired
 
-FOLDER_VARIABLE = "EARMARK_REMOTE_CACHE"
-SIZE_VARIABLE = "EARMARK_REMOTE_CACHE_GB"
-SECONDS_VARIABLE = "EARMARK_REMOTE_SECONDS"
-DEFAULT_CACHE_BYTES = 10_000_000_000
 BUFFER_BYTES = 1 << 15
 
 _LocalPath = PosixPath if os.name == "posix" else WindowsPath
-
-
-class RemoteSettings(NamedTuple):
-    """How remote files are read; worker processes get them with the path.
-
-    Args:
-        folder: Where blocks are cached.
-        max_bytes: How large the cache may be; 0 for none.
-        patience: How long a server is waited for.
-    """
-
-    folder: Path
-    max_bytes: int = DEFAULT_CACHE_BYTES
-    patience: Patience = Patience()
-
-    @classmethod
-    def from_environment(cls) -> "RemoteSettings":
-        """The settings in the variables of the environment, and the defaults of the others.
-
-        Raises:
-            ConfigError: A variable does not hold a number.
-        """
-        folder = os.environ.get(FOLDER_VARIABLE)
-        gigabytes = _number(SIZE_VARIABLE, DEFAULT_CACHE_BYTES / 1e9)
-        seconds = _number(SECONDS_VARIABLE, Patience().seconds)
-        return cls(
-            Path(folder) if folder else platformdirs.user_cache_path("earmark") / "remote",
-            round(gigabytes * 1e9),
-            # Half a second is the least that leaves time for an answer.
-            Patience(max(seconds, 0.5)),
-        )
 
 
 class RemotePath(_LocalPath):  # type: ignore[misc, valid-type]
@@ -379,11 +342,3 @@ def to_path(path: Path | str) -> Path:
 @functools.cache
 def _cache(folder: Path, max_bytes: int) -> BlockCache:
     return BlockCache(folder, max_bytes)
-
-
-def _number(variable: str, default: float) -> float:
-    text = os.environ.get(variable, "")
-    number = parse_number(text) if text else default
-    if number is None or number < 0:
-        raise ConfigError(f"{variable} = {text}: give a number, such as {default:g}")
-    return number
