@@ -219,7 +219,8 @@ class FileServer(ThreadingHTTPServer):
         self.requests: list[tuple[str, str, str | None]] = []
         self.num_sent = 0
         self.fail: Callable[[int, str], str | int | None] = lambda number, method: None
-        self.has_ranges = self.has_validators = True
+        self.has_ranges = self.has_validators = self.has_length = True
+        self.stopped = threading.Event()
 
     @property
     def url(self) -> str:
@@ -236,10 +237,10 @@ class _FileRequest(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         self._answer()
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self._answer()
 
     def _answer(self) -> None:
@@ -261,7 +262,10 @@ class _FileRequest(BaseHTTPRequestHandler):
             extent = range(int(first), min(int(last) + 1, len(content)))
             status = 206
         self.send_response(status)
-        self.send_header("Content-Length", str(len(extent)))
+        if server.has_length:
+            self.send_header("Content-Length", str(len(extent)))
+        else:
+            self.close_connection = True
         if server.has_validators:
             self.send_header("ETag", f'"{xxhash.xxh3_64_hexdigest(content)}"')
         self.end_headers()
@@ -284,6 +288,7 @@ def file_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Fi
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield server
+    server.stopped.set()
     server.shutdown()
     thread.join()
     server.server_close()

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 EXTRAS = {
-    "aiohttp": ("aiohttp", "remote"),
     "cycler": ("Matplotlib", "train"),
     "fastapi": ("FastAPI", "serve"),
     "fsspec": ("fsspec", "remote"),
@@ -36,7 +35,6 @@ EXTRAS = {
     "paho": ("Paho MQTT", "mqtt"),
     "prometheus_client": ("the Prometheus client", "serve"),
     "pyarrow": ("PyArrow", "parquet"),
-    "s3fs": ("s3fs", "remote"),
     "safetensors": ("safetensors", "train"),
     "scipy": ("SciPy", "train"),
     "sklearn": ("scikit-learn", "train"),

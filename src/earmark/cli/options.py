@@ -45,7 +45,11 @@ class InputPath(click.Path):
         from earmark.system.remote.path import RemotePath, to_path
 
         found = to_path(os.fspath(value))
-        return found if isinstance(found, RemotePath) else Path(os.fsdecode(super().convert(value, param, ctx)))
+        return (
+            found
+            if isinstance(found, RemotePath)
+            else Path(os.fsdecode(super().convert(value, param, ctx)))
+        )
 
 
 def refuse_addresses(options: Mapping[str, object]) -> None:

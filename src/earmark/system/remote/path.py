@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path, PosixPath, WindowsPath
-from typing import Any, BinaryIO
+from typing import Any
 
 import xxhash
 
@@ -293,7 +293,7 @@ class RemotePath(_LocalPath):  # type: ignore[misc, valid-type]
         for place in self._transport.matches():
             yield self._at(place.lstrip("/").removeprefix(host))
 
-    def open(self, mode: str = "r", *_: Any, **__: Any) -> BinaryIO:  # type: ignore[override]
+    def open(self, mode: str = "r", *_: Any, **__: Any) -> io.BufferedReader:  # type: ignore[override]
         """Opens the file to read its bytes, in ranges.
 
         Raises:

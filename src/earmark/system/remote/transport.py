@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from earmark.errors import AudioError, ConfigError, MissingExtraError
+from earmark.errors import AudioError, ConfigError, needs_extra
 from earmark.system.remote.urls import Address, redacted
 from earmark.system.workers.worker import sign_of_life
 
@@ -26,7 +26,7 @@ MAX_PAUSE_SECONDS = 10.0
 WHOLE_BYTES = 1 << 26
 """A file of a server that sends no ranges is read at once, up to this size."""
 _OWN_PACKAGES = {"gs": "gcsfs", "hf": "huggingface_hub"}
-"""What other schemes need besides the extra."""
+"""What some schemes need besides the extra."""
 _TRANSIENT = frozenset({408, 425, 429})
 _MISSING = frozenset({404, 410})
 _DENIED = frozenset({401, 403})
@@ -250,7 +250,9 @@ def _status(error: BaseException) -> int | None:
     if isinstance(response, Mapping):  # botocore
         response = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         return response if isinstance(response, int) else None
-    for holder, name in ((error, "status"), (error, "code"), (response, "status_code")):
+    # Elsewhere `code` may be anything.
+    code = error if type(error).__module__.startswith("gcsfs") else None
+    for holder, name in ((error, "status"), (code, "code"), (response, "status_code")):
         number = getattr(holder, name, None)
         if isinstance(number, int):
             return number
@@ -280,18 +282,13 @@ def _file_system(address: Address, seconds: float) -> Any:
 
 @functools.lru_cache(maxsize=8)
 def _connected(_pid: int, scheme: str, credentials: tuple[str, str], seconds: float) -> Any:
-    package = {"s3": "s3fs", "http": "aiohttp", "https": "aiohttp"}.get(scheme, "fsspec")
-    try:
+    with needs_extra(f"{scheme}://"):
         import fsspec
-
+    try:
         kind = fsspec.get_filesystem_class(scheme)
-    except ImportError:
-        if scheme in _OWN_PACKAGES:
-            raise ConfigError(
-                f"{scheme}:// needs {_OWN_PACKAGES[scheme]}: pip install 'earmark[remote]' "
-                f"{_OWN_PACKAGES[scheme]}"
-            ) from None
-        raise MissingExtraError(f"{scheme}://", package) from None
+    except ImportError as error:
+        packages = " ".join(filter(None, ("'earmark[remote]'", _OWN_PACKAGES.get(scheme))))
+        raise ConfigError(f"{scheme}:// needs more ({error}): pip install {packages}") from None
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     if scheme == "s3":
         timeouts = {"connect_timeout": seconds, "read_timeout": seconds}
