@@ -4,12 +4,14 @@ import contextlib
 import importlib
 import os
 import shutil
+import threading
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Several processes test at once: more threads in each would only wait for one another.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 from collections.abc import Callable, Generator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
@@ -19,6 +21,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import xxhash
 from hypothesis import settings
 from scipy.signal import lfilter
 
@@ -201,6 +204,96 @@ def sound():
 def sound_folder(tmp_path: Path, write_sounds: Callable[[Path], Path]) -> Path:
     """The folder of `write_sounds`, for the test alone."""
     return write_sounds(tmp_path / "sounds")
+
+
+class FileServer(ThreadingHTTPServer):
+    """A web server of files in memory that counts what it sends, and fails as it is told to.
+
+    Args:
+        files: Path in the URL to content.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _FileRequest)
+        self.files: dict[str, bytes] = {}
+        self.requests: list[tuple[str, str, str | None]] = []
+        self.num_sent = 0
+        self.fail: Callable[[int, str], str | int | None] = lambda number, method: None
+        self.has_ranges = self.has_validators = self.has_length = True
+        self.stopped = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass  # A client that has gone away.
+
+
+class _FileRequest(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: FileServer
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        server, method = self.server, self.command
+        server.requests.append((method, self.path, self.headers.get("Range")))
+        failure = server.fail(len(server.requests), method)
+        if failure == "drop":
+            self.close_connection = True
+            return
+        content = server.files.get(self.path.partition("?")[0])
+        if content is None or isinstance(failure, int):
+            self.send_response(failure if isinstance(failure, int) else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        extent, status = range(len(content)), 200
+        if server.has_ranges and (found := self.headers.get("Range")):
+            first, last = found.removeprefix("bytes=").split("-")
+            extent = range(int(first), min(int(last) + 1, len(content)))
+            status = 206
+        self.send_response(status)
+        if server.has_length:
+            self.send_header("Content-Length", str(len(extent)))
+        else:
+            self.close_connection = True
+        if server.has_validators:
+            self.send_header("ETag", f'"{xxhash.xxh3_64_hexdigest(content)}"')
+        self.end_headers()
+        if method == "GET":
+            body = content[extent.start : extent.stop]
+            cut = len(body) // 2 if failure == "cut" else len(body)
+            self.close_connection = failure == "cut"
+            server.num_sent += cut
+            self.wfile.write(body[:cut])
+
+
+@pytest.fixture
+def file_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[FileServer]:
+    """A `FileServer`; requests are made again at once, and cached in a folder of the test."""
+    pytest.importorskip("aiohttp")
+    monkeypatch.setenv("EARMARK_REMOTE_CACHE", str(tmp_path / "remote"))
+    monkeypatch.setenv("EARMARK_REMOTE_SECONDS", "5")
+    monkeypatch.setattr("earmark.system.remote.transport.FIRST_PAUSE_SECONDS", 0.01)
+    server = FileServer()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield server
+    server.stopped.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 HOSTILE_DECODER = """

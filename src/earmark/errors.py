@@ -24,6 +24,7 @@ from typing import Any, Literal
 EXTRAS = {
     "cycler": ("Matplotlib", "train"),
     "fastapi": ("FastAPI", "serve"),
+    "fsspec": ("fsspec", "remote"),
     "jinja2": ("Jinja2", "train"),
     "loky": ("loky", "train"),
     "markupsafe": ("Jinja2", "train"),

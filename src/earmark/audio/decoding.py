@@ -13,14 +13,15 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from earmark.audio.chained import chained_source
+from earmark.audio.chained import Part, chained_source
 from earmark.audio.ffmpeg.source import ffmpeg_source
-from earmark.audio.formats.pieces import open_bytes
-from earmark.audio.libsndfile import SequentialFile, contradictions, libsndfile_part
+from earmark.audio.formats.pieces import PiecedFile, open_bytes
+from earmark.audio.libsndfile import SequentialFile, contradictions, libsndfile_part, pieced_part
 from earmark.audio.recordings import examine, flac_source
 from earmark.audio.source import MAX_CHANNELS, SAMPLE_RATES, Source
 from earmark.errors import AudioError
 from earmark.system.missing import stat_file
+from earmark.system.remote.path import RemotePath
 
 SOUNDFILE_EXTENSIONS = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc"}
@@ -39,9 +40,12 @@ def open_source(path: Path) -> Iterator[Source]:
         AudioError: The file is missing, empty or not decodable, it holds less than it declares, or
             its header declares a sample rate or a number of channels outside the limits.
     """
-    size = _num_bytes(path)
+    is_local = not isinstance(path, RemotePath)
+    size = _num_bytes(path) if is_local else 0
     with ExitStack() as opened:
         file = opened.enter_context(open_bytes(path))
+        if not is_local:
+            size = _remote_size(path, file)
         examined = examine(path, file, size)
         if examined.parts:
             source = chained_source(examined.parts)
@@ -56,17 +60,27 @@ def open_source(path: Path) -> Iterator[Source]:
 def _decoded(path: Path, content: BinaryIO, size: int, opened: ExitStack) -> Source:
     """A file as one of the decoders reads it."""
     try:
-        # As bytes, because a file name need not be valid text.
-        name = os.fsencode(path)
-        file = opened.enter_context(SequentialFile(name))
+        part, file = _first_part(path, content, size, opened)
     except (soundfile.LibsndfileError, TypeError):  # TypeError: a name that ends in .raw
         return opened.enter_context(ffmpeg_source(path))
-    part = libsndfile_part(path, file)
     source = chained_source([part])
     if file.format == "FLAC":
         source = flac_source(path, content, size, part)
     source.notes.extend(contradictions(path, file))
     return source
+
+
+def _first_part(
+    path: Path, content: BinaryIO, size: int, opened: ExitStack
+) -> tuple[Part, SequentialFile]:
+    """What libsndfile reads of a file."""
+    if isinstance(path, RemotePath):
+        pieces = [range(size)]
+        part = pieced_part(path, content, pieces)
+        return part, opened.enter_context(SequentialFile(PiecedFile(content, pieces)))
+    # As bytes, because a file name need not be valid text.
+    file = opened.enter_context(SequentialFile(os.fsencode(path)))
+    return libsndfile_part(path, file), file
 
 
 def _num_bytes(path: Path) -> int:
@@ -75,7 +89,21 @@ def _num_bytes(path: Path) -> int:
     Raises:
         AudioError: It cannot be read, or is empty.
     """
-    size = stat_file(path).st_size
+    return _require_bytes(path, stat_file(path).st_size)
+
+
+def _remote_size(path: Path, file: BinaryIO) -> int:
+    """Length of a remote file as it was opened.
+
+    Raises:
+        AudioError: It is empty.
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return _require_bytes(path, size)
+
+
+def _require_bytes(path: Path, size: int) -> int:
     if not size:
         raise AudioError(
             f"{path}: the file is empty (0 bytes); replace it or leave it out", "empty"

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from earmark.errors import AudioError
-from earmark.system.workers.pool import Request, WorkerError, WorkerPool
+from earmark.system.remote.path import RemotePath
+from earmark.system.workers.pool import BATCH_BYTES, Request, WorkerError, WorkerPool
 from earmark.system.workers.worker import Work
 
 Item = TypeVar("Item")
@@ -98,6 +99,9 @@ class DecoderPool(AbstractContextManager["DecoderPool"]):
 
 
 def _request(job: Job) -> Request:
+    if isinstance(job.path, RemotePath):
+        # One at a time: how long a server takes is not known.
+        return Request(job.content, BATCH_BYTES)
     try:
         return Request(job.content, job.path.stat().st_size)
     except (OSError, ValueError):  # A name may hold a zero byte.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -12,6 +13,7 @@ from earmark.audio.chained import Part
 from earmark.audio.formats.mpeg import INDEX_STEP, Recording
 from earmark.audio.formats.pieces import Piece, PiecedFile
 from earmark.audio.source import Note, block_samples, cut_blocks, truncated
+from earmark.errors import AudioError
 
 PRE_ROLL_SECONDS = 1.0
 """Decoded and dropped before an excerpt: mp3 and opus decoders need the sound before it."""
@@ -81,18 +83,29 @@ def pieced_part(path: Path, stream: BinaryIO, pieces: Sequence[Piece]) -> Part:
     Raises:
         soundfile.LibsndfileError: libsndfile does not know its format.
     """
-    with SequentialFile(PiecedFile(stream, pieces)) as opened:
+    with _opened(PiecedFile(stream, pieces)) as opened:
         rate, channels, length = opened.samplerate, opened.channels, opened.length
         codec = _codec(opened)
 
     def read(first: int, last: int | None) -> Iterator[np.ndarray]:
-        pieced = PiecedFile(stream, pieces)
-        with SequentialFile(pieced) as file:
+        with _opened(PiecedFile(stream, pieces)) as file:
             yield from decode(path, file, first, last, is_named=False)
-        if pieced.error is not None:
-            raise pieced.error
 
     return Part(rate, channels, length, read, codec)
+
+
+@contextmanager
+def _opened(pieced: PiecedFile) -> Iterator[SequentialFile]:
+    """A pieced file as libsndfile reads it; what kept it from reading is raised first."""
+    try:
+        with SequentialFile(pieced) as file:
+            yield file
+    except (AudioError, soundfile.LibsndfileError):
+        if pieced.error is not None:
+            raise pieced.error from None
+        raise
+    if pieced.error is not None:
+        raise pieced.error
 
 
 def mpeg_part(path: Path, stream: BinaryIO, recording: Recording) -> Part:
@@ -111,7 +124,7 @@ def mpeg_part(path: Path, stream: BinaryIO, recording: Recording) -> Part:
         step = max(first // frame_samples - PRE_ROLL_FRAMES, 0) // INDEX_STEP
         position = step * INDEX_STEP * frame_samples
         pieced = PiecedFile(stream, recording.pieces(step), beyond=_ENDLESS_BYTES)
-        with SequentialFile(pieced) as file:
+        with _opened(pieced) as file:
             for block in _read(file, max(last - position, 0)):
                 kept = block[max(first - position, 0) : max(last - position, 0)]
                 position += len(block)
@@ -119,8 +132,6 @@ def mpeg_part(path: Path, stream: BinaryIO, recording: Recording) -> Part:
                     yield kept
                 if position >= last:
                     return
-        if pieced.error is not None:
-            raise pieced.error
         if position < last - frame_samples:
             raise truncated(path, length / rate, (position - recording.num_skipped) / rate)
 

@@ -21,6 +21,7 @@ from earmark.audio.source import (
 )
 from earmark.errors import AudioError, ConfigError
 from earmark.system.parallel import read_ahead
+from earmark.system.remote.path import to_path
 
 MAX_SECONDS = 100 * 3600.0
 
@@ -96,10 +97,11 @@ def load_audio(
             f"start = {start}, end = {end}: give an excerpt of more than 0 s that starts at 0 s "
             "or later"
         )
-    with open_source(Path(path)) as source:
+    path = to_path(path)
+    with open_source(path) as source:
         rate = sample_rate or source.sample_rate
-        mono = Downmix(channel).mono(Path(path), source)
-        blocks = list(read_mono(Path(path), mono, rate, Excerpt(start, end)))
+        mono = Downmix(channel).mono(path, source)
+        blocks = list(read_mono(path, mono, rate, Excerpt(start, end)))
     return Audio(np.concatenate(blocks), rate)
 
 
@@ -133,10 +135,11 @@ def stream_audio(
         ConfigError: The rate is outside `SAMPLE_RATES`.
     """
     _check_rate(sample_rate)
-    with open_source(Path(path)) as source:
+    path = to_path(path)
+    with open_source(path) as source:
         rate = sample_rate or source.sample_rate
-        mono = (downmix or Downmix()).mono(Path(path), source)
-        yield from read_mono(Path(path), mono, rate, excerpt, pipelined=pipelined)
+        mono = (downmix or Downmix()).mono(path, source)
+        yield from read_mono(path, mono, rate, excerpt, pipelined=pipelined)
 
 
 def from_arrays(

@@ -17,6 +17,7 @@ from earmark.audio.formats.tags import tag_bytes
 from earmark.audio.libsndfile import mpeg_part, pieced_part
 from earmark.audio.source import MIN_SECONDS, Excerpt, Note, Source, truncated
 from earmark.errors import AudioError
+from earmark.system.remote.path import RemotePath
 
 MPEG_EXTENSIONS = frozenset((".mp3", ".mp2", ".mp1", ".mpa", ".mpga"))
 _TOLERATED_FRAMES = 2
@@ -71,7 +72,9 @@ def examine(path: Path, file: BinaryIO, size: int) -> Examined:
 
 
 def _ogg(path: Path, file: BinaryIO, size: int) -> Examined:
-    links = ogg.links(file, size)
+    # Of a file that lies far away, as little as possible is read.
+    probed = ogg.probed_link(file, size) if isinstance(path, RemotePath) else None
+    links = [probed] if probed else ogg.links(file, size)
     for link in links:
         _refuse_cut_flac(path, link)
     notes = []

@@ -7,6 +7,7 @@ import click
 
 from earmark.cli.options import (
     DataSource,
+    InputPath,
     adjusted,
     computing,
     data_argument,
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @guarded
-@click.argument("first", type=click.Path(path_type=Path), metavar="MODEL")
-@click.argument("second", type=click.Path(path_type=Path), metavar="OTHER_MODEL")
+@click.argument("first", type=InputPath(), metavar="MODEL")
+@click.argument("second", type=InputPath(), metavar="OTHER_MODEL")
 @data_argument
 @store_option
 @computing

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import configured, given, guarded, json_option
+from earmark.cli.options import InputPath, configured, given, guarded, json_option
 
 if TYPE_CHECKING:
     from earmark.config import Config
@@ -45,7 +45,7 @@ def list_architectures(as_json: bool, reporter: "Reporter") -> None:
 
 @model.command("summary")
 @guarded
-@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=InputPath())
 @configured
 def summary(model: Path | None, config: "Config", reporter: "Reporter") -> None:
     """Print the layers of MODEL, or of the settings: output sizes, parameters, multiply-adds."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.errors import EarmarkError, needs_extra
+from earmark.errors import ConfigError, EarmarkError, needs_extra
 
 if TYPE_CHECKING:
     from earmark.data.manifest import Manifest
@@ -27,6 +27,51 @@ READER_GONE = 141
 SAME_COMMAND = "the same command"
 
 Function = Callable[..., None]
+
+
+class InputPath(click.Path):
+    """What is read: a file or folder, here or at an address."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, readable=False)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        """An address keeps its slashes, which a `Path` would collapse."""
+        from earmark.system.remote.path import RemotePath, to_path
+
+        found = to_path(os.fspath(value))
+        return (
+            found
+            if isinstance(found, RemotePath)
+            else Path(os.fsdecode(super().convert(value, param, ctx)))
+        )
+
+
+def refuse_addresses(options: Mapping[str, object]) -> None:
+    """Checks that what is written goes to a disk of this machine.
+
+    Args:
+        options: Of a command. What it reads has been made a `RemotePath`, if it is an address.
+
+    Raises:
+        ConfigError: A path is an address.
+    """
+    from earmark.system.remote.path import RemotePath
+    from earmark.system.remote.urls import is_url, redacted, repaired
+
+    for value in options.values():
+        if isinstance(value, Path) and not isinstance(value, RemotePath):
+            text = repaired(value.as_posix())
+            if is_url(text):
+                raise ConfigError(
+                    f"{redacted(text)}: only recordings, manifests and models may be elsewhere; "
+                    "give a local path, and copy what is there"
+                )
 
 
 def guarded(function: Function) -> Function:
@@ -74,6 +119,7 @@ def _guard(function: Function, hint: Callable[[Mapping[str, object]], str]) -> F
         try:
             with reporter.show_messages(), needs_extra(verb):
                 require_utf8_names()
+                refuse_addresses(options)
                 keep_freed_memory()
                 function(*args, reporter=reporter, **options)
         except KeyboardInterrupt:
@@ -105,9 +151,10 @@ def _print_error(error: Exception) -> None:
 def _command_line() -> str:
     """The running command as it was typed."""
     from earmark.data.names.patterns import quote
+    from earmark.system.remote.urls import shown
 
     words = click.get_current_context().meta.get(COMMAND_LINE, ())
-    return " ".join(("earmark", *map(quote, words)))
+    return " ".join(("earmark", *map(quote, map(shown, words))))
 
 
 def _open_streams() -> None:
@@ -280,7 +327,7 @@ def optional_data_argument(function: Function) -> Function:
 
 
 def _take_data(function: Function, *, required: bool) -> Function:
-    @click.argument("data", required=required, type=click.Path(path_type=Path))
+    @click.argument("data", required=required, type=InputPath())
     @click.option(
         "--label-from",
         metavar="PATTERN",
@@ -307,7 +354,7 @@ def _take_data(function: Function, *, required: bool) -> Function:
     return run
 
 
-model_argument = click.argument("model", type=click.Path(path_type=Path))
+model_argument = click.argument("model", type=InputPath())
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Delete the results in the folder and start again."

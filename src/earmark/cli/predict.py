@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from earmark.cli.options import adjusted, device_option, json_option, resumable
+from earmark.cli.options import InputPath, adjusted, device_option, json_option, resumable
 from earmark.cli.predict_files import STANDARD_INPUT, Member, find_files, predict_files
 from earmark.cli.predict_request import Request, name_models
 from earmark.cli.stream import raw_options, show_stream
@@ -26,16 +26,16 @@ _folder = click.Path(path_type=Path)
     "words",
     nargs=-1,
     metavar="[MODEL] PATHS...",
-    type=click.Path(path_type=Path, readable=False),
+    type=InputPath(),
 )
 @click.option(
     "--model",
     "models",
     multiple=True,
-    type=_folder,
+    type=InputPath(),
     help="Instead of MODEL; may be repeated: each file is decoded once.",
 )
-@click.option("--files-from", type=_folder, help="List of files, one per line; - is stdin.")
+@click.option("--files-from", type=InputPath(), help="List of files, one per line; - is stdin.")
 @click.option("--segments", is_flag=True, help="Also predict when each label starts and ends.")
 @click.option("--segments-to", type=_folder, help="Folder for a file of segments per recording.")
 @click.option(

@@ -16,6 +16,7 @@ from earmark.cli.shown_results import ShownResults
 from earmark.cli.terminal import print_line
 from earmark.errors import ConfigError
 from earmark.system.numbers import counted
+from earmark.system.remote.path import to_path
 
 if TYPE_CHECKING:
     from earmark.errors import FailedFile
@@ -207,7 +208,7 @@ def _predict_and_show(
     with FileProblems() as problems, bars.track("predict", total) as task:
         for results in _predict(members, itertools.chain(counted, files), task.add_sound):
             num_files += 1
-            task.advance(note=Path(results[0].path).name)
+            task.advance(note=to_path(results[0].path).name)
             failed = {one.error: one for one in results if isinstance(one, FailedFile)}
             num_failed += bool(failed)
             for one in failed.values():
@@ -239,7 +240,8 @@ def _predict(
             yield path
 
     for results in _predict_paths(members, paths(), watch):
-        name = names.get(Path(results[0].path), Path(results[0].path))
+        path = to_path(results[0].path)
+        name = names.get(path, path)
         yield tuple(
             _name_and_write(member, result, name)
             for member, result in zip(members, results, strict=True)

@@ -17,6 +17,7 @@ from earmark.errors import ConfigError, DataError
 from earmark.features.store import ClipKey
 from earmark.system.files import atomic_write, require_utf8_names
 from earmark.system.notebook import html_lines, html_table
+from earmark.system.remote.path import to_path
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +186,7 @@ def read_manifest(
             raise ConfigError(f"{data.source}: already read; pass {naming} to read_manifest")
         return data
     require_utf8_names()
-    data = Path(data)
+    data = to_path(data)
     if not data.exists():
         raise DataError(f"{data}: no such file or folder")
     table, rows = _find_table(data), {}

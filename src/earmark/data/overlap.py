@@ -8,6 +8,8 @@ from typing import Literal
 
 from earmark.data.recording import Recording
 from earmark.errors import DataError
+from earmark.system.remote.path import RemotePath, to_path
+from earmark.system.remote.urls import is_url
 
 _FORMS: tuple[Literal["NFC"], Literal["NFD"]] = ("NFC", "NFD")
 
@@ -99,7 +101,9 @@ class Files:
 
         A backslash separates folders where no file has it in its name, as Windows writes paths.
         """
-        path = folder / text
+        path = to_path(text) if is_url(text) else folder / text
+        if isinstance(path, RemotePath):
+            return path
         try:
             if "\0" in text:
                 raise ValueError("it holds a NUL character")
@@ -115,6 +119,8 @@ class Files:
 
     def _resolved(self, path: Path) -> Path:
         """The path with its folder resolved; a link keeps its name, which may give the format."""
+        if isinstance(path, RemotePath):
+            return path
         if path.parent not in self._folders:
             self._folders[path.parent] = path.parent.resolve()
         return self._folders[path.parent] / path.name

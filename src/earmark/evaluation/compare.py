@@ -15,9 +15,11 @@ from earmark.evaluation.metrics.formats import format_interval
 from earmark.evaluation.metrics.significance import PairedDifference, compare_paired
 from earmark.evaluation.result import Evaluation
 from earmark.models.checkpoint import load_checkpoint
+from earmark.models.remote_model import local_model
 from earmark.models.run_folder import find_run
 from earmark.system.notebook import html_lines, html_table
 from earmark.system.numbers import counted
+from earmark.system.remote.path import to_path
 from earmark.system.runtime import Runtime, running
 from earmark.tasks.task import join_labels
 
@@ -140,7 +142,7 @@ def compare(
         >>> result.paired.num_clips
         26
     """
-    paths = Path(first), Path(second)
+    paths = local_model(to_path(first)), local_model(to_path(second))
     checkpoints = [load_checkpoint(path).adjust(settings) for path in paths]
     runs = [find_run(path) for path in paths]
     manifest = read_as_trained(data, *runs)

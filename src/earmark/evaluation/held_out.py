@@ -17,6 +17,7 @@ from earmark.errors import DataError
 from earmark.features.store import ClipKey
 from earmark.models.checkpoint import ModelSpec
 from earmark.models.run_folder import RunFolder
+from earmark.system.remote.path import to_path
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def read_as_trained(data: Path | str | Manifest, *runs: RunFolder | None) -> Man
     """
     if isinstance(data, Manifest):
         return data
-    stored = (run.read_naming(Path(data)) for run in runs if run)
+    stored = (run.read_naming(to_path(data)) for run in runs if run)
     return read_manifest(data, **next((naming for naming in stored if naming), {}))
 
 

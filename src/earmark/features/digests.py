@@ -10,6 +10,7 @@ from earmark.system.checksums import append_lines, checked_line, read_lines
 from earmark.system.file_state import FileState
 from earmark.system.hashing import content_hash
 from earmark.system.missing import stat_file
+from earmark.system.remote.path import to_path
 
 
 class _Known(NamedTuple):
@@ -73,7 +74,7 @@ class ContentDigests(AbstractContextManager["ContentDigests"]):
         found: dict[str, list[Path]] = {}
         for path, known in self._known.items():
             if known.digest in digests:
-                found.setdefault(known.digest, []).append(Path(path))
+                found.setdefault(known.digest, []).append(to_path(path))
         return found
 
     def __exit__(self, *_: object) -> None:

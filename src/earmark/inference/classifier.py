@@ -21,6 +21,7 @@ from earmark.inference.file_predictor import FilePredictor
 from earmark.inference.predictions import NO_FILE, Prediction, WindowPrediction
 from earmark.models.pretrained import find_model
 from earmark.models.spec import ModelSpec
+from earmark.system.remote.path import to_path
 from earmark.system.shapes import Float16
 from earmark.tasks.decision_rule import Decisions
 
@@ -110,7 +111,7 @@ class Classifier:
             return self._predict_features(NO_FILE, features, segments=segments)
         if sample_rate is not None:
             raise ConfigError(f"{sound}: a file has its own sample rate; leave sample_rate out")
-        return self._predict_file(Path(sound), segments=segments)
+        return self._predict_file(to_path(sound), segments=segments)
 
     def predict_many(
         self,
@@ -135,7 +136,7 @@ class Classifier:
         Yields:
             A prediction or a failure for each file, in order.
         """
-        remaining = map(Path, paths)
+        remaining = map(to_path, paths)
         first = list(itertools.islice(remaining, 2))
         if len(first) == 1 and not isolated:
             yield self._try_to_predict(first[0], segments=segments, watch=watch)
@@ -167,7 +168,7 @@ class Classifier:
                 have been yielded then.
             ConfigError: ``hop_seconds`` is not a positive number.
         """
-        blocks = stream_audio(Path(path), self.sample_rate, downmix=self._downmix(), pipelined=True)
+        blocks = stream_audio(path, self.sample_rate, downmix=self._downmix(), pipelined=True)
         return self._predict_windows(blocks, self.spec.step_frames(hop_seconds), eager=False)
 
     def stream(

@@ -16,6 +16,8 @@ from earmark.audio.reading import has_sound_name
 from earmark.data.folders import walk
 from earmark.errors import DataError
 from earmark.system.files import plain_path
+from earmark.system.remote.path import RemotePath, to_path
+from earmark.system.remote.urls import FOLDERLESS
 
 ANY_FOLDERS = "**"
 
@@ -51,10 +53,12 @@ def read_list(lines: Iterable[bytes]) -> Iterator[Path]:
         if number == 0:
             name = name.removeprefix(codecs.BOM_UTF8)
         if name.strip():
-            yield Path(os.fsdecode(name))
+            yield to_path(os.fsdecode(name))
 
 
 def _is_pattern(path: Path) -> bool:
+    if isinstance(path, RemotePath):
+        return path.address.scheme not in FOLDERLESS and glob.has_magic(str(path))
     # Path.exists() and its like raise an error below a folder that may not be entered.
     return glob.has_magic(str(path)) and not os.path.exists(path)  # noqa: PTH110
 
@@ -62,6 +66,8 @@ def _is_pattern(path: Path) -> bool:
 def _expand(path: Path) -> Sequence[Path]:
     if not _is_pattern(path):
         return [path]
+    if isinstance(path, RemotePath):
+        return list(path.matches()) or [path]
     if ANY_FOLDERS in path.parts:
         return list(_expand_deep(path)) or [path]
     # Path.glob would give hidden files too.
@@ -90,14 +96,23 @@ def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 
 
 def _search(path: Path) -> Iterable[Path]:
-    if not os.path.isdir(path):  # noqa: PTH112
+    if not _is_folder(path):
         return [path]
     return (file for file in _visible(path) if has_sound_name(file) or file.is_dir())
 
 
+def _is_folder(path: Path) -> bool:
+    if isinstance(path, RemotePath):
+        try:
+            return path.is_dir()
+        except OSError:
+            return False
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def _visible(folder: Path) -> Iterator[Path]:
     """The files below a folder, and the folders that cannot be read, itself among them."""
-    if os.path.isdir(folder):  # noqa: PTH112
+    if _is_folder(folder):
         try:
             yield from walk(folder)
         except DataError:

@@ -9,6 +9,7 @@ from earmark.inference.classifier import Classifier, load_model
 from earmark.inference.inputs import find_sounds
 from earmark.inference.predictions import Prediction
 from earmark.inference.several import Results, predict_with_all
+from earmark.system.remote.path import to_path
 
 Model = Classifier | Path | str
 
@@ -70,7 +71,7 @@ def predict(
         'music'
     """
     named = [sounds] if isinstance(sounds, Path | str) else sounds
-    paths = find_sounds(map(Path, named))
+    paths = find_sounds(map(to_path, named))
     if isinstance(model, Classifier | Path | str):
         opened = _open(model, device, settings)
         return list(opened.predict_many(paths, segments=segments))

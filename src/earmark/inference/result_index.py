@@ -12,6 +12,8 @@ import xxhash
 
 from earmark.inference.result_formats import plain_name
 from earmark.system.file_state import FileState
+from earmark.system.remote.path import RemotePath
+from earmark.system.remote.transport import RemoteError
 from earmark.system.shapes import Bool
 
 UNKNOWN, UNSETTLED, MISSING = range(3)
@@ -140,15 +142,18 @@ def _state(path: Path) -> int:
     """A number for the state of a file.
 
     Inode and device are left out: networks and FUSE give other ones when they are mounted again,
-    and predicting everything once more takes long.
+    and predicting everything once more takes long. The inode of a remote file is its version.
     """
     try:
         state = FileState.of(path)
+    except RemoteError:
+        return UNSETTLED
     except (OSError, ValueError):
         return MISSING
     if not state.is_settled:
         return UNSETTLED
-    text = repr((state.size, state.modified_ns, state.changed_ns))
+    version = state.inode if isinstance(path, RemotePath) else None
+    text = repr((state.size, state.modified_ns, state.changed_ns, *filter(None, [version])))
     return max(xxhash.xxh3_64_intdigest(text.encode()), MISSING + 1)
 
 

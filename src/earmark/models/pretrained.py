@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from earmark.errors import CheckpointError
+from earmark.models.remote_model import local_model
+from earmark.system.remote.path import RemotePath, to_path
 
 MODELS = Path(__file__).parents[1] / "model_data"
 
@@ -16,13 +18,16 @@ def find_model(model: Path | str) -> Path:
     """The file or folder of a model.
 
     Args:
-        model: A run folder, a model file, or the name of a model inside the package.
+        model: A run folder, a model file, or the name of a model inside the package. Of a remote
+            one, the local copy is returned.
 
     Raises:
         CheckpointError: There is none; or the name is that of a model inside the package as well
             as of a file or folder here.
     """
-    path, pretrained = Path(model), pretrained_models()
+    path, pretrained = to_path(model), pretrained_models()
+    if isinstance(path, RemotePath):
+        return local_model(path)
     inside = pretrained.get(str(model))
     if inside is None and not path.exists():
         raise CheckpointError(

@@ -9,8 +9,10 @@ from typing import Any
 
 from earmark.config import Config
 from earmark.errors import TrainingError
+from earmark.models.remote_model import local_model
 from earmark.models.work_folder import CANDIDATES, WEIGHTS, WorkFolder
 from earmark.system.files import atomic_write, path_from, read_text
+from earmark.system.remote.path import RemotePath, to_path
 
 _EXTENDABLE = ("epochs", "patience", "min_delta")
 """Settings of ``train`` that may change when a run goes on: they only set when it ends."""
@@ -183,7 +185,8 @@ class RunFolder(WorkFolder):
         try:
             document = json.loads(read_text(self._naming))
             naming = {key: document[key] for key in ("label_from", "group_from")}
-            place = self.path / document["data"]
+            stored = to_path(document["data"])
+            place = stored if isinstance(stored, RemotePath) else self.path / stored
         except FileNotFoundError:
             return {}
         except (ValueError, KeyError, TypeError):
@@ -205,11 +208,13 @@ class RunFolder(WorkFolder):
 
 def weights_file(model: Path) -> Path:
     """The file of a model: that of the best weights in a run folder, or the model itself."""
+    model = local_model(model)
     return RunFolder(model).best if model.is_dir() else model
 
 
 def find_run(model: Path) -> RunFolder | None:
     """The run folder that a model is or lies in; None if there is none."""
+    model = local_model(model)
     run = RunFolder(model if model.is_dir() else model.parent)
     return run if run.is_ours and run.recordings.is_file() else None
 

@@ -12,12 +12,11 @@ from typing import Any, ClassVar
 from earmark.config import Config, add_settings, rename_settings
 from earmark.config.renamed import BEFORE_RECIPES
 from earmark.errors import ConfigError, DataError, TrainingError
+from earmark.models.remote_model import WEIGHTS, local_model
 from earmark.system.checksums import checksum
 from earmark.system.files import atomic_write, csv_lines, read_text
 from earmark.system.hashing import content_hash
 
-WEIGHTS = "best.safetensors"
-"""The file with the model of a run folder."""
 CANDIDATES = "candidates"
 """The folder with what a search compared, of which some teach the model of the run."""
 _CHECKSUM_LINE = "# recordings.csv has the checksum "
@@ -231,7 +230,7 @@ def teacher_weights(name: str) -> Path:
     Raises:
         ConfigError: It does not exist.
     """
-    path = Path(name)
+    path = local_model(Path(name))
     file = path / WEIGHTS if path.is_dir() else path
     if not file.is_file():
         what = f"holds no {WEIGHTS}" if path.is_dir() else "no such run folder"

@@ -14,9 +14,11 @@ from earmark.evaluation.held_out import read_as_trained
 from earmark.evaluation.loaded_model import LoadedModel
 from earmark.evaluation.result import Evaluation
 from earmark.models.checkpoint import load_checkpoint
+from earmark.models.remote_model import local_model
 from earmark.models.run_folder import RunFolder, find_run, weights_file
 from earmark.report.document import write_report
 from earmark.report.model import HELD_OUT, TEST_SPLIT, Origin
+from earmark.system.remote.path import to_path
 from earmark.system.runtime import Runtime, running
 
 
@@ -112,7 +114,7 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
         >>> test.report.name, 0 <= test.accuracy <= 1
         ('report.html', True)
     """
-    path = Path(model)
+    path = local_model(to_path(model))
     # Read before the work, and before the report may replace it.
     stored = read_predictions(Path(extras.baseline)) if extras.baseline else None
     checkpoint = load_checkpoint(path).adjust(settings)
@@ -120,6 +122,9 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
     manifest = read_as_trained(data, found)
     run = found.path if found else None
     file, folder = _find_folder(path, output, found)
+    if path != to_path(model):
+        # The copy of a remote model is no place for a report.
+        file, folder = to_path(model), Path(output) if output else None
     if output:
         Path(output).mkdir(parents=True, exist_ok=True)
     store_root = Path(store) if store else None

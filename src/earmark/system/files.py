@@ -12,6 +12,7 @@ from typing import BinaryIO
 import xxhash
 
 from earmark.errors import ConfigError
+from earmark.system.remote.path import RemotePath
 
 MAX_NAME_BYTES = 200
 """Leaves room for the suffixes of temporary files, and for numbers that make names differ."""
@@ -129,6 +130,8 @@ def plain_path(path: Path) -> Path:
     Args:
         path: A file or folder; it need not exist.
     """
+    if isinstance(path, RemotePath):
+        return path
     parts = path.absolute().parts
     if ".." not in parts:
         return Path(*parts)
@@ -147,12 +150,15 @@ def path_from(folder: Path, path: Path) -> str:
         path: The file.
 
     Returns:
-        A relative path; an absolute one if there is none, as between the drives of Windows.
+        A relative path; an absolute one if there is none, as between the drives of Windows; of a
+        remote file its address, without secrets.
 
     Example:
         >>> path_from(Path("runs/one"), Path("sounds/a.wav"))
         '../../sounds/a.wav'
     """
+    if isinstance(path, RemotePath):
+        return str(path)
     # A link to a file keeps its name, which may give its format.
     target = Path(os.path.realpath(path.parent), path.name)
     try:
@@ -173,6 +179,10 @@ def place_below(folder: Path, path: Path) -> Path:
         >>> place_below(Path("out"), Path("news/today.mp3")).as_posix()
         'out/news/today.mp3'
     """
+    if isinstance(path, RemotePath):
+        address = path.address
+        below = [part for part in (address.host, *address.key.split("/")) if part.strip(".")]
+        return folder.joinpath(address.scheme, *(part.replace(":", "_") for part in below))
     absolute = plain_path(path)
     if absolute.is_relative_to(Path.cwd()):
         return folder / absolute.relative_to(Path.cwd())

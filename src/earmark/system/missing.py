@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from earmark.errors import AudioError
+from earmark.system.remote.path import RemotePath
 
 
 def stat_file(path: Path) -> os.stat_result:
@@ -34,6 +35,8 @@ def stat_file(path: Path) -> os.stat_result:
 
 def _hint(path: Path) -> str:
     """Why a file is missing, as far as its name and the files around it can tell."""
+    if isinstance(path, RemotePath):
+        return ""
     text = path.as_posix()
     if re.search(r"(?:^|/)(?:https?|ftp|s3|gs):/", text):
         return "; this is a network address; download the file"

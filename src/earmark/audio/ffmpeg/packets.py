@@ -14,6 +14,7 @@ import numpy as np
 
 from earmark.audio.ffmpeg.stamps import LONGEST_PACKET_SECONDS, find_shifts, find_whole_packets
 from earmark.audio.ffmpeg.timestamps import LOSS_TOLERANCE_SECONDS, TOLERANCE_SECONDS
+from earmark.system.remote.path import RemotePath
 
 if TYPE_CHECKING:
     import av
@@ -51,7 +52,8 @@ def open_container(path: Path) -> "av.container.InputContainer":
     import av
 
     # Absolute, because FFmpeg takes a name such as 12:30.m4a for a network address.
-    return av.open(str(path.absolute()), options=_AV_OPTIONS, metadata_errors="replace")
+    file = path.open("rb") if isinstance(path, RemotePath) else str(path.absolute())
+    return av.open(file, "r", options=_AV_OPTIONS, metadata_errors="replace")
 
 
 @dataclass

@@ -4,14 +4,21 @@ Source:
     RFC 3533, sections 4 and 6.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
 _PAGE = b"OggS"
 _HEADER_BYTES = 27
 _SEARCH_BYTES = 1 << 16
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
+_PROBES = 3
+_PROBED_BYTES = 1 << 17
+"""More than a page takes."""
+_FEWEST_SERIALS = 1 << 16
+"""Smaller serial numbers are likely to be counted, so that different streams have the same."""
 NO_GRANULE = (1 << 64) - 1
 
 
@@ -27,6 +34,7 @@ class Page(NamedTuple):
     flags: int
     granule: int
     serial: int
+    number: int
 
 
 class Declared(NamedTuple):
@@ -78,10 +86,54 @@ def links(file: BinaryIO, size: int) -> list[Link]:
     return found
 
 
+def probed_link(file: BinaryIO, size: int) -> Link | None:
+    """The only recording of a file of which some places are read, for one that lies far away.
+
+    These are its start, its end and some between: they have to be pages of one stream, whose
+    numbers and positions increase. Streams that were joined have different serial numbers, which
+    are random, or are copies of one file, so that their numbers start again.
+
+    Args:
+        file: The file.
+        size: Its length in bytes.
+
+    Returns:
+        None where only `links`, which reads all pages, can tell.
+    """
+    seen = list(_pages_from(file, 0, size, _PROBED_BYTES))
+    for part in range(1, _PROBES + 1):
+        start = _next_page(file, part * size // (_PROBES + 1))
+        seen.extend(itertools.islice(_pages_from(file, start, size, _PROBED_BYTES), 2))
+    seen.extend(_pages_from(file, _next_page(file, max(size - _PROBED_BYTES, 0)), size, size))
+    in_order = sorted(set(seen), key=lambda page: page.extent.start)
+    first, last = (in_order[0], in_order[-1]) if in_order else (None, None)
+    if first is None or last is None or first.serial < _FEWEST_SERIALS:
+        return None
+    granules = [page.granule for page in in_order if page.granule != NO_GRANULE]
+    is_one = (
+        first.extent.start == first.number == 0
+        and last.extent.stop == size
+        and bool(last.flags & _LAST)
+        and {page.serial for page in in_order} == {first.serial}
+        and [page for page in in_order if page.flags & _FIRST] == [first]
+        and all(one.number < other.number for one, other in pairwise(in_order))
+        and granules == sorted(granules)
+    )
+    if not is_one:
+        return None
+    declared = _flac_declared(file, first)
+    return Link(0, size, {first.serial}, set(), declared, max(granules, default=0))
+
+
 def pages(file: BinaryIO, size: int) -> Iterator[Page]:
     """The complete pages of a file, whatever lies between them."""
-    position = 0
-    while position + _HEADER_BYTES <= size:
+    return _pages_from(file, 0, size, size)
+
+
+def _pages_from(file: BinaryIO, position: int, size: int, num_bytes: int) -> Iterator[Page]:
+    """Those that start within some bytes from a position."""
+    stop = position + num_bytes
+    while position < stop and position + _HEADER_BYTES <= size:
         file.seek(position)
         header = file.read(_HEADER_BYTES)
         if not header.startswith(_PAGE):
@@ -98,6 +150,7 @@ def pages(file: BinaryIO, size: int) -> Iterator[Page]:
             header[5],
             int.from_bytes(header[6:14], "little"),
             int.from_bytes(header[14:18], "little"),
+            int.from_bytes(header[18:22], "little"),
         )
         position = end
 

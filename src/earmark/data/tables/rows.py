@@ -13,6 +13,7 @@ from typing import Any
 
 from earmark.data.tables.columns import COLUMNS, check_columns, other_columns, own_name
 from earmark.errors import DataError, needs_extra
+from earmark.system.remote.path import RemotePath
 
 _WHOLE_FLOATS = 2.0**53
 _SAVE_AS = {
@@ -191,7 +192,9 @@ def _read_parquet(path: Path) -> tuple[list[str], _Numbered]:
     with needs_extra("a Parquet manifest"):
         import pyarrow.parquet
     try:
-        table = pyarrow.parquet.read_table(path)
+        # A remote file is read by us, so that its secrets stay here.
+        source = io.BytesIO(path.read_bytes()) if isinstance(path, RemotePath) else path
+        table = pyarrow.parquet.read_table(source)
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from None
     return table.column_names, list(enumerate(table.to_pylist(), start=1))

@@ -15,6 +15,7 @@ from earmark.data.tables.columns import COLUMNS, STORED_COLUMNS
 from earmark.data.tables.rows import Row, read_rows
 from earmark.errors import DataError
 from earmark.system.numbers import parse_number
+from earmark.system.remote.urls import shown
 
 _CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?)", re.ASCII)
 
@@ -72,7 +73,7 @@ def _with_names(path: Path, rows: list[Row], naming: Naming) -> list[Row]:
                 f"{path}, row {filled.number}: column {column} has a value, which {naming} would "
                 "replace; leave out the pattern, or remove the column"
             )
-    names = [row.cells.get("path", "").removeprefix("./") for row in rows]
+    names = [shown(row.cells.get("path", "")).removeprefix("./") for row in rows]
     found = read_names(path, names, naming) if naming else [{} for _ in rows]
     return [Row(row.number, {**row.cells, **cells}) for row, cells in zip(rows, found, strict=True)]
 
@@ -129,12 +130,13 @@ def _recording(source: Path, row: Row, files: Files, spellings: Spellings) -> Re
     excerpt = _excerpt(cells, where)
     path = files.locate(source.parent, cells["path"], where)
     is_stored = tuple(cells) == STORED_COLUMNS
-    named = cells["path"] + (f" {excerpt}" if excerpt != WHOLE else "")
+    text = shown(cells["path"])
+    named = text + (f" {excerpt}" if excerpt != WHOLE else "")
     return Recording(
         path=path,
         name=cells["name"] if is_stored and cells["name"] else named,
         labels=tuple(sorted(labels)),
-        group=_group(cells, where, spellings) or files.spelling(path, cells["path"]),
+        group=_group(cells, where, spellings) or files.spelling(path, text),
         split=SPLIT_NAMES.get(split),
         fold=_fold(spellings.read(cells.get("fold", ""), "fold", where)),
         excerpt=excerpt,

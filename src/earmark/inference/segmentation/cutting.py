@@ -19,11 +19,13 @@ import numpy as np
 import soundfile
 
 from earmark.audio.decoding import name_damage, open_source
+from earmark.audio.formats.pieces import PiecedFile, open_bytes
 from earmark.audio.source import WHOLE
 from earmark.data.recording import SPLIT_NAMES
 from earmark.errors import AudioError
 from earmark.inference.segmentation.segments import Segment
 from earmark.system.files import atomic_open, fit_name, place_below, plain_path
+from earmark.system.remote.path import RemotePath
 
 BLOCK_SAMPLES = 1 << 16
 _EXACT_TYPES: dict[str, Literal["int16", "int32", "float64"]] = {
@@ -250,9 +252,13 @@ def _create(path: Path, source: _Source, opened: ExitStack) -> soundfile.SoundFi
 
 def _open_exact(path: Path, opened: ExitStack) -> _Source | None:
     """Reads the samples as they are stored; None for a lossy or unknown encoding."""
+    remote = None
+    if isinstance(path, RemotePath):
+        content = opened.enter_context(open_bytes(path))
+        remote = PiecedFile(content, [range(content.seek(0, os.SEEK_END))])
     try:
         # As bytes, because a file name need not be valid text.
-        name: Any = os.fsencode(path)
+        name: Any = remote or os.fsencode(path)
         file = opened.enter_context(soundfile.SoundFile(name))
     except (soundfile.LibsndfileError, TypeError):
         return None
@@ -270,6 +276,8 @@ def _open_exact(path: Path, opened: ExitStack) -> _Source | None:
     def blocks() -> Iterator[np.ndarray]:
         while len(block := file.read(BLOCK_SAMPLES, dtype=dtype, always_2d=True)):
             yield block
+        if remote is not None and remote.error is not None:
+            raise remote.error
 
     return _Source(
         *(file.samplerate, file.channels, container, subtype),

@@ -23,8 +23,8 @@ Work = Callable[[Any, Send], Any]
 """From an item to the last part of its result; the parts before are sent."""
 Kind = Literal["ready", "part", "alive", "done", "error", "memory", "log"]
 
-OUTPUT_BYTES = 1 << 16
-"""A worker's standard error may hold so much."""
+OUTPUT_BYTES = 1 << 19
+"""A worker's standard error may hold so much, and any other file that it writes."""
 ALIVE_SECONDS = 1.0
 """Signs of life are sent at most so often."""
 
@@ -54,6 +54,16 @@ class Reply(NamedTuple):
     value: Any = None
 
 
+_channels: list["_Channel"] = []
+"""Of a worker process, the way to its parent; elsewhere none."""
+
+
+def sign_of_life() -> None:
+    """In a worker process, has the parent know that the work goes on: it waits for a server."""
+    for channel in _channels:
+        channel.send(None)
+
+
 def load_work(setup: Setup) -> Work | Exception:
     """The work of a worker, or why it cannot be loaded."""
     sys.path[:] = setup.path
@@ -77,6 +87,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, setup: Setup, work: Work | Exce
     keep_freed_memory()
     _limit(setup.memory_bytes)
     channel = _Channel(replies)
+    _channels[:] = [channel]
     logger = logging.getLogger("earmark")
     logger.addHandler(_Forward(channel))
     logger.propagate = False

@@ -1,0 +1,230 @@
+"""Commands on recordings, manifests and models of a web server, as on local ones."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import earmark
+from earmark.audio.reading import load_audio
+from earmark.system.remote.path import to_path
+
+pytest.importorskip("aiohttp")
+
+SECRET = "s3cr3tV4lue"
+
+
+@pytest.fixture(scope="session")
+def long_files(tmp_path_factory, rng_session=None):
+    """Long noise in several formats, local."""
+    folder = tmp_path_factory.mktemp("long")
+    samples = 0.1 * np.random.default_rng(0).standard_normal(2_400_000).clip(-3, 3)
+    for name, kind in {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS"}.items():
+        rate = 48_000 if name != "ogg" else 16_000
+        with soundfile.SoundFile(folder / f"a.{name}", "w", rate, 1, kind) as file:
+            repeats = 4 if name == "ogg" else 1
+            for _ in range(repeats):
+                for start in range(0, len(samples), rate):
+                    file.write(samples[start : start + rate])
+    return folder
+
+
+def serve(server, folder):
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            server.files[f"/{path.relative_to(folder).as_posix()}"] = path.read_bytes()
+
+
+def run(*words, cwd=None, fails=False):
+    """Runs a command in a process of its own, whose workers inherit its environment."""
+    code = "import sys; from earmark.cli import main; sys.argv[0] = 'earmark'; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, cwd=cwd
+    )
+    assert bool(result.returncode) == fails, result.stderr
+    return result
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+def test_an_excerpt_does_not_take_the_whole_file(file_server, long_files, suffix):
+    serve(file_server, long_files)
+    path = long_files / f"a.{suffix}"
+    for start in (1.0, 0.8 * soundfile.info(path).duration):
+        file_server.num_sent = 0
+        local = load_audio(path, 16_000, start=start, end=start + 2)
+        remote = load_audio(f"{file_server.url}/a.{suffix}", 16_000, start=start, end=start + 2)
+        assert np.array_equal(local.samples, remote.samples)
+        assert file_server.num_sent < 0.45 * path.stat().st_size
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "ogg", "mp3", "m4a", "aiff"])
+def test_every_decoder_gives_the_samples_of_the_local_file(
+    file_server, tmp_path, noise, encode_track, form
+):
+    path = tmp_path / f"a.{form}"
+    if form == "m4a":
+        encode_track(path, noise(), "aac", rate=16_000)
+    else:
+        soundfile.write(path, noise(2), 16_000)
+    serve(file_server, tmp_path)
+    local, remote = load_audio(path), load_audio(f"{file_server.url}/a.{form}")
+    assert remote.sample_rate == local.sample_rate
+    assert np.array_equal(local.samples, remote.samples)
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "ogg", "mp3", "m4a"])
+def test_a_server_that_fails_on_the_way_is_no_damage_of_the_file(
+    file_server, tmp_path, rng, encode_track, form
+):
+    path = tmp_path / f"a.{form}"
+    samples = 0.1 * rng.standard_normal(1_500_000).clip(-3, 3)
+    if form == "m4a":
+        encode_track(path, samples, "aac", rate=16_000, options={"movflags": "faststart"})
+    else:
+        with soundfile.SoundFile(path, "w", 16_000, 1) as file:
+            for start in range(0, len(samples), 16_000):
+                file.write(samples[start : start + 16_000])
+    # Larger than what is fetched at once.
+    content = path.read_bytes()
+    serve(file_server, tmp_path)
+    if len(content) > 1 << 20:
+        file_server.fail = lambda number, _: 500 if number > 6 else None
+    else:
+        file_server.fail = lambda number, method: 500 if method == "GET" else None
+    with pytest.raises(earmark.AudioError) as caught:
+        load_audio(f"{file_server.url}/a.{form}")
+    assert caught.value.fault == "missing"
+    assert "500" in str(caught.value)
+
+
+@pytest.fixture
+def manifest(file_server, sound_folder):
+    """A local manifest of signed addresses, with the local one of the same files."""
+    serve(file_server, sound_folder)
+    local = earmark.read_manifest(sound_folder)
+    rows = ["path,label,split"]
+    for one in local.recordings:
+        url = f"{file_server.url}/{one.name}?X-Amz-Signature={SECRET}"
+        rows.append(f"{url},{one.labels[0]},{one.split}")
+    table = sound_folder.parent / "data.csv"
+    table.write_text("\n".join(rows) + "\n")
+    return table
+
+
+def test_features_of_a_manifest_are_those_of_the_local_files(
+    file_server, manifest, sound_folder, tmp_path
+):
+    store = tmp_path / "store"
+    local = earmark.prepare(earmark.read_manifest(sound_folder), store=store)
+    remote = earmark.prepare(earmark.read_manifest(manifest), store=store)
+    # Small files are known by their content, wherever they lie.
+    assert sorted(remote.keys.values()) == sorted(local.keys.values())
+    assert remote.num_computed == 0
+    other = earmark.prepare(earmark.read_manifest(manifest), store=tmp_path / "other")
+    assert other.num_computed == len(local.keys)
+
+
+def test_secrets_stay_out_of_everything_that_is_written(file_server, manifest, write_run, tmp_path):
+    run_folder = write_run(manifest)
+    loaded = earmark.read_manifest(manifest)
+    loaded.write(tmp_path / "copy.csv")
+    missing = f"{file_server.url}/no.wav?X-Amz-Signature={SECRET}"
+    paths = [next(iter(manifest.read_text().splitlines()[1:])).partition(",")[0], missing]
+    result = run(
+        "predict", run_folder, *paths, "-o", tmp_path / "table.jsonl", "--json", fails=True
+    )
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [("error" in row) for row in rows] == [False, True]
+    failed = run("check", f"{file_server.url}/no.csv?X-Amz-Signature={SECRET}", fails=True)
+    debug = run("predict", run_folder, missing, "--debug", fails=True)
+    texts = [*result, failed, debug] if False else [result, failed, debug]
+    for one in texts:
+        assert SECRET not in one.stdout + one.stderr
+    kept = [one for one in tmp_path.rglob("*") if one.is_file() and one != manifest]
+    assert run_folder / "recordings.csv" in kept
+    assert tmp_path / "table.jsonl" in kept
+    assert [one for one in kept if SECRET.encode() in one.read_bytes()] == []
+    assert SECRET not in repr(loaded) + str(loaded.recordings)
+
+
+def test_predict_resumes_and_notices_a_changed_file(file_server, manifest, write_run, tmp_path):
+    run_folder = write_run(manifest)
+    urls = re.findall(r"^http[^?\n]*", manifest.read_text(), re.M)[:6]
+    (tmp_path / "list.txt").write_text("\n".join(urls) + "\n")
+    words = ("predict", run_folder, "--files-from", tmp_path / "list.txt", "--resume", "-o")
+    table = tmp_path / "table.jsonl"
+    # In worker processes, over a bad line.
+    file_server.fail = lambda number, _: 503 if number % 5 == 0 else None
+    run(*words, table)
+    assert [json.loads(line)["path"] for line in table.read_text().splitlines()] == urls
+    before = table.read_bytes()
+    sent = file_server.num_sent
+    run(*words, table)
+    assert table.read_bytes() == before
+    assert file_server.num_sent == sent
+    changed = urls[0].removeprefix(file_server.url)
+    file_server.files[changed] = file_server.files[urls[1].removeprefix(file_server.url)]
+    run(*words, table)
+    rows = {row["path"]: row for row in map(json.loads, table.read_text().splitlines())}
+    assert rows[urls[0]]["probabilities"] == rows[urls[1]]["probabilities"]
+
+
+def test_a_model_is_opened_from_its_address(file_server, manifest, write_run, tmp_path):
+    run_folder = write_run(manifest)
+    content = (run_folder / "best.safetensors").read_bytes()
+    file_server.files["/m/best.safetensors"] = content
+    url = f"{file_server.url}/m/best.safetensors"
+    sound = tmp_path / "sounds" / "testing" / "music" / "music_0.wav"
+    local = earmark.load_model(run_folder).predict(sound)
+    assert earmark.load_model(url).predict(sound) == local
+    sent = file_server.num_sent
+    assert earmark.load_model(Path(url)).predict(sound) == local
+    assert file_server.num_sent == sent
+    file_server.files["/m/best.safetensors"] = content[:-1]
+    with pytest.raises(earmark.CheckpointError):
+        earmark.load_model(url)
+    with pytest.raises(earmark.CheckpointError):
+        earmark.load_model(f"{file_server.url}/m/none.onnx")
+
+
+def test_results_are_not_written_to_an_address(file_server, tmp_path):
+    for words in (
+        ("predict", "speech-music", "a.wav", "-o", "s3://bucket/table.csv"),
+        ("prepare", "data", "-o", "s3://bucket/store"),
+        ("train", "data", "-o", "s3://bucket/run"),
+    ):
+        result = run(*words, cwd=tmp_path, fails=True)
+        assert result.returncode == 2
+    assert os.listdir(tmp_path) == []
+
+
+def test_local_work_does_not_import_fsspec(tmp_path, write_clip):
+    path = write_clip(tmp_path / "a.wav")
+    code = (
+        "import sys, earmark\n"
+        f"earmark.load_model('speech-music').predict({str(path)!r})\n"
+        "assert not {'fsspec', 'aiohttp', 'asyncio'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_folder_in_memory_is_a_data_set(sound_folder, tmp_path):
+    import fsspec
+
+    files = fsspec.filesystem("memory")
+    files.put(str(sound_folder), f"/{tmp_path.name}", recursive=True)
+    folder = to_path(f"memory://{tmp_path.name}/{sound_folder.name}")
+    folder = folder if folder.exists() else folder.parent
+    remote, local = earmark.read_manifest(folder), earmark.read_manifest(sound_folder)
+    assert [(one.name, one.labels, one.split) for one in remote.recordings] == [
+        (one.name, one.labels, one.split) for one in local.recordings
+    ]
+    found = earmark.predict("speech-music", f"{folder}/testing/music/music_0.wav")
+    assert [one.label for one in found] == ["music"]
+    files.rm(f"/{tmp_path.name}", recursive=True)
