@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -82,8 +83,9 @@ def import_labels(
     Kaleidoscope, BirdNET, other tables with --columns, and what predict --segments-to writes. With
     --pattern it is a folder of sound files.
     """
-    from earmark.errors import ConfigError
+    from earmark.errors import ConfigError, DataError
     from earmark.labelling.imports.run import import_file_names
+    from earmark.system.numbers import counted
 
     if as_json and output is None:
         raise ConfigError("--json prints a summary; give the manifest a file with -o")
@@ -93,13 +95,19 @@ def import_labels(
         _refuse_other_options()
         found = import_file_names(sources, pattern)
     _report(found)
-    _write(found, output)
+    if len(found.manifest):
+        _write(found, output)
     if as_json:
-        print_json({"manifest": str(output), **found.to_dict()})
-    elif output:
+        written = str(output) if len(found.manifest) else None
+        print_json({"manifest": written, **found.to_dict()})
+    if not len(found.manifest):
+        why = "see the messages above" if found.failed else "no label files, or no annotations"
+        raise DataError(f"{sources[0]}: nothing to import; {why}")
+    if output and not as_json:
         print_line(f"{output}: {found.headline}")
     if found.failed:
-        raise SystemExit(1)
+        logger.warning(f"{counted(len(found.failed), 'problem')}; see the messages above")
+        sys.exit(1)
 
 
 def _import_label_files(
@@ -174,11 +182,9 @@ def _report(found: "ImportedLabels") -> None:
 def _write(found: "ImportedLabels", output: Path | None) -> None:
     """Writes the manifest; an edited one is kept."""
     from earmark.data.writing import manifest_table
-    from earmark.errors import ConfigError, DataError
+    from earmark.errors import ConfigError
     from earmark.system.files import read_text
 
-    if not len(found.manifest):
-        raise DataError(f"{found.manifest.source}: nothing to import; see the messages above")
     if output is None:
         click.echo(manifest_table(found.manifest.recordings, Path()), nl=False)
         return

@@ -125,7 +125,7 @@ def make_excerpts(
         spans = dict.fromkeys(_span(one, seconds, options) for one in annotations)
         touched = _touching(annotations, list(spans), options)
         for index, span in enumerate(spans):
-            _add(found, span, touched[index], options, is_whole=True)
+            _add(found, span, touched[index], options)
     for index, window in enumerate(windows):
         if index not in touching:
             if options.background:
@@ -215,8 +215,6 @@ def _add(
     span: _Span,
     annotations: Sequence[Annotation],
     options: ExcerptOptions,
-    *,
-    is_whole: bool = False,
 ) -> None:
     by_label: dict[str, list[Annotation]] = defaultdict(list)
     for one in annotations:
@@ -258,7 +256,7 @@ def covered_seconds(annotations: Iterable[Annotation], span: tuple[float, float]
         >>> covered_seconds(notes, (0.5, 10.0))
         2.5
     """
-    return sum(end - start for start, end in _merged(annotations, span))
+    return sum((end - start for start, end in _merged(annotations, span)), start=0.0)
 
 
 def _merged(annotations: Iterable[Annotation], span: _Span) -> Iterator[_Span]:
