@@ -36,10 +36,6 @@ SUFFIXES = (*_FORMATS, _ELAN, *_TABLES)
 """Of label files, in small letters."""
 
 
-class UnknownFormatError(DataError):
-    """A file whose content is in no format of labels."""
-
-
 def find_label_files(source: Path) -> Iterator[Path]:
     """A file as it is, or the files below a folder that have the suffix of a label file.
 
@@ -64,8 +60,10 @@ def read_label_file(path: Path, options: ReadOptions) -> LabelFile:
         path: The file.
         options: What the readers are told.
 
+    Returns:
+        What it holds; ``is_known`` is false if it is in no format of labels.
+
     Raises:
-        UnknownFormatError: It is in no format of labels.
         DataError: It cannot be read as text.
     """
     found = LabelFile(options)
@@ -78,12 +76,18 @@ def read_label_file(path: Path, options: ReadOptions) -> LabelFile:
         text = read_unicode(path)
         if not text.strip():
             raise DataError(f"{path}: the file is empty; export it again, or delete it")
-        _READERS[_format(path, text, options)](text.removeprefix("\ufeff"), found)
+        kind = _format(path, text, options)
+        if kind in _READERS:
+            _READERS[kind](text.removeprefix("\ufeff"), found)
+        else:
+            found.is_known = False
+            found.fail("file", kind)
     _require_tiers(found, options.tiers)
     return found
 
 
 def _format(path: Path, text: str, options: ReadOptions) -> str:
+    """The name of the format, or why the file has none."""
     suffix = path.suffix.lower()
     if "ooTextFile" in text[:100]:
         return "Praat"
@@ -91,16 +95,16 @@ def _format(path: Path, text: str, options: ReadOptions) -> str:
         return _FORMATS[suffix]
     if suffix not in _TABLES:
         known = ", ".join(SUFFIXES)
-        raise UnknownFormatError(f"{path}: not a label file; the suffixes are {known}")
+        return f"not a label file; the suffixes are {known}"
     delimiter, header = split_header(text)
     if _is_time(header[0] if delimiter == "\t" and header else ""):
         return "Audacity"
     if options.columns or find_program(header):
         return "table"
     listed = ", ".join(header[:8]) + (", ..." if header[8:] else "")
-    raise UnknownFormatError(
-        f"{path}: no label track, and no table of a known program ({listed}); name its columns "
-        "with --columns start=COLUMN,end=COLUMN,label=COLUMN"
+    return (
+        f"no label track, and no table of a known program ({listed}); name its columns with "
+        "--columns start=COLUMN,end=COLUMN,label=COLUMN"
     )
 
 

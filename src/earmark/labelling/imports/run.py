@@ -137,14 +137,11 @@ class _Import:
         """Reads a label file and finds its recordings."""
         try:
             found = read_label_file(path, self.options)
-        except UnknownFormatError as error:
-            if is_named or self._beside(path):
-                self.fail(path, str(error), self._beside(path))
-            else:
-                self.left_out.ignored.append(path)
-            return
         except DataError as error:
             self.fail(path, str(error), self._beside(path))
+            return
+        if not (found.is_known or is_named or self._beside(path)):
+            self.left_out.ignored.append(path)
             return
         self.num_files += 1
         self.num_annotations += len(found.annotations)

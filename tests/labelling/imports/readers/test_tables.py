@@ -1,7 +1,6 @@
 import pytest
 
 from earmark.errors import DataError
-from earmark.labelling.imports.label_files import UnknownFormatError
 
 RAVEN = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)"
 BOX = "Spectrogram 1\t1\t1.5\t2.5\t500\t4000.5"
@@ -165,8 +164,9 @@ def test_encodings(read, rows):
 
 @pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.doc"])
 def test_other_files_are_no_label_files(read, name):
-    with pytest.raises(UnknownFormatError):
-        read(name, "some,words\n1,2\n")
+    found = read(name, "some,words\n1,2\n")
+    assert not found.is_known
+    assert found.problems
 
 
 def test_an_empty_file_is_refused(read):
