@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pympi
-from machine import describe_machine
 from praatio import textgrid
 
 from earmark.errors import DataError
 from earmark.labelling.imports.annotations import ReadOptions
 from earmark.labelling.imports.label_files import read_label_file
+from machine import describe_machine
 
 FIXTURES = Path(__file__).parents[1] / "tests" / "labelling" / "imports" / "fixtures"
 GRID = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n{0}\n10\n<exists>\n1\n'
@@ -60,12 +60,12 @@ CASES: list[tuple[str, str, bytes, Rows | None]] = [
         "negative time, long",
         ".TextGrid",
         (
-            'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = -1 \nxmax = 3 \n'
-            "tiers? <exists> \nsize = 1 \nitem []: \n    item [1]:\n        "
-            'class = "IntervalTier" \n        name = "a" \n        xmin = -1 \n        xmax = 3 \n'
-            "        intervals: size = 1 \n        intervals [1]:\n            xmin = -1 \n"
-            '            xmax = 3 \n            text = "x" \n'
-        ).encode(),
+            b'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = -1 \nxmax = 3 \n'
+            b"tiers? <exists> \nsize = 1 \nitem []: \n    item [1]:\n        "
+            b'class = "IntervalTier" \n        name = "a" \n        xmin = -1 \n        xmax = 3 \n'
+            b"        intervals: size = 1 \n        intervals [1]:\n            xmin = -1 \n"
+            b'            xmax = 3 \n            text = "x" \n'
+        ),
         None,
     ),
     ("ELAN", ".eaf", document(str).encode(), WREN),

@@ -48,7 +48,12 @@ def test_what_fails_is_named_and_the_rest_is_written(earmark, field, tmp_path):
 def test_columns_and_settings(earmark, field):
     table = field.parent / "all.csv"
     table.write_text('"Begin, by hand (s)",Stop,Who\n0.5,1.5,wren\n')
-    options = ("--columns", 'start="Begin, by hand (s)",end=Stop,label=Who', "--whole", "--no-background")
+    options = (
+        "--columns",
+        'start="Begin, by hand (s)",end=Stop,label=Who',
+        "--whole",
+        "--no-background",
+    )
     result = earmark("import", table, "--audio", field / "a.wav", *options)
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[1] == "field/a.wav,wren,0.5,1.5"

@@ -1,10 +1,17 @@
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.errors import ConfigError
 from earmark.labelling.imports.annotations import Annotation
-from earmark.labelling.imports.excerpts import BACKGROUND, ExcerptOptions, make_excerpts, make_windows
+from earmark.labelling.imports.excerpts import (
+    BACKGROUND,
+    ExcerptOptions,
+    make_excerpts,
+    make_windows,
+)
 
 
 def cut(*annotations, seconds=6.0, **options):
@@ -22,7 +29,12 @@ def test_a_label_that_covers_enough_of_a_window():
     assert labels(found) == ["a", "a", BACKGROUND]
     assert found.num_partial == 1
     assert labels(cut((0.5, 2.25, "a"), seconds=4.0, min_coverage=0.6)) == ["a", BACKGROUND]
-    assert labels(cut((0.5, 2.25, "a"), seconds=4.0, min_coverage=0.2)) == ["a", "a", "a", BACKGROUND]
+    assert labels(cut((0.5, 2.25, "a"), seconds=4.0, min_coverage=0.2)) == [
+        "a",
+        "a",
+        "a",
+        BACKGROUND,
+    ]
     assert labels(cut((0.5, 2.25, "a"), seconds=4.0, background=False)) == ["a", "a"]
 
 
@@ -93,9 +105,11 @@ def test_windows_cover_the_recording_and_stay_within_it(seconds, window, step):
     windows = make_windows(seconds, options)
     assert windows[0][0] == 0
     assert seconds - 2e-3 <= windows[-1][1] <= seconds + 1e-9
-    for (start, end), (following, _) in zip(windows, windows[1:], strict=False):
+    for (start, end), (following, _) in itertools.pairwise(windows):
         assert start < following <= end + 1e-5
-    assert all(end - start == pytest.approx(min(window, seconds), abs=1e-5) for start, end in windows)
+    assert all(
+        end - start == pytest.approx(min(window, seconds), abs=1e-5) for start, end in windows
+    )
 
 
 TIMES = st.integers(0, 600).map(lambda number: number / 100)

@@ -64,9 +64,7 @@ def test_segments_read_back(folder, name, timeline):
     spelt = (lambda text: "_".join(text.split())) if name == "rttm" else str
     assert found.problems == []
     annotations = sorted(found.annotations, key=lambda one: (one.start, one.end, one.label))
-    expected = sorted(
-        timeline.segments, key=lambda one: (one.start, one.end, spelt(one.label))
-    )
+    expected = sorted(timeline.segments, key=lambda one: (one.start, one.end, spelt(one.label)))
     assert [(one.start, one.end, one.label) for one in annotations] == [
         (one.start, one.end, spelt(one.label)) for one in expected
     ]

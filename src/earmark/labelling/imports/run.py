@@ -16,7 +16,6 @@ from earmark.labelling.imports.annotations import Annotation, LabelFile, ReadOpt
 from earmark.labelling.imports.excerpts import ExcerptOptions
 from earmark.labelling.imports.file_names import describe_file_names, read_file_names
 from earmark.labelling.imports.label_files import (
-    UnknownFormatError,
     find_label_files,
     read_label_file,
 )

@@ -62,5 +62,7 @@ def test_bad_documents(read, document, old, new, where):
 
 def test_parts_without_times_are_refused(read, document):
     (reference,) = re.findall(r"<ANNOTATION>\s*<REF_ANNOTATION.*?</ANNOTATION>", document, re.S)
-    twice = document.replace(reference, reference + reference.replace('ANNOTATION_ID="', 'ANNOTATION_ID="z'))
+    twice = document.replace(
+        reference, reference + reference.replace('ANNOTATION_ID="', 'ANNOTATION_ID="z')
+    )
     assert {one.where.split(",")[0] for one in read("a.eaf", twice).problems} == {"tier quality"}
