@@ -47,12 +47,14 @@ def document(change: Callable[[str], str]) -> str:
 
 
 SCHEMA = ' xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv2.8.xsd"'
+PLAIN = grid('0\n4\n"x"\n4\n10\n"y"\n').encode()
 WREN: Rows = [(1.0, 2.5, "wren")]
 CASES: list[tuple[str, str, bytes, Rows | None]] = [
     *(
         (f"Praat, {form}", ".TextGrid", (FIXTURES / f"praat_{form}.TextGrid").read_bytes(), PRAAT)
         for form in ("long_utf8", "long_utf16", "short_utf8", "short_utf16")
     ),
+    ("plain", ".TextGrid", PLAIN, [(0.0, 4.0, "x"), (4.0, 10.0, "y")]),
     ("last text missing", ".TextGrid", grid('0\n4\n"x"\n4\n10\n').encode(), None),
     ("time missing", ".TextGrid", grid('0\n4\n"x"\n4\n"y"\n').encode(), None),
     ("intervals overlap", ".TextGrid", grid('0\n4\n"x"\n3\n10\n"y"\n').encode(), None),
@@ -102,7 +104,9 @@ def by_library(path: Path) -> Rows | None:
         if path.suffix == ".eaf":
             return sorted(
                 (start / 1000, None if end is None else end / 1000, label)
-                for start, end, label in pympi.Eaf(str(path)).get_annotation_data_for_tier("birds")
+                for start, end, label, *_ in pympi.Eaf(str(path)).get_annotation_data_for_tier(
+                    "birds"
+                )
             )
         read = textgrid.openTextgrid(str(path), includeEmptyIntervals=False)
         # An interval has two times and a text, a point has one.
