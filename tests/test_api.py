@@ -18,8 +18,17 @@ from earmark.errors import EXTRAS, MissingExtraError
 
 ROOT = Path(__file__).parents[1]
 FUNCTIONS = {
-    *("check", "compare", "cross_validate", "evaluate", "export", "load_audio", "load_config"),
-    *("load_model", "predict", "prepare", "read_manifest", "train", "tune"),
+    *("check", "compare", "cross_validate", "evaluate", "export", "import_labels"),
+    *(
+        "load_audio",
+        "load_config",
+        "load_model",
+        "predict",
+        "prepare",
+        "read_manifest",
+        "train",
+        "tune",
+    ),
 }
 CLASSES = {"Classifier", "Config", "FailedFile", "LogMel", "Manifest", "Prediction", "Segment"}
 ERRORS = {

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from earmark.inference.predict import predict
     from earmark.inference.predictions import Prediction
     from earmark.inference.segmentation.segments import Segment
+    from earmark.labelling.imports.run import import_labels
     from earmark.report.evaluate import evaluate
     from earmark.training.cross_validation.run import cross_validate
     from earmark.training.recipes.prepare import prepare
@@ -70,6 +71,7 @@ __all__ = [
     "cross_validate",
     "evaluate",
     "export",
+    "import_labels",
     "load_audio",
     "load_config",
     "load_model",
@@ -96,6 +98,7 @@ _NAMES_OF = {
     "inference.predict": ["predict"],
     "inference.predictions": ["Prediction"],
     "inference.segmentation.segments": ["Segment"],
+    "labelling.imports.run": ["import_labels"],
     "report.evaluate": ["evaluate"],
     "training.cross_validation.run": ["cross_validate"],
     "training.recipes.prepare": ["prepare"],

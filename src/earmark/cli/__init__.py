@@ -14,8 +14,22 @@ from earmark.cli.options import COMMAND_LINE
 COMMANDS = (
     *("demo", "manifest", "check", "prepare", "train", "tune", "cross-validate", "evaluate"),
     *("compare", "review", "predict", "listen", "serve", "export", "recipe", "model"),
+    *(
+        "demo",
+        "import",
+        "manifest",
+        "check",
+        "prepare",
+        "train",
+        "tune",
+        "cross-validate",
+        "evaluate",
+    ),
+    *("compare", "predict", "listen", "serve", "export", "recipe", "model"),
 )
 """In the order in which they are used."""
+_MODULES = {"import": "import_labels"}
+"""Of commands whose names are words of Python."""
 
 
 class LazyGroup(click.Group):
@@ -34,7 +48,7 @@ class LazyGroup(click.Group):
         """The command of that name, if there is one."""
         if cmd_name not in COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
+        name = _MODULES.get(cmd_name, cmd_name.replace("-", "_"))
         return getattr(import_module(f"earmark.cli.{name}"), name)
 
 

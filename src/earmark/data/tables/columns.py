@@ -13,6 +13,8 @@ from earmark.errors import DataError
 COLUMNS = ("path", "label", "split", "fold", "group", "start", "end")
 STORED_COLUMNS = ("path", "name", "label", "split", "fold", "group", "start", "end", "key")
 """Columns of the ``recordings.csv`` in folders that earmark fills."""
+LOW_HZ, HIGH_HZ = "low_hz", "high_hz"
+"""Columns with the frequency limits of an annotation, which `earmark import` writes."""
 _REQUIRED = ("path", "label")
 _DELIMITERS = (";", "\t", "|")
 _SPLIT_VALUES = {*SPLIT_NAMES, "eval", "evaluation", "held_out", "holdout", "development"}
@@ -103,7 +105,11 @@ def other_columns(columns: Sequence[str]) -> list[str]:
         columns: Their names in the file.
     """
     known = set(map(own_name, columns))
-    others = [one.strip() for one in columns if one.strip() and own_name(one) not in COLUMNS]
+    others = [
+        one.strip()
+        for one in columns
+        if one.strip() and own_name(one) not in COLUMNS and one.strip() not in (LOW_HZ, HIGH_HZ)
+    ]
     if not others or tuple(columns) == STORED_COLUMNS:
         return []
     listed = ", ".join(others[:8]) + (f" and {len(others) - 8} more" if len(others) > 8 else "")

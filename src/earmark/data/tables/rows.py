@@ -113,8 +113,15 @@ def _text(value: Any, where: str) -> str:
     return str(value.normalize() if isinstance(value, Decimal) else value).strip()
 
 
-def _read_text(path: Path) -> str:
-    """The text of a file in UTF-8, or in what its byte order mark names."""
+def read_unicode(path: Path) -> str:
+    """The text of a file in UTF-8, or in what its byte order mark names.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: It cannot be read, or is in another encoding.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -136,7 +143,7 @@ def _read_text(path: Path) -> str:
 
 def _read_csv(path: Path) -> tuple[list[str], _Numbered]:
     # Strict, or a quote that is never closed swallows the rest of the file.
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(read_unicode(path), newline=""), strict=True)
     columns: list[str] = []
     rows: _Numbered = []
     number = 1
@@ -161,7 +168,7 @@ def _read_csv(path: Path) -> tuple[list[str], _Numbered]:
 
 def _read_json_lines(path: Path) -> tuple[list[str], _Numbered]:
     rows: _Numbered = []
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    for number, line in enumerate(read_unicode(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:

@@ -11,7 +11,7 @@ from earmark.data.names.naming import NO_NAMING, Naming, read_names
 from earmark.data.names.spelling import Spellings
 from earmark.data.overlap import Files
 from earmark.data.recording import SPLIT_NAMES, SPLIT_TITLES, Recording
-from earmark.data.tables.columns import COLUMNS, STORED_COLUMNS
+from earmark.data.tables.columns import COLUMNS, HIGH_HZ, LOW_HZ, STORED_COLUMNS
 from earmark.data.tables.rows import Row, read_rows
 from earmark.errors import DataError
 from earmark.system.numbers import parse_number
@@ -128,6 +128,7 @@ def _recording(source: Path, row: Row, files: Files, spellings: Spellings) -> Re
     if split and split not in SPLIT_NAMES:
         raise DataError(f"{where}: split {split!r} is not training, validation or testing")
     excerpt = _excerpt(cells, where)
+    _check_limits(cells, where)
     path = files.locate(source.parent, cells["path"], where)
     is_stored = tuple(cells) == STORED_COLUMNS
     text = shown(cells["path"])
@@ -162,17 +163,40 @@ def _excerpt(cells: Mapping[str, str], where: str) -> Excerpt:
         if text := cells.get(column):
             seconds[column] = number = parse_number(text)
             if number is None or number < 0:
-                raise DataError(
-                    f"{where}: {column} {text!r} is not a number of seconds{_hint(text, number)}"
-                )
+                hint = seconds_hint(text, number)
+                raise DataError(f"{where}: {column} {text!r} is not a number of seconds{hint}")
     excerpt = Excerpt(seconds["start"] or 0.0, seconds["end"])
     if excerpt.end is not None and excerpt.end <= excerpt.start:
         raise DataError(f"{where}: end {cells['end']} s is not after start {cells['start']} s")
     return excerpt
 
 
-def _hint(text: str, number: float | None) -> str:
-    """What to write instead of a text that is no number of seconds."""
+def _check_limits(cells: Mapping[str, str], where: str) -> None:
+    """Checks that the frequency limits of a row are numbers in order."""
+    limits = []
+    for column in (LOW_HZ, HIGH_HZ):
+        if text := cells.get(column):
+            number = parse_number(text)
+            if number is None or number < 0:
+                raise DataError(
+                    f"{where}: {column} {text!r} is not a frequency in hertz; correct it"
+                )
+            limits.append(number)
+    if len(limits) == 2 and limits[0] >= limits[1]:
+        raise DataError(f"{where}: {LOW_HZ} is not below {HIGH_HZ}; swap or correct them")
+
+
+def seconds_hint(text: str, number: float | None) -> str:
+    """What to write instead of a text that is no number of seconds.
+
+    Args:
+        text: The text.
+        number: What it says, if it is a negative number.
+
+    Example:
+        >>> seconds_hint("1,5", None), seconds_hint("1:02", None)
+        ('; write a point, 1.5', '; write seconds, 62')
+    """
     if number is not None:
         return ", as it is negative; 0 is the start of the file"
     if (point := parse_number(text.replace(",", "."))) is not None:
