@@ -4,6 +4,7 @@ import json
 import os
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,6 +20,7 @@ STEP_TIMEOUT = timedelta(minutes=30)
 """How long a process waits for the others within an epoch: then their machine is lost."""
 ALONE_TIMEOUT = timedelta(days=7)
 """How long the others wait while the first process works alone, as when it computes features."""
+_POLL_SECONDS = 0.02
 
 
 def world_size() -> int:
@@ -88,7 +90,11 @@ def process_group(device: torch.device) -> Iterator[torch.distributed.ProcessGro
     """
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     try:
-        torch.distributed.init_process_group(backend, timeout=STEP_TIMEOUT)
+        store, rank, number = next(torch.distributed.rendezvous("env://", timeout=STEP_TIMEOUT))
+        store = torch.distributed.PrefixStore(_agree_on_prefix(store, rank, number), store)
+        torch.distributed.init_process_group(
+            backend, store=store, rank=rank, world_size=number, timeout=STEP_TIMEOUT
+        )
     except torch.distributed.DistError as error:
         place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
         raise ConfigError(
@@ -101,13 +107,52 @@ def process_group(device: torch.device) -> Iterator[torch.distributed.ProcessGro
     except RuntimeError as error:
         if not _is_lost_connection(error):
             raise
-        rank = torch.distributed.get_rank()
         raise LostConnectionError(
             f"process {rank} has lost the connection to another process, whose own error or log "
             f"says why ({_detail(error)}); the same command resumes"
         ) from error
     finally:
         torch.distributed.destroy_process_group()
+
+
+def _agree_on_prefix(store: torch.distributed.Store, rank: int, number: int) -> str:
+    """A prefix for keys that no process has used before, the same in all processes.
+
+    ``torchrun`` keeps its store when it starts the processes again. Without a prefix of their own
+    they may read the addresses of processes that have died, and wait for them.
+
+    The first process publishes a prefix together with a random name of each process, until all
+    have found their own name with it.
+
+    Args:
+        store: Shared by the processes, and by those that have died.
+        rank: Of this process.
+        number: Of processes.
+
+    Raises:
+        ConfigError: Processes are missing.
+    """
+    name, deadline = uuid.uuid4().hex, time.monotonic() + STEP_TIMEOUT.total_seconds()
+    store.set(f"earmark/name/{rank}", name)
+    published: list[str] = []
+    prefix = ""
+    while time.monotonic() < deadline:
+        if rank == 0:
+            names = [store.get(f"earmark/name/{one}").decode() for one in range(number)]
+            if names != published:
+                prefix, published = uuid.uuid4().hex, names
+                store.set("earmark/prefix", json.dumps({"prefix": prefix, "names": names}))
+            if all(store.check([f"{prefix}/seen/{one}"]) for one in range(1, number)):
+                store.set(f"{prefix}/agreed", "")
+                return prefix
+        else:
+            found = json.loads(store.get("earmark/prefix"))
+            if found["names"][rank : rank + 1] == [name]:
+                store.set(f"{found['prefix']}/seen/{rank}", "")
+                if store.check([f"{found['prefix']}/agreed"]):
+                    return found["prefix"]
+        time.sleep(_POLL_SECONDS)
+    raise ConfigError(f"process {rank} has waited in vain for the others; start all {number}")
 
 
 class LostConnectionError(TrainingError):

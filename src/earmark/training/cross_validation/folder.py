@@ -88,7 +88,9 @@ class FoldFolder(WorkFolder):
             seed: Of the training.
             number: Of the fold.
         """
-        lock = FileLock(self._lock(seed, number))
+        file = self.path / f"seed{seed}" / f"fold{number}.lock"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -103,9 +105,6 @@ class FoldFolder(WorkFolder):
         """Whether a living process trains a fold."""
         with self.claim(seed, number) as is_ours:
             return not is_ours
-
-    def _lock(self, seed: int, number: int) -> Path:
-        return self.path / f"seed{seed}" / f"fold{number}.lock"
 
     def kept_runs(self, number: int) -> list[RunFolder]:
         """The run folders of a fold, one a seed.
@@ -182,7 +181,8 @@ class FoldFolder(WorkFolder):
     def _refuse_workers(self) -> None:
         for lock in self.path.glob("seed*/fold*.lock"):
             try:
-                FileLock(lock, timeout=0).acquire().lock.release()
+                with FileLock(lock, timeout=0):
+                    pass
             except Timeout:
                 raise TrainingError(
                     f"{self.path}: another process is training there; stop it, or leave "
@@ -196,7 +196,7 @@ class FoldFolder(WorkFolder):
             seeds: Of the trainings.
         """
         for seed in seeds:
-            (self.path / f"seed{seed}").mkdir(exist_ok=True)
+            (self.path / f"seed{seed}").mkdir(parents=True, exist_ok=True)
 
 
 def teachers_of_fold(names: Sequence[str], number: int) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from earmark.evaluation.classical_baseline import evaluate_classical
 from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.models.checkpoint import load_checkpoint
 from earmark.system.files import atomic_write
+from earmark.system.numbers import counted
 from earmark.system.progress import muted
 from earmark.system.runtime import Runtime, cpu_threads
 from earmark.training.cross_validation.fold_result import FoldFailure, FoldResult
@@ -91,23 +92,30 @@ def run_jobs(jobs: Sequence[FoldJob], num_workers: int) -> Iterator[FoldResult |
     Raises:
         TrainingError: A process was killed.
     """
+    waiting, is_logged = list(jobs), False
     with _attempts(num_workers) as attempts:
-        ready, held = jobs, []
-        while ready or held:
-            for job, outcome in attempts(ready):
-                if outcome is not None:
-                    yield outcome
-                else:
-                    held.append(job)
-                    where = f"seed {job.seed}  fold {job.fold}"
-                    logger.info(f"{where}: another process trains it, whose result is waited for")
-            if held and not (ready := _released(held)):
+        while waiting:
+            ready, held = _divide(waiting)
+            if not ready:
+                if not is_logged:
+                    logger.info(f"waiting for {counted(len(held), 'fold')} of other processes")
+                is_logged = True
                 time.sleep(_POLL_SECONDS)
-            held = [job for job in held if job not in ready]
+            waiting = held
+            for job, outcome in attempts(ready):
+                if outcome is None:
+                    waiting.append(job)
+                else:
+                    yield outcome
 
 
-def _released(jobs: Sequence[FoldJob]) -> list[FoldJob]:
-    return [job for job in jobs if not job.folder.is_held(job.seed, job.number)]
+def _divide(jobs: Sequence[FoldJob]) -> tuple[list[FoldJob], list[FoldJob]]:
+    """The folds that nobody holds, and the others."""
+    ready: list[FoldJob] = []
+    held: list[FoldJob] = []
+    for job in jobs:
+        (held if job.folder.is_held(job.seed, job.number) else ready).append(job)
+    return ready, held
 
 
 _Outcome = FoldResult | FoldFailure | None
@@ -126,7 +134,7 @@ def _attempts(num_workers: int) -> Iterator[_Attempts]:
         def attempts(jobs: Sequence[FoldJob]) -> Iterator[tuple[FoldJob, _Outcome]]:
             futures = {pool.submit(_attempt, job): job for job in jobs}
             for future in loky.as_completed(futures):
-                yield futures[future], future.result()
+                yield futures[future], future.result()  # pyrefly: ignore[bad-index]
 
         yield attempts
 

@@ -49,7 +49,9 @@ class Database:
     @property
     def place(self) -> str:
         """The database without the password, for messages."""
-        return self._url.set(drivername="postgresql", password=None, query={}).render_as_string()
+        url = self._url
+        parts = (url.username, None, url.host, url.port, url.database)
+        return sqlalchemy.URL.create("postgresql", *parts).render_as_string()
 
     @property
     def _url(self) -> sqlalchemy.URL:
