@@ -33,6 +33,7 @@ EXTRAS = {
     "onnxscript": ("ONNX Script", "onnx"),
     "optuna": ("Optuna", "tune"),
     "paho": ("Paho MQTT", "mqtt"),
+    "psycopg": ("Psycopg", "postgresql"),
     "prometheus_client": ("the Prometheus client", "serve"),
     "pyarrow": ("PyArrow", "parquet"),
     "safetensors": ("safetensors", "train"),

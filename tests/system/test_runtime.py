@@ -61,6 +61,57 @@ def test_a_running_runtime_is_used_as_it_is():
         assert started.device == CPU
 
 
+def test_processes_that_see_the_same_go_on(monkeypatch):
+    monkeypatch.setattr("torch.distributed.all_gather_object", gather({}))
+    Runtime(CPU, rank=1, world_size=2).require_same({"settings": "a", "recordings": [1, 2]})
+    Runtime(CPU).require_same({"settings": "a"})
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_sees_something_else_is_named_in_all_of_them(monkeypatch, rank):
+    monkeypatch.setattr("torch.distributed.all_gather_object", gather({"recordings": "other"}))
+    with pytest.raises(ConfigError, match=r"^recordings: .*process 1 on second .*0 on first"):
+        Runtime(CPU, rank, 2).require_same({"settings": "a", "recordings": [1, 2]})
+
+
+def gather(other):
+    """What two processes have, of which the second has other digests."""
+
+    def gather(everywhere, own, _):
+        everywhere[:] = [("first", own[1]), ("second", {**own[1], **other})]
+
+    return gather
+
+
+def test_the_first_process_computes_for_all(monkeypatch):
+    sent = []
+
+    def broadcast(values, **_):
+        sent.append(values[0])
+        values[0] = 7
+
+    monkeypatch.setattr("torch.distributed.broadcast_object_list", broadcast)
+    assert Runtime(CPU).from_main(lambda: 5) == 5
+    assert Runtime(CPU, 0, 2).from_main(lambda: 7) == 7
+    assert Runtime(CPU, 1, 2).from_main(lambda: pytest.fail("not here")) == 7
+    assert sent == [7, None]
+
+
+def test_the_first_process_of_each_machine_goes_before_its_others():
+    order = []
+
+    class Process(Runtime):
+        def wait(self):
+            order.append("wait")
+
+    for rank, local_rank in ((0, 0), (2, 0), (3, 1)):
+        order.clear()
+        with Process(CPU, rank, 4, local_rank=local_rank).main_first():
+            order.append("work")
+        assert order.index("work") == (0, None, 1, 2)[rank]
+        assert len(order) == 3
+
+
 def test_an_unknown_device_is_refused():
     with pytest.raises(ConfigError, match="tpu"):
         pick_device("tpu")

@@ -41,6 +41,13 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Parallel trials; by default one for each processor.",
 )
+@click.option(
+    "--storage",
+    metavar="URL",
+    envvar="EARMARK_STORAGE",
+    help="PostgreSQL database that keeps the trials, to share the study among machines without a "
+    "shared disk; a journal in STUDY by default. Also read from EARMARK_STORAGE.",
+)
 @store_option
 @computing
 @json_option
@@ -53,6 +60,7 @@ def tune(  # noqa: PLR0913 - as many as the command has options
     study: Path,
     trials: int | None,
     num_workers: int | None,
+    storage: str | None,
     store_root: Path | None,
     as_json: bool,
     config: "Config",
@@ -70,7 +78,11 @@ def tune(  # noqa: PLR0913 - as many as the command has options
     if trials is not None:
         config = override(config, [f"tune.trials={trials}"])
     result = search(
-        data.read(), study, config, device=runtime, store=store_root, num_workers=num_workers
+        *(data.read(), study, config),
+        device=runtime,
+        store=store_root,
+        num_workers=num_workers,
+        storage=storage,
     )
     if as_json:
         print_json(result.to_dict())

@@ -34,6 +34,7 @@ from earmark.features.windows import ExcerptGrid, WindowGrid
 from earmark.models.architectures.registry import AudioModel
 from earmark.models.checkpoint import Checkpoint, require_network
 from earmark.models.spec import ModelSpec, describe_not_finite
+from earmark.system.hashing import content_hash
 from earmark.system.numbers import counted
 from earmark.system.runtime import Runtime
 from earmark.system.shapes import Float64
@@ -237,6 +238,7 @@ def evaluate_model(
     if seen is not None and compares_sound:
         found = compare_sound(clips, manifest, seen, store.root, runtime)
         clips = report_copies(clips, found, manifest)
+    _require_same(model, clips)
     _log_left_out(manifest, len(clips) + len(prepared.skipped), seen, run)
     windows = AudioDataset(
         store,
@@ -257,6 +259,18 @@ def evaluate_model(
         excerpts=_score_excerpts(model, store, clips),
         majority_labels=_majority_labels(seen, spec),
         provenance=trace(model, clips),
+    )
+
+
+def _require_same(model: LoadedModel, clips: Sequence[Clip]) -> None:
+    """Checks that all processes test one model on the same clips."""
+    file = model.checkpoint.path
+    model.runtime.require_same(
+        {
+            "model": file and content_hash(file),
+            "settings": model.spec.to_text(),
+            "test recordings": [(one.key, one.targets) for one in clips],
+        }
     )
 
 

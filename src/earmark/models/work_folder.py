@@ -128,7 +128,7 @@ class WorkFolder:
         """
         if not _are_same(_read(self.recordings), table):
             raise self._another(self.other_data)
-        if self.recordings.exists() and _read(self.teachers) != _digest_teachers(teachers):
+        if self.recordings.exists() and _read(self.teachers) != digest_teachers(teachers):
             raise self._another("the teachers have changed")
 
     def read_recordings(self) -> list[dict[str, str]]:
@@ -145,7 +145,7 @@ class WorkFolder:
         rows: list[dict[str, str]] = []
         try:
             rows = list(csv.DictReader(io.StringIO(table, newline="")))
-            is_whole = expected in ("", _checksum_rows(table))
+            is_whole = expected in ("", checksum_rows(table))
         except (ValueError, csv.Error):
             rows, is_whole = [], False
         if not rows or not is_whole:
@@ -211,8 +211,8 @@ class WorkFolder:
 
         The recordings come last: where they are missing, nothing is compared.
         """
-        digests = _digest_teachers(teachers)
-        line = f"{_CHECKSUM_LINE}{_checksum_rows(table)}\n"
+        digests = digest_teachers(teachers)
+        line = f"{_CHECKSUM_LINE}{checksum_rows(table)}\n"
         atomic_write(self.config_file, self.mark + line + config.to_toml())
         if digests:
             atomic_write(self.teachers, digests)
@@ -261,8 +261,12 @@ def _without_paths(table: str) -> list[list[str]]:
     ]
 
 
-def _checksum_rows(table: str) -> str:
-    """The checksum of the cells of a table, whatever its line ends and wherever its files lie."""
+def checksum_rows(table: str) -> str:
+    """The checksum of the cells of a table, whatever its line ends and wherever its files lie.
+
+    Args:
+        table: Text of ``recordings.csv``.
+    """
     return f"{checksum(json.dumps(_without_paths(table)).encode()):016x}"
 
 
@@ -273,8 +277,12 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _digest_teachers(teachers: Sequence[str]) -> str:
-    """The text of ``teachers.csv``; empty without teachers."""
+def digest_teachers(teachers: Sequence[str]) -> str:
+    """The text of ``teachers.csv``; empty without teachers.
+
+    Args:
+        teachers: Run folders or files with weights.
+    """
     if not teachers:
         return ""
     rows = [(name, content_hash(teacher_weights(name))) for name in teachers]

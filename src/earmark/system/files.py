@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import secrets
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,8 @@ def atomic_open(path: Path) -> Iterator[BinaryIO]:
         OSError: The file cannot be written; the error names the path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{fit_name(path.name)}.{os.getpid()}.part")
+    # Not the number of the process: two machines that share a disk may have the same.
+    temporary = path.with_name(f".{fit_name(path.name)}.{secrets.token_hex(8)}.part")
     try:
         with temporary.open("wb") as file:
             yield file

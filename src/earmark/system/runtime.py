@@ -1,10 +1,10 @@
-"""Devices, seeds and processes: the only module that handles distributed training."""
+"""Devices, seeds, and what processes that train together exchange."""
 
-import os
-from collections.abc import Iterator
+import hashlib
+import platform
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TypeVar
 
 import numpy as np
@@ -14,12 +14,19 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from earmark.errors import ConfigError
+from earmark.system.processes import (
+    local_rank,
+    own_device,
+    process_group,
+    reported_to_torchrun,
+    world_size,
+)
 from earmark.system.progress import SILENT, Reporter
 
 Module = TypeVar("Module", bound=nn.Module)
+Value = TypeVar("Value")
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-_TORCHRUN_VARIABLES = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
@@ -31,12 +38,16 @@ class Runtime:
         rank: Number of this process, from 0.
         world_size: Number of processes.
         reporter: Shows progress; silent in all processes but the first.
+        local_rank: Number of this process among those of its machine.
+        group: All processes, for waiting while the first one works alone; None for one process.
     """
 
     device: torch.device
     rank: int = 0
     world_size: int = 1
     reporter: Reporter = SILENT
+    local_rank: int = 0
+    group: torch.distributed.ProcessGroup | None = None
 
     @property
     def is_main(self) -> bool:
@@ -77,22 +88,68 @@ class Runtime:
             torch.distributed.all_reduce(values)
         return values
 
+    def from_main(self, compute: Callable[[], Value]) -> Value:
+        """What the first process computes, in all processes.
+
+        So they cannot disagree, on machines that differ or that do not share a disk.
+
+        Args:
+            compute: Called in the first process only; its value is pickled for the others.
+        """
+        if self.world_size == 1:
+            return compute()
+        values = [compute() if self.is_main else None]
+        cpu = torch.device("cpu")
+        torch.distributed.broadcast_object_list(values, src=0, group=self.group, device=cpu)
+        return values[0]  # pyrefly: ignore[bad-return]
+
+    def require_same(self, seen: Mapping[str, object]) -> None:
+        """Checks that all processes have the same, such as settings and recordings.
+
+        Otherwise they would train on parts that do not fit together, and nothing would show it.
+
+        Args:
+            seen: What it is called in an error, to a value whose `repr` tells it from others.
+
+        Raises:
+            ConfigError: A process has something else than the first; raised in all of them.
+        """
+        if self.world_size == 1:
+            return
+        digests = {name: _digest(value) for name, value in seen.items()}
+        everywhere: list[tuple[str, dict[str, str]]] = [("", {})] * self.world_size
+        torch.distributed.all_gather_object(everywhere, (platform.node(), digests), self.group)
+        first_host, expected = everywhere[0]
+        for rank, (host, found) in enumerate(everywhere):
+            names = [name for name in expected if found[name] != expected[name]]
+            if names:
+                raise ConfigError(
+                    f"{', '.join(names)}: those of process {rank} on {host} are not those of "
+                    f"process 0 on {first_host}; give all machines the same files and options"
+                )
+
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """Context that the first process enters alone; the others follow when it has left.
+        """Context that the first process enters alone, then the first one of each machine.
 
-        They find in the store what it has put there.
+        The others follow when these have left. They find in the store what the first has put there,
+        be it on a disk that all machines share or on one of their own.
         """
-        if not self.is_main:
+        place = 0 if self.is_main else 1 if self.local_rank == 0 else 2
+        for _ in range(place):
             self.wait()
         yield
-        if self.is_main:
+        for _ in range(2 - place):
             self.wait()
 
     def wait(self) -> None:
         """Waits until every process has called this."""
         if self.world_size > 1:
-            torch.distributed.barrier()
+            torch.distributed.barrier(self.group)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode(errors="surrogateescape")).hexdigest()
 
 
 @contextmanager
@@ -126,45 +183,21 @@ def start(device: str = "auto", reporter: Reporter = SILENT) -> Iterator[Runtime
         reporter: Shows progress, in the first process.
 
     Raises:
-        ConfigError: The device is not available, or the environment of ``torchrun`` is incomplete.
+        ConfigError: The device is not available, the environment of ``torchrun`` is incomplete, or
+            the other processes cannot be reached.
+        TrainingError: The connection to another process was lost.
     """
-    world_size = _world_size()
-    if world_size == 1:
-        yield Runtime(pick_device(device), reporter=reporter)
-        return
-    chosen = pick_device(device)
-    use_cuda = chosen.type == "cuda"
-    if use_cuda:
-        chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(chosen)
-    # The others wait while the first computes features, which may exceed the default timeout;
-    # torchrun notices a process that dies.
-    torch.distributed.init_process_group(
-        "cpu:gloo,cuda:nccl" if use_cuda else "gloo", timeout=timedelta(days=7)
-    )
-    try:
-        rank = torch.distributed.get_rank()
-        yield Runtime(chosen, rank, world_size, reporter if rank == 0 else SILENT)
-    finally:
-        torch.distributed.destroy_process_group()
-
-
-def _world_size() -> int:
-    """Number of processes, as ``torchrun`` sets it.
-
-    Raises:
-        ConfigError: ``WORLD_SIZE`` is not a number, or was not set by ``torchrun``.
-    """
-    text = os.environ.get("WORLD_SIZE") or "1"
-    if not text.isdecimal() or int(text) < 1:
-        raise ConfigError(f"WORLD_SIZE={text}: not a number of processes; unset WORLD_SIZE")
-    missing = [name for name in _TORCHRUN_VARIABLES if name not in os.environ]
-    if int(text) > 1 and missing:
-        raise ConfigError(
-            f"WORLD_SIZE={text}, but {', '.join(missing)} are not set; unset WORLD_SIZE to use one "
-            "process, or start the processes with torchrun"
-        )
-    return int(text)
+    with reported_to_torchrun():
+        number = world_size()
+        chosen = pick_device(device)
+        if number == 1:
+            yield Runtime(chosen, reporter=reporter)
+            return
+        chosen = own_device(chosen)
+        with process_group(chosen) as group:
+            rank = torch.distributed.get_rank()
+            shown = reporter if rank == 0 else SILENT
+            yield Runtime(chosen, rank, number, shown, local_rank(), group)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from earmark.data.loaders import OrderedLoader
@@ -36,7 +37,7 @@ def run_epochs(job: Job, state: State) -> None:
             )
             runtime.broadcast_buffers(state.ema_model)
             predictions = _validate(state.ema_model, loaders.validation, runtime, spec)
-            metrics = _metrics(predictions, spec)
+            metrics = runtime.from_main(partial(_metrics, predictions, spec))
             is_best = stopping.update(metrics.get("val_loss"))
             line = {
                 "epoch": epoch,
@@ -44,6 +45,8 @@ def run_epochs(job: Job, state: State) -> None:
                 **metrics,
                 "elapsed_seconds": round(time.perf_counter() - started_at, 3),
             }
+            if runtime.world_size > 1:
+                line["num_processes"] = runtime.world_size
             state.log.append(line)
             name = "val_loss" if metrics else "train_loss"
             task.advance(note=f"{name} {line[name]:.4f}")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from earmark.config import Config
@@ -18,6 +19,7 @@ from earmark.models.architectures.summary import count_parameters
 from earmark.models.checkpoint import load_checkpoint, require_network, require_short_windows
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
+from earmark.models.work_folder import checksum_rows, digest_teachers
 from earmark.system.runtime import Runtime, cpu_threads
 from earmark.tasks.task import Task
 from earmark.training.distillation import held_out_teachers, load_teachers, require_teachers
@@ -84,7 +86,8 @@ def fit_network(
     parts = _parts(run, config)
     for folder, settings in parts:
         require_teachers(settings.train.teachers)
-        folder.refuse_misuse(settings, data.manifest.folder, overwrite=overwrite)
+        if runtime.is_main:
+            folder.refuse_misuse(settings, data.manifest.folder, overwrite=overwrite)
     # Settings that make no network fail before the features are computed.
     require_network(ModelSpec(config, data.manifest.labels, crop_frames(config), data.task))
     features = FeatureStore(execution.store, config.features)
@@ -161,6 +164,14 @@ def _set_up(run: RunFolder, config: Config, data: _Data, execution: Execution) -
     table = given.to_csv(data.prepared.keys, run.path)
     teachers = load_teachers(spec, table, runtime)
     objective = make_objective(spec, loaders.train.dataset.window_targets, teachers, runtime)
+    runtime.require_same(
+        {
+            "settings": spec.to_text(),
+            "recordings": checksum_rows(table),
+            "teachers": digest_teachers(config.train.teachers),
+            "train.precision": objective.precision,
+        }
+    )
     recorded = None if execution.overwrite else run.recorded_threads
     spec = settle_threads(spec, loaders.train.dataset, objective, runtime, recorded)
     return Job(run, spec, table, loaders, objective, runtime, execution.watch)
@@ -175,11 +186,10 @@ def _open(
         TrainingError: One holds a run on other data or with other teachers.
     """
     runtime = jobs[0].runtime
-    for job in jobs:
-        teachers = job.spec.config.train.teachers
-        job.run.refuse_other_data(job.table, teachers, overwrite=overwrite)
-    runtime.wait()
     if runtime.is_main:
+        for job in jobs:
+            teachers = job.spec.config.train.teachers
+            job.run.refuse_other_data(job.table, teachers, overwrite=overwrite)
         for job in jobs:
             job.run.open(job.spec.config, job.table, overwrite=overwrite)
             write_choices(configured, job.run)
@@ -193,7 +203,7 @@ def _train_twice(jobs: Sequence[Job], data: _Data) -> TrainingResult:
     logger.info("training 1 of 2: validation is held out")
     held_out = _train(first, data)
     logger.info("training 2 of 2: on the training and validation clips together")
-    best = load_checkpoint(first.run.best)
+    best = first.runtime.from_main(partial(load_checkpoint, first.run.best))
     refit = replace(
         last, spec=take_rule(last.spec, best.spec), validation=best.progress["validation"]
     )
@@ -208,7 +218,7 @@ def _train(job: Job, data: _Data) -> TrainingResult:
         state = start_or_resume(job)
         run_epochs(job, state)
         add_novelty(job)
-    best = load_checkpoint(job.run.best)
+    best = job.runtime.from_main(partial(load_checkpoint, job.run.best))
     return TrainingResult(
         run=job.run.path,
         data=data.manifest.given,

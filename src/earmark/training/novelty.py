@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
 
 from earmark.data.dataset import AudioDataset
 from earmark.data.loaders import OrderedLoader
@@ -30,7 +31,7 @@ def add_novelty(job: Job) -> None:
     what its first training has measured. Weights that have their score stay as they are.
     """
     runtime = job.runtime
-    best = load_checkpoint(job.run.best)
+    best = runtime.from_main(partial(load_checkpoint, job.run.best))
     if best.novelty is not None:
         return
     network = place(best.build(), runtime.device)

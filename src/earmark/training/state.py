@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -83,16 +84,34 @@ def start_or_resume(job: Job) -> State:
     place(model, runtime.device)
     optimizer = Optimizer(model, train)
     state = State(model, optimizer, _early_stopping(job.spec))
-    if run.last.exists():
-        checkpoint = load_checkpoint(run.last)
+    last = runtime.from_main(partial(_read_last, run))
+    if last is not None:
+        checkpoint, log = last
         model.load_state_dict(dict(checkpoint.model))
         restore_optimizer(optimizer.adamw, checkpoint.optimizer)
         if optimizer.average is not None:
             optimizer.average.load_state_dict(dict(checkpoint.average))
         state.stopping = _early_stopping(job.spec, checkpoint.progress)
-        state.log = run.read_log()[: state.stopping.epoch]
+        state.log = log[: state.stopping.epoch]
         logger.info(f"resuming after epoch {state.stopping.epoch} of {run.path}")
+        _note_other_batches(job, state)
     return state
+
+
+def _read_last(run: RunFolder) -> tuple[Checkpoint, list[dict[str, Any]]] | None:
+    """The state of the last epoch and the log; None where no epoch has ended."""
+    return (load_checkpoint(run.last), run.read_log()) if run.last.exists() else None
+
+
+def _note_other_batches(job: Job, state: State) -> None:
+    """Logs that the epochs so far were trained by another number of processes."""
+    before = state.log[-1].get("num_processes", 1) if state.log else job.runtime.world_size
+    now, size = job.runtime.world_size, job.spec.config.train.batch_size
+    if before != now and state.stopping.epoch < job.spec.config.train.epochs:
+        logger.info(
+            f"note: the number of processes was {before} and is {now}: a step now takes "
+            f"{now * size} windows, not {before * size} (train.batch_size for each process)"
+        )
 
 
 def _early_stopping(spec: ModelSpec, progress: Mapping[str, Any] | None = None) -> EarlyStopping:
@@ -103,12 +122,12 @@ def _early_stopping(spec: ModelSpec, progress: Mapping[str, Any] | None = None) 
     chance_loss = float(spec.task.losses(nothing, target)[0])
     train, progress = spec.config.train, progress or {}
     # Files of earlier versions do not have these.
-    counted = {
+    counting = {
         f"counted_{name}": progress[f"best_{name}"]
         for name in ("loss", "epoch")
         if f"best_{name}" in progress
     }
-    return EarlyStopping(train.patience, train.min_delta * chance_loss, **{**counted, **progress})
+    return EarlyStopping(train.patience, train.min_delta * chance_loss, **{**counting, **progress})
 
 
 def save_epoch(job: Job, state: State, predictions: Predictions | None, *, is_best: bool) -> None:

@@ -8,7 +8,9 @@ from earmark.data.background import with_background
 from earmark.data.labels import choose_task, log_data
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.splits import with_splits
+from earmark.errors import ConfigError
 from earmark.models.run_folder import RunFolder
+from earmark.system.processes import may_restart
 from earmark.system.runtime import Runtime, running
 from earmark.training.baseline import with_baseline
 from earmark.training.candidates.budget import searches
@@ -92,6 +94,11 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
         watch: Called with the log line of each epoch once that is saved; an exception that it
             raises ends the training.
     """
+    if overwrite and may_restart():
+        raise ConfigError(
+            "--overwrite with --max-restarts: a restart would delete what was trained before it; "
+            f"delete {run} yourself, and leave --overwrite out"
+        )
     run_folder, config = RunFolder(run), with_recipe(config)
     require_teachers(config.train.teachers)
     held_out = first_training(config).train

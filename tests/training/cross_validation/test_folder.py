@@ -53,3 +53,19 @@ def test_results_of_others_are_removed_only_with_overwrite(folder):
         folder.open(Config(), "name\nb\n", (), overwrite=False)
     folder.open(Config(), "name\nb\n", (), overwrite=True)
     assert folder.read_fold(0, 1) is None
+
+
+def test_a_fold_is_held_by_one_process(folder):
+    with folder.claim(0, 1) as first, folder.claim(0, 1) as second, folder.claim(0, 2) as other:
+        assert (first, second, other) == (True, False, True)
+        assert folder.is_held(0, 1)
+    assert not folder.is_held(0, 1)
+
+
+def test_folds_in_work_are_not_removed(folder):
+    keep(folder, 0, 1)
+    with folder.claim(0, 2), pytest.raises(TrainingError, match="cv: "):
+        folder.open(Config(), "name\na\n", (), overwrite=True)
+    assert folder.read_fold(0, 1) is not None
+    folder.open(Config(), "name\na\n", (), overwrite=True)
+    assert folder.read_fold(0, 1) is None

@@ -14,6 +14,7 @@ from earmark.config import load_config
 from earmark.data.manifest import Manifest
 from earmark.training.tuning.folder import StudyFolder
 from earmark.training.tuning.space import SearchSpace
+from earmark.training.tuning.storage import Journal
 from earmark.training.tuning.trials import (
     Job,
     best_trial,
@@ -38,7 +39,9 @@ def job(tmp_path):
         config = load_config(settings=[f"tune.space={{{SPACE}}}", *settings])
         folder = StudyFolder(tmp_path / "study")
         folder.open(config, "name\n")
-        return Job(folder, Manifest(Path("data"), (), ()), config, "binary", tmp_path / "store")
+        return Job(
+            Journal(folder), Manifest(Path("data"), (), ()), config, "binary", tmp_path / "store"
+        )
 
     return make
 

@@ -2,10 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from earmark.config import Config
 from earmark.errors import TrainingError
@@ -26,11 +29,13 @@ class FoldFolder(WorkFolder):
         recordings.csv           every recording with its fold, group and content hash
         teachers.csv             the teachers of its folds and hashes of their weights, if any
         seedS/foldF.json         the result of a fold, written when it has been tested
+        seedS/foldF.lock         held by the process that trains it
         seedS/foldF/             its run folder while it is trained, kept with --keep-models
         predictions.csv          a row a clip and seed
         result.json              what ``cross-validate --json`` prints
 
-    Folds are numbered from 1 in their natural order, whatever their names.
+    Several processes may fill it, on machines that share the disk: each takes the folds that no
+    living process holds. Folds are numbered from 1 in their natural order, whatever their names.
 
     Args:
         path: The folder; it need not exist.
@@ -67,6 +72,39 @@ class FoldFolder(WorkFolder):
             return json.loads(read_text(self.fold_file(seed, number)))
         except FileNotFoundError:
             return None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Held by one process at a time to begin the cross-validation."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path / "folder.lock"):
+            yield
+
+    @contextmanager
+    def claim(self, seed: int, number: int) -> Iterator[bool]:
+        """Holds a fold, which ends with this process; gives False where another one holds it.
+
+        Args:
+            seed: Of the training.
+            number: Of the fold.
+        """
+        file = self.path / f"seed{seed}" / f"fold{number}.lock"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(file)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def is_held(self, seed: int, number: int) -> bool:
+        """Whether a living process trains a fold."""
+        with self.claim(seed, number) as is_ours:
+            return not is_ours
 
     def kept_runs(self, number: int) -> list[RunFolder]:
         """The run folders of a fold, one a seed.
@@ -125,9 +163,11 @@ class FoldFolder(WorkFolder):
             overwrite: Whether the files of another one are removed first.
 
         Raises:
-            TrainingError: The folder holds results of other recordings, folds or teachers.
+            TrainingError: The folder holds results of other recordings, folds or teachers, or
+                what would be removed is in use.
         """
         if overwrite and self.is_ours:
+            self._refuse_workers()
             for seed in self._seeds():
                 shutil.rmtree(seed)
             for file in self.path.glob("fold*.toml"):
@@ -137,6 +177,26 @@ class FoldFolder(WorkFolder):
         if self._seeds():
             self._refuse_other_work(table, teachers)
         self._identify(config, table, teachers)
+
+    def _refuse_workers(self) -> None:
+        for lock in self.path.glob("seed*/fold*.lock"):
+            try:
+                with FileLock(lock, timeout=0):
+                    pass
+            except Timeout:
+                raise TrainingError(
+                    f"{self.path}: another process is training there; stop it, or leave "
+                    "--overwrite out"
+                ) from None
+
+    def begin(self, seeds: Iterable[int]) -> None:
+        """Makes the folders of the results: from now on the settings of the folds stand.
+
+        Args:
+            seeds: Of the trainings.
+        """
+        for seed in seeds:
+            (self.path / f"seed{seed}").mkdir(parents=True, exist_ok=True)
 
 
 def teachers_of_fold(names: Sequence[str], number: int) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from earmark.config import Config, as_config
@@ -31,7 +32,7 @@ from earmark.training.candidates.budget import may_search
 from earmark.training.cross_validation.classical import compare_folds
 from earmark.training.cross_validation.fold_result import FoldFailure, FoldResult
 from earmark.training.cross_validation.folder import FoldFolder, teachers_of_fold
-from earmark.training.cross_validation.jobs import FoldJob, run_jobs
+from earmark.training.cross_validation.jobs import FoldJob, read_kept, run_jobs
 from earmark.training.cross_validation.result import CrossValidation
 from earmark.training.cross_validation.settings import (
     base_settings,
@@ -109,13 +110,17 @@ def cross_validate(
         config = base.config
         manifest, task = _divide(read_manifest(data), config, plan)
         teachers = _all_teachers(manifest, config)
-        folder.refuse_misuse(config, manifest.folder, overwrite=plan.overwrite)
+        folder.refuse_misuse(base.config, manifest.folder, overwrite=plan.overwrite)
         root = default_root() if store is None else Path(store)
         # The task of all recordings, whatever labels a fold holds.
         config = config.with_train(task=task.name)
-        settings = configure_folds(
-            manifest, config, folder, runtime=runtime, store=root, overwrite=plan.overwrite
+        configure = partial(
+            *(configure_folds, manifest, config, folder),
+            runtime=runtime,
+            store=root,
+            overwrite=plan.overwrite,
         )
+        settings = configure()
         _require_networks(manifest, task, settings.values())
         log_data(manifest, task, next(iter(settings.values())).config.features)
         log_folds(settings)
@@ -123,8 +128,14 @@ def cross_validate(
         manifest = _usable(manifest, task, prepared)
         report_shared_sound(manifest, prepared.keys, root, runtime.reporter)
         table = manifest.to_csv(prepared.keys, folder.path)
-        folder.open(base.config, table, teachers, overwrite=plan.overwrite)
-        write_folds(folder, base, settings)
+        with folder.locked():
+            if not plan.overwrite:
+                # Another process may have begun meanwhile, whose settings stand.
+                folder.refuse_misuse(base.config, manifest.folder, overwrite=False)
+            settings = configure()
+            folder.open(base.config, table, teachers, overwrite=plan.overwrite)
+            write_folds(folder, base, settings)
+            folder.begin(range(config.train.seed, config.train.seed + plan.num_seeds))
         configs = {
             fold: config if may_search(config) else one.config for fold, one in settings.items()
         }
@@ -284,7 +295,7 @@ def _run_all(
 ) -> tuple[tuple[FoldResult, ...], tuple[FoldFailure, ...]]:
     """The outcomes in the order of the jobs."""
     reporter = runtime.reporter
-    kept = [result for job in jobs if (result := _read_kept(job))]
+    kept = [result for job in jobs if (result := read_kept(job))]
     outcomes: dict[tuple[int, str], FoldResult | FoldFailure] = {
         (one.seed, one.fold): one for one in kept
     }
@@ -318,13 +329,3 @@ def _log(outcome: FoldResult | FoldFailure) -> None:
             f"{where}  {outcome.num_correct} of {len(outcome.clips)} correct  "
             f"{counted(len(outcome.log), 'epoch')}  {outcome.elapsed_seconds:.1f} s"
         )
-
-
-def _read_kept(job: FoldJob) -> FoldResult | None:
-    """The result of an earlier command; None if the model is wanted and was not kept."""
-    table = job.folder.read_fold(job.seed, job.number)
-    if table is None or (
-        job.keep_models and not job.folder.run(job.seed, job.number).best.exists()
-    ):
-        return None
-    return FoldResult.from_dict(table)

@@ -148,19 +148,22 @@ def configure_work(
         manifest: As for `configure`.
         config: As for `configure`.
         folder: Of the work.
-        runtime: The first process measures; the others read what it has stored.
+        runtime: The first process measures, for all.
         store: As for `configure`.
         overwrite: Whether the work starts again.
 
     Raises:
         TrainingError: The folder lies in the data, or holds files of others.
     """
-    folder.refuse_place(config, manifest.folder)
-    kept = None if overwrite else keep_choices(config, folder)
-    if kept is not None:
-        return replace(kept, config=complete(kept.config))
-    with runtime.main_first():
+
+    def settle() -> Configured:
+        folder.refuse_place(config, manifest.folder)
+        kept = None if overwrite else keep_choices(config, folder)
+        if kept is not None:
+            return replace(kept, config=complete(kept.config))
         return configure(manifest, config, store=store, reporter=runtime.reporter)
+
+    return runtime.from_main(settle)
 
 
 def keep_choices(config: Config, folder: WorkFolder) -> Configured | None:

@@ -1,14 +1,15 @@
 """The study folder: its files, and whether it may be written to."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from earmark.config import Config
-from earmark.errors import ConfigError
-from earmark.models.work_folder import WorkFolder
-from earmark.system.files import atomic_write, csv_lines
+from earmark.errors import ConfigError, TrainingError
+from earmark.models.work_folder import WorkFolder, checksum_rows, digest_teachers
+from earmark.system.files import atomic_write, csv_lines, read_text
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class StudyFolder(WorkFolder):
         recordings.csv      every recording of training and validation, with its content hash
         teachers.csv        the teachers of its trials and hashes of their weights, if any
         journal.log         Optuna's journal of the trials
+        database.json       in place of it, which database keeps the trials
         trials.csv          a row a trial
         best.toml           all settings of the best trial
         trials/NNNN/        run folders: of the best trial, and of those in training
@@ -41,6 +43,11 @@ class StudyFolder(WorkFolder):
     def journal(self) -> Path:
         """Optuna's journal of the trials."""
         return self.path / "journal.log"
+
+    @property
+    def database(self) -> Path:
+        """Which database keeps the trials, in place of the journal."""
+        return self.path / "database.json"
 
     @property
     def table(self) -> Path:
@@ -72,7 +79,7 @@ class StudyFolder(WorkFolder):
         return self.is_ours
 
     def _files(self) -> tuple[Path, ...]:
-        return (*super()._files(), self.journal, self.table, self.best)
+        return (*super()._files(), self.journal, self.database, self.table, self.best)
 
     def refuse_misuse(self, config: Config, data: Path | None) -> None:
         """Checks, before any work, that the folder may be written to.
@@ -99,6 +106,11 @@ class StudyFolder(WorkFolder):
         if self.is_ours:
             self._refuse_other_work(table, teachers)
 
+    def create(self) -> None:
+        """Makes the folders, so that there is a place for locks."""
+        for folder in (self.trials, self.workers):
+            folder.mkdir(parents=True, exist_ok=True)
+
     def open(self, config: Config, table: str) -> None:
         """Writes the files that identify the study.
 
@@ -106,9 +118,42 @@ class StudyFolder(WorkFolder):
             config: All settings, with the search space written out.
             table: Text of ``recordings.csv``.
         """
-        for folder in (self.trials, self.workers):
-            folder.mkdir(parents=True, exist_ok=True)
+        self.create()
         self._identify(config, table, config.train.teachers)
+
+    def identity(self, config: Config) -> dict[str, Any]:
+        """What tells the study in this folder from others, wherever its trials are kept.
+
+        Args:
+            config: All settings, with the search space written out.
+        """
+        return {
+            "settings": _identity(config.to_dict()),
+            "recordings": checksum_rows(read_text(self.recordings)),
+            "teachers": digest_teachers(config.train.teachers),
+        }
+
+    def refuse_other_identity(
+        self, place: str, ours: Mapping[str, Any], stored: Mapping[str, Any]
+    ) -> None:
+        """Refuses to go on with a study that began in another folder, if it is another one.
+
+        Args:
+            place: Where it was found.
+            ours: The `identity` of the study in this folder.
+            stored: That of the study that was found.
+
+        Raises:
+            TrainingError: They differ.
+        """
+        here = json.loads(json.dumps(ours))
+        self._refuse_other_settings(here["settings"], stored["settings"])
+        names = [name for name in here if here[name] != stored[name]]
+        if names:
+            raise TrainingError(
+                f"{self.path}: {place} holds another study of this name (its {names[0]} differ); "
+                "choose a folder of another name"
+            )
 
     def write_table(self, rows: Iterable[Sequence[Any]]) -> None:
         """Writes ``trials.csv``.

@@ -41,10 +41,12 @@ from earmark.training.tuning.folder import StudyFolder
 from earmark.training.tuning.plots import ParallelAxis, draw_history, draw_importance, draw_parallel
 from earmark.training.tuning.result import BestTrial, TuningResult
 from earmark.training.tuning.space import SearchSpace
+from earmark.training.tuning.storage import Journal, TrialStorage
 from earmark.training.tuning.trials import (
     Job,
     best_trial,
     ended,
+    keep_results,
     num_epochs,
     open_study,
     outcome,
@@ -59,7 +61,7 @@ _MIN_PLOTTED = 4
 """Fewer complete trials cannot show which setting matters."""
 
 
-def tune(
+def tune(  # noqa: PLR0913 - one more than `train`: where several machines meet
     data: Path | str | Manifest,
     study: Path | str,
     config: Config | Path | str | None = None,
@@ -67,10 +69,12 @@ def tune(
     device: str | Runtime = "auto",
     store: Path | str | None = None,
     num_workers: int | None = None,
+    storage: str | None = None,
 ) -> TuningResult:
     """Searches settings by their validation score; an interrupted study resumes where it stopped.
 
-    Several processes may run the same call at the same time and share the study. The test split is
+    Several processes may run the same call at the same time and share the study: on one machine,
+    on machines that share the study folder, or, with a database, on any machines. The test split is
     not read. More trials make the best validation score more optimistic; trust the test score.
 
     Args:
@@ -80,11 +84,16 @@ def tune(
         device: Where to compute.
         store: Folder of the feature store; the shared one by default.
         num_workers: Trials at once; by default one for each processor on a CPU, or else one.
+        storage: URL of a PostgreSQL database that keeps the trials instead of a journal in the
+            folder, such as ``postgresql://USER@HOST/DATABASE``. The name of the folder names the
+            study there. A password in the URL is neither logged nor stored.
 
     Raises:
-        ConfigError: The search space is wrong, or a teacher is missing.
+        ConfigError: The search space is wrong, a teacher is missing, or the database cannot be
+            used.
         DataError: The data cannot be trained on.
-        TrainingError: The folder is not free for this study, workers died, or no trial succeeded.
+        TrainingError: The folder or the database is not free for this study, workers died, the
+            database was lost, or no trial succeeded.
 
     Example:
         >>> import earmark, tempfile
@@ -96,11 +105,11 @@ def tune(
         >>> result.num_complete
         1
     """
-    with running(device) as runtime, silent_optuna():
+    kept_in = _storage(StudyFolder(Path(study)), storage)
+    with running(device) as runtime, silent_optuna(), kept_in.reporting():
         if runtime.world_size > 1:
             raise ConfigError("tune starts its own workers; run it without torchrun")
-        folder = StudyFolder(Path(study))
-        job = _set_up(read_manifest(data), folder, as_config(config), runtime, store)
+        job = _set_up(read_manifest(data), kept_in, as_config(config), runtime, store)
         opened = open_study(job)
         if num_workers is None:
             num_workers = default_num_workers() if runtime.device.type == "cpu" else 1
@@ -113,13 +122,27 @@ def tune(
                 num_workers = min(num_workers, num_left)
                 _start_workers(job, num_workers, runtime, lambda: progress.show(opened))
             progress.show(opened)
+        with kept_in.locked():
+            keep_results(job, opened)
         _draw(job, opened)
         return _result(job, opened)
 
 
+def _storage(folder: StudyFolder, url: str | None) -> TrialStorage:
+    """Where the trials are kept: in the folder, or in the database of an URL."""
+    if url is None:
+        return Journal(folder)
+    # SQLAlchemy takes a third of a second to import.
+    from earmark.training.tuning.database import Database
+
+    database = Database(folder, url)
+    database.check()
+    return database
+
+
 def _set_up(
     manifest: Manifest,
-    folder: StudyFolder,
+    storage: TrialStorage,
     config: Config,
     runtime: Runtime,
     store: Path | str | None,
@@ -133,7 +156,7 @@ def _set_up(
     config = with_recipe(config)
     # No trial is refitted: they are compared by their validation scores.
     manifest = divide(manifest, config)
-    task = choose_task(manifest, config.train)
+    task, folder = choose_task(manifest, config.train), storage.folder
     configured = _configure(manifest, config, folder, runtime, store)
     config = configured.config
     space = SearchSpace(config)
@@ -152,11 +175,15 @@ def _set_up(
     # Logged once, not in every trial.
     seen = replace(seen, notes=())
     table = seen.to_csv(_prepare(seen, space, runtime, store), folder.path)
-    folder.refuse_other_data(table, config.train.teachers)
-    folder.open(config, table)
-    write_choices(configured, folder)
+    folder.create()
+    with storage.locked():
+        # Again: another process may have begun meanwhile.
+        folder.refuse_misuse(config, manifest.folder)
+        folder.refuse_other_data(table, config.train.teachers)
+        folder.open(config, table)
+        write_choices(configured, folder)
     logger.info(f"searched: {', '.join(space.dimensions)}")
-    return Job(folder, seen, config, task.name, store)
+    return Job(storage, seen, config, task.name, store)
 
 
 def _prepare(
@@ -213,7 +240,7 @@ def _work_alone(job: Job, device: str, errors: Any) -> None:
     # Parallel trials are faster than threads within one.
     torch.set_num_threads(1)
     try:
-        with silent_optuna():
+        with silent_optuna(), job.storage.reporting():
             work(job, open_study(job), Runtime(torch.device(device)), lambda _: None)
     except (EarmarkError, OSError) as error:
         errors.put(str(error))
@@ -264,9 +291,15 @@ def _short(value: Any) -> str:
 def _result(job: Job, study: optuna.Study) -> TuningResult:
     trials, best = ended(study.get_trials(deepcopy=False)), best_trial(study)
     outcomes = [outcome(one) for one in trials]
+    num_running = sum(outcome(one) == "running" for one in study.get_trials(deepcopy=False))
+    if num_running:
+        logger.info(
+            f"note: other workers still train {counted(num_running, 'trial')}; the same command "
+            "shows the result when they have ended"
+        )
     if best is None:
         errors = [one.user_attrs["error"] for one in trials if "error" in one.user_attrs]
-        why = f"the first error: {errors[0]}" if errors else "wait for those of other processes"
+        why = f"the first error: {errors[0]}" if errors else "wait for those of other workers"
         raise TrainingError(f"{job.folder.path}: no trial was completed; {why}")
     space = SearchSpace(job.config)
     settings = {path: space.value(path, drawn) for path, drawn in best.params.items()}

@@ -1,13 +1,14 @@
 """Trials of a study: sampled, trained, pruned or kept, and shared with other workers.
 
-Optuna samples the values and keeps the journal. Every change of the study is made under one lock,
-so that workers, which may start and die at any time, agree on how many trials are left.
+Optuna samples the values. Every change of the study is made under one lock, so that workers, which
+may start and die at any time, agree on how many trials are left.
 """
 
+import logging
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,14 @@ from typing import Any
 import numpy as np
 import optuna
 import torch
-from filelock import FileLock, Timeout
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
 )
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from earmark.config import Config, SearchConfig
@@ -37,6 +36,9 @@ from earmark.training.fitting import first_training
 from earmark.training.train import run_training
 from earmark.training.tuning.folder import StudyFolder
 from earmark.training.tuning.space import SearchSpace
+from earmark.training.tuning.storage import TrialStorage
+
+logger = logging.getLogger(__name__)
 
 _LOG_KEYS = {"loss": "val_loss", "accuracy": "val_accuracy"}
 _STATES = {
@@ -54,38 +56,23 @@ class Job:
     """What every worker of a study needs.
 
     Args:
-        folder: The study folder.
+        storage: Keeps the trials.
         manifest: Training and validation only: no trial can read a test recording.
         config: All settings, with the search space written out.
         task: Name of the task of all recordings.
         store: Folder of the feature store; None is the shared one.
     """
 
-    folder: StudyFolder
+    storage: TrialStorage
     manifest: Manifest
     config: Config
     task: str
     store: Path | str | None
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Held by one worker at a time to sample, end and remove trials."""
-        with FileLock(self.folder.path / "study.lock"):
-            yield
-
-
-class _JournalLock:
-    """Optuna's own locks outlive a killed holder by half a minute; this one dies with it."""
-
-    def __init__(self, path: Path) -> None:
-        self._lock = FileLock(path)
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
+    @property
+    def folder(self) -> StudyFolder:
+        """The study folder of this machine."""
+        return self.storage.folder
 
 
 @contextmanager
@@ -100,28 +87,22 @@ def silent_optuna() -> Iterator[None]:
 
 
 def open_study(job: Job) -> optuna.Study:
-    """The study in its folder, created when there is none."""
-    journal, tune = job.folder.journal, job.config.tune
-    lock: Any = _JournalLock(journal.with_suffix(".lock"))
-    with job.locked():
-        _drop_torn_line(journal)
-        storage = JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
-        return optuna.create_study(
-            storage=storage,
-            study_name="earmark",
-            direction="minimize" if tune.objective == "loss" else "maximize",
+    """The study of a job, created when there is none.
+
+    Raises:
+        ConfigError: The trials of the folder are kept elsewhere.
+        TrainingError: The database holds another study.
+    """
+    with job.storage.locked():
+        study = optuna.create_study(
+            storage=job.storage.connect(),
+            study_name=job.storage.name,
+            direction="minimize" if job.config.tune.objective == "loss" else "maximize",
             pruner=make_pruner(job.config),
             load_if_exists=True,
         )
-
-
-def _drop_torn_line(journal: Path) -> None:
-    """Removes a half-written last line, which a crash may have left."""
-    with suppress(FileNotFoundError):
-        text = journal.read_bytes()
-        whole = text[: text.rfind(b"\n") + 1]
-        if whole != text:
-            atomic_write(journal, whole)
+        job.storage.register(study, job.folder.identity(job.config))
+    return study
 
 
 def make_pruner(config: Config) -> BasePruner:
@@ -153,14 +134,10 @@ def work(
     """
     space = SearchSpace(job.config)
     name = uuid.uuid4().hex
-    file = job.folder.workers / name
-    try:
-        with FileLock(file):
-            while (trial := _next_trial(job, study, space, name)) is not None:
-                _run_trial(job, study, space, trial, runtime)
-                show(study)
-    finally:
-        file.unlink(missing_ok=True)
+    with job.storage.working(name) as renew:
+        while (trial := _next_trial(job, study, space, name)) is not None:
+            _run_trial(job, study, trial, runtime, renew)
+            show(study)
 
 
 def _next_trial(
@@ -168,7 +145,7 @@ def _next_trial(
 ) -> optuna.Trial | None:
     """A trial with its values, marked as this worker's; None when the study has enough."""
     tune = job.config.tune
-    with job.locked():
+    with job.storage.locked():
         _release_dead(job, study)
         trials = study.get_trials(deepcopy=False)
         num_counted = len(ended(trials)) + len(_in(trials, TrialState.RUNNING))
@@ -202,39 +179,31 @@ def _distribution(space: SearchSpace, path: str, one: SearchConfig) -> BaseDistr
 def _release_dead(job: Job, study: optuna.Study) -> None:
     """Enqueues the trials of workers that have died again.
 
-    A living worker holds the lock on its file, and it writes its name into a trial before it
-    releases the lock of the study: a trial without a name, or whose worker's lock is free, has been
+    A living worker holds the lock of its name, and it writes its name into a trial before it
+    releases the lock of the study: a trial without a name, or of a worker that has ended, has been
     abandoned.
     """
     for trial in _in(study.get_trials(deepcopy=False), TrialState.RUNNING):
         worker = trial.user_attrs.get("worker", "")
-        if worker and _is_held(job.folder.workers / worker):
+        if worker and not job.storage.has_ended(worker):
             continue
-        if worker:
-            (job.folder.workers / worker).unlink(missing_ok=True)
         study.tell(trial.number, state=TrialState.FAIL)
         shutil.rmtree(job.folder.run(trial.number), ignore_errors=True)
         if trial.params:
             study.enqueue_trial(trial.params)
 
 
-def _is_held(path: Path) -> bool:
-    """Whether a living process holds the lock on a file."""
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
-
-
 def _run_trial(
-    job: Job, study: optuna.Study, space: SearchSpace, trial: optuna.Trial, runtime: Runtime
+    job: Job,
+    study: optuna.Study,
+    trial: optuna.Trial,
+    runtime: Runtime,
+    renew: Callable[[], None],
 ) -> None:
-    objective = job.config.tune.objective
+    objective, space = job.config.tune.objective, SearchSpace(job.config)
 
     def watch(line: Mapping[str, Any]) -> None:
+        renew()
         trial.report(line[_LOG_KEYS[objective]], line["epoch"])
         if trial.should_prune():
             raise optuna.TrialPruned
@@ -255,19 +224,38 @@ def _run_trial(
         value, state = (result.validation or {})[objective], TrialState.COMPLETE
     except optuna.TrialPruned:
         pass
+    except UpdateFinishedTrialError:
+        # While the connection was lost, another worker has taken it over.
+        _drop(job, trial.number)
+        return
     except (ConfigError, TrainingError) as error:
         # Settings that cannot be trained with count as pruned: the sampler avoids them.
         trial.set_user_attr("error", str(error))
     except (MemoryError, torch.OutOfMemoryError):
         trial.set_user_attr("error", "out of memory")
-    with job.locked():
+    with job.storage.locked():
+        renew()
+        now = study.get_trials(deepcopy=False)[trial.number]
+        if now.state is not TrialState.RUNNING:
+            _drop(job, trial.number)
+            return
         study.tell(trial, value, state)
-        _keep_results(job, study, space)
+        keep_results(job, study)
 
 
-def _keep_results(job: Job, study: optuna.Study, space: SearchSpace) -> None:
-    """Writes the table and the best settings; removes run folders that are not needed."""
-    trials = study.get_trials(deepcopy=False)
+def _drop(job: Job, number: int) -> None:
+    logger.warning(f"trial {number} was given to another worker while this one was cut off")
+    shutil.rmtree(job.folder.run(number), ignore_errors=True)
+
+
+def keep_results(job: Job, study: optuna.Study) -> None:
+    """Writes the table and the best settings; removes run folders that are not needed.
+
+    Args:
+        job: Of the study.
+        study: Under its lock.
+    """
+    space, trials = SearchSpace(job.config), study.get_trials(deepcopy=False)
     best = best_trial(study)
     used = {job.folder.run(one.number) for one in _in(trials, TrialState.RUNNING)}
     if best is not None:
