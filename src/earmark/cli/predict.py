@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from earmark.cli.options import adjusted, device_option, json_option, resumable
-from earmark.cli.predict_files import STANDARD_INPUT, Member, find_files, predict_files
+from earmark.cli.options import adjusted, device_option, json_option, resumable, shard_option
+from earmark.cli.predict_files import STANDARD_INPUT, find_files, predict_files
+from earmark.cli.predict_member import Member
 from earmark.cli.predict_request import Request, name_models
 from earmark.cli.stream import raw_options, show_stream
 from earmark.errors import ConfigError
@@ -51,6 +52,7 @@ _folder = click.Path(path_type=Path)
 @click.option("-o", "--output", type=_folder, help="Table of results: .csv, .jsonl or .parquet.")
 @click.option("--resume", is_flag=True, help="Skip files that are in the table already.")
 @click.option("--overwrite", is_flag=True, help="Replace any existing file.")
+@shard_option
 @raw_options
 @device_option
 @json_option
@@ -115,6 +117,8 @@ def _check_paths(paths: tuple[Path, ...], list_file: Path | None, request: Reque
         raise ConfigError("--files-from - and -: standard input can be a list or a sound, not both")
     if request.resume and STANDARD_INPUT in paths:
         raise ConfigError("--resume: cannot resume standard input; leave out -")
+    if request.shard and STANDARD_INPUT in paths:
+        raise ConfigError("--shard: cannot divide standard input; leave out -")
 
 
 def _is_one_file(paths: tuple[Path, ...]) -> bool:
