@@ -17,7 +17,7 @@ from earmark.inference.result_formats import Row, refuse_damage, result_format
 from earmark.inference.result_index import UNKNOWN, name_digest, states_to_bytes
 from earmark.inference.result_part import FILES, LIST
 from earmark.inference.result_pieces import FACTS as FACTS_FILE
-from earmark.inference.result_pieces import STATE, piece_paths, read_facts, without_state
+from earmark.inference.result_pieces import STATE, has_begun, piece_paths, read_facts, without_state
 from earmark.inference.result_table import refuse_table, write_sidecars
 from earmark.system.files import atomic_open
 from earmark.system.numbers import counted
@@ -89,6 +89,11 @@ def merge_parts(folders: Sequence[Path], output: Path, *, overwrite: bool = Fals
     table_format = result_format(output)
     if not overwrite:
         refuse_table(output)
+    absent = [str(one) for one in folders if not one.exists() or has_begun(one)]
+    if absent:
+        raise DataError(
+            f"cannot be merged: no results in {', '.join(absent)}; run predict --shard for each"
+        )
     parts = [_open_part(folder) for folder in folders]
     _check(parts)
     rows = _index_rows(parts)

@@ -20,7 +20,7 @@ from earmark.inference.result_index import UNKNOWN, Entry, name_digest
 from earmark.system.files import atomic_write
 
 PIECE_RESULTS, PIECE_SECONDS = 1000, 30.0
-FACTS = "facts.json"
+FACTS, LOCK = "facts.json", "lock"
 STATE = "file_state"
 """Key of the rows in pieces, not of those in a table."""
 
@@ -40,7 +40,7 @@ class ResultPieces:
         self._waiting: list[Row] = []
         self._flushed_at = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(folder / "lock")
+        self._lock = FileLock(folder / LOCK)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -141,6 +141,11 @@ class ResultPieces:
 def piece_paths(folder: Path) -> list[Path]:
     """The pieces in a folder, in order."""
     return sorted(folder.glob("[0-9]*.jsonl"), key=lambda path: int(path.stem))
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a process has made a folder of pieces, and nothing in it yet."""
+    return (folder / LOCK).exists() and not (folder / FACTS).exists()
 
 
 def read_facts(path: Path) -> dict[str, Any]:
