@@ -34,6 +34,7 @@ EXTRAS = {
     "paho": ("Paho MQTT", "mqtt"),
     "prometheus_client": ("the Prometheus client", "serve"),
     "pyarrow": ("PyArrow", "parquet"),
+    "ray": ("Ray", "ray"),
     "safetensors": ("safetensors", "train"),
     "scipy": ("SciPy", "train"),
     "sklearn": ("scikit-learn", "train"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from earmark.cli.engine import Engine, engine_options
 from earmark.cli.options import adjusted, device_option, json_option, resumable, shard_option
 from earmark.cli.predict_files import STANDARD_INPUT, find_files, predict_files
 from earmark.cli.predict_member import Member
@@ -53,17 +54,19 @@ _folder = click.Path(path_type=Path)
 @click.option("--resume", is_flag=True, help="Skip files that are in the table already.")
 @click.option("--overwrite", is_flag=True, help="Replace any existing file.")
 @shard_option
+@engine_options
 @raw_options
 @device_option
 @json_option
 @adjusted
-def predict(
+def predict(  # noqa: PLR0913 - one per option
     words: tuple[Path, ...],
     models: tuple[Path, ...],
     device: str,
     reporter: "Reporter",
     settings: tuple[str, ...],
     as_json: bool,
+    engine: Engine,
     **options: Any,
 ) -> None:
     """Predict the labels of sound files.
@@ -75,6 +78,8 @@ def predict(
     models, paths = (models, words) if models else (words[:1], words[1:])
     requests = _requests(models, **options)
     _check_paths(paths, list_file, requests[0])
+    if not engine.is_local and STANDARD_INPUT in paths:
+        raise ConfigError(f"--engine {engine.name}: cannot send standard input; leave out -")
     if list_file is not None or requests[0].output is not None or not _is_one_file(paths):
         from earmark.system.workers.fork_server import start_early
 
@@ -95,7 +100,8 @@ def predict(
     members = list(map(Member, classifiers, requests))
     with ExitStack() as opened:
         files = find_files(paths, list_file, opened)
-        predict_files(members, files, as_json=as_json, reporter=reporter)
+        executor = opened.enter_context(engine.start())
+        predict_files(members, files, as_json=as_json, executor=executor, reporter=reporter)
 
 
 def _requests(models: tuple[Path, ...], **options: Any) -> list[Request]:

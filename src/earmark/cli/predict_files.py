@@ -18,6 +18,8 @@ from earmark.errors import ConfigError
 from earmark.system.numbers import counted
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from earmark.errors import FailedFile
     from earmark.inference.classifier import Classifier
     from earmark.inference.predictions import Prediction
@@ -80,6 +82,7 @@ def predict_files(
     files: Iterable[tuple[Path, Path]],
     *,
     as_json: bool,
+    executor: "Executor | None" = None,
     reporter: "Reporter",
 ) -> None:
     """Predicts files, outputs results, and exits with status 1 if any file failed."""
@@ -89,7 +92,7 @@ def predict_files(
             member.open_table(opened, shard_files)
         remaining = _remaining(files, members, shard_files)
         num_files, num_failed = _predict_and_show(
-            members, remaining, as_json=as_json, reporter=reporter
+            members, remaining, as_json=as_json, executor=executor, reporter=reporter
         )
         for member in members:
             member.finish(as_json=as_json)
@@ -134,6 +137,7 @@ def _predict_and_show(
     files: Iterator[tuple[Path, Path]],
     *,
     as_json: bool,
+    executor: "Executor | None",
     reporter: "Reporter",
 ) -> tuple[int, int]:
     """Predicts files and outputs each; returns how many there were and how many failed."""
@@ -150,7 +154,8 @@ def _predict_and_show(
     bars = SILENT if shown.are_lines_on_terminal else reporter
     num_files = num_failed = 0
     with FileProblems() as problems, bars.track("predict", total) as task:
-        for results in _predict(members, itertools.chain(counted, files), task.add_sound):
+        found = itertools.chain(counted, files)
+        for results in _predict(members, found, executor, task.add_sound):
             num_files += 1
             task.advance(note=Path(results[0].path).name)
             failed = {one.error: one for one in results if isinstance(one, FailedFile)}
@@ -172,6 +177,7 @@ def _predict_and_show(
 def _predict(
     members: Sequence[Member],
     files: Iterable[tuple[Path, Path]],
+    executor: "Executor | None",
     watch: Callable[[float], None],
 ) -> "Iterator[tuple[Result, ...]]":
     """Results under the names of `find_files`, each after its own files are written."""
@@ -183,7 +189,7 @@ def _predict(
                 names[path] = name
             yield path
 
-    for results in _predict_paths(members, paths(), watch):
+    for results in _predict_paths(members, paths(), executor, watch):
         name = names.get(Path(results[0].path), Path(results[0].path))
         yield tuple(
             _name_and_write(member, result, name)
@@ -192,14 +198,22 @@ def _predict(
 
 
 def _predict_paths(
-    members: Sequence[Member], paths: Iterable[Path], watch: Callable[[float], None]
+    members: Sequence[Member],
+    paths: Iterable[Path],
+    executor: "Executor | None",
+    watch: Callable[[float], None],
 ) -> "Iterator[tuple[Result, ...]]":
     first = members[0]
     segments = first.request.needs_segments
+    classifiers = [one.classifier for one in members]
+    if executor is not None:
+        from earmark.inference.engine import predict_on
+
+        yield from predict_on(executor, classifiers, paths, segments=segments)
+        return
     if len(members) > 1:
         from earmark.inference.several import predict_with_all
 
-        classifiers = [one.classifier for one in members]
         yield from predict_with_all(classifiers, paths, segments=segments, watch=watch)
         return
     # In a table that is resumed, a single file that crashes here would never get its row.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from earmark.cli.engine import Engine, engine_options
 from earmark.cli.options import (
     DataSource,
     configured,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     help="Read every file again, even if its size and times are unchanged.",
 )
 @shard_option
+@engine_options
 @json_option
 @decoding("earmark.features.extraction")
 @recipe_option
@@ -48,6 +50,7 @@ def prepare(  # noqa: PLR0913 - one per option
     store: Path | None,
     verify: bool,
     shard: "Shard | None",
+    engine: Engine,
     as_json: bool,
     config: "Config",
     reporter: "Reporter",
@@ -56,9 +59,10 @@ def prepare(  # noqa: PLR0913 - one per option
     from earmark.system.numbers import counted
     from earmark.training.recipes.prepare import prepare as prepare_data
 
-    prepared = prepare_data(
-        *(read_data(data), config), store=store, verify=verify, shard=shard, reporter=reporter
-    )
+    manifest = read_data(data)
+    work = {"verify": verify, "shard": shard, "reporter": reporter}
+    with engine.start() as executor:
+        prepared = prepare_data(manifest, config, store=store, executor=executor, **work)
     if as_json:
         print_json(prepared.to_dict())
     else:

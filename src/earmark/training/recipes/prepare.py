@@ -1,6 +1,7 @@
 """Features of a data set, with the front end that a training on it will have."""
 
 import logging
+from concurrent.futures import Executor
 from pathlib import Path
 
 from earmark.config import Config, as_config, with_recipe
@@ -25,6 +26,7 @@ def prepare(  # noqa: PLR0913 - data, work and store are three places, each with
     num_workers: int | None = None,
     verify: bool = False,
     shard: Shard | str | None = None,
+    executor: Executor | None = None,
     reporter: Reporter = SILENT,
 ) -> Prepared:
     """Computes the features of a data set, as far as they are not stored yet.
@@ -39,6 +41,7 @@ def prepare(  # noqa: PLR0913 - data, work and store are three places, each with
         verify: As for `prepare_recordings`.
         shard: Only the files of this one of several shards, such as ``2/8``. Settings are chosen
             for all of the data.
+        executor: As for `prepare_recordings`.
         reporter: Shows a progress bar.
 
     Raises:
@@ -62,7 +65,11 @@ def prepare(  # noqa: PLR0913 - data, work and store are three places, each with
         part = Shard.parse(shard) if isinstance(shard, str) else shard
         recordings = tuple(one for one in recordings if part.holds(one.file_name))
     return prepare_recordings(
-        recordings, opened, num_workers=num_workers, verify=verify, reporter=reporter
+        *(recordings, opened),
+        num_workers=num_workers,
+        verify=verify,
+        executor=executor,
+        reporter=reporter,
     )
 
 
