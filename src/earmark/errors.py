@@ -36,6 +36,7 @@ EXTRAS = {
     "psycopg": ("Psycopg", "postgresql"),
     "prometheus_client": ("the Prometheus client", "serve"),
     "pyarrow": ("PyArrow", "parquet"),
+    "ray": ("Ray", "ray"),
     "safetensors": ("safetensors", "train"),
     "scipy": ("SciPy", "train"),
     "sklearn": ("scikit-learn", "train"),

@@ -204,7 +204,7 @@ def test_a_row_of_another_length_is_refused(tmp_path, cells):
 
 @pytest.mark.parametrize("name", ["000001.jsonl", "facts.json"])
 def test_a_damaged_piece_is_named(tmp_path, monkeypatch, name):
-    monkeypatch.setattr("earmark.inference.result_table.PIECE_RESULTS", 1)
+    monkeypatch.setattr("earmark.inference.result_pieces.PIECE_RESULTS", 1)
     path = tmp_path / "r.csv"
     with ResultTable(path, LABELS, {}, resume=False) as table:
         for number in range(3):

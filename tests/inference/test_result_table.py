@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from earmark.errors import ConfigError, DataError
-from earmark.inference import result_table
+from earmark.inference import result_pieces, result_table
 from earmark.inference.result_table import ResultTable
 from earmark.system import file_state
 
@@ -62,7 +62,7 @@ def look():
     opened = []
     yield open_table
     for table in opened:
-        table._lock.release()
+        table._pieces.close()
 
 
 @pytest.fixture(params=SUFFIXES)
@@ -167,7 +167,7 @@ def test_a_process_that_dies_while_it_finishes_leaves_each_row_once(
 ):
     rows = [failed(0), predicted(1), predicted(2)]
     write(path, [predicted(3), *rows][: 1 + kept])
-    monkeypatch.setattr(result_table, "PIECE_RESULTS", 1)
+    monkeypatch.setattr(result_pieces, "PIECE_RESULTS", 1)
     table = look(path, resume=bool(kept))
     for row in rows[kept:]:
         table.add(row)
@@ -185,10 +185,10 @@ def test_a_process_that_dies_while_it_finishes_leaves_each_row_once(
         elif step == "rename":
             patch.setattr(Path, "replace", die_at_a_folder)
         else:
-            patch.setattr(result_table.shutil, "rmtree", die)
+            patch.setattr(result_pieces.shutil, "rmtree", die)
         with pytest.raises(SystemExit):
             table.finish()
-    table._lock.release()
+    table._pieces.close()
     again = write(path, rows, resume=True)
     names = ["3.wav"] * kept + ["0.wav", "1.wav", "2.wav"]
     assert [one["path"] for one in read(path)] == names
@@ -198,7 +198,7 @@ def test_a_process_that_dies_while_it_finishes_leaves_each_row_once(
 
 def test_work_that_replaces_a_table_does_so_even_if_it_dies_at_once(path, look):
     write(path, [predicted(0), predicted(1)])
-    look(path, resume=False)._lock.release()
+    look(path, resume=False)._pieces.close()
     with pytest.raises(KeyboardInterrupt):
         write(path, [], stop=True, overwrite=True)
     assert write(path, [predicted(1)], resume=True).num_done == 0
@@ -214,12 +214,12 @@ def test_work_of_others_that_died_at_once_costs_no_table(path, look):
 
 
 def test_who_has_finished_leaves_the_work_of_the_next_alone(path, monkeypatch, look):
-    monkeypatch.setattr(result_table, "PIECE_RESULTS", 1)
+    monkeypatch.setattr(result_pieces, "PIECE_RESULTS", 1)
     with ResultTable(path, LABELS, FACTS, resume=False) as table:
         table.finish()
         other = look(path)
         other.add(predicted(0))
-    other._lock.release()
+    other._pieces.close()
     assert write(path, [], resume=True).num_done == 1
 
 
@@ -230,24 +230,24 @@ def test_work_without_a_result_leaves_nothing_behind(path):
 
 
 def test_a_process_that_dies_before_its_first_piece_blocks_nobody(path, look):
-    look(path, resume=False)._lock.release()
+    look(path, resume=False)._pieces.close()
     assert write(path, [predicted(0)], facts={"model": "2"}).num_done == 0
 
 
 def test_a_process_that_dies_loses_a_piece_at_most(path, monkeypatch, look):
-    monkeypatch.setattr(result_table, "PIECE_RESULTS", 3)
+    monkeypatch.setattr(result_pieces, "PIECE_RESULTS", 3)
     table = look(path, resume=False)
     for number in range(8):
         table.add(predicted(number))
-    table._lock.release()
+    table._pieces.close()
     assert look(path).num_done == 6
 
 
 def test_a_piece_is_written_when_its_time_has_come(path, monkeypatch, look):
-    monkeypatch.setattr(result_table, "PIECE_SECONDS", -1.0)
+    monkeypatch.setattr(result_pieces, "PIECE_SECONDS", -1.0)
     table = look(path, resume=False)
     table.add(predicted(0))
-    table._lock.release()
+    table._pieces.close()
     assert look(path).num_done == 1
 
 

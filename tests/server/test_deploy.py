@@ -1,12 +1,15 @@
 """What is in `deploy` fits the command line and the tools that read it."""
 
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import click
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -78,3 +81,73 @@ def test_prometheus_reads_its_file(tmp_path):
     path = tmp_path / "prometheus.yaml"
     path.write_text(text.replace("/run/secrets/earmark_token", str(tmp_path / "token")))
     subprocess.run(["promtool", "check", "config", path], check=True)
+
+
+def pod_of(job):
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["sh", "-c"]
+    return container
+
+
+@pytest.mark.parametrize("version", ["1.31", "1.37"])
+def test_kubernetes_knows_every_key_of_the_jobs(version):
+    text = (DEPLOY / "shards-job.yaml").read_text(encoding="utf-8")
+    jobs = list(yaml.safe_load_all(text))
+    for job in jobs:
+        kubernetes_validate.validate(job, version, strict=True)
+    predict, merge = jobs
+    assert predict["spec"]["completions"] == 8
+    assert "/8" in pod_of(predict)["args"][0]
+    assert "-of-8" in pod_of(merge)["args"][0]
+    for job in jobs:
+        for rule in job["spec"]["podFailurePolicy"]["rules"]:
+            name = rule.get("onExitCodes", {}).get("containerName", pod_of(job)["name"])
+            assert name == pod_of(job)["name"]
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="needs shellcheck")
+def test_the_batch_script_is_a_clean_one():
+    subprocess.run(["shellcheck", DEPLOY / "shards.sbatch"], check=True)
+
+
+@pytest.fixture
+def shell(tmp_path, write_clip):
+    """A function that runs a script in a folder of recordings, with earmark on its path."""
+    for number in range(5):
+        write_clip(tmp_path / "recordings" / f"{number}.wav", seed=number)
+    command = tmp_path / "bin" / "earmark"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m earmark "$@"\n')
+    command.chmod(0o755)
+    path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
+
+    def run(words, **variables):
+        environment = {**os.environ, "PATH": path, **variables}
+        return subprocess.run(
+            ["sh", *words], cwd=tmp_path, env=environment, capture_output=True, check=False
+        ).returncode
+
+    assert run(["-c", "earmark predict speech-music recordings -o whole.csv"]) == 0
+    return run
+
+
+@pytest.mark.slow
+def test_the_jobs_make_the_table_of_one_machine(shell, tmp_path):
+    predict, merge = (
+        pod_of(one)["args"][0].replace("/8", "/2").replace("of-8", "of-2").replace(" 8)", " 2)")
+        for one in yaml.safe_load_all((DEPLOY / "shards-job.yaml").read_text(encoding="utf-8"))
+    )
+    assert shell(["-c", predict], JOB_COMPLETION_INDEX="1") == 0
+    assert shell(["-c", merge]) == 1
+    assert shell(["-c", predict], JOB_COMPLETION_INDEX="0") == 0
+    assert shell(["-c", merge]) == 0
+    assert (tmp_path / "results.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_the_array_makes_the_table_of_one_machine(shell, tmp_path):
+    words = (DEPLOY / "shards.sbatch", "2", "speech-music", "recordings", "-o", "results.csv")
+    for number in "2", "1", "1":
+        assert shell(words, SLURM_ARRAY_TASK_ID=number) == 0
+    assert shell(["-c", "earmark merge results.csv.*-of-2 -o results.csv"]) == 0
+    assert (tmp_path / "results.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()

@@ -26,6 +26,7 @@ COMMANDS = (
         "evaluate",
     ),
     *("compare", "predict", "listen", "serve", "export", "recipe", "model"),
+    *("compare", "predict", "merge", "listen", "serve", "export", "recipe", "model"),
 )
 """In the order in which they are used."""
 _MODULES = {"import": "import_labels"}

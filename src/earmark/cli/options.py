@@ -19,6 +19,7 @@ from earmark.errors import ConfigError, EarmarkError, needs_extra
 if TYPE_CHECKING:
     from earmark.data.manifest import Manifest
     from earmark.system.progress import Reporter
+    from earmark.system.shards import Shard
 
 COMMAND_LINE = "earmark.command_line"
 """Where a Click context keeps the words of the command line."""
@@ -364,4 +365,25 @@ store_option = click.option(
     "store_root",
     type=click.Path(path_type=Path),
     help="Feature store; a shared folder by default.",
+)
+
+
+def _parse_shard(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> "Shard | None":
+    from earmark.system.shards import Shard
+
+    if text is None:
+        return None
+    try:
+        return Shard.parse(text)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+shard_option = click.option(
+    "--shard",
+    metavar="I/N",
+    callback=_parse_shard,
+    help="Only the files of the I-th of N shards, from 1/N to N/N.",
 )

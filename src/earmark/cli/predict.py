@@ -8,6 +8,10 @@ import click
 
 from earmark.cli.options import InputPath, adjusted, device_option, json_option, resumable
 from earmark.cli.predict_files import STANDARD_INPUT, Member, find_files, predict_files
+from earmark.cli.engine import Engine, engine_options
+from earmark.cli.options import adjusted, device_option, json_option, resumable, shard_option
+from earmark.cli.predict_files import STANDARD_INPUT, find_files, predict_files
+from earmark.cli.predict_member import Member
 from earmark.cli.predict_request import Request, name_models
 from earmark.cli.stream import raw_options, show_stream
 from earmark.errors import ConfigError
@@ -51,17 +55,20 @@ _folder = click.Path(path_type=Path)
 @click.option("-o", "--output", type=_folder, help="Table of results: .csv, .jsonl or .parquet.")
 @click.option("--resume", is_flag=True, help="Skip files that are in the table already.")
 @click.option("--overwrite", is_flag=True, help="Replace any existing file.")
+@shard_option
+@engine_options
 @raw_options
 @device_option
 @json_option
 @adjusted
-def predict(
+def predict(  # noqa: PLR0913 - one per option
     words: tuple[Path, ...],
     models: tuple[Path, ...],
     device: str,
     reporter: "Reporter",
     settings: tuple[str, ...],
     as_json: bool,
+    engine: Engine,
     **options: Any,
 ) -> None:
     """Predict the labels of sound files.
@@ -73,6 +80,8 @@ def predict(
     models, paths = (models, words) if models else (words[:1], words[1:])
     requests = _requests(models, **options)
     _check_paths(paths, list_file, requests[0])
+    if not engine.is_local and STANDARD_INPUT in paths:
+        raise ConfigError(f"--engine {engine.name}: cannot send standard input; leave out -")
     if list_file is not None or requests[0].output is not None or not _is_one_file(paths):
         from earmark.system.workers.fork_server import start_early
 
@@ -93,7 +102,8 @@ def predict(
     members = list(map(Member, classifiers, requests))
     with ExitStack() as opened:
         files = find_files(paths, list_file, opened)
-        predict_files(members, files, as_json=as_json, reporter=reporter)
+        executor = opened.enter_context(engine.start())
+        predict_files(members, files, as_json=as_json, executor=executor, reporter=reporter)
 
 
 def _requests(models: tuple[Path, ...], **options: Any) -> list[Request]:
@@ -115,6 +125,8 @@ def _check_paths(paths: tuple[Path, ...], list_file: Path | None, request: Reque
         raise ConfigError("--files-from - and -: standard input can be a list or a sound, not both")
     if request.resume and STANDARD_INPUT in paths:
         raise ConfigError("--resume: cannot resume standard input; leave out -")
+    if request.shard and STANDARD_INPUT in paths:
+        raise ConfigError("--shard: cannot divide standard input; leave out -")
 
 
 def _is_one_file(paths: tuple[Path, ...]) -> bool:

@@ -6,24 +6,26 @@ import itertools
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from earmark.cli.explanations import Explanations
+from earmark.cli.predict_member import Member
 from earmark.cli.predict_request import Request
 from earmark.cli.shown_results import ShownResults
-from earmark.cli.terminal import print_line
 from earmark.errors import ConfigError
 from earmark.system.numbers import counted
 from earmark.system.remote.path import to_path
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from earmark.errors import FailedFile
     from earmark.inference.classifier import Classifier
     from earmark.inference.predictions import Prediction
-    from earmark.inference.result_table import ResultTable
     from earmark.system.progress import Reporter
+    from earmark.system.shards import ShardFiles
 
     Result = Prediction | FailedFile
 
@@ -76,85 +78,22 @@ def _copy_input(opened: ExitStack) -> Path:
     return path
 
 
-class Member:
-    """One of the models that predict, and what it outputs.
-
-    Args:
-        classifier: The model.
-        request: What is output for it.
-    """
-
-    def __init__(self, classifier: "Classifier", request: Request) -> None:
-        if request.split_to is not None:
-            from earmark.inference.segmentation.cutting import RecordingFolders
-
-            request = dataclasses.replace(request, folders=RecordingFolders())
-        self.classifier, self.request = classifier, request
-        self.table: ResultTable | None = None
-        self.num_added = 0
-        self._done: set[Path] = set()
-
-    def open_table(self, opened: ExitStack) -> None:
-        """Opens the table of results, if there is one; it closes with ``opened``."""
-        self.table = opened.enter_context(_open_table(self.classifier, self.request))
-        if self.table is not None and self.table.num_done:
-            logger.info(f"resuming after {counted(self.table.num_done, 'file')}")
-        if self.table is not None and self.table.num_unknown:
-            logger.warning(
-                f"{self.table.path}: {counted(self.table.num_unknown, 'row')} without a record of "
-                "the file; whether it has changed since is unknown"
-            )
-
-    def is_done(self, name: Path) -> bool:
-        """Whether the table has this file; those that it has keep the names of their folders."""
-        if self.table is None or not self.table.is_done(name):
-            return False
-        self._done.add(name)
-        if self.request.folders is not None:
-            self.request.folders.name(name)
-        return True
-
-    def forget_done(self, name: Path) -> None:
-        """Forgets that the table has a file that no other model needs either."""
-        self._done.discard(name)
-
-    def add(self, result: "Result") -> dict[str, Any]:
-        """Takes a result; returns it as ``--json`` prints it."""
-        facts = self.request.describe(result)
-        if self.table is not None and result.path not in self._done:
-            self.table.add(facts)
-            self.num_added += 1
-        return facts
-
-    @property
-    def num_files(self) -> int:
-        """How many files the table has."""
-        return self.num_added + (0 if self.table is None else self.table.num_done)
-
-    def finish(self, *, as_json: bool) -> None:
-        """Completes the table."""
-        if self.table is None:
-            return
-        self.table.finish()
-        if not as_json:
-            num_failed = self.table.num_failed
-            failed = f", {num_failed:,} of them failed" if num_failed else ""
-            print_line(f"{counted(self.num_files, 'file')}{failed}: {self.table.path}")
-
-
 def predict_files(
     members: Sequence[Member],
     files: Iterable[tuple[Path, Path]],
     *,
     as_json: bool,
+    executor: "Executor | None" = None,
     reporter: "Reporter",
 ) -> None:
     """Predicts files, outputs results, and exits with status 1 if any file failed."""
+    shard_files = members[0].request.list_files()
     with ExitStack() as opened:
         for member in members:
-            member.open_table(opened)
+            member.open_table(opened, shard_files)
+        remaining = _remaining(files, members, shard_files)
         num_files, num_failed = _predict_and_show(
-            members, _remaining(files, members), as_json=as_json, reporter=reporter
+            members, remaining, as_json=as_json, executor=executor, reporter=reporter
         )
         for member in members:
             member.finish(as_json=as_json)
@@ -162,6 +101,9 @@ def predict_files(
         if tables:
             num_files = max(one.num_files for one in members)
             num_failed = max(one.num_failed for one in tables)
+    if shard_files is not None and not num_files and shard_files.num_files:
+        logger.info(f"shard {shard_files.shard}: none of {counted(shard_files.num_files, 'file')}")
+        return
     if not num_files or num_failed:
         logger.warning(
             f"could not be predicted: {num_failed:,} of {counted(num_files, 'file')}"
@@ -172,10 +114,16 @@ def predict_files(
 
 
 def _remaining(
-    files: Iterable[tuple[Path, Path]], members: Sequence[Member]
+    files: Iterable[tuple[Path, Path]],
+    members: Sequence[Member],
+    shard_files: "ShardFiles | None",
 ) -> Iterator[tuple[Path, Path]]:
-    """Files that are not in the tables of all models."""
+    """Files of the shard that are not in the tables of all models."""
     for path, name in files:
+        if shard_files is not None and not shard_files.take(name):
+            for one in members:
+                one.pass_over(name)
+            continue
         # Each of them has to see the file.
         done = [one.is_done(name) for one in members]
         if all(done):
@@ -190,6 +138,7 @@ def _predict_and_show(
     files: Iterator[tuple[Path, Path]],
     *,
     as_json: bool,
+    executor: "Executor | None",
     reporter: "Reporter",
 ) -> tuple[int, int]:
     """Predicts files and outputs each; returns how many there were and how many failed."""
@@ -206,7 +155,8 @@ def _predict_and_show(
     bars = SILENT if shown.are_lines_on_terminal else reporter
     num_files = num_failed = 0
     with FileProblems() as problems, bars.track("predict", total) as task:
-        for results in _predict(members, itertools.chain(counted, files), task.add_sound):
+        found = itertools.chain(counted, files)
+        for results in _predict(members, found, executor, task.add_sound):
             num_files += 1
             task.advance(note=to_path(results[0].path).name)
             failed = {one.error: one for one in results if isinstance(one, FailedFile)}
@@ -228,6 +178,7 @@ def _predict_and_show(
 def _predict(
     members: Sequence[Member],
     files: Iterable[tuple[Path, Path]],
+    executor: "Executor | None",
     watch: Callable[[float], None],
 ) -> "Iterator[tuple[Result, ...]]":
     """Results under the names of `find_files`, each after its own files are written."""
@@ -242,6 +193,8 @@ def _predict(
     for results in _predict_paths(members, paths(), watch):
         path = to_path(results[0].path)
         name = names.get(path, path)
+    for results in _predict_paths(members, paths(), executor, watch):
+        name = names.get(Path(results[0].path), Path(results[0].path))
         yield tuple(
             _name_and_write(member, result, name)
             for member, result in zip(members, results, strict=True)
@@ -249,14 +202,22 @@ def _predict(
 
 
 def _predict_paths(
-    members: Sequence[Member], paths: Iterable[Path], watch: Callable[[float], None]
+    members: Sequence[Member],
+    paths: Iterable[Path],
+    executor: "Executor | None",
+    watch: Callable[[float], None],
 ) -> "Iterator[tuple[Result, ...]]":
     first = members[0]
     segments = first.request.needs_segments
+    classifiers = [one.classifier for one in members]
+    if executor is not None:
+        from earmark.inference.engine import predict_on
+
+        yield from predict_on(executor, classifiers, paths, segments=segments)
+        return
     if len(members) > 1:
         from earmark.inference.several import predict_with_all
 
-        classifiers = [one.classifier for one in members]
         yield from predict_with_all(classifiers, paths, segments=segments, watch=watch)
         return
     # In a table that is resumed, a single file that crashes here would never get its row.
@@ -325,23 +286,3 @@ def _draw(classifier: "Classifier", result: "Prediction", image_format: str) -> 
     from earmark.inference.segmentation.plot import draw_prediction
 
     return draw_prediction(result, classifier.spec.config.features, image_format)
-
-
-def _open_table(classifier: "Classifier", request: Request) -> "ResultTable | nullcontext[None]":
-    if request.output is None:
-        return nullcontext()
-    from earmark.inference.result_table import ResultTable
-    from earmark.models.pretrained import find_model
-    from earmark.models.run_folder import weights_file
-    from earmark.system.hashing import content_hash
-
-    facts = {
-        "model": content_hash(weights_file(find_model(request.model))),
-        "predict": classifier.spec.config.predict.model_dump(mode="json"),
-        "segments": request.segments,
-    }
-    return ResultTable(
-        *(request.output, classifier.labels, facts),
-        resume=request.resume,
-        overwrite=request.overwrite,
-    )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from earmark.errors import FailedFile
     from earmark.inference.predictions import Prediction
     from earmark.inference.segmentation.cutting import RecordingFolders
+    from earmark.system.shards import Shard, ShardFiles
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Request:
         folders: Names of the recordings' folders below ``split_to``.
         name: Of the model, where there are several: it is part of the results and of the names of
             their files.
+        shard: The part of the files that is predicted; all of them when not given.
     """
 
     model: Path
@@ -43,6 +45,7 @@ class Request:
     overwrite: bool = False
     folders: "RecordingFolders | None" = None
     name: str = ""
+    shard: "Shard | None" = None
 
     def for_model(self, model: Path, name: str) -> "Request":
         """The same for one of several models, whose files are apart from those of the others.
@@ -64,6 +67,14 @@ class Request:
     def describe(self, result: "Prediction | FailedFile") -> dict[str, Any]:
         """A result as ``--json`` prints it."""
         return {"model": self.name, **result.to_dict()} if self.name else result.to_dict()
+
+    def list_files(self) -> "ShardFiles | None":
+        """What goes through the list of files, if only those of a shard are predicted."""
+        if self.shard is None:
+            return None
+        from earmark.system.shards import ShardFiles
+
+        return ShardFiles(self.shard)
 
     @property
     def needs_segments(self) -> bool:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from earmark.cli.engine import Engine, engine_options
 from earmark.cli.options import (
     DataSource,
     configured,
@@ -12,6 +13,7 @@ from earmark.cli.options import (
     decoding,
     json_option,
     resumable,
+    shard_option,
 )
 from earmark.cli.printing import exit_if_skipped, read_data
 from earmark.cli.recipe_options import recipe_option
@@ -20,6 +22,7 @@ from earmark.cli.terminal import print_json, print_line
 if TYPE_CHECKING:
     from earmark.config import Config
     from earmark.system.progress import Reporter
+    from earmark.system.shards import Shard
 
 
 @click.command()
@@ -36,14 +39,18 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Read every file again, even if its size and times are unchanged.",
 )
+@shard_option
+@engine_options
 @json_option
 @decoding("earmark.features.extraction")
 @recipe_option
 @configured
-def prepare(
+def prepare(  # noqa: PLR0913 - one per option
     data: DataSource,
     store: Path | None,
     verify: bool,
+    shard: "Shard | None",
+    engine: Engine,
     as_json: bool,
     config: "Config",
     reporter: "Reporter",
@@ -52,7 +59,10 @@ def prepare(
     from earmark.system.numbers import counted
     from earmark.training.recipes.prepare import prepare as prepare_data
 
-    prepared = prepare_data(read_data(data), config, store=store, verify=verify, reporter=reporter)
+    manifest = read_data(data)
+    work = {"verify": verify, "shard": shard, "reporter": reporter}
+    with engine.start() as executor:
+        prepared = prepare_data(manifest, config, store=store, executor=executor, **work)
     if as_json:
         print_json(prepared.to_dict())
     else:

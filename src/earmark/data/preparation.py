@@ -2,8 +2,9 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from earmark.audio.isolation import DecoderPool, Job
 from earmark.audio.problems import FileProblems
-from earmark.config import TrainConfig
+from earmark.config import FeatureConfig, TrainConfig
 from earmark.data.content import Clip, ContentSet
 from earmark.data.manifest import Manifest
 from earmark.data.recording import Recording
 from earmark.errors import AudioError, FailedFile
 from earmark.features.digests import ContentDigests
+from earmark.features.engine import FeatureRequest, Found, extract_on
 from earmark.features.extraction import extraction_job, extraction_pool
 from earmark.features.log_mel import Features, join_features
 from earmark.features.store import ClipKey, FeatureStore
@@ -70,6 +72,7 @@ def prepare_recordings(
     *,
     num_workers: int | None = None,
     verify: bool = False,
+    executor: Executor | None = None,
     reporter: Reporter = SILENT,
 ) -> Prepared:
     """Computes and stores the features that are not stored yet, or are damaged.
@@ -83,6 +86,8 @@ def prepare_recordings(
         num_workers: Processes; as many as there are processors when not given.
         verify: Read every file again, whatever its size and times, and compute again what has no
             checksum.
+        executor: Where to compute; this process identifies the files and stores the features. By
+            default in processes of this machine.
         reporter: Shows a progress bar.
     """
     num_workers = num_workers or default_num_workers()
@@ -104,7 +109,11 @@ def prepare_recordings(
             pool,
             pipelined=len(recordings) == 1 < num_workers,
         )
-        for one, future in pool.map_in_order(work.receive, keyed, work.job, num_workers):
+        if executor is None:
+            results = pool.map_in_order(work.receive, keyed, work.job, num_workers)
+        else:
+            results = _extract_on(executor, keyed, work, store.config)
+        for one, future in results:
             try:
                 key, computed = work.result(one, future)
             except AudioError as error:
@@ -184,6 +193,35 @@ def _keyed(
         yield from future.result()
 
 
+def _extract_on(
+    executor: Executor, keyed: Iterator[_Keyed], work: "_Work", config: FeatureConfig
+) -> Iterator[tuple[_Keyed, Future[Features | None]]]:
+    """As `DecoderPool.map_in_order`, on the workers of an executor."""
+    waiting: deque[_Keyed] = deque()
+
+    def requests() -> Iterator[FeatureRequest]:
+        for one in keyed:
+            waiting.append(one)
+            yield work.request(one)
+
+    for found in extract_on(executor, config, requests()):
+        one = waiting.popleft()
+        future: Future[Features | None] = Future()
+        try:
+            future.set_result(work.receive(one, _parts(one.recording.path, found)))
+        except AudioError as error:
+            future.set_exception(error)
+        yield one, future
+
+
+def _parts(path: Path, found: Found) -> Iterator[Features]:
+    """What a worker found for a file, which it knows by its absolute path."""
+    if isinstance(found, AudioError):
+        raise AudioError(str(found).replace(str(path.absolute()), str(path)), found.fault)
+    if found is not None:
+        yield found
+
+
 class _Work:
     """What workers do for recordings: features that are not stored, once for each content."""
 
@@ -202,13 +240,21 @@ class _Work:
 
     def job(self, one: _Keyed) -> Job | None:
         """The extraction, unless the features are stored or have been asked for."""
-        if isinstance(one.key, AudioError) or one.key in self._stored or one.key in self._asked:
-            return None
-        if self._is_stored(one.key):
-            self._stored.add(one.key)
-            return None
-        self._asked.add(one.key)
-        return self._extraction(one.recording)
+        return self._extraction(one.recording) if self._asks(one.key) else None
+
+    def request(self, one: _Keyed) -> FeatureRequest:
+        """As `job`, for a worker of an executor."""
+        path = one.recording.path if self._asks(one.key) else None
+        return FeatureRequest(path, one.recording.excerpt)
+
+    def _asks(self, key: ClipKey | AudioError) -> bool:
+        if isinstance(key, AudioError) or key in self._stored or key in self._asked:
+            return False
+        if self._is_stored(key):
+            self._stored.add(key)
+            return False
+        self._asked.add(key)
+        return True
 
     def receive(self, one: _Keyed, parts: Iterator[Features]) -> Features | None:
         """The features in one piece, if there are any.

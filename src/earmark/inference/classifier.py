@@ -18,6 +18,7 @@ from earmark.features.windows import stream_windows
 from earmark.inference.backend import Backend, FiniteBackend
 from earmark.inference.clip import ClipPredictor, decide_windows
 from earmark.inference.file_predictor import FilePredictor
+from earmark.inference.origin import ModelOrigin
 from earmark.inference.predictions import NO_FILE, Prediction, WindowPrediction
 from earmark.models.pretrained import find_model
 from earmark.models.spec import ModelSpec
@@ -59,6 +60,7 @@ class Classifier:
         self._backend = FiniteBackend(backend, name)
         self._log_mel = LogMel(spec.config.features)
         self._has_noted_band = False
+        self.origin: ModelOrigin | None = None
 
     @classmethod
     def load(
@@ -67,7 +69,9 @@ class Classifier:
         """Opens a model; see `load_model`, which is the same."""
         path = find_model(model)
         spec, backend = open_network(path, device)
-        return cls(spec.adjust(settings), backend, str(path))
+        classifier = cls(spec.adjust(settings), backend, str(path))
+        classifier.origin = ModelOrigin(path, device, tuple(settings))
+        return classifier
 
     def __repr__(self) -> str:
         name = type(self).__name__
@@ -119,6 +123,7 @@ class Classifier:
         *,
         segments: bool = False,
         isolated: bool = False,
+        num_workers: int | None = None,
         watch: Watch = ignore,
     ) -> Iterator[Prediction | FailedFile]:
         """Predicts files in parallel; a file that fails is reported and the others go on.
@@ -130,6 +135,7 @@ class Classifier:
             paths: Sound files; they are asked for as the work goes on.
             segments: As for `predict`.
             isolated: Decode a single file in a process of its own, too.
+            num_workers: Such processes; by default one for each processor.
             watch: Called with the seconds of each part of a file that is predicted, from several
                 threads.
 
@@ -146,7 +152,7 @@ class Classifier:
         job = functools.partial(extraction_job, pipelined=pipelined)
         predict = functools.partial(self._try_to_predict, segments=segments, watch=watch)
         with extraction_pool(self.spec.config.features) as pool:
-            for _, prediction in pool.map_in_order(predict, files, job):
+            for _, prediction in pool.map_in_order(predict, files, job, num_workers):
                 yield prediction.result()
 
     def windows(

@@ -1,11 +1,13 @@
 """The verb `predict`: a model and any sounds to their labels."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import overload
 
 from earmark.errors import ConfigError, FailedFile
 from earmark.inference.classifier import Classifier, load_model
+from earmark.inference.engine import predict_on
 from earmark.inference.inputs import find_sounds
 from earmark.inference.predictions import Prediction
 from earmark.inference.several import Results, predict_with_all
@@ -22,6 +24,7 @@ def predict(
     segments: bool = False,
     device: str = "auto",
     settings: Sequence[str] = (),
+    executor: Executor | None = None,
 ) -> list[Prediction | FailedFile]: ...
 
 
@@ -33,6 +36,7 @@ def predict(
     segments: bool = False,
     device: str = "auto",
     settings: Sequence[str] = (),
+    executor: Executor | None = None,
 ) -> list[Results]: ...
 
 
@@ -43,6 +47,7 @@ def predict(
     segments: bool = False,
     device: str = "auto",
     settings: Sequence[str] = (),
+    executor: Executor | None = None,
 ) -> list[Prediction | FailedFile] | list[Results]:
     """Predicts the labels of sound files; those that fail are reported among the results.
 
@@ -53,6 +58,8 @@ def predict(
         segments: Whether to find out when each label is heard, too.
         device: As for `load_model`.
         settings: As for `load_model`.
+        executor: Where to predict, in chunks of files, with the same results: any
+            `concurrent.futures.Executor`, also of Dask or MPI. By default in this process.
 
     Returns:
         A `Prediction` or a `FailedFile` for each file, in order; of several models, a tuple of
@@ -74,10 +81,14 @@ def predict(
     paths = find_sounds(map(to_path, named))
     if isinstance(model, Classifier | Path | str):
         opened = _open(model, device, settings)
+        if executor is not None:
+            return [one for (one,) in predict_on(executor, [opened], paths, segments=segments)]
         return list(opened.predict_many(paths, segments=segments))
     if not model:
         raise ConfigError("no model: give one or more")
     classifiers = [_open(one, device, settings) for one in model]
+    if executor is not None:
+        return list(predict_on(executor, classifiers, paths, segments=segments))
     return list(predict_with_all(classifiers, paths, segments=segments))
 
 

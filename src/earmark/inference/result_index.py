@@ -1,6 +1,7 @@
 """Which files of a table of results have a row, and whether each has changed since."""
 
 import io
+import logging
 import os
 from array import array
 from collections.abc import Callable, Iterable
@@ -15,6 +16,8 @@ from earmark.system.file_state import FileState
 from earmark.system.remote.path import RemotePath
 from earmark.system.remote.transport import RemoteError
 from earmark.system.shapes import Bool
+
+logger = logging.getLogger(__name__)
 
 UNKNOWN, UNSETTLED, MISSING = range(3)
 """States of a file: there is no record; it was changed just before; there was no such file."""
@@ -100,9 +103,15 @@ class ResultIndex:
         kept = self.kept_rows()
         names = np.concatenate([self._names, np.frombuffer(self._new_names, np.uint64)])[kept]
         states = np.concatenate([self._states, np.frombuffer(self._new_states, np.uint64)])[kept]
-        content = io.BytesIO()
-        np.save(content, np.stack([names, states]))
-        return content.getvalue()
+        return states_to_bytes(names, states)
+
+    def log_changed(self) -> None:
+        """Logs how many files had a row and were predicted again."""
+        if self.num_changed:
+            logger.info(
+                f"{self.num_changed:,} files have changed since, or may have, and were "
+                "predicted again"
+            )
 
     def _find(self, name: int) -> int | None:
         """The last row of a file."""
@@ -111,6 +120,13 @@ class ResultIndex:
         if not after or int(self._names[self._order[after - 1]]) != name:
             return None
         return int(self._order[after - 1])
+
+
+def states_to_bytes(names: np.ndarray, states: np.ndarray) -> bytes:
+    """The states of files by the digests of their names, for `read_states`."""
+    content = io.BytesIO()
+    np.save(content, np.stack([names, states]))
+    return content.getvalue()
 
 
 def read_states(path: Path) -> Callable[[int], int]:

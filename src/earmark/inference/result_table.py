@@ -14,31 +14,25 @@ were predicted: files that have changed since are predicted again.
 import itertools
 import json
 import logging
-import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from earmark.errors import ConfigError, DataError
-from earmark.inference.result_formats import (
-    Row,
-    read_json_lines,
-    refuse_damage,
-    result_format,
+from earmark.errors import ConfigError
+from earmark.inference.result_formats import Row, result_format
+from earmark.inference.result_index import Entry, ResultIndex, name_digest, read_states
+from earmark.inference.result_pieces import (
+    FACTS,
+    ResultPieces,
+    read_facts,
+    refuse_other_facts,
+    without_state,
 )
-from earmark.inference.result_index import UNKNOWN, Entry, ResultIndex, name_digest, read_states
 from earmark.system.files import atomic_open, atomic_write
 
 logger = logging.getLogger(__name__)
 
-PIECE_RESULTS, PIECE_SECONDS = 1000, 30.0
-_FACTS = "facts.json"
 _KEEPS_TABLE = "keeps_table"
-_STATE = "file_state"
-"""Key of the rows in pieces, not of those in the table."""
 
 
 class ResultTable:
@@ -69,41 +63,22 @@ class ResultTable:
     ) -> None:
         self.path = path
         self._format, self._labels = result_format(path), tuple(labels)
-        self._pieces = path.with_name(f"{path.name}.pieces")
-        self._facts_of_table = path.with_name(f".{path.name}.{_FACTS}")
-        self._states_of_table = path.with_name(f".{path.name}.states.npy")
         self._facts = dict(facts)
-        self._waiting: list[Row] = []
-        self._flushed_at = time.monotonic()
         self._is_finished = False
         self._old: Path | None = None
-        self._pieces.mkdir(parents=True, exist_ok=True)
-        self._lock = self._locked()
-        self._num_pieces = len(list(self._pieces.glob("*.jsonl")))
+        self._pieces = ResultPieces(path.with_name(f"{path.name}.pieces"))
         try:
             if overwrite:
-                self._remove_pieces()
+                self._pieces.clear()
             elif not resume:
                 self._refuse_results()
             if self._keeps_table(resume=resume):
                 self._old = path
             self._index = ResultIndex(self._entries())
-            atomic_write(
-                self._pieces / _FACTS, json.dumps({**facts, _KEEPS_TABLE: self._old is not None})
-            )
+            self._pieces.write_facts({**facts, _KEEPS_TABLE: self._old is not None})
         except BaseException:
             self._close()
             raise
-
-    def _locked(self) -> FileLock:
-        lock = FileLock(self._pieces / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise DataError(
-                f"{self.path}: another process is writing this file; wait until it has ended"
-            ) from None
-        return lock
 
     @property
     def num_done(self) -> int:
@@ -125,32 +100,19 @@ class ResultTable:
         return self._index.is_done(path)
 
     def add(self, result: Row) -> None:
-        """Adds a result; writes a piece when it is full, or after `PIECE_SECONDS`."""
+        """Adds a result; see `ResultPieces.add`."""
         state = self._index.add(result["path"], is_failed="error" in result)
-        self._waiting.append({**result, _STATE: state})
-        is_late = time.monotonic() > self._flushed_at + PIECE_SECONDS
-        if is_late or len(self._waiting) >= PIECE_RESULTS:
-            self._flush()
+        self._pieces.add(result, state)
 
     def finish(self) -> None:
         """Merges all pieces into the table, and removes them."""
-        self._flush()
-        if self._index.num_changed:
-            logger.info(
-                f"{self._index.num_changed:,} files have changed since, or may have, and were "
-                "predicted again"
-            )
+        self._pieces.flush()
+        self._index.log_changed()
         with atomic_open(self.path) as file:
             self._format.write(file, self._rows(), self._labels)
-        atomic_write(self._states_of_table, self._index.to_bytes())
-        atomic_write(self._facts_of_table, json.dumps(self._facts))
-        # In one step, so that a crash leaves all pieces or none.
-        finished = self._pieces.with_name(f".{self._pieces.name}.done")
-        shutil.rmtree(finished, ignore_errors=True)
-        self._pieces.replace(finished)
+        write_sidecars(self.path, self._index.to_bytes(), self._facts)
         self._is_finished = True
-        self._lock.release()
-        shutil.rmtree(finished)
+        self._pieces.remove()
 
     def __enter__(self) -> "ResultTable":
         return self
@@ -158,95 +120,77 @@ class ResultTable:
     def __exit__(self, *_: object) -> None:
         # After an interruption: keep the results since the last piece.
         if not self._is_finished:
-            self._flush()
+            self._pieces.flush()
             self._close()
 
     def _close(self) -> None:
         # Only the facts file records that a finished table is to be replaced.
-        replaces = self.path.exists() and (self._pieces / _FACTS).exists() and self._old is None
-        if not (self._num_pieces or replaces):
-            shutil.rmtree(self._pieces, ignore_errors=True)
-        self._lock.release()
-
-    def _flush(self) -> None:
-        if self._waiting:
-            atomic_write(
-                self._piece(self._num_pieces),
-                "".join(f"{json.dumps(one, allow_nan=False)}\n" for one in self._waiting),
-            )
-            self._num_pieces += 1
-            self._waiting = []
-        self._flushed_at = time.monotonic()
+        replaces = self.path.exists() and self._old is None and self._pieces.has_facts
+        self._pieces.close(keep=bool(self._pieces.count) or replaces)
 
     def _refuse_results(self) -> None:
-        if self._num_pieces:
-            raise ConfigError(
-                f"{self._pieces}: results of interrupted work; continue with --resume, or start "
-                "again with --overwrite"
-            )
-        if self.path.exists():
-            raise ConfigError(
-                f"{self.path}: exists; add to it with --resume, replace it with --overwrite, or "
-                "choose another name"
-            )
-
-    def _remove_pieces(self) -> None:
-        """Removes the results of interrupted work, the last first, so that no gap is left."""
-        for number in reversed(range(self._num_pieces)):
-            self._piece(number).unlink()
-        self._num_pieces = 0
+        self._pieces.refuse_some()
+        refuse_table(self.path)
 
     def _keeps_table(self, *, resume: bool) -> bool:
         """Whether the rows of a finished table stay; resumed work continues as it started."""
-        keeps_table = resume
-        if resume and (self._pieces / _FACTS).exists():
-            started = _read_facts(self._pieces / _FACTS)
+        keeps_table, facts = resume, facts_file(self.path)
+        if resume and (started := self._pieces.read_facts()):
             kept = started.pop(_KEEPS_TABLE, True)
-            if self._num_pieces:
-                self._refuse_other_facts(self._pieces, started)
+            if self._pieces.count:
+                refuse_other_facts(self._pieces.folder, started, self._facts)
             keeps_table = kept or started != self._facts
-        if keeps_table and self.path.exists() and self._facts_of_table.exists():
-            self._refuse_other_facts(self.path, _read_facts(self._facts_of_table))
+        if keeps_table and self.path.exists() and facts.exists():
+            refuse_other_facts(self.path, read_facts(facts), self._facts)
         return keeps_table and self.path.exists()
-
-    def _refuse_other_facts(self, source: Path, found: Mapping[str, Any]) -> None:
-        if found != self._facts:
-            raise ConfigError(
-                f"{source}: results of another model or other settings; use those again, or "
-                "remove it"
-            )
 
     def _entries(self) -> Iterator[Entry]:
         """What is kept of the rows of the table, and of those of the pieces."""
         if self._old is not None:
-            state_of = read_states(self._states_of_table)
+            state_of = read_states(_states_file(self.path))
             for row in self._format.read(self._old, self._labels):
                 name = name_digest(row["path"])
                 yield Entry(name, state_of(name), bool(row.get("error")))
-        for row in self._piece_rows():
-            name = name_digest(row["path"])
-            yield Entry(name, row.get(_STATE, UNKNOWN), "error" in row)
+        yield from self._pieces.entries()
 
     def _rows(self) -> Iterator[Row]:
         """The rows that count: of the table that is kept, and of the pieces."""
         rows = itertools.chain(
             self._format.read(self._old, self._labels) if self._old is not None else (),
-            (self._format.to_row(_without_state(row), self._labels) for row in self._piece_rows()),
+            (self._format.to_row(without_state(row), self._labels) for row in self._pieces.rows()),
         )
         return itertools.compress(rows, self._index.kept_rows().tolist())
 
-    def _piece_rows(self) -> Iterator[Row]:
-        for number in range(self._num_pieces):
-            yield from read_json_lines(self._piece(number))
 
-    def _piece(self, number: int) -> Path:
-        return self._pieces / f"{number:06d}.jsonl"
+def write_sidecars(path: Path, states: bytes, facts: Mapping[str, Any]) -> None:
+    """Writes the hidden files beside a finished table.
+
+    Args:
+        path: The table.
+        states: The states of its files, for `read_states`.
+        facts: What the results depend on.
+    """
+    atomic_write(_states_file(path), states)
+    atomic_write(facts_file(path), json.dumps(facts))
 
 
-def _read_facts(path: Path) -> dict[str, Any]:
-    with refuse_damage(path):
-        return json.loads(path.read_text(encoding="utf-8"))
+def facts_file(path: Path) -> Path:
+    """The hidden file beside a table that keeps what its results depend on."""
+    return path.with_name(f".{path.name}.{FACTS}")
 
 
-def _without_state(row: Row) -> Row:
-    return {key: value for key, value in row.items() if key != _STATE}
+def refuse_table(path: Path) -> None:
+    """Checks that a table is not there yet.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if path.exists():
+        raise ConfigError(
+            f"{path}: exists; add to it with --resume, replace it with --overwrite, or "
+            "choose another name"
+        )
+
+
+def _states_file(path: Path) -> Path:
+    return path.with_name(f".{path.name}.states.npy")

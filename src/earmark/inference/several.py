@@ -19,6 +19,7 @@ def predict_with_all(
     paths: Iterable[Path | str],
     *,
     segments: bool = False,
+    num_workers: int | None = None,
     watch: Watch = ignore,
 ) -> Iterator[Results]:
     """Predicts files with several models; see `Classifier.predict_many`.
@@ -30,6 +31,7 @@ def predict_with_all(
         classifiers: The models.
         paths: As for `Classifier.predict_many`.
         segments: As for `Classifier.predict_many`.
+        num_workers: As for `Classifier.predict_many`.
         watch: As for `Classifier.predict_many`.
 
     Yields:
@@ -54,7 +56,7 @@ def predict_with_all(
         return tuple(one.finish() for one in members)
 
     with front_ends_pool(configs) as pool:
-        for _, results in pool.map_in_order(predict, map(Path, paths), front_ends_job):
+        for _, results in pool.map_in_order(predict, map(Path, paths), front_ends_job, num_workers):
             yield results.result()
 
 

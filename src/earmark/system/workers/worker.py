@@ -70,7 +70,7 @@ def load_work(setup: Setup) -> Work | Exception:
     try:
         return pickle.loads(setup.work)
     except Exception as error:  # noqa: BLE001 - sent to the parent
-        return _portable(error)
+        return portable(error)
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, setup: Setup, work: Work | Exception) -> None:
@@ -113,7 +113,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, setup: Setup, work: Work | Exce
                 channel.flush()
                 return
             except Exception as error:  # noqa: BLE001 - raised again by the parent
-                channel.reply("error", _portable(error))
+                channel.reply("error", portable(error))
         channel.flush()
 
 
@@ -153,8 +153,12 @@ class _Forward(logging.Handler):
         self._channel.reply("log", record)
 
 
-def _portable(error: Exception) -> Exception:
-    """An error that can be pickled, with its traceback as a note."""
+def portable(error: Exception) -> Exception:
+    """An error that can be pickled, with its traceback as a note.
+
+    Args:
+        error: As it was raised.
+    """
     text = "".join(traceback.format_exception(error))
     try:
         error = pickle.loads(pickle.dumps(error))
