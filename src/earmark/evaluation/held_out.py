@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SeenData:
-    """What a run was trained and validated on.
+    """What a run was trained and validated on, and the runs whose weights it started from.
 
     Args:
         keys: Name of each recording to its content.
@@ -68,10 +68,11 @@ def read_seen_data(run: Path | None) -> SeenData | None:
     """
     if run is None:
         return None
-    rows = [row for row in RunFolder(run).read_recordings() if row["split"] != "test"]
+    rows = RunFolder(run).read_seen()
     # A recording that is its own group does not identify others of the same name.
     groups = frozenset(row["group"] for row in rows if row["group"] != row["name"])
-    counts = Counter(row["label"] for row in rows if row["split"] == "train")
+    own = RunFolder(run).read_recordings()
+    counts = Counter(row["label"] for row in own if row["split"] == "train")
     # Ties go to the first in the alphabet, so that the order of rows does not matter.
     majority = min(counts, key=lambda labels: (-counts[labels], labels), default="")
     labels = tuple(majority.split(";")) if majority else ()

@@ -8,6 +8,7 @@ from earmark.data.background import with_background
 from earmark.data.labels import choose_task, log_data
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.splits import with_splits
+from earmark.features.store import default_root
 from earmark.models.run_folder import RunFolder
 from earmark.system.runtime import Runtime, running
 from earmark.training.baseline import with_baseline
@@ -18,6 +19,8 @@ from earmark.training.distillation import require_teachers
 from earmark.training.fitting import Execution, Labelled, first_training, fit_network
 from earmark.training.recipes.configure import configure_work, log_choices
 from earmark.training.result import TrainingResult
+from earmark.training.start import continue_settings, log_start, open_start
+from earmark.training.start_splits import SplitKeeper
 from earmark.training.state import Watch
 
 
@@ -34,7 +37,8 @@ def train(
 
     Features are computed first where they are missing. Every epoch is validated; the weights of
     the best one are kept. With ``train.refit`` a last training on training and validation
-    recordings follows, whose last weights are kept.
+    recordings follows, whose last weights are kept. With ``train.start_from`` it starts from the
+    weights of an earlier run, with its settings and splits.
 
     Args:
         data: A folder or a manifest; missing splits are assigned.
@@ -45,7 +49,8 @@ def train(
         overwrite: Start again in a folder that holds another run.
 
     Raises:
-        ConfigError: A setting is wrong, or a teacher is missing or does not fit.
+        ConfigError: A setting is wrong, or a teacher or the run to start from is missing or does
+            not fit.
         DataError: The data cannot be trained on.
         TrainingError: The folder is not free for this run, or the loss is no longer finite.
 
@@ -92,10 +97,11 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
         watch: Called with the log line of each epoch once that is saved; an exception that it
             raises ends the training.
     """
-    run_folder, config = RunFolder(run), with_recipe(config)
+    run_folder, start = RunFolder(run), open_start(config)
+    config = continue_settings(config, start) if start else with_recipe(config)
     require_teachers(config.train.teachers)
+    given = _divide(manifest, first_training(config), runtime, store)
     held_out = first_training(config).train
-    given = with_splits(manifest, held_out)
     manifest = with_background(given, held_out)
     task = choose_task(manifest, held_out)
     configured = configure_work(
@@ -104,6 +110,8 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     config = configured.config
     log_data(manifest, task, config.features)
     log_choices(configured)
+    if start:
+        log_start(start, manifest.labels)
     labelled = Labelled(given, manifest, task)
     execution = Execution(runtime, store, overwrite=overwrite, watch=watch)
     if overwrite and not config.train.teachers and runtime.is_main:
@@ -115,3 +123,18 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     # One that was interrupted has no part in a run with another budget.
     belongs = found and found.choice and found.minutes == config.recipe.minutes
     return replace(result, candidates=found if belongs else None)
+
+
+def _divide(
+    manifest: Manifest, config: Config, runtime: Runtime, store: Path | str | None
+) -> Manifest:
+    """The data with splits: those of the earlier run go on, if the training starts from one."""
+    start = open_start(config)
+    if start is None:
+        return with_splits(manifest, config.train)
+    root = default_root() if store is None else Path(store)
+    with runtime.main_first():
+        keeper = SplitKeeper(start, manifest, root, runtime.reporter)
+    given = with_splits(manifest, config.train, keeper.placed)
+    keeper.refuse_leaks(given)
+    return given
