@@ -28,7 +28,7 @@ from cleanlab.rank import get_label_quality_scores
 from sklearn.metrics import average_precision_score
 
 from earmark.audio.reading import load_audio
-from earmark.audit.confident_learning import find_wrong_labels, label_scores
+from earmark.audit.wrong_labels import find_wrong_labels, label_scores
 from earmark.config import Config, FeatureConfig, load_config
 from earmark.data.folds import with_folds
 from earmark.data.manifest import Manifest, read_manifest
@@ -139,7 +139,6 @@ def rankings(probabilities: Rows, targets: Rows, task: Task) -> Iterator[tuple[s
             yield f"cleanlab: {method}", scores
         return
     given, logs = targets.argmax(axis=1), np.log(probabilities.clip(1e-6))
-    yield "log-odds", logs[targets == 1] - np.where(targets == 1, -np.inf, logs).max(axis=1)
     means = [logs[given == one, one].mean() for one in range(targets.shape[1])]
     beside = logs - np.array(means)
     yield (

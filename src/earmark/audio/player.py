@@ -1,9 +1,14 @@
 """Sound for the players of a page: a few seconds of a file as a small MP3 file."""
 
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
+from earmark.audio.downmix import Downmix
 from earmark.audio.encoding import encode
-from earmark.audio.reading import MIN_SECONDS, load_audio
+from earmark.audio.reading import MIN_SECONDS, stream_audio
+from earmark.audio.source import Excerpt
 
 MAX_SECONDS = 8.0
 BIT_RATE = 32_000
@@ -36,7 +41,13 @@ def encode_for_player(
         >>> len(encode_for_player(path, 0.0)) // 1000
         32
     """
-    seconds = MAX_SECONDS if end is None else min(end - start, MAX_SECONDS)
-    end = start + max(seconds, MIN_SECONDS)
-    sound = load_audio(path, sample_rate, start=start, end=end, channel=channel)
-    return encode(sound.samples, sample_rate, "mp3", BIT_RATE)
+    excerpt = Excerpt(start, None if end is None else max(end, start + MIN_SECONDS))
+    left, parts = round(MAX_SECONDS * sample_rate), []
+    # Read in blocks, since a recording may be long, and may end before its time.
+    with closing(stream_audio(path, sample_rate, excerpt, downmix=Downmix(channel))) as blocks:
+        for block in blocks:
+            parts.append(block[:left])
+            left -= len(parts[-1])
+            if not left:
+                break
+    return encode(np.concatenate(parts), sample_rate, "mp3", BIT_RATE)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from earmark.audit.confident_learning import find_wrong_labels
 from earmark.audit.findings import Finding, LabelIssue
 from earmark.audit.fold_predictions import ClipPrediction, FoldPredictions, read_fold_predictions
+from earmark.audit.wrong_labels import find_wrong_labels
 from earmark.data.manifest import Manifest
 from earmark.data.recording import Recording
 from earmark.data.signals.contents import read_digests

@@ -205,11 +205,13 @@ def print_comparison(found: "Comparison") -> None:
     ]
     if rows:
         print_table("Predicted differently", ("file", "label", *found.models), rows)
+    print_line(found.scope)
     for model, test in zip(found.models, (found.first, found.second), strict=True):
         print_line(model)
         print_line(test.headline)
         print_line(test.interval_line)
     print_difference("the other model", found.paired)
+    print_line(found.verdict)
 
 
 def print_excerpts(excerpts: "ExcerptScores | None") -> None:

@@ -17,6 +17,7 @@ from earmark.errors import DataError
 from earmark.features.store import ClipKey
 from earmark.models.checkpoint import ModelSpec
 from earmark.models.run_folder import RunFolder
+from earmark.tasks.task import MULTI_LABEL
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,19 @@ def _read_keys(run: RunFolder, rows: Iterable[Mapping[str, str]]) -> dict[str, C
         return {row["name"]: ClipKey.parse(row["key"]) for row in rows if row["key"]}
     except ValueError:
         raise DataError(f"{run.recordings}: damaged; restore it, or train again") from None
+
+
+def knows(spec: ModelSpec, labels: Iterable[str]) -> bool:
+    """Whether a model has all labels of a recording, in any spelling.
+
+    Args:
+        spec: The model.
+        labels: Of the recording. In a multi-label task the label of the background stands for none.
+    """
+    known = {normalize(one) for one in spec.labels}
+    if spec.task is MULTI_LABEL:
+        known.add(normalize(spec.config.train.background_label))
+    return all(normalize(one) in known for one in labels)
 
 
 def match_labels(manifest: Manifest, spec: ModelSpec) -> Manifest:

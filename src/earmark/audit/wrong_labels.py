@@ -15,8 +15,6 @@ Rows = Float64[np.ndarray, "clips labels"]
 Column = Float64[np.ndarray, " clips"]
 _SMALLEST = 1e-6
 """Probabilities are stored with six digits, so that some are 0."""
-_CORRECTION = 0.5
-"""How much of the mean confidence in a label counts: it is a mean over wrong labels, too."""
 
 
 class Suspicion(NamedTuple):
@@ -39,13 +37,18 @@ class Suspicion(NamedTuple):
 def find_wrong_labels(probabilities: Rows, targets: Rows, task: Task) -> list[Suspicion]:
     """The clips whose labels are probably wrong, the most probable first.
 
-    A clip is listed if another label suits it better than its own, by `label_scores`; in a
-    multi-label task, if a label that it has is improbable, or one that it lacks is probable.
+    A clip is listed if another label is more probable than its own; in a multi-label task, if a
+    label that it has is improbable, or one that it lacks is probable.
 
     Args:
         probabilities: Of each label, by models that were not trained on the clip.
         targets: 1 for the labels that a clip has: exactly one, except in a multi-label task.
         task: What the labels mean.
+
+    Source:
+        Northcutt et al. (2021), Confident learning: estimating uncertainty in dataset labels,
+        Journal of Artificial Intelligence Research 70, for probabilities out of fold; its
+        thresholds are not used, as decision 95 explains.
 
     Example:
         >>> from earmark.tasks.task import BINARY
@@ -61,30 +64,24 @@ def find_wrong_labels(probabilities: Rows, targets: Rows, task: Task) -> list[Su
 def label_scores(probabilities: Rows, targets: Rows, task: Task) -> Column:
     """How well the labels of each clip suit it; the lower, the more probably they are wrong.
 
-    A model is surer of some labels than of others. So the logarithm of each probability is compared
-    with its mean over the clips that have that label, of which half is subtracted; the score is the
-    difference between the own label and the best other one. In a multi-label task it is the mean
-    log-likelihood of the labels.
+    It is the logarithm of the odds of its label against the most probable other one. In a
+    multi-label task it is the mean over the labels of the logarithm of the probability that each is
+    present, or absent, as it is.
 
     Args:
         probabilities: As for `find_wrong_labels`.
         targets: As for `find_wrong_labels`.
         task: What the labels mean.
-
-    Source:
-        Northcutt et al. (2021), Confident learning: estimating uncertainty in dataset labels,
-        Journal of Artificial Intelligence Research 70, section 3.1, for the comparison with the
-        mean of each label, which is one of probabilities there.
     """
     if task is MULTI_LABEL:
         return np.log(_own_states(probabilities, targets).clip(_SMALLEST)).mean(axis=1)
-    suited = _relative(probabilities, targets)
-    own = np.where(targets == 1, suited, 0.0).sum(axis=1)
-    return own - np.where(targets == 1, -np.inf, suited).max(axis=1)
+    own = np.where(targets == 1, probabilities, 0.0).max(axis=1)
+    other = np.where(targets == 1, 0.0, probabilities).max(axis=1)
+    return np.log(own.clip(_SMALLEST)) - np.log(other.clip(_SMALLEST))
 
 
 def _find_single(probabilities: Rows, targets: Rows) -> Iterator[Suspicion]:
-    others = np.where(targets == 1, -np.inf, _relative(probabilities, targets)).argmax(axis=1)
+    others = np.where(targets == 1, 0.0, probabilities).argmax(axis=1)
     scores = label_scores(probabilities, targets, BINARY)
     for clip in map(int, np.flatnonzero(scores < 0)):
         label = int(others[clip])
@@ -98,14 +95,6 @@ def _find_in_sets(probabilities: Rows, targets: Rows) -> Iterator[Suspicion]:
         predicted = np.flatnonzero((targets[clip] == 1) != (own[clip] < 0.5))
         probability = float(1.0 - own[clip].min())
         yield Suspicion(clip, tuple(map(int, predicted)), probability, float(scores[clip]))
-
-
-def _relative(probabilities: Rows, targets: Rows) -> Rows:
-    """Log-probabilities beside those of the clips of each label; -inf for labels without clips."""
-    logs = np.log(probabilities.clip(_SMALLEST))
-    counts = targets.sum(axis=0)
-    means = (logs * targets).sum(axis=0) / np.maximum(counts, 1.0)
-    return np.where(counts > 0, logs - _CORRECTION * means, -np.inf)
 
 
 def _own_states(probabilities: Rows, targets: Rows) -> Rows:
