@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import json
 import os
 import shutil
 import threading
@@ -12,6 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 from collections.abc import Callable, Generator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
@@ -35,12 +37,16 @@ from earmark.evaluation.evaluate import evaluate_model
 from earmark.evaluation.loaded_model import LoadedModel
 from earmark.evaluation.result import Evaluation
 from earmark.features.fingerprints import SAMPLE_RATE
+from earmark.features.store import ClipKey
 from earmark.features.windows import crop_frames
 from earmark.models.checkpoint import Checkpoint, new_network
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
+from earmark.system.files import csv_lines
+from earmark.system.hashing import content_hash
 from earmark.system.runtime import Runtime
 from earmark.training import plots
+from earmark.training.cross_validation.folder import FoldFolder
 from earmark.training.recipes.prepare import prepare
 
 # An example takes as long as the machine lets it: no behaviour has a time limit of its own.
@@ -377,6 +383,43 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         network.input_norm.fit(-30.0 * bands, 20.0 * bands)
         Checkpoint(spec, network.state_dict(), progress={"epoch": 1}).save(run.best)
         return run.path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_cross_validation() -> Callable[..., Path]:
+    """A function that writes the folder of a cross-validation with given probabilities."""
+
+    def write(
+        path: Path,
+        manifest: Manifest,
+        rows: Sequence[Mapping[str, Sequence[float]]],
+        task: str = "binary",
+    ) -> Path:
+        """Writes it.
+
+        Args:
+            path: The folder.
+            manifest: The recordings, with the labels of then.
+            rows: For each seed, the name of a recording to its probabilities.
+            task: What the labels mean.
+        """
+        keys = {
+            one.name: ClipKey.of(content_hash(one.path), one.excerpt) for one in manifest.recordings
+        }
+        folder = FoldFolder(path)
+        path.mkdir()
+        folder.open(Config(), manifest.to_csv(keys, path), (), overwrite=False)
+        columns = ("seed", "fold", "path", "label", "predicted", "correct", *manifest.labels)
+        cells = [
+            (seed, "1", name, "", "", "yes", *probabilities)
+            for seed, found in enumerate(rows)
+            for name, probabilities in found.items()
+        ]
+        folder.predictions.write_text("".join(csv_lines([columns, *cells])))
+        folder.result.write_text(json.dumps({"task": task, "labels": manifest.labels}))
+        return path
 
     return write
 

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from earmark.data.fingerprint import DataFingerprint
+from earmark.data.manifest import read_manifest
 
 
 @pytest.fixture
@@ -87,3 +88,20 @@ def test_files_that_crash_their_decoder_are_findings(
     found = json.loads(result.stdout)["findings"]
     causes = {one["paths"][0]: one["cause"] for one in found if one["kind"] == "unreadable"}
     assert causes == {"music/crash.wav": "crashed", "music/memory.wav": "memory"}
+
+
+def test_labels_that_are_probably_wrong_are_shown(
+    earmark, few_sounds, tmp_path, write_cross_validation
+):
+    manifest = read_manifest(few_sounds)
+    rows = {one.name: (0.2, 0.8) for one in manifest.recordings}
+    folder = write_cross_validation(tmp_path / "cv", manifest, [rows])
+    page = tmp_path / "check.html"
+    options = ("check", few_sounds, "--cross-validation", folder)
+    document = json.loads(earmark(*options, "-o", page, "--json").stdout)
+    assert [one["path"] for one in document["label_issues"]] == ["music/0.wav", "music/1.wav"]
+    assert set(document["label_issues"][0]) == {"path", "label", "predicted", "probability"}
+    assert page.read_text().count("<audio") == 2
+    result = earmark(*options)
+    assert (result.exit_code, result.stdout.count("music/1.wav")) == (0, 2)
+    assert earmark("check", few_sounds, "--cross-validation", tmp_path).exit_code == 1

@@ -1,12 +1,13 @@
 """The page of an audit."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
-from earmark.audit.findings import Audit, Finding
+from earmark.audit.findings import Audit, Finding, FindingType, LabelIssue
 from earmark.data.fingerprint import DataFingerprint, LabelStats, Quantiles
-from earmark.report.audit import render_audit, write_audit
+from earmark.report.audit import _TITLES, render_audit, write_audit
 
 ROW = {"label": "<x>", "split": None, "num_clips": 1, "num_groups": 1, "duration_seconds": 2.345}
 
@@ -58,3 +59,30 @@ def test_data_without_findings_have_a_page(parse):
     page = parse(render_audit(Audit(1, ()), "sounds"))
     assert "type" not in page.data
     assert page.anchors == ["findings", "labels"]
+
+
+def test_the_first_wrong_labels_have_players_and_the_others_a_table(
+    audit, parse, write_clip, recording, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("earmark.report.label_issues.MAX_PLAYERS", 2)
+    monkeypatch.setattr("earmark.report.label_issues.MAX_ROWS", 1)
+    sound = recording(write_clip(tmp_path / "<a>.wav"))
+    gone = recording(tmp_path / "gone.wav")
+    issues = tuple(LabelIssue(one, "<x>", "", 0.9) for one in (sound, gone, sound, sound))
+    page = parse(render_audit(replace(audit, label_issues=issues), "sounds"))
+    assert page.anchors == page.links == ["findings", "wrong-labels", "notes", "labels"]
+    assert page.tags.count("audio") == 1
+    assert "<a>.wav" in page.labels
+    assert page.data["more"] == ["1"]
+    assert page.open == []
+    assert "gone.wav" in page.text
+
+
+def test_a_page_without_wrong_labels_says_so(audit, parse):
+    page = parse(render_audit(replace(audit, label_issues=()), "sounds"))
+    assert "wrong-labels" in page.anchors
+    assert "audio" not in page.tags
+
+
+def test_every_type_of_finding_has_a_title():
+    assert set(get_args(FindingType)) == set(_TITLES)

@@ -7,6 +7,7 @@ from pathlib import Path
 from earmark.audit.duplicates import duplicate_findings
 from earmark.audit.faults import band_findings, rate_notes, signal_findings, silence_findings
 from earmark.audit.findings import Audit, Finding
+from earmark.audit.label_issues import audit_labels
 from earmark.audit.labels import label_findings, label_rows
 from earmark.audit.names import name_findings
 from earmark.audit.shortcuts import shortcut_findings
@@ -26,6 +27,7 @@ def check(
     data: Path | str | Manifest,
     config: Config | Path | str | None = None,
     *,
+    cross_validation: Path | str | None = None,
     store: Path | str | None = None,
     reporter: Reporter = SILENT,
 ) -> Audit:
@@ -34,21 +36,23 @@ def check(
     Each content is decoded once. Measurements are kept in the store, so a check that was
     interrupted or is repeated does not decode unchanged files again. Two recordings are duplicates
     if their decoded samples are equal, as those of a FLAC and a WAV file may be; fingerprints find
-    near-duplicates and excerpts.
+    near-duplicates and excerpts. With a cross-validation, labels are found that are probably wrong.
 
     Args:
         data: A folder, a manifest file, or a `Manifest`.
         config: All settings, or a TOML file of them; the channel and the band of the features and
             the name of the background label count. The defaults when not given.
+        cross_validation: Folder of a cross-validation of the same data.
         store: Folder of the feature store; the shared one by default.
         reporter: Shows progress.
 
     Returns:
-        Errors, warnings and notes, the number of clips of each label, and the fingerprint of the
-        data.
+        Errors, warnings and notes, the number of clips of each label, the fingerprint of the data,
+        and with a cross-validation the recordings whose labels are probably wrong.
 
     Raises:
-        DataError: The data cannot be read as a data set.
+        DataError: The data cannot be read as a data set, or the cross-validation is not one of
+            them.
         StoreError: The store is damaged, or cannot be written.
 
     Example:
@@ -72,6 +76,9 @@ def check(
     with_stats = [(one, measurement.stats) for one, measurement in known]
     usable = replace(manifest, recordings=tuple(one for one, _ in known))
     task = task_of(manifest, config.train)
+    labels = None
+    if cross_validation is not None:
+        labels = audit_labels(usable, Path(cross_validation), root, reporter)
     found = [
         *_file_findings(manifest, measured, features.channel),
         *silence_findings(with_stats, config.train.background_label),
@@ -81,6 +88,7 @@ def check(
         *rate_notes(with_stats),
         *band_findings(with_stats, features),
         *shortcut_findings(with_stats),
+        *(labels.findings if labels else ()),
     ]
     return Audit(
         len(manifest),
@@ -88,6 +96,7 @@ def check(
         notes=tuple(one for one in found if one.severity == "note"),
         labels=tuple(label_rows(manifest, {one.name: stats for one, stats in with_stats})),
         fingerprint=fingerprint_data(usable.without_test, task, root, reporter),
+        label_issues=labels.issues if labels else None,
     )
 
 

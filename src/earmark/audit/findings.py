@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from earmark.data.fingerprint import DataFingerprint
+from earmark.data.recording import Recording
 from earmark.errors import AudioFault
 from earmark.system.notebook import html_lines, html_table
 from earmark.system.numbers import counted
@@ -40,6 +41,9 @@ FindingType = Literal[
     "similar_names",
     "missing_value",
     "joined_labels",
+    "wrong_label",
+    "not_cross_validated",
+    "changed_label",
 ]
 Severity = Literal["error", "warning", "note"]
 MAX_SHOWN = 20
@@ -69,6 +73,33 @@ class Finding:
         return f"{self.severity} ({self.kind}): {self.message}"
 
 
+@dataclass(frozen=True)
+class LabelIssue:
+    """A recording whose labels are probably wrong.
+
+    Args:
+        recording: The recording.
+        label: Its labels, joined as in a manifest.
+        predicted: The labels that it probably has, joined likewise.
+        probability: Of the predicted label; in a multi-label task, that the most doubtful of its
+            labels is wrong.
+    """
+
+    recording: Recording
+    label: str
+    predicted: str
+    probability: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``check --json`` prints for it."""
+        return {
+            "path": self.recording.name,
+            "label": self.label,
+            "predicted": self.predicted,
+            "probability": self.probability,
+        }
+
+
 @dataclass(frozen=True, repr=False)
 class Audit:
     """The result of `check`.
@@ -80,6 +111,8 @@ class Audit:
         labels: For each label and split, a row of ``label``, ``split``, ``num_clips``,
             ``num_groups`` and ``duration_seconds``.
         fingerprint: What a training would know of the recordings outside the test split.
+        label_issues: Recordings whose labels are probably wrong, the most probable first; None
+            without a cross-validation to compare them with.
 
     Example:
         >>> Audit(2, (Finding("silent", "warning", ("a.wav",), "a.wav: silent"),))
@@ -92,6 +125,7 @@ class Audit:
     notes: tuple[Finding, ...] = ()
     labels: tuple[dict[str, Any], ...] = ()
     fingerprint: DataFingerprint | None = None
+    label_issues: tuple[LabelIssue, ...] | None = None
 
     @property
     def num_errors(self) -> int:
@@ -135,6 +169,7 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """The document that ``check --json`` prints."""
+        issues = self.label_issues
         return {
             "num_files": self.num_files,
             "num_errors": self.num_errors,
@@ -143,4 +178,5 @@ class Audit:
             "notes": [asdict(note) for note in self.notes],
             "labels": list(self.labels),
             "fingerprint": self.fingerprint and self.fingerprint.to_dict(),
+            "label_issues": None if issues is None else [one.to_dict() for one in issues],
         }

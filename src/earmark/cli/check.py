@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", "page", type=click.Path(path_type=Path), help="Also write an HTML page."
 )
+@click.option(
+    "--cross-validation",
+    type=click.Path(path_type=Path),
+    metavar="CV",
+    help="Folder of earmark cross-validate -o, to find labels that are probably wrong.",
+)
 @store_option
 @json_option
 @decoding("earmark.data.signals.measure")
@@ -40,12 +46,14 @@ def check(  # noqa: PLR0913 - one per option
     strict: bool,
     as_json: bool,
     page: Path | None,
+    cross_validation: Path | None,
     store_root: Path | None,
     reporter: "Reporter",
 ) -> None:
     """Audit a data set.
 
-    Find faulty files, duplicates, leaks between splits, imbalance and shortcuts.
+    Find faulty files, duplicates, leaks between splits, imbalance and shortcuts; with
+    --cross-validation also labels that are probably wrong.
     """
     from earmark.audit.audit import check as audit_data
     from earmark.errors import ConfigError
@@ -55,7 +63,13 @@ def check(  # noqa: PLR0913 - one per option
         what = "a folder" if page.is_dir() else "not the name of an HTML page"
         raise ConfigError(f"{page}: {what}; give a file for the page, such as check.html")
     manifest = read_data(data)
-    audit = audit_data(manifest, config, store=store_root, reporter=reporter)
+    audit = audit_data(
+        manifest,
+        config,
+        cross_validation=cross_validation,
+        store=store_root,
+        reporter=reporter,
+    )
     if page:
         write_audit(page, audit, str(data.path))
     if as_json:

@@ -10,9 +10,9 @@ from earmark.cli.options import (
     InputPath,
     adjusted,
     computing,
-    data_argument,
     guarded,
     json_option,
+    optional_data_argument,
     store_option,
 )
 from earmark.cli.printing import exit_if_skipped, print_comparison, read_test_data
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 @click.argument("first", type=InputPath(), metavar="MODEL")
 @click.argument("second", type=InputPath(), metavar="OTHER_MODEL")
 @data_argument
+@click.argument("first", type=click.Path(path_type=Path), metavar="MODEL")
+@click.argument("second", type=click.Path(path_type=Path), metavar="OTHER_MODEL")
+@optional_data_argument
 @store_option
 @computing
 @json_option
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 def compare(  # noqa: PLR0913 - one per option
     first: Path,
     second: Path,
-    data: DataSource,
+    data: DataSource | None,
     store_root: Path | None,
     runtime: "Runtime",
     as_json: bool,
@@ -42,14 +45,15 @@ def compare(  # noqa: PLR0913 - one per option
 ) -> None:
     """Compare two models on the same test split.
 
-    Print their difference with a test of significance.
+    Print whether the second one is better, with a test of significance. Without DATA the test split
+    of its run folder is used.
     """
     from earmark.evaluation.compare import compare as compare_models
 
     found = compare_models(
         first,
         second,
-        read_test_data(data, first, second),
+        read_test_data(data, first, second) if data else None,
         device=runtime,
         store=store_root,
         settings=settings,

@@ -96,9 +96,31 @@ def print_audit(audit: "Audit", summary: str) -> None:
         if len(found) > MAX_LISTED:
             more = counted(len(found) - MAX_LISTED, f"more {severity}")
             print_line(f"and {more}; --json and the page of -o list all")
+    _print_label_issues(audit)
     for line in audit.fingerprint.summary() if audit.fingerprint else ():
         print_line(f"data: {line}")
     print_line(f"{audit.headline} ({summary})")
+
+
+def _print_label_issues(audit: "Audit") -> None:
+    issues = audit.label_issues
+    if issues is None:
+        return
+    columns = ("file", "label", "predicted", "probability")
+    rows = [
+        (
+            *(one.recording.name, one.label or NOTHING, one.predicted or NOTHING),
+            format_ratio(one.probability),
+        )
+        for one in issues[:MAX_LISTED]
+    ]
+    if rows:
+        print_table("Probably wrong labels", columns, rows)
+    else:
+        print_line("Probably wrong labels: none")
+    if len(issues) > MAX_LISTED:
+        more = len(issues) - MAX_LISTED
+        print_line(f"and {more:,} more; --json and the page of -o list all")
 
 
 def result_table(
@@ -183,11 +205,13 @@ def print_comparison(found: "Comparison") -> None:
     ]
     if rows:
         print_table("Predicted differently", ("file", "label", *found.models), rows)
+    print_line(found.scope)
     for model, test in zip(found.models, (found.first, found.second), strict=True):
         print_line(model)
         print_line(test.headline)
         print_line(test.interval_line)
     print_difference("the other model", found.paired)
+    print_line(found.verdict)
 
 
 def print_excerpts(excerpts: "ExcerptScores | None") -> None:

@@ -1,6 +1,7 @@
 """The command that trains."""
 
 import functools
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,24 @@ def _from_study(function: Function) -> Function:
     return run
 
 
+def _start_option(function: Function) -> Function:
+    """Adds --from to the options of `configured`."""
+
+    @click.option(
+        "--from",
+        "start",
+        type=click.Path(path_type=Path),
+        metavar="RUN",
+        help="Start from the weights of a run, with its settings and splits; labels may differ.",
+    )
+    @functools.wraps(function)
+    def run(*args: Any, start: Path | None, settings: tuple[str, ...] = (), **options: Any) -> None:
+        starts = () if start is None else (f"train.start_from={json.dumps(str(start))}",)
+        function(*args, settings=(*settings, *starts), **options)
+
+    return run
+
+
 @click.command()
 @resumable()
 @data_argument
@@ -72,6 +91,7 @@ def _from_study(function: Function) -> Function:
 @computing
 @json_option
 @_from_study
+@_start_option
 @seeded
 @recipe_option
 @budget_option

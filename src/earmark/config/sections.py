@@ -155,6 +155,9 @@ class TrainConfig(Section):
     models of a fold are the teachers of that fold."""
     teacher_weight: Fraction = 0.8
     """Weight of the teachers' mean probabilities in the targets; the labels have the rest."""
+    start_from: str | None = None
+    """Run folder whose weights the training starts from, instead of random ones. The settings that
+    are not given are those of that run, and recordings that it knows keep their splits."""
     crop_seconds: Annotated[float, Field(gt=0, le=3600)] = 1.0
     """Duration of the windows of the network in seconds, or that of the longest training clip if it
     is shorter; predictions for longer clips pool their windows."""

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from earmark.data.manifest import Manifest
 from earmark.data.recording import Recording
 
 
-def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
+def with_splits(
+    manifest: Manifest, config: TrainConfig, placed: Mapping[str, str] = MappingProxyType({})
+) -> Manifest:
     """Assigns the splits that the data do not have.
 
     Data without splits are divided by group, stratified by label, with ``config.split_seed``. Data
@@ -21,8 +24,10 @@ def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
     Args:
         manifest: As read.
         config: Fractions and seed, and whether the validation recordings train.
+        placed: Groups whose split is known; what is left is divided so that all of them together
+            have the fractions.
     """
-    divided = _divide(manifest, config)
+    divided = _divide(manifest, config, placed)
     if not config.trains_on_validation:
         return divided
     recordings = tuple(
@@ -34,7 +39,7 @@ def with_splits(manifest: Manifest, config: TrainConfig) -> Manifest:
     return replace(divided, recordings=recordings, notes=(*divided.notes, note))
 
 
-def _divide(manifest: Manifest, config: TrainConfig) -> Manifest:
+def _divide(manifest: Manifest, config: TrainConfig, placed: Mapping[str, str]) -> Manifest:
     if not manifest.has_splits:
         validation, test = config.validation_fraction, config.test_fraction
         fractions = {"train": 1 - validation - test, "validation": validation, "test": test}
@@ -45,7 +50,7 @@ def _divide(manifest: Manifest, config: TrainConfig) -> Manifest:
         note = f"no validation split: {validation:.0%} of training held out for it"
     else:
         return manifest
-    chosen = assign_groups(manifest.undivided, fractions, config.split_seed)
+    chosen = assign_groups(manifest.undivided, fractions, config.split_seed, placed)
     recordings = tuple(
         replace(one, split=chosen.get(one.group, one.split)) for one in manifest.recordings
     )
@@ -53,7 +58,10 @@ def _divide(manifest: Manifest, config: TrainConfig) -> Manifest:
 
 
 def assign_groups(
-    recordings: Sequence[Recording], fractions: Mapping[str, float], seed: int
+    recordings: Sequence[Recording],
+    fractions: Mapping[str, float],
+    seed: int,
+    placed: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Assigns groups to splits or folds: the largest first, each to where its labels lack most.
 
@@ -61,6 +69,7 @@ def assign_groups(
         recordings: What is divided.
         fractions: Name of a split or a fold to its fraction of the recordings.
         seed: Shuffles groups of equal size.
+        placed: Groups that are assigned already.
 
     Returns:
         Group to split or fold.
@@ -75,9 +84,14 @@ def assign_groups(
         for split, fraction in fractions.items()
     }
     missing = {split: dict(needs) for split, needs in wanted.items()}
-    groups = sorted(counts)
+    chosen = {
+        group: split for group, split in placed.items() if group in counts and split in fractions
+    }
+    for group, split in chosen.items():
+        for label, number in counts[group].items():
+            missing[split][label] -= number
+    groups = sorted(set(counts) - set(chosen))
     np.random.default_rng(seed).shuffle(groups)
-    chosen = {}
     for group in sorted(groups, key=lambda name: -counts[name].total()):
         needs = {
             split: sum(

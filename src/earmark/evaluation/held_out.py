@@ -18,13 +18,14 @@ from earmark.features.store import ClipKey
 from earmark.models.checkpoint import ModelSpec
 from earmark.models.run_folder import RunFolder
 from earmark.system.remote.path import to_path
+from earmark.tasks.task import MULTI_LABEL
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SeenData:
-    """What a run was trained and validated on.
+    """What a run was trained and validated on, and the runs whose weights it started from.
 
     Args:
         keys: Name of each recording to its content.
@@ -69,10 +70,11 @@ def read_seen_data(run: Path | None) -> SeenData | None:
     """
     if run is None:
         return None
-    rows = [row for row in RunFolder(run).read_recordings() if row["split"] != "test"]
+    rows = RunFolder(run).read_seen()
     # A recording that is its own group does not identify others of the same name.
     groups = frozenset(row["group"] for row in rows if row["group"] != row["name"])
-    counts = Counter(row["label"] for row in rows if row["split"] == "train")
+    own = RunFolder(run).read_recordings()
+    counts = Counter(row["label"] for row in own if row["split"] == "train")
     # Ties go to the first in the alphabet, so that the order of rows does not matter.
     majority = min(counts, key=lambda labels: (-counts[labels], labels), default="")
     labels = tuple(majority.split(";")) if majority else ()
@@ -85,6 +87,19 @@ def _read_keys(run: RunFolder, rows: Iterable[Mapping[str, str]]) -> dict[str, C
         return {row["name"]: ClipKey.parse(row["key"]) for row in rows if row["key"]}
     except ValueError:
         raise DataError(f"{run.recordings}: damaged; restore it, or train again") from None
+
+
+def knows(spec: ModelSpec, labels: Iterable[str]) -> bool:
+    """Whether a model has all labels of a recording, in any spelling.
+
+    Args:
+        spec: The model.
+        labels: Of the recording. In a multi-label task the label of the background stands for none.
+    """
+    known = {normalize(one) for one in spec.labels}
+    if spec.task is MULTI_LABEL:
+        known.add(normalize(spec.config.train.background_label))
+    return all(normalize(one) in known for one in labels)
 
 
 def match_labels(manifest: Manifest, spec: ModelSpec) -> Manifest:

@@ -69,7 +69,7 @@ def trace(model: LoadedModel, clips: Sequence[Clip]) -> Provenance:
     layers = summarize(model.network, InputShape(config.features.n_mels, window_frames))
     return Provenance(
         earmark_version=__version__,
-        weights_digest=_weights_digest(model.checkpoint.model),
+        weights_digest=digest_weights(model.checkpoint.model),
         config_digest=_digest(json.dumps(config.to_dict(), sort_keys=True)),
         data_digest=digest_clips(clips),
         seed=config.train.seed,
@@ -102,7 +102,8 @@ def _measure_latency(model: LoadedModel, num_samples: int) -> float:
     return statistics.median(elapsed[1:])
 
 
-def _weights_digest(weights: Mapping[str, Tensor]) -> str:
+def digest_weights(weights: Mapping[str, Tensor]) -> str:
+    """Digest of weights and their names."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(weights):
         digest.update(name.encode())

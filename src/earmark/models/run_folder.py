@@ -11,6 +11,7 @@ from earmark.config import Config
 from earmark.errors import TrainingError
 from earmark.models.remote_model import local_model
 from earmark.models.work_folder import CANDIDATES, WEIGHTS, WorkFolder
+from earmark.models.work_folder import CANDIDATES, WEIGHTS, WorkFolder, sources
 from earmark.system.files import atomic_write, path_from, read_text
 from earmark.system.remote.path import RemotePath, to_path
 
@@ -29,7 +30,8 @@ class RunFolder(WorkFolder):
         choices.json        which settings were given, and which were chosen, with reasons
         fingerprint.json    what the rules chose them from, if they did
         naming.json         the patterns of file names that the data were read with, if any
-        teachers.csv        digests of the teachers' weights, if there are teachers
+        earlier.csv         with ``train.start_from``, recordings that only earlier runs have seen
+        teachers.csv        digests of the weights of teachers and of what it starts from, if any
         log.jsonl           a line an epoch
         best.safetensors    the model
         last.safetensors    the state to resume from; a folder without it holds no training yet
@@ -68,6 +70,11 @@ class RunFolder(WorkFolder):
     def last(self) -> Path:
         """The weights and the state of the last epoch."""
         return self.path / "last.safetensors"
+
+    @property
+    def earlier(self) -> Path:
+        """The recordings that the runs before this one have seen and this one has not."""
+        return self.path / "earlier.csv"
 
     @property
     def holds_results(self) -> bool:
@@ -109,6 +116,7 @@ class RunFolder(WorkFolder):
             self.log,
             self.choices,
             self.fingerprint,
+            self.earlier,
             *(self.path / name for name in names),
         )
 
@@ -138,7 +146,7 @@ class RunFolder(WorkFolder):
             self._refuse_other_settings(_without_extendable(ours), _without_extendable(stored))
 
     def refuse_other_data(self, table: str, teachers: Sequence[str], *, overwrite: bool) -> None:
-        """Checks that a run in the folder was trained on the same recordings, with these teachers.
+        """Checks that a run in the folder learnt from the same recordings and models.
 
         Raises:
             TrainingError: It was not.
@@ -146,12 +154,13 @@ class RunFolder(WorkFolder):
         if self.holds_results and not overwrite:
             self._refuse_other_work(table, teachers)
 
-    def open(self, config: Config, table: str, *, overwrite: bool) -> None:
+    def open(self, config: Config, table: str, *, earlier: str = "", overwrite: bool) -> None:
         """Writes the settings and recordings that identify the run.
 
         Args:
             config: All settings.
             table: Text of ``recordings.csv``.
+            earlier: Text of ``earlier.csv``; none is written if it is empty.
             overwrite: Whether the results of another run are removed first.
         """
         if overwrite:
@@ -159,7 +168,20 @@ class RunFolder(WorkFolder):
                 file.unlink(missing_ok=True)
         if self.is_refit and self.held_out.is_ours and (overwrite or not config.train.refit):
             shutil.rmtree(self.held_out.path)
-        self._identify(config, table, config.train.teachers)
+        more = {self.earlier: earlier} if earlier else {}
+        self._identify(config, table, sources(config), more)
+
+    def read_seen(self) -> list[dict[str, str]]:
+        """The rows of ``recordings.csv`` and ``earlier.csv`` that are of no test split.
+
+        Raises:
+            DataError: A table is not the one that was written.
+        """
+        rows = [row for row in self.read_recordings() if row["split"] != "test"]
+        # Whether it was written, not whether it is there.
+        if self._find_checksum(self.earlier):
+            rows += self._read_table(self.earlier)
+        return rows
 
     def write_naming(self, data: Path, naming: Mapping[str, str | None]) -> None:
         """Writes how the names of files in a data set were read, if they were.

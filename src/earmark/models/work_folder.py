@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from earmark.config import Config, add_settings, rename_settings
@@ -19,8 +20,8 @@ from earmark.system.hashing import content_hash
 
 CANDIDATES = "candidates"
 """The folder with what a search compared, of which some teach the model of the run."""
-_CHECKSUM_LINE = "# recordings.csv has the checksum "
-"""Begin of the second line of ``config.toml``."""
+_CHECKSUM_LINE = "# {} has the checksum "
+"""Begin of the lines of ``config.toml`` about tables; the first is that of ``recordings.csv``."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class WorkFolder:
         choices.json        which settings were given, and which were chosen, with reasons
         fingerprint.json    what the rules chose them from
         recordings.csv      the recordings that the work is done on
-        teachers.csv        digests of the teachers' weights, if there are teachers
+        teachers.csv        digests of the weights of teachers and of what it starts from, if any
 
     Args:
         path: The folder; it need not exist.
@@ -107,13 +108,14 @@ class WorkFolder:
             )
         inside = [
             one
-            for one in config.train.teachers
+            for one in sources(config)
             if Path(one).resolve().is_relative_to(place)
             and not Path(one).resolve().is_relative_to(place / CANDIDATES)
         ]
         if inside:
             raise TrainingError(
-                f"{self.path}: holds the teacher {inside[0]}; choose another folder"
+                f"{self.path}: holds {inside[0]}, which the training learns from; choose another "
+                "folder"
             )
 
     def _refuse_other_work(self, table: str, teachers: Sequence[str]) -> None:
@@ -130,6 +132,8 @@ class WorkFolder:
             raise self._another(self.other_data)
         if self.recordings.exists() and _read(self.teachers) != digest_teachers(teachers):
             raise self._another("the teachers have changed")
+        if self.recordings.exists() and _read(self.teachers) != _digest_teachers(teachers):
+            raise self._another("the models that it learns from have changed")
 
     def read_recordings(self) -> list[dict[str, str]]:
         """The rows of ``recordings.csv``.
@@ -138,10 +142,16 @@ class WorkFolder:
             DataError: They are not those that were written; a folder of an earlier version is not
                 checked.
         """
-        table = read_text(self.recordings)
-        settings = _read(self.config_file).splitlines()
-        lines = (line for line in settings if line.startswith(_CHECKSUM_LINE))
-        expected = next(lines, "").removeprefix(_CHECKSUM_LINE)
+        return self._read_table(self.recordings)
+
+    def _find_checksum(self, file: Path) -> str:
+        """The checksum of a table; empty if there is none."""
+        begin = _CHECKSUM_LINE.format(file.name)
+        lines = _read(self.config_file).splitlines()
+        return next((line for line in lines if line.startswith(begin)), "").removeprefix(begin)
+
+    def _read_table(self, file: Path) -> list[dict[str, str]]:
+        table, expected = read_text(file), self._find_checksum(file)
         rows: list[dict[str, str]] = []
         try:
             rows = list(csv.DictReader(io.StringIO(table, newline="")))
@@ -149,7 +159,7 @@ class WorkFolder:
         except (ValueError, csv.Error):
             rows, is_whole = [], False
         if not rows or not is_whole:
-            raise DataError(f"{self.recordings}: damaged or edited; restore it, or train again")
+            raise DataError(f"{file}: damaged or edited; restore it, or train again")
         return rows
 
     def read_settings(self) -> dict[str, Any]:
@@ -206,26 +216,54 @@ class WorkFolder:
     def _another(self, why: str) -> TrainingError:
         return TrainingError(f"{self.path}: holds another {self.kind} ({why}); {self.remedy}")
 
-    def _identify(self, config: Config, table: str, teachers: Sequence[str]) -> None:
-        """Writes the settings, teachers and recordings that identify this work.
+    def _identify(
+        self,
+        config: Config,
+        table: str,
+        teachers: Sequence[str],
+        more: Mapping[Path, str] = MappingProxyType({}),
+    ) -> None:
+        """Writes the settings, teachers and recordings that identify this work, and more tables.
 
         The recordings come last: where they are missing, nothing is compared.
         """
         digests = digest_teachers(teachers)
         line = f"{_CHECKSUM_LINE}{checksum_rows(table)}\n"
         atomic_write(self.config_file, self.mark + line + config.to_toml())
+        digests = _digest_teachers(teachers)
+        lines = "".join(
+            f"{_CHECKSUM_LINE.format(name)}{_checksum_rows(text)}\n"
+            for name, text in {
+                self.recordings.name: table,
+                **{file.name: text for file, text in more.items()},
+            }.items()
+        )
+        atomic_write(self.config_file, self.mark + lines + config.to_toml())
         if digests:
             atomic_write(self.teachers, digests)
         else:
             self.teachers.unlink(missing_ok=True)
+        for file, text in more.items():
+            atomic_write(file, text)
         atomic_write(self.recordings, table)
 
 
-def teacher_weights(name: str) -> Path:
-    """The file with the weights of a teacher.
+def sources(config: Config) -> tuple[str, ...]:
+    """The models that a training learns from: its teachers, and what it starts from.
+
+    Args:
+        config: All settings.
+    """
+    start = config.train.start_from
+    return (*config.train.teachers, *(() if start is None else (start,)))
+
+
+def source_weights(name: str, setting: str = "train.teachers") -> Path:
+    """The file with the weights of a model that a training learns from.
 
     Args:
         name: A run folder, or the file itself.
+        setting: Where it is named.
 
     Raises:
         ConfigError: It does not exist.
@@ -234,7 +272,7 @@ def teacher_weights(name: str) -> Path:
     file = path / WEIGHTS if path.is_dir() else path
     if not file.is_file():
         what = f"holds no {WEIGHTS}" if path.is_dir() else "no such run folder"
-        raise ConfigError(f"train.teachers: {name}: {what}; give the run folder of a trained model")
+        raise ConfigError(f"{setting}: {name}: {what}; give the run folder of a trained model")
     return file
 
 
@@ -285,5 +323,5 @@ def digest_teachers(teachers: Sequence[str]) -> str:
     """
     if not teachers:
         return ""
-    rows = [(name, content_hash(teacher_weights(name))) for name in teachers]
+    rows = [(name, content_hash(source_weights(name))) for name in teachers]
     return "".join(csv_lines([("teacher", "digest"), *rows]))

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from earmark.audit.findings import Audit, Finding, FindingType, Severity
 from earmark.data.fingerprint import DataFingerprint
 from earmark.report.html import DASH, Section, Table, render, write_page
+from earmark.report.label_issues import render_label_issues
 
 _COLUMNS = {
     "label": "label",
@@ -37,6 +38,9 @@ _TITLES: dict[FindingType, str] = {
     "time_stamps": "Damaged time stamps",
     "other_tracks": "Other audio tracks",
     "sample_rates": "Sample rates",
+    "bandwidth": "Bandwidth",
+    "out_of_phase": "Channels out of phase",
+    "unused_bits": "Unused bits",
     "duplicate": "Duplicates",
     "near_duplicate": "Near-duplicates",
     "excerpt": "Shared excerpts",
@@ -48,6 +52,9 @@ _TITLES: dict[FindingType, str] = {
     "similar_names": "Similar names",
     "missing_value": "Missing values",
     "joined_labels": "Joined labels",
+    "wrong_label": "Wrong labels",
+    "not_cross_validated": "Labels that were not compared",
+    "changed_label": "Labels that have changed",
 }
 
 
@@ -80,6 +87,8 @@ def render_audit(audit: Audit, data: str) -> str:
     """The page as text; see `write_audit`."""
     findings = [one for one in audit.by_severity if one.severity != "note"]
     sections = [Section("Findings", _render_findings(findings))]
+    if audit.label_issues is not None:
+        sections.append(Section("Wrong labels", render_label_issues(audit.label_issues)))
     if audit.notes:
         sections.append(Section("Notes", _render_findings(audit.notes)))
     sections.append(Section("Labels", _render_labels(audit)))

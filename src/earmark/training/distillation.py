@@ -17,7 +17,7 @@ from earmark.errors import CheckpointError, ConfigError
 from earmark.models.checkpoint import load_checkpoint, require_short_windows
 from earmark.models.run_folder import RunFolder, find_run
 from earmark.models.spec import ModelSpec
-from earmark.models.work_folder import teacher_weights
+from earmark.models.work_folder import source_weights
 from earmark.system.runtime import Runtime, pick_precision, place
 from earmark.system.shapes import Float
 from earmark.tasks.task import Task
@@ -72,7 +72,7 @@ def require_teachers(names: Sequence[str]) -> None:
         ConfigError: One is missing, or is not a model.
     """
     for name in names:
-        file = teacher_weights(name)
+        file = source_weights(name)
         try:
             load_checkpoint(file)
         except CheckpointError as error:
@@ -156,8 +156,8 @@ def _refuse_leaks(name: str, own: Sequence[dict[str, str]]) -> None:
         if run.is_refit
         else "train the teacher on the same splits"
     )
-    for row in run.read_recordings():
-        if row["split"] != "test" and row["key"] and row["key"] not in keys[row["split"]]:
+    for row in run.read_seen():
+        if row["key"] and row["key"] not in keys[row["split"]]:
             raise ConfigError(
                 f"train.teachers: {name} has {row['name']} in its {SPLIT_TITLES[row['split']]} "
                 f"split, which this run does not train on; {remedy}"

@@ -20,6 +20,7 @@ from earmark.models.checkpoint import load_checkpoint, require_network, require_
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
 from earmark.models.work_folder import checksum_rows, digest_teachers
+from earmark.models.work_folder import sources
 from earmark.system.runtime import Runtime, cpu_threads
 from earmark.tasks.task import Task
 from earmark.training.distillation import held_out_teachers, load_teachers, require_teachers
@@ -29,6 +30,7 @@ from earmark.training.optimizer import make_objective
 from earmark.training.recipes.configure import Configured, write_choices
 from earmark.training.result import TrainingResult
 from earmark.training.rule import take_rule
+from earmark.training.start import held_out_start, open_start, require_start
 from earmark.training.state import Job, Watch, start_or_resume
 from earmark.training.threads import settle_threads
 
@@ -122,7 +124,11 @@ def first_training(config: Config) -> Config:
     train = config.train
     if not train.refit:
         return config
-    return config.with_train(refit=False, teachers=held_out_teachers(train.teachers))
+    return config.with_train(
+        refit=False,
+        teachers=held_out_teachers(train.teachers),
+        start_from=held_out_start(config),
+    )
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,13 @@ def _set_up(run: RunFolder, config: Config, data: _Data, execution: Execution) -
     )
     recorded = None if execution.overwrite else run.recorded_threads
     spec = settle_threads(spec, loaders.train.dataset, objective, runtime, recorded)
-    return Job(run, spec, table, loaders, objective, runtime, execution.watch)
+    start = open_start(config)
+    if start is not None:
+        require_start(start, spec)
+    return Job(
+        *(run, spec, table, loaders, objective, runtime, execution.watch),
+        start=start,
+    )
 
 
 def _open(
@@ -192,6 +204,12 @@ def _open(
             job.run.refuse_other_data(job.table, teachers, overwrite=overwrite)
         for job in jobs:
             job.run.open(job.spec.config, job.table, overwrite=overwrite)
+    for job in jobs:
+        models = sources(job.spec.config)
+        job.run.refuse_other_data(job.table, models, overwrite=overwrite)
+    runtime.wait()
+            earlier = job.start.list_earlier(job.table, job.run.path) if job.start else ""
+            job.run.open(job.spec.config, job.table, earlier=earlier, overwrite=overwrite)
             write_choices(configured, job.run)
             job.run.write_naming(manifest.given, asdict(manifest.naming))
     runtime.wait()
@@ -229,4 +247,5 @@ def _train(job: Job, data: _Data) -> TrainingResult:
         num_parameters=count_parameters(state.model),
         elapsed_seconds=round(sum(line["elapsed_seconds"] for line in state.log), 3),
         skipped=data.prepared.skipped,
+        start=job.start.describe(job.spec.labels) if job.start else None,
     )

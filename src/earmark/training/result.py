@@ -39,6 +39,7 @@ class TrainingResult:
         classical: The network compared with a classical model on the validation clips, where
             ``evaluate.baseline`` asks for it.
         candidates: What a search before the training compared, if there was one.
+        start: The run whose weights it started from, and which labels are new, if there was one.
     """
 
     run: Path
@@ -55,6 +56,7 @@ class TrainingResult:
     choices: tuple[Choice, ...] = ()
     classical: ClassicalComparison | None = None
     candidates: Search | None = None
+    start: dict[str, Any] | None = None
 
     def evaluate(
         self,
@@ -104,10 +106,11 @@ class TrainingResult:
 
     def to_dict(self) -> dict[str, Any]:
         """What ``train --json`` prints."""
-        left_out = ("data", "choices", "classical", "candidates")
+        left_out = ("data", "choices", "classical", "candidates", "start")
         table = {key: value for key, value in asdict(self).items() if key not in left_out}
         classical = {"classical": self.classical.to_dict()} if self.classical else {}
         candidates = {"candidates": self.candidates.to_dict()} if self.candidates else {}
+        start = {"start": self.start} if self.start else {}
         documents = {
             "run": str(self.run),
             "skipped": [one.to_dict() for one in self.skipped],
@@ -117,7 +120,7 @@ class TrainingResult:
                 "choices": [one.to_dict() for one in self.choices],
             },
         }
-        return {**table, **documents, **classical, **candidates}
+        return {**table, **documents, **classical, **candidates, **start}
 
     def __repr__(self) -> str:
         return f"TrainingResult({str(self.run)!r}: {self.summary()})"

@@ -26,6 +26,7 @@ from earmark.system.runtime import Runtime, place, seed_torch
 from earmark.training.early_stopping import EarlyStopping
 from earmark.training.optimizer import Objective, Optimizer
 from earmark.training.rule import fit_rule
+from earmark.training.start import Start
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Job:
         runtime: Where to compute.
         watch: Called with the log line of each epoch once that is saved.
         validation: Metrics of the first training, where this one is the refit.
+        start: The run whose weights the first epoch starts from; without one they are random.
     """
 
     run: RunFolder
@@ -55,6 +57,7 @@ class Job:
     runtime: Runtime
     watch: Watch | None = None
     validation: Mapping[str, Any] | None = None
+    start: Start | None = None
 
 
 @dataclass
@@ -80,7 +83,10 @@ def start_or_resume(job: Job) -> State:
     run, runtime, train = job.run, job.runtime, job.spec.config.train
     seed_torch(train.seed)
     model = new_network(job.spec)
-    model.input_norm.fit(*(one.float() for one in job.loaders.train.dataset.band_statistics()))
+    if job.start is None:
+        model.input_norm.fit(*(one.float() for one in job.loaders.train.dataset.band_statistics()))
+    else:
+        job.start.copy_weights(model, job.spec)
     place(model, runtime.device)
     optimizer = Optimizer(model, train)
     state = State(model, optimizer, _early_stopping(job.spec))
@@ -143,6 +149,8 @@ def save_epoch(job: Job, state: State, predictions: Predictions | None, *, is_be
             decided = Evaluation(predictions, spec.labels, fitted.rule.without_abstention)
             atomic_write(run.validation, decided.to_csv())
         progress = {"epoch": stopping.epoch, "validation": validation}
+        if job.start is not None:
+            progress["start"] = job.start.describe(spec.labels)
         Checkpoint(fitted, state.ema_model.state_dict(), progress=progress).save(run.best)
     run.write_log(state.log)
     progress = {

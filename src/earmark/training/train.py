@@ -9,6 +9,7 @@ from earmark.data.labels import choose_task, log_data
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.splits import with_splits
 from earmark.errors import ConfigError
+from earmark.features.store import default_root
 from earmark.models.run_folder import RunFolder
 from earmark.system.processes import may_restart
 from earmark.system.runtime import Runtime, running
@@ -20,6 +21,8 @@ from earmark.training.distillation import require_teachers
 from earmark.training.fitting import Execution, Labelled, first_training, fit_network
 from earmark.training.recipes.configure import configure_work, log_choices
 from earmark.training.result import TrainingResult
+from earmark.training.start import continue_settings, log_start, open_start
+from earmark.training.start_splits import SplitKeeper
 from earmark.training.state import Watch
 
 
@@ -36,7 +39,8 @@ def train(
 
     Features are computed first where they are missing. Every epoch is validated; the weights of
     the best one are kept. With ``train.refit`` a last training on training and validation
-    recordings follows, whose last weights are kept.
+    recordings follows, whose last weights are kept. With ``train.start_from`` it starts from the
+    weights of an earlier run, with its settings and splits.
 
     Args:
         data: A folder or a manifest; missing splits are assigned.
@@ -47,7 +51,8 @@ def train(
         overwrite: Start again in a folder that holds another run.
 
     Raises:
-        ConfigError: A setting is wrong, or a teacher is missing or does not fit.
+        ConfigError: A setting is wrong, or a teacher or the run to start from is missing or does
+            not fit.
         DataError: The data cannot be trained on.
         TrainingError: The folder is not free for this run, or the loss is no longer finite.
 
@@ -100,9 +105,11 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
             f"delete {run} yourself, and leave --overwrite out"
         )
     run_folder, config = RunFolder(run), with_recipe(config)
+    run_folder, start = RunFolder(run), open_start(config)
+    config = continue_settings(config, start) if start else with_recipe(config)
     require_teachers(config.train.teachers)
+    given = _divide(manifest, first_training(config), runtime, store)
     held_out = first_training(config).train
-    given = with_splits(manifest, held_out)
     manifest = with_background(given, held_out)
     task = choose_task(manifest, held_out)
     configured = configure_work(
@@ -111,6 +118,8 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     config = configured.config
     log_data(manifest, task, config.features)
     log_choices(configured)
+    if start:
+        log_start(start, manifest.labels)
     labelled = Labelled(given, manifest, task)
     execution = Execution(runtime, store, overwrite=overwrite, watch=watch)
     if overwrite and not config.train.teachers and runtime.is_main:
@@ -122,3 +131,18 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     # One that was interrupted has no part in a run with another budget.
     belongs = found and found.choice and found.minutes == config.recipe.minutes
     return replace(result, candidates=found if belongs else None)
+
+
+def _divide(
+    manifest: Manifest, config: Config, runtime: Runtime, store: Path | str | None
+) -> Manifest:
+    """The data with splits: those of the earlier run go on, if the training starts from one."""
+    start = open_start(config)
+    if start is None:
+        return with_splits(manifest, config.train)
+    root = default_root() if store is None else Path(store)
+    with runtime.main_first():
+        keeper = SplitKeeper(start, manifest, root, runtime.reporter)
+    given = with_splits(manifest, config.train, keeper.placed)
+    keeper.refuse_leaks(given)
+    return given

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from earmark.audio.encoding import encode
-from earmark.audio.reading import MIN_SECONDS, load_audio
+from earmark.audio.player import MAX_SECONDS, encode_for_player
 from earmark.data.content import Clip
 from earmark.data.dataset import AudioDataset
 from earmark.data.loaders import OrderedLoader
@@ -28,8 +27,6 @@ from earmark.tasks.task import BINARY, MULTI_LABEL, join_labels, multi_hot
 
 NUM_WORST = 5
 NUM_MOST_CONFIDENT = 5
-MAX_SECONDS = 8.0
-PLAYER_BIT_RATE = 32_000
 
 
 @dataclass(frozen=True)
@@ -249,14 +246,15 @@ class ExampleMaker:
     def _encode(self, clip: Clip, start: float, seconds: float) -> tuple[bytes | None, str]:
         """The excerpt at the sample rate of the model, as an MP3 file, or why there is none."""
         recording, features = self._recordings[clip.name], self._spec.config.features
-        rate = features.sample_rate
         start += recording.excerpt.start
-        end = start + max(min(seconds, MAX_SECONDS), MIN_SECONDS)
         try:
-            sound = load_audio(recording.path, rate, start=start, end=end, channel=features.channel)
+            sound = encode_for_player(
+                *(recording.path, start, start + seconds, features.sample_rate),
+                channel=features.channel,
+            )
         except AudioError as error:
             return None, str(error)
-        return encode(sound.samples, rate, "mp3", PLAYER_BIT_RATE), ""
+        return sound, ""
 
 
 def _largest_loss(clip: Clip, logits: Float64[np.ndarray, " outputs"]) -> int:
