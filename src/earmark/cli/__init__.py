@@ -13,7 +13,7 @@ from earmark.cli.options import COMMAND_LINE
 
 COMMANDS = (
     *("demo", "manifest", "check", "prepare", "train", "tune", "cross-validate", "evaluate"),
-    *("compare", "predict", "listen", "serve", "export", "recipe", "model"),
+    *("compare", "predict", "listen", "serve", "export", "embed", "recipe", "model"),
 )
 """In the order in which they are used."""
 
