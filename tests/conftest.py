@@ -300,6 +300,41 @@ def file_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Fi
     server.shutdown()
     thread.join()
     server.server_close()
+@pytest.fixture(scope="session")
+def write_embedder():
+    """A function that writes an ONNX file: |values @ weights| of windows of any shape.
+    Args of the function: the file, the shape of its input, the length of a vector, metadata. It
+    returns the weights, (values of a window, dimensions).
+    def write(path, shape, dimensions=4, *, more_outputs=(), **metadata):
+        import onnx
+        from onnx import TensorProto, helper, numpy_helper
+        sizes = [one for one in shape[len(shape) > 1 :] if isinstance(one, int)]
+        weights = np.random.default_rng(1).normal(size=(int(np.prod(sizes)), dimensions))
+        weights = weights.astype(np.float32)
+        rows = np.array([1, -1] if len(shape) == 1 else [0, -1], np.int64)
+        nodes = [
+            helper.make_node("Reshape", ["sound", "rows"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], ["product"]),
+            helper.make_node("Abs", ["product"], ["embedding"]),
+            *(helper.make_node("Neg", ["product"], [name]) for name in more_outputs),
+        ]
+        names = ("embedding", *more_outputs)
+        graph = helper.make_graph(
+            nodes,
+            "embedder",
+            [helper.make_tensor_value_info("sound", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info(one, TensorProto.FLOAT, None) for one in names],
+            [
+                numpy_helper.from_array(rows, "rows"),
+                numpy_helper.from_array(weights, "weights"),
+            ],
+        )
+        opset = helper.make_opsetid("", 18)
+        model = helper.make_model(graph, opset_imports=[opset], ir_version=10)
+        helper.set_model_props(model, {key: str(value) for key, value in metadata.items()})
+        onnx.save(model, path)
+        return weights
+    return write
 
 
 HOSTILE_DECODER = """

@@ -27,6 +27,7 @@ COMMANDS = (
     ),
     *("compare", "predict", "listen", "serve", "export", "recipe", "model"),
     *("compare", "predict", "merge", "listen", "serve", "export", "recipe", "model"),
+    *("compare", "predict", "listen", "serve", "export", "embed", "search", "recipe", "model"),
 )
 """In the order in which they are used."""
 _MODULES = {"import": "import_labels"}

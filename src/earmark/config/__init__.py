@@ -6,6 +6,7 @@ errors of a file are reported at once.
 
 from earmark.config.augment import AugmentConfig
 from earmark.config.base import MAX_WINDOW_FRAMES, MAX_WINDOW_VALUES, Section
+from earmark.config.features import EmbedderConfig, FeatureConfig
 from earmark.config.layers import recipe_names, recipe_text, with_recipe, with_settings
 from earmark.config.loading import as_config, config_from_dict, load_config, override
 from earmark.config.model import ConvBlockConfig, Head, ModelConfig
@@ -15,7 +16,6 @@ from earmark.config.search import SearchConfig, TuneConfig
 from earmark.config.sections import (
     Config,
     EvaluateConfig,
-    FeatureConfig,
     PredictConfig,
     TrainConfig,
 )
@@ -26,6 +26,7 @@ __all__ = [
     "AugmentConfig",
     "Config",
     "ConvBlockConfig",
+    "EmbedderConfig",
     "EvaluateConfig",
     "FeatureConfig",
     "Head",

@@ -227,6 +227,32 @@ def stream_windows(
         yield spans, windows
 
 
+def batch_windows(
+    stream: Iterable[tuple[list[range], Float32[np.ndarray, "windows bands length"]]], size: int
+) -> Iterator[tuple[list[range], Float32[np.ndarray, "windows bands length"]]]:
+    """The windows of `stream_windows` in batches of one size; the last may be smaller.
+
+    Args:
+        stream: Some windows at a time.
+        size: Windows of a batch.
+
+    Example:
+        >>> stream = stream_windows([np.zeros((10, 40))], 4, 2)
+        >>> [len(spans) for spans, _ in batch_windows(stream, 3)]
+        [3, 1]
+    """
+    spans: list[range] = []
+    waiting: list[np.ndarray] = []
+    for more_spans, more in stream:
+        spans += more_spans
+        waiting += list(more)
+        while len(waiting) >= size:
+            yield spans[:size], np.stack(waiting[:size])
+            del spans[:size], waiting[:size]
+    if waiting:
+        yield spans, np.stack(waiting)
+
+
 def cut_window(
     frames: Float[np.ndarray, "frames mels"], start: int, window_frames: int
 ) -> Float32[np.ndarray, "mels window"]:

@@ -3,7 +3,7 @@
 import functools
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,12 @@ from earmark.features.log_mel import Features, LogMel, round_frames, stream_feat
 from earmark.features.windows import stream_windows
 from earmark.inference.backend import Backend, FiniteBackend
 from earmark.inference.clip import ClipPredictor, decide_windows
+from earmark.inference.embedders import ModelEmbedder
+from earmark.inference.embedding import Embeddings
 from earmark.inference.file_predictor import FilePredictor
 from earmark.inference.origin import ModelOrigin
 from earmark.inference.predictions import NO_FILE, Prediction, WindowPrediction
+from earmark.inference.watching import Watch, ignore, watched
 from earmark.models.pretrained import find_model
 from earmark.models.spec import ModelSpec
 from earmark.system.remote.path import to_path
@@ -27,11 +30,6 @@ from earmark.system.shapes import Float16
 from earmark.tasks.decision_rule import Decisions
 
 logger = logging.getLogger(__name__)
-Watch = Callable[[float], None]
-
-
-def ignore(_seconds: float) -> None:
-    """Watches nothing."""
 
 
 class Classifier:
@@ -57,6 +55,7 @@ class Classifier:
 
     def __init__(self, spec: ModelSpec, backend: Backend, name: str = "the model") -> None:
         self.spec = spec
+        self._name = name
         self._backend = FiniteBackend(backend, name)
         self._log_mel = LogMel(spec.config.features)
         self._has_noted_band = False
@@ -226,6 +225,29 @@ class Classifier:
         """As `predict`, for a file whose features come from an `extraction_pool`."""
         return self._predict_file(path, parts, segments=segments)
 
+    def embed(
+        self, sound: Path | str | np.ndarray, *, sample_rate: int | None = None
+    ) -> Embeddings:
+        """The vectors of the windows of a sound: what the last layer of the network gets.
+
+        Args:
+            sound: As for `predict`; the windows are those of `predict`.
+            sample_rate: As for `predict`.
+
+        Raises:
+            AudioError: The sound cannot be decoded.
+            CheckpointError: The model gives no embeddings.
+        """
+        return self.embedder().embed(sound, sample_rate=sample_rate)
+
+    def embedder(self, hop_seconds: float | None = None) -> ModelEmbedder:
+        """What `embed` uses, also for many files.
+
+        Args:
+            hop_seconds: As for `windows`.
+        """
+        return ModelEmbedder(self.spec, self._backend, self._name, hop_seconds)
+
     def _downmix(self) -> Downmix:
         return Downmix(self.spec.config.features.channel)
 
@@ -264,7 +286,7 @@ class Classifier:
             blocks = stream_audio(path, self.sample_rate, downmix=downmix, pipelined=True)
             features = stream_features(blocks, self._log_mel, downmix)
         try:
-            return self._predict_features(path, _watched(features, watch), segments=segments)
+            return self._predict_features(path, watched(features, watch), segments=segments)
         except CheckpointError as error:
             # The model was fine with other sound, so this file alone fails.
             raise AudioError(f"{path}: {error}", "not_finite") from None
@@ -301,14 +323,6 @@ class Classifier:
                 start, end = span[0] * frame_seconds, span[-1] * frame_seconds
                 labels = tuple(self.labels[index] for index in chosen)
                 yield WindowPrediction(start, end, probabilities, labels, abstained)
-
-
-def _watched(features: Iterable[Features], watch: Watch) -> Iterator[Features]:
-    seconds = 0.0
-    for part in features:
-        yield part
-        watch(part.duration_seconds - seconds)
-        seconds = part.duration_seconds
 
 
 def open_network(path: Path, device: str = "auto") -> tuple[ModelSpec, Backend]:

@@ -13,7 +13,7 @@ import onnxruntime
 from earmark.errors import CheckpointError, ConfigError, needs_extra
 from earmark.inference.backend import Output
 from earmark.models.spec import TESTED_DB, ModelSpec, describe_not_finite, read_spec
-from earmark.system.parallel import default_num_workers
+from earmark.system.onnx_session import one_line, start_session
 from earmark.system.shapes import Float32
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class OnnxBackend:
                 values = self._session.run(self._outputs, {LOG_MEL: filled})
                 found.append([one[: len(batch)] for one in values])
         except Exception as error:  # noqa: BLE001 - its errors have no common base
-            raise CheckpointError(f"{self._source}: cannot be run: {_line(error)}") from None
+            raise CheckpointError(f"{self._source}: cannot be run: {one_line(error)}") from None
         return found[0] if len(found) == 1 else [*map(np.concatenate, zip(*found, strict=True))]
 
 
@@ -132,32 +132,6 @@ def read_onnx(
     return spec, backend
 
 
-def start_session(
-    content: bytes, source: str, num_threads: int | None = None
-) -> onnxruntime.InferenceSession:
-    """Makes a graph ready to run.
-
-    Args:
-        content: The bytes of the file.
-        source: The file, for messages.
-        num_threads: By default as many as this process may use processors.
-
-    Raises:
-        CheckpointError: ONNX Runtime cannot run it.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = num_threads or default_num_workers()
-    # Threads that wait by spinning would take the processors from decoding.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 - its errors have no common base
-        raise CheckpointError(
-            f"{source}: not an ONNX model that runs here: {_line(error)}"
-        ) from None
-
-
 def _inner_network(content: bytes, source: str) -> bytes:
     """The part of a graph that takes log-mel windows."""
     with needs_extra(f"{source}: a graph that takes a waveform"):
@@ -166,7 +140,7 @@ def _inner_network(content: bytes, source: str) -> bytes:
         return extract_network(onnx.load_from_string(content)).SerializeToString()
     except Exception as error:  # noqa: BLE001 - the file is untrusted
         raise CheckpointError(
-            f"{source}: contains no network of earmark's: {_line(error)}"
+            f"{source}: contains no network of earmark's: {one_line(error)}"
         ) from None
 
 
@@ -181,10 +155,6 @@ def extract_network(model: "onnx.ModelProto") -> "onnx.ModelProto":
     names = {one.name for one in (*model.graph.value_info, *model.graph.output)}
     more = [name for name in (EMBEDDING, NOVELTY) if name in names]
     return onnx.utils.Extractor(model).extract_model([LOG_MEL], [LOGITS, *more])
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _check_shapes(session: onnxruntime.InferenceSession, spec: ModelSpec, source: str) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from earmark.errors import AudioError, CheckpointError, FailedFile
 from earmark.features.front_ends import Part, front_ends_job, front_ends_pool
 from earmark.features.log_mel import Features
-from earmark.inference.classifier import Classifier, Watch, ignore
+from earmark.inference.classifier import Classifier
 from earmark.inference.predictions import Prediction
+from earmark.inference.watching import Watch, ignore
 
 Results = tuple[Prediction | FailedFile, ...]
 """Of a file, one for each model."""

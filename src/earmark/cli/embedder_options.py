@@ -1,0 +1,66 @@
+"""Options that name an ONNX file as embedder, for the commands that take one."""
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from earmark.cli.options import Function
+from earmark.errors import ConfigError
+
+if TYPE_CHECKING:
+    from earmark.features.embedder import EmbedderRequest
+
+_DETAILS = {
+    "rate": "embedder_rate",
+    "window": "embedder_window",
+    "output": "embedder_output",
+    "licence": "embedder_licence",
+}
+
+
+def embedder_options(function: Function) -> Function:
+    """Adds --embedder and what its file may not state; passes on a request, or None."""
+
+    @click.option(
+        "--embedder",
+        "file",
+        type=click.Path(path_type=Path),
+        help="ONNX file that turns a waveform or log-mel values into vectors.",
+    )
+    @click.option(
+        "--embedder-rate",
+        type=click.IntRange(min=1000, max=768_000),
+        help="Sample rate that it takes, in Hz, if it does not state it.",
+    )
+    @click.option(
+        "--embedder-window",
+        type=float,
+        help="Length of its windows in seconds, if its input is of any length.",
+    )
+    @click.option("--embedder-output", help="Name of its output with the vectors.")
+    @click.option("--embedder-licence", help="Licence of its weights, for the record.")
+    @functools.wraps(function)
+    def run(*args: object, file: Path | None, **options: Any) -> None:
+        details = {key: options.pop(name) for key, name in _DETAILS.items()}
+        function(*args, embedder=_request(file, details), **options)
+
+    return run
+
+
+def _request(file: Path | None, details: dict[str, Any]) -> "EmbedderRequest | None":
+    if file is None:
+        for key, value in details.items():
+            if value is not None:
+                raise ConfigError(f"--embedder-{key}: is of --embedder; give that too")
+        return None
+    from earmark.features.embedder import EmbedderRequest
+
+    return EmbedderRequest(
+        file,
+        sample_rate=details["rate"],
+        window_seconds=details["window"],
+        output=details["output"],
+        licence=details["licence"],
+    )

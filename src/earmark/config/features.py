@@ -1,0 +1,123 @@
+"""The section `features`: the log-mel front end; and what an embedder needs."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from earmark.config.base import Length, Section, Size
+
+_LENGTH = 1024
+
+
+class FeatureConfig(Section):
+    """Log-mel features. Lengths are in samples, frequencies in Hz."""
+
+    sample_rate: Annotated[int, Field(ge=1000, le=768_000)] = 16_000
+    """Sample rate that all audio is resampled to."""
+    n_fft: Annotated[int, Field(ge=2, le=65_536)] = _LENGTH
+    """Length of the Fourier transform; must be even. If only `win_length` is given and is longer,
+    the power of two that it fits into."""
+    win_length: Length = _LENGTH
+    """Length of the Hann window, centred in the Fourier transform; that of the transform if only
+    `n_fft` is given and is shorter."""
+    hop_length: Length = 320
+    """Step between frames."""
+    n_mels: Size = 40
+    """Number of mel bands."""
+    f_min: Annotated[float, Field(ge=0)] = 0.0
+    """Lower edge of the lowest mel band."""
+    f_max: float | None = None
+    """Upper edge of the highest mel band; half the sample rate if not given."""
+    mel_scale: Literal["slaney", "htk"] = "slaney"
+    """Mel scale: `slaney` is linear below 1 kHz, `htk` is logarithmic everywhere."""
+    mel_norm: Literal["slaney", "none"] = "slaney"
+    """Norm of the mel filters: `slaney` gives them equal areas, `none` equal peaks."""
+    power: Annotated[float, Field(gt=0)] = 2.0
+    """Exponent of the magnitude spectrogram: 2 for energy, 1 for magnitude."""
+    channel: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Number of the channel that is used, from 1; the mean of all channels if not given."""
+
+    @property
+    def top_frequency(self) -> float:
+        """Upper edge of the highest band, in Hz."""
+        return self.sample_rate / 2 if self.f_max is None else self.f_max
+
+    def num_frames(self, num_samples: int) -> int:
+        """Number of frames of a clip.
+
+        Args:
+            num_samples: Length of the clip, at ``sample_rate``.
+
+        Example:
+            >>> FeatureConfig().num_frames(16_000)
+            51
+        """
+        return 1 + num_samples // self.hop_length
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fit_lengths(cls, given: Any) -> Any:
+        """Gives the window and the transform lengths that fit, where only one of them is given."""
+        if not isinstance(given, Mapping):
+            return given
+        n_fft, win_length = given.get("n_fft"), given.get("win_length")
+        if "win_length" not in given and isinstance(n_fft, int):
+            return {**given, "win_length": n_fft} if n_fft < _LENGTH else given
+        if "n_fft" not in given and isinstance(win_length, int) and win_length > _LENGTH:
+            return {**given, "n_fft": 1 << (win_length - 1).bit_length()}
+        return given
+
+    @model_validator(mode="after")
+    def _check(self) -> "FeatureConfig":
+        if self.n_fft % 2:
+            raise ValueError(f"n_fft = {self.n_fft} is odd; use an even length such as 1024")
+        if self.win_length > self.n_fft:
+            raise ValueError(f"win_length = {self.win_length} is longer than n_fft = {self.n_fft}")
+        if self.top_frequency > self.sample_rate / 2:
+            raise ValueError(
+                f"f_max = {self.f_max} Hz is above half the sample rate, {self.sample_rate / 2} Hz"
+            )
+        if self.f_min >= self.top_frequency:
+            raise ValueError(f"f_min = {self.f_min} Hz is not below {self.top_frequency} Hz")
+        return self
+
+
+class EmbedderConfig(Section):
+    """A local ONNX file that turns windows of sound into vectors."""
+
+    file: str
+    """Path of the file."""
+    digest: str
+    """Digest of its content."""
+    licence: str
+    """Licence of its weights."""
+    sample_rate: Annotated[int, Field(ge=1000, le=768_000)]
+    """Sample rate of the sound that it takes, in Hz."""
+    takes: Literal["waveform", "log_mel"]
+    """What its input is."""
+    input: str
+    """Name of its input."""
+    output: str
+    """Name of the output with the vectors."""
+    window_length: Annotated[int, Field(ge=1, le=10_000_000)]
+    """Length of a window: samples of a waveform, or frames of log-mel values."""
+    dimensions: Length
+    """Length of a vector."""
+    front_end: FeatureConfig | None = None
+    """Settings of the log-mel values that it takes."""
+
+    @property
+    def window_seconds(self) -> float:
+        """Length of a window; of log-mel values, from the centre of the first frame to the last."""
+        if self.front_end is None:
+            return self.window_length / self.sample_rate
+        return (self.window_length - 1) * self.front_end.hop_length / self.sample_rate
+
+    @model_validator(mode="after")
+    def _check(self) -> "EmbedderConfig":
+        if (self.front_end is None) != (self.takes == "waveform"):
+            raise ValueError(f"takes = {self.takes}: front_end is for log_mel, and only for it")
+        if self.front_end is not None and self.front_end.sample_rate != self.sample_rate:
+            raise ValueError("sample_rate is not that of front_end")
+        return self
