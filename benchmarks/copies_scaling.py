@@ -1,11 +1,14 @@
 """The search for copies among ever more recordings: seconds, memory, and copies found.
 
-``python benchmarks/copies_scaling.py --files 1000 4000 16000 64000``
+``python benchmarks/copies_scaling.py --files 4000 16000 64000 256000``
 
-Only the search is timed, not the listening. The fingerprints are drawn: of 5 s of sound, with as
-many hashes as clips of ESC-10 have, which are as hard to tell apart as theirs (`HASH_BITS`). Some
-are copies, with three hashes in ten and nine signs in ten unchanged: between Vorbis and MP3.
-Each size runs in a fresh process.
+``python benchmarks/copies_scaling.py --files 4000 16000 64000 --same 1.0``
+
+Only the search is timed, in seconds of one processor, not the listening. The fingerprints are drawn:
+of 5 s of sound, with as many hashes as clips of ESC-10 have, which are as hard to tell apart as
+theirs (`SHORT_BITS`, `LATER_BITS`). One in twenty is a copy, with three hashes in ten and nine signs
+in ten unchanged: between Vorbis and MP3. With ``--same`` a fraction of the others holds the same
+beep at some instant. Each size runs in a fresh process.
 """
 
 import argparse
@@ -13,41 +16,53 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Iterator
 
 import numpy as np
 
-from earmark.features.fingerprints import HOP_LENGTH, NUM_FLIPS, Fingerprint
+from earmark.features import fingerprints
+from earmark.features.fingerprints import (
+    HOP_LENGTH,
+    NUM_FLIPS,
+    NUM_LATER_FLIPS,
+    Fingerprint,
+)
 from earmark.features.matches import find_matches
 from machine import describe_machine, peak_megabytes
 
 NUM_FRAMES = 312
 NUM_HASHES = 77
-HASH_BITS = 21
-"""Two hashes of different clips of ESC-10 are equal once in 2 to the 21.2 pairs, not 24."""
-NUM_COPIES = 200
+SHORT_BITS, LATER_BITS = 21, 6
+"""Two short hashes of different clips of ESC-10 are equal once in 2 to the 21.7 pairs, not 24; where
+they are, and three bits are looked up both ways, the later eight are once in 2 to the 6.2."""
+COPIES = 0.05
 KEPT_HASHES = 0.3
+FLIPPED_BITS = 0.2
+"""Of the hashes that are not kept."""
 FLIPPED_SIGNS = 0.1
+BEEP_FRAMES = 24
+"""Length of the beep, 0.4 s, with a hash in each frame."""
 LARGE = 1_000_000
+DRAWN_AT_ONCE = 1024
 
 
 def main() -> None:
     """Prints a row a size, the exponent of growth, and what a million recordings would take."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, nargs="+", default=[1000, 4000, 16_000, 64_000])
+    parser.add_argument("--files", type=int, nargs="+", default=[4000, 16_000, 64_000])
+    parser.add_argument("--same", type=float, default=0.0, help="fraction that holds one beep")
     parser.add_argument("--one", action="store_true", help="one size, as JSON")
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(_measure(arguments.files[0])))
+        print(json.dumps(_measure(arguments.files[0], arguments.same)))
         return
     print(describe_machine("numpy", "scipy"))
-    print(
-        "\n| recordings | seconds | ms each | kB each kept | kB each at the peak | copies found |"
-    )
+    print("\n| recordings | CPU s | ms each | kB each kept | kB each of the search | copies found |")
     print("|---|---|---|---|---|---|")
     results = []
     for num_files in arguments.files:
         command = [sys.executable, __file__, "--one", "--files", str(num_files)]
+        command += ["--same", str(arguments.same)]
         output = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
         seconds, kept, peak, recall = json.loads(output)
         results.append((num_files, seconds))
@@ -57,52 +72,110 @@ def main() -> None:
             flush=True,
         )
     if len(results) > 1:
-        files, times = np.log(np.array(results[-2:])).T
-        exponent = (times[1] - times[0]) / (files[1] - files[0])
-        hours = np.exp(times[1] + exponent * (np.log(LARGE) - files[1])) / 3600
-        print(f"\nexponent between the last two sizes {exponent:.2f}; {LARGE:,} recordings would")
-        print(f"take {hours:.1f} hours if it stays so")
+        print(f"\nexponent between the last two sizes {_exponent(results[-2:]):.2f}, ", end="")
+        print(f"between the first and the last {_exponent(results):.2f}; at the latter")
+        (num_files, seconds), exponent = results[-1], _exponent(results)
+        hours = seconds * (LARGE / num_files) ** exponent / 3600
+        print(f"{LARGE:,} recordings would take {hours:.2f} hours")
 
 
-def _measure(num_files: int) -> tuple[float, float, float, float]:
-    """Seconds, kilobytes kept, kilobytes at the peak, and the share of copies found."""
-    rng = np.random.default_rng(0)
+def _exponent(results: list[tuple[int, float]]) -> float:
+    """Of the growth from the first to the last."""
+    (files, seconds), (more_files, more_seconds) = results[0], results[-1]
+    return float(np.log(more_seconds / seconds) / np.log(more_files / files))
+
+
+def _measure(num_files: int, same: float) -> tuple[float, float, float, float]:
+    """CPU seconds, kilobytes kept, kilobytes of the search, and the share of copies found."""
+    drawn = Drawn(num_files, same)
+    # Allocated before the search, so that the growth of the peak is the search's.
+    kept = sum(one.nbytes for one in (drawn.words, drawn.frames, drawn.signs)) / 1024
     before = peak_megabytes()
-    prints = [_draw(rng) for _ in range(num_files - NUM_COPIES)]
-    sources = rng.choice(len(prints), NUM_COPIES, replace=False)
-    prints += [_copy(prints[source], rng) for source in sources]
-    kept = sum(len(one.to_bytes()) for one in prints) / 1024
-    started_at = time.perf_counter()
-    found = {(match.first, match.second) for match in find_matches(prints)}
-    seconds = time.perf_counter() - started_at
-    first = num_files - NUM_COPIES
-    planted = {(int(source), first + number) for number, source in enumerate(sources)}
+    started_at = time.process_time()
+    found = {(match.first, match.second) for match in find_matches(drawn)}
+    seconds = time.process_time() - started_at
     peak = (peak_megabytes() - before) * 1024
-    return seconds, kept, peak, len(found & planted) / NUM_COPIES
+    first = num_files - len(drawn.sources)
+    planted = {(int(source), first + number) for number, source in enumerate(drawn.sources)}
+    return seconds, kept, peak, len(found & planted) / len(planted)
 
 
-def _draw(rng: np.random.Generator) -> Fingerprint:
-    frames = np.sort(rng.choice(NUM_FRAMES, NUM_HASHES, replace=False)).astype(np.uint32)
-    signs = rng.integers(0, 256, NUM_FRAMES * HOP_LENGTH // 8, dtype=np.uint8)
-    active = np.full(NUM_FRAMES // 8, 255, np.uint8)
-    return Fingerprint(_hashes(rng), frames, _weak(rng), signs, active)
+class Drawn:
+    """Fingerprints that were drawn; the last ones are copies of some of the others.
+
+    Args:
+        num_files: How many there are.
+        same: Fraction that holds one beep.
+    """
+
+    def __init__(self, num_files: int, same: float) -> None:
+        rng = np.random.default_rng(0)
+        num_copies = round(COPIES * num_files)
+        first = num_files - num_copies
+        self.sources = np.sort(rng.choice(first, num_copies, replace=False))
+        self.words = np.zeros((num_files, 2, NUM_HASHES), np.uint32)
+        self.frames = np.zeros((num_files, NUM_HASHES), np.uint32)
+        self.signs = np.zeros((num_files, NUM_FRAMES * HOP_LENGTH // 8), np.uint8)
+        for start in range(0, num_files, DRAWN_AT_ONCE):
+            self._draw(slice(start, min(start + DRAWN_AT_ONCE, num_files)), rng)
+        if same:
+            self._beep(rng.choice(first, round(same * first), replace=False), rng)
+        for number, source in enumerate(self.sources, first):
+            self._copy(source, number, rng)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __getitem__(self, index: int) -> Fingerprint:
+        (hashes, weak), active = self.words[index], np.full(NUM_FRAMES // 8, 255, np.uint8)
+        return Fingerprint(hashes, self.frames[index], weak, self.signs[index], active)
+
+    def __iter__(self) -> Iterator[Fingerprint]:
+        return (self[index] for index in range(len(self)))
+
+    def _draw(self, part: slice, rng: np.random.Generator) -> None:
+        shape = self.frames[part].shape
+        self.words[part, 0] = _hashes(shape, rng)
+        self.words[part, 1] = _weak(shape, rng)
+        order = rng.random((shape[0], NUM_FRAMES)).argsort(axis=1)[:, :NUM_HASHES]
+        self.frames[part] = np.sort(order, axis=1)
+        self.signs[part] = rng.integers(0, 256, self.signs[part].shape, dtype=np.uint8)
+
+    def _beep(self, holders: np.ndarray, rng: np.random.Generator) -> None:
+        hashes, weak = _hashes((BEEP_FRAMES,), rng), _weak((BEEP_FRAMES,), rng)
+        size = BEEP_FRAMES * HOP_LENGTH // 8
+        signs = rng.integers(0, 256, size, dtype=np.uint8)
+        for one in holders:
+            at = rng.integers(NUM_HASHES - BEEP_FRAMES)
+            start = min(self.frames[one, at], NUM_FRAMES - NUM_HASHES)
+            self.frames[one, at:] = start + np.arange(NUM_HASHES - at)
+            self.words[one, :, at : at + BEEP_FRAMES] = hashes, weak
+            self.signs[one, start * HOP_LENGTH // 8 :][:size] = signs
+
+    def _copy(self, source: int, number: int, rng: np.random.Generator) -> None:
+        wrong = rng.random((NUM_HASHES, 32)) < FLIPPED_BITS
+        wrong &= (rng.random(NUM_HASHES) > KEPT_HASHES)[:, None]
+        flipped = np.packbits(rng.random(8 * self.signs.shape[1]) < FLIPPED_SIGNS)
+        self.frames[number] = self.frames[source]
+        self.words[number, 0] = self.words[source, 0] ^ np.packbits(wrong, axis=1).view("u4")[:, 0]
+        self.signs[number] = self.signs[source] ^ flipped
 
 
-def _copy(original: Fingerprint, rng: np.random.Generator) -> Fingerprint:
-    kept = rng.random(NUM_HASHES) < KEPT_HASHES
-    flipped = np.packbits(rng.random(8 * len(original.signs)) < FLIPPED_SIGNS)
-    hashes = np.where(kept, original.hashes, _hashes(rng))
-    return replace(original, hashes=hashes, weak=_weak(rng), signs=original.signs ^ flipped)
+def _hashes(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    short, later = (rng.integers(0, 1 << bits, shape) for bits in (SHORT_BITS, LATER_BITS))
+    return (short | later << fingerprints.SHORT_BITS).astype(np.uint32)
 
 
-def _hashes(rng: np.random.Generator) -> np.ndarray:
-    return rng.integers(0, 1 << HASH_BITS, NUM_HASHES, dtype=np.uint32)
-
-
-def _weak(rng: np.random.Generator) -> np.ndarray:
+def _weak(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Masks of as many bits as are tried both ways."""
-    places = rng.permuted(np.tile(np.arange(HASH_BITS), (NUM_HASHES, 1)), axis=1)[:, :NUM_FLIPS]
-    return (np.uint32(1) << places.astype(np.uint32)).sum(axis=1).astype(np.uint32)
+    masks = np.zeros(shape, np.uint32)
+    for first, bits, num_flips in (
+        (0, SHORT_BITS, NUM_FLIPS),
+        (fingerprints.SHORT_BITS, LATER_BITS, NUM_LATER_FLIPS),
+    ):
+        places = rng.random((*shape, bits), np.float32).argpartition(num_flips)[..., :num_flips]
+        masks |= (1 << (first + places)).sum(axis=-1).astype(np.uint32)
+    return masks
 
 
 if __name__ == "__main__":

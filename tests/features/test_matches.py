@@ -5,7 +5,7 @@ import pytest
 import soxr
 from scipy.signal import lfilter
 
-from earmark.features import matches
+from earmark.features import hash_index
 from earmark.features.fingerprints import HOP_LENGTH, SAMPLE_RATE, Fingerprint, fingerprint
 from earmark.features.matches import (
     _correlate,
@@ -131,5 +131,5 @@ def test_many_sounds_are_looked_up_in_chunks(sound, monkeypatch):
     prints = [fingerprint([sound(seed)]) for seed in (1, 2, 3, 1, 2)]
     found = find_matches(prints)
     assert [(one.first, one.second) for one in found] == [(0, 3), (1, 4)]
-    monkeypatch.setattr(matches, "CHUNK_QUERIES", 1)
+    monkeypatch.setattr(hash_index, "CHUNK_HASHES", 1)
     assert find_matches(prints) == found

@@ -15,12 +15,14 @@ from scipy.signal import butter, sosfilt
 from earmark.audio.reading import Block, Samples
 from earmark.system.shapes import Bool, Float, Float32, Int, UInt32
 
-FINGERPRINT_VERSION = 2
+FINGERPRINT_VERSION = 3
 """Increased whenever the same sound gives another fingerprint."""
 SAMPLE_RATE = 8000
 HOP_LENGTH = 128
 N_FFT = 1024
 NUM_BANDS = 13
+NUM_LATER_BANDS = 9
+"""Wider bands of the later bits, as these tell apart what the others do not."""
 BAND_EDGES_HZ = 300.0, 3000.0
 LAG_FRAMES = 4
 """Between the two instants of a difference, and between the two differences of a hash."""
@@ -30,7 +32,13 @@ SEGMENT_SECONDS = 60
 SHORT_FRAMES = 125
 """Sounds of fewer frames, about two seconds, have a hash at every frame, longer ones fewer."""
 NUM_FLIPS = 4
-"""The least certain bits of a hash, which are looked up both ways."""
+"""The least certain bits of a short hash, which are looked up both ways."""
+NUM_LATER_FLIPS = 3
+"""The same of the later bits."""
+SHORT_BITS = 2 * (NUM_BANDS - 1)
+"""Bits of a short hash; the rest, of a later instant, distinguish hashes among very many."""
+SHORT_HASH = np.uint32((1 << SHORT_BITS) - 1)
+"""Mask of the short hash."""
 
 WAVE_BAND_HZ = 300.0, 2000.0
 """Band of the samples whose signs are kept: far below half the sample rate, so that a shift by half
@@ -44,7 +52,8 @@ class Fingerprint:
     """The fingerprint of a recording.
 
     Args:
-        hashes: 24 bits each, over about a quarter of a second.
+        hashes: 32 bits each: a short hash of 24, over about a quarter of a second, and 8 of the
+            next tenth of a second.
         frames: Position of each hash, in hops of 16 ms.
         weak: Bit mask of the least certain bits of each hash.
         signs: Signs of the samples from 300 Hz to 2 kHz, eight per byte.
@@ -112,9 +121,10 @@ def fingerprint(blocks: Iterable[Block]) -> Fingerprint:
     parts: list[tuple[np.ndarray, ...]] = []
     start = 0
     for segment in _segments(blocks):
-        energies = _band_energies(segment)
+        power = _power(segment)
+        energies = power @ _BANDS
         active = _are_loud(energies.sum(axis=1))
-        hashes, frames, weak = _hashes(energies, active)
+        hashes, frames, weak = _hashes(energies, power @ _LATER_BANDS, active)
         signs, loud = _signs(segment)
         parts.append((hashes, (frames + start).astype(np.uint32), weak, signs, loud))
         start += len(active)
@@ -123,15 +133,23 @@ def fingerprint(blocks: Iterable[Block]) -> Fingerprint:
     return Fingerprint(hashes, frames, weak, np.packbits(signs), np.packbits(active))
 
 
-def probes(hashes: Hashes, weak: Hashes) -> UInt32[np.ndarray, "probes hashes"]:
-    """Each hash with its least certain bits set in all ways; the first row is the hashes."""
-    rows = [hashes]
-    rest = weak.copy()
-    for _ in range(NUM_FLIPS):
-        lowest = rest & (~rest + np.uint32(1))
-        rows += [row ^ lowest for row in rows]
-        rest ^= lowest
-    return np.stack(rows)
+def probes(hashes: Hashes, weak: Hashes, num_flips: int) -> Iterator[Hashes]:
+    """Each hash with its least certain bits set in all ways; first as it is.
+
+    Args:
+        hashes: Hashes.
+        weak: Bit mask of the least certain bits of each hash.
+        num_flips: How many bits each mask has.
+    """
+    rest, bits = weak, []
+    for _ in range(num_flips):
+        bits.append(rest & (~rest + np.uint32(1)))
+        rest = rest ^ bits[-1]
+    yield hashes
+    for step in range(1, 1 << num_flips):
+        # In the order of a Gray code one bit changes at a time.
+        hashes = hashes ^ bits[(step & -step).bit_length() - 1]
+        yield hashes
 
 
 def _segments(blocks: Iterable[Block]) -> Iterator[Block]:
@@ -151,18 +169,17 @@ def _segments(blocks: Iterable[Block]) -> Iterator[Block]:
         yield np.pad(joined, (0, -len(joined) % HOP_LENGTH or HOP_LENGTH * (not len(joined))))
 
 
-def _band_energies(segment: Samples) -> Float[np.ndarray, "frames bands"]:
+def _power(segment: Samples) -> Float32[np.ndarray, "frames bins"]:
     padded = np.pad(segment, N_FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[: len(segment) : HOP_LENGTH]
-    power = np.abs(np.fft.rfft(frames * _WINDOW)) ** 2
-    return power.astype(np.float32) @ _BANDS
+    return (np.abs(np.fft.rfft(frames * _WINDOW)) ** 2).astype(np.float32)
 
 
-def _triangles() -> Float[np.ndarray, "bins bands"]:
+def _triangles(num_bands: int) -> Float[np.ndarray, "bins bands"]:
     """Bands of equal width in octaves, overlapping by half."""
     low, high = np.log(BAND_EDGES_HZ)
-    step = (high - low) / NUM_BANDS
-    centres = low + step * (np.arange(NUM_BANDS) + 0.5)
+    step = (high - low) / num_bands
+    centres = low + step * (np.arange(num_bands) + 0.5)
     bins = np.log(np.maximum(np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE), 1.0))
     distance = np.abs(bins[:, None] - centres) / step
     return np.maximum(0.0, 1.0 - distance).astype(np.float32)
@@ -173,11 +190,11 @@ def _are_loud(powers: Float[np.ndarray, " frames"]) -> Bool[np.ndarray, " frames
 
 
 def _hashes(
-    energies: Float[np.ndarray, "frames bands"], active: Bool[np.ndarray, " frames"]
+    energies: Float[np.ndarray, "frames bands"],
+    later_energies: Float[np.ndarray, "frames later_bands"],
+    active: Bool[np.ndarray, " frames"],
 ) -> tuple[Hashes, Int[np.ndarray, " hashes"], Hashes]:
-    levels = np.log(energies + energies.max() * 1e-7 + np.float32(1e-30))
-    slopes = np.diff(levels, axis=1)
-    changes = slopes[LAG_FRAMES:] - slopes[:-LAG_FRAMES]
+    changes = _changes(energies)
     if len(changes) <= LAG_FRAMES:
         return np.zeros(0, np.uint32), np.zeros(0, np.int64), np.zeros(0, np.uint32)
     pairs = np.concatenate([changes[:-LAG_FRAMES], changes[LAG_FRAMES:]], axis=1)
@@ -189,10 +206,26 @@ def _hashes(
     if len(active) > SHORT_FRAMES:
         loud &= certainty >= maximum_filter1d(certainty, 3)
     frames = np.flatnonzero(loud)
-    places = np.uint32(1) << np.arange(pairs.shape[1], dtype=np.uint32)
-    hashes = (pairs[frames] > 0) @ places
-    least = np.argpartition(margins[frames], NUM_FLIPS, axis=1)[:, :NUM_FLIPS]
-    return hashes.astype(np.uint32), frames, places[least].sum(axis=1).astype(np.uint32)
+    later = _changes(later_energies)[np.minimum(frames + 2 * LAG_FRAMES, len(changes) - 1)]
+    hashes, weak = _pack(pairs[frames], NUM_FLIPS)
+    later_hashes, later_weak = _pack(later, NUM_LATER_FLIPS)
+    shift = np.uint32(SHORT_BITS)
+    return hashes | (later_hashes << shift), frames, weak | (later_weak << shift)
+
+
+def _changes(energies: Float[np.ndarray, "frames bands"]) -> Float[np.ndarray, "instants slopes"]:
+    """How the differences between bands change, in natural logarithms."""
+    levels = np.log(energies + energies.max() * 1e-7 + np.float32(1e-30))
+    slopes = np.diff(levels, axis=1)
+    return slopes[LAG_FRAMES:] - slopes[:-LAG_FRAMES]
+
+
+def _pack(values: Float[np.ndarray, "hashes bits"], num_flips: int) -> tuple[Hashes, Hashes]:
+    """The signs of values as bits, and the bit mask of the smallest ones."""
+    places = np.uint32(1) << np.arange(values.shape[1], dtype=np.uint32)
+    least = np.argpartition(np.abs(values), num_flips, axis=1)[:, :num_flips]
+    hashes, weak = (values > 0) @ places, places[least].sum(axis=1)
+    return hashes.astype(np.uint32), weak.astype(np.uint32)
 
 
 def _signs(segment: Samples) -> tuple[Bool[np.ndarray, " samples"], Bool[np.ndarray, " frames"]]:
@@ -205,6 +238,6 @@ def _signs(segment: Samples) -> tuple[Bool[np.ndarray, " samples"], Bool[np.ndar
 
 
 _WINDOW = np.hanning(N_FFT).astype(np.float32)
-_BANDS = _triangles()
+_BANDS, _LATER_BANDS = _triangles(NUM_BANDS), _triangles(NUM_LATER_BANDS)
 _HIGH_PASS: Any = butter(4, WAVE_BAND_HZ[0], "highpass", fs=SAMPLE_RATE, output="sos")
 _LOW_PASS: Any = butter(6, WAVE_BAND_HZ[1], "lowpass", fs=SAMPLE_RATE, output="sos")
