@@ -57,7 +57,9 @@ def main() -> None:
         print(json.dumps(_measure(arguments.files[0], arguments.same)))
         return
     print(describe_machine("numpy", "scipy"))
-    print("\n| recordings | CPU s | ms each | kB each kept | kB each of the search | copies found |")
+    print(
+        "\n| recordings | CPU s | ms each | kB each kept | kB each of the search | copies found |"
+    )
     print("|---|---|---|---|---|---|")
     results = []
     for num_files in arguments.files:

@@ -11,9 +11,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Several processes test at once: more threads in each would only wait for one another.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
-from collections.abc import Callable, Generator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from collections.abc import Callable, Generator, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
@@ -300,14 +299,20 @@ def file_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Fi
     server.shutdown()
     thread.join()
     server.server_close()
+
+
 @pytest.fixture(scope="session")
 def write_embedder():
     """A function that writes an ONNX file: |values @ weights| of windows of any shape.
+
     Args of the function: the file, the shape of its input, the length of a vector, metadata. It
     returns the weights, (values of a window, dimensions).
+    """
+
     def write(path, shape, dimensions=4, *, more_outputs=(), **metadata):
         import onnx
         from onnx import TensorProto, helper, numpy_helper
+
         sizes = [one for one in shape[len(shape) > 1 :] if isinstance(one, int)]
         weights = np.random.default_rng(1).normal(size=(int(np.prod(sizes)), dimensions))
         weights = weights.astype(np.float32)
@@ -334,6 +339,7 @@ def write_embedder():
         helper.set_model_props(model, {key: str(value) for key, value in metadata.items()})
         onnx.save(model, path)
         return weights
+
     return write
 
 

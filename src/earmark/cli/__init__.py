@@ -12,22 +12,9 @@ from earmark._version import __version__
 from earmark.cli.options import COMMAND_LINE
 
 COMMANDS = (
-    *("demo", "manifest", "check", "prepare", "train", "tune", "cross-validate", "evaluate"),
-    *("compare", "review", "predict", "listen", "serve", "export", "recipe", "model"),
-    *(
-        "demo",
-        "import",
-        "manifest",
-        "check",
-        "prepare",
-        "train",
-        "tune",
-        "cross-validate",
-        "evaluate",
-    ),
-    *("compare", "predict", "listen", "serve", "export", "recipe", "model"),
-    *("compare", "predict", "merge", "listen", "serve", "export", "recipe", "model"),
-    *("compare", "predict", "listen", "serve", "export", "embed", "search", "recipe", "model"),
+    *("demo", "import", "manifest", "check", "prepare", "train", "tune", "cross-validate"),
+    *("evaluate", "compare", "predict", "merge", "listen", "serve", "export", "embed", "search"),
+    *("review", "recipe", "model"),
 )
 """In the order in which they are used."""
 _MODULES = {"import": "import_labels"}

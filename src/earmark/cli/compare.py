@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 @guarded
 @click.argument("first", type=InputPath(), metavar="MODEL")
 @click.argument("second", type=InputPath(), metavar="OTHER_MODEL")
-@data_argument
-@click.argument("first", type=click.Path(path_type=Path), metavar="MODEL")
-@click.argument("second", type=click.Path(path_type=Path), metavar="OTHER_MODEL")
 @optional_data_argument
 @store_option
 @computing

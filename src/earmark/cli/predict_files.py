@@ -190,11 +190,9 @@ def _predict(
                 names[path] = name
             yield path
 
-    for results in _predict_paths(members, paths(), watch):
+    for results in _predict_paths(members, paths(), executor, watch):
         path = to_path(results[0].path)
         name = names.get(path, path)
-    for results in _predict_paths(members, paths(), executor, watch):
-        name = names.get(Path(results[0].path), Path(results[0].path))
         yield tuple(
             _name_and_write(member, result, name)
             for member, result in zip(members, results, strict=True)

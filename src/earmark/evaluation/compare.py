@@ -18,7 +18,6 @@ from earmark.evaluation.metrics.significance import PairedDifference, compare_pa
 from earmark.evaluation.result import Evaluation
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.remote_model import local_model
-from earmark.models.run_folder import find_run
 from earmark.models.run_folder import RunFolder, find_run
 from earmark.models.spec import ModelSpec
 from earmark.system.notebook import html_lines, html_table

@@ -10,7 +10,6 @@ from typing import Any
 from earmark.config import Config
 from earmark.errors import TrainingError
 from earmark.models.remote_model import local_model
-from earmark.models.work_folder import CANDIDATES, WEIGHTS, WorkFolder
 from earmark.models.work_folder import CANDIDATES, WEIGHTS, WorkFolder, sources
 from earmark.system.files import atomic_write, path_from, read_text
 from earmark.system.remote.path import RemotePath, to_path

@@ -7,6 +7,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -105,7 +106,7 @@ def _require_free(address: Address) -> None:
             raise ConfigError(f"{place}: {reason}; choose another with --host or --port") from one
 
 
-def _why_not(family: int, where: tuple[str | int, ...]) -> OSError | None:
+def _why_not(family: int, where: Any) -> OSError | None:
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:

@@ -19,8 +19,7 @@ from earmark.models.architectures.summary import count_parameters
 from earmark.models.checkpoint import load_checkpoint, require_network, require_short_windows
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
-from earmark.models.work_folder import checksum_rows, digest_teachers
-from earmark.models.work_folder import sources
+from earmark.models.work_folder import checksum_rows, digest_teachers, sources
 from earmark.system.runtime import Runtime, cpu_threads
 from earmark.tasks.task import Task
 from earmark.training.distillation import held_out_teachers, load_teachers, require_teachers
@@ -174,7 +173,7 @@ def _set_up(run: RunFolder, config: Config, data: _Data, execution: Execution) -
         {
             "settings": spec.to_text(),
             "recordings": checksum_rows(table),
-            "teachers": digest_teachers(config.train.teachers),
+            "teachers": digest_teachers(sources(config)),
             "train.precision": objective.precision,
         }
     )
@@ -200,14 +199,9 @@ def _open(
     runtime = jobs[0].runtime
     if runtime.is_main:
         for job in jobs:
-            teachers = job.spec.config.train.teachers
-            job.run.refuse_other_data(job.table, teachers, overwrite=overwrite)
+            models = sources(job.spec.config)
+            job.run.refuse_other_data(job.table, models, overwrite=overwrite)
         for job in jobs:
-            job.run.open(job.spec.config, job.table, overwrite=overwrite)
-    for job in jobs:
-        models = sources(job.spec.config)
-        job.run.refuse_other_data(job.table, models, overwrite=overwrite)
-    runtime.wait()
             earlier = job.start.list_earlier(job.table, job.run.path) if job.start else ""
             job.run.open(job.spec.config, job.table, earlier=earlier, overwrite=overwrite)
             write_choices(configured, job.run)

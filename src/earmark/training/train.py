@@ -104,7 +104,6 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
             "--overwrite with --max-restarts: a restart would delete what was trained before it; "
             f"delete {run} yourself, and leave --overwrite out"
         )
-    run_folder, config = RunFolder(run), with_recipe(config)
     run_folder, start = RunFolder(run), open_start(config)
     config = continue_settings(config, start) if start else with_recipe(config)
     require_teachers(config.train.teachers)

@@ -8,7 +8,7 @@ from typing import Any
 
 from earmark.config import Config
 from earmark.errors import ConfigError, TrainingError
-from earmark.models.work_folder import WorkFolder, checksum_rows, digest_teachers
+from earmark.models.work_folder import WorkFolder, checksum_rows, digest_teachers, sources
 from earmark.system.files import atomic_write, csv_lines, read_text
 
 
@@ -130,7 +130,7 @@ class StudyFolder(WorkFolder):
         return {
             "settings": _identity(config.to_dict()),
             "recordings": checksum_rows(read_text(self.recordings)),
-            "teachers": digest_teachers(config.train.teachers),
+            "teachers": digest_teachers(sources(config)),
         }
 
     def refuse_other_identity(
