@@ -104,3 +104,17 @@ def test_a_control_character_in_a_label_is_refused(tmp_path, character):
 @pytest.mark.parametrize("label", ["NA", "nan", "None", "01", "1.0", "True", "a/b", "=x", "#1"])
 def test_a_text_in_a_csv_file_is_a_label_as_it_is(tmp_path, label):
     assert read_manifest(write(tmp_path, f"a.wav,{label}", "b.wav,x")).labels[0] == label
+
+
+def test_frequency_limits_are_known_columns(tmp_path):
+    table = write(tmp_path, "a.wav,x,500,4000.5", "b.wav,y,,", columns="path,label,low_hz,high_hz")
+    manifest = read_manifest(table)
+    assert manifest.notes == ()
+    assert manifest.recordings[0].extra == {"low_hz": "500", "high_hz": "4000.5"}
+
+
+@pytest.mark.parametrize("limits", ["x,4000", "-1,4000", "4000,500", "500,500", '"1,5",4000'])
+def test_wrong_frequency_limits_are_named_with_their_row(tmp_path, limits):
+    table = write(tmp_path, f"a.wav,x,{limits}", columns="path,label,low_hz,high_hz")
+    with pytest.raises(DataError, match="row 2: low_hz"):
+        read_manifest(table)

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from earmark.audio.source import MIN_SECONDS
 from earmark.data.names.spelling import normalize
 from earmark.inference.segmentation.formats import FORMATS, Timeline
 from earmark.inference.segmentation.segments import Segment
 from earmark.labelling.imports.annotations import LabelFile, ReadOptions
-from earmark.labelling.imports.excerpts import ExcerptOptions
+from earmark.labelling.imports.excerpts import ExcerptOptions, make_excerpts
 from earmark.labelling.imports.label_files import read_label_file
 from earmark.labelling.imports.run import import_labels
 
@@ -72,6 +73,29 @@ def test_segments_read_back(folder, name, timeline):
         assert [one.probability for one in annotations] == pytest.approx(
             [one.probability for one in expected], abs=KEEP_PROBABILITY[name]
         )
+
+
+@settings(max_examples=30)
+@given(timeline=timelines())
+def test_excerpts_keep_each_segment_beside_the_labels_that_it_overlaps(folder, timeline):
+    annotations = imported("json", timeline, folder).annotations
+    options = ExcerptOptions(whole=True, multi_label=True, background=False)
+    long = [one for one in annotations if one.seconds >= MIN_SECONDS]
+    found = make_excerpts(long, timeline.duration_seconds, options).excerpts
+    own = [(each.start, each.end, each.label) for one in found for each in one.own]
+    assert sorted(own) == sorted((one.start, one.end, one.label) for one in long)
+    assert all({each.label for each in one.own} <= set(one.labels) for one in found)
+
+
+def test_the_label_of_an_excerpt_inside_another(tmp_path, write_clip):
+    write_clip(tmp_path / "a.wav", 4.0)
+    (tmp_path / "a.csv").write_text("start,end,label,probability\n0,4,music,0.5\n1,2,speech,0.75\n")
+    options = ExcerptOptions(whole=True, multi_label=True, background=False)
+    found = import_labels(tmp_path, options=options).manifest.recordings
+    assert [(one.labels, dict(one.extra)) for one in found] == [
+        (("music", "speech"), {"probability": "0.5", "annotation": "music"}),
+        (("music", "speech"), {"probability": "0.75", "annotation": "speech"}),
+    ]
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -95,7 +95,7 @@ def test_a_recording_with_one_bad_label_file_is_left_out_whole(data):
 def test_a_bad_row_of_a_table_concerns_its_recording(data):
     head = "path,start,end,label\n"
     lines = ("a.wav,1,2,wren", "b.wav,1,2,wren", "b.wav,9,9.5,wren", "c.wav,2,1,x", "e.wav,1,2,x")
-    result = import_labels(data(all_csv=head + "\n".join(lines)))
+    result = import_labels(data(all_csv=head + "\n".join(lines)) / "all.csv")
     assert rows(result) == [("a.wav", *one) for one in WINDOWS]
     assert len(result.failed) == 3
     places = ("row 4", "row 5", "e.wav")
@@ -152,6 +152,17 @@ def test_files_that_hold_no_labels(data):
     # Beside a recording of its name it may be meant as one.
     assert [name for name, _ in failed(import_labels(folder))] == ["b.csv"]
     assert failed(import_labels(folder / "readme.txt"))
+
+
+def test_an_import_into_its_own_folder_can_be_repeated(data):
+    folder = data(a_txt="1.2\t2\twren\n")
+    first = import_labels(folder)
+    first.write(folder / "labels.csv")
+    again = import_labels(folder)
+    assert rows(again) == rows(first)
+    assert again.left_out.ignored == [folder / "labels.csv"]
+    # It is read where it is meant.
+    assert len(import_labels(folder / "labels.csv").manifest) == len(first.manifest)
 
 
 def test_a_broken_recording_is_named(data):

@@ -121,6 +121,7 @@ class LabelFile:
         media: The names that the file has for its recording, the best first.
         duration: The length of the recording as the file gives it, in seconds.
         tiers: The names of all tiers, whether read or not.
+        is_manifest: Whether it is a manifest, such as a former import wrote.
         is_known: Whether the file is in a format of labels.
         overhang_seconds: How far an annotation may go on beyond the end of the recording.
     """
@@ -132,6 +133,7 @@ class LabelFile:
     media: list[str] = field(default_factory=list)
     duration: float | None = None
     tiers: list[str] = field(default_factory=list)
+    is_manifest: bool = False
     is_known: bool = True
     overhang_seconds: float = 0.05
 

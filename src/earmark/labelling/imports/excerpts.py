@@ -75,12 +75,14 @@ class LabelledExcerpt:
         end: In seconds.
         labels: Sorted.
         annotations: Those that gave the labels.
+        own: Those that the excerpt was made of; none for a window.
     """
 
     start: float
     end: float
     labels: tuple[str, ...]
     annotations: tuple[Annotation, ...] = ()
+    own: tuple[Annotation, ...] = ()
 
 
 @dataclass
@@ -118,14 +120,17 @@ def make_excerpts(
         1.0 2.0 wren
         2.0 3.0 _background_
     """
-    windows = make_windows(seconds, options)
-    touching = _touching(annotations, windows, options)
+    needs_windows = options.background or not options.whole
+    windows = make_windows(seconds, options) if needs_windows else []
+    touching = _touching(annotations, windows)
     found = Excerpts()
     if options.whole:
-        spans = dict.fromkeys(_span(one, seconds, options) for one in annotations)
-        touched = _touching(annotations, list(spans), options)
-        for index, span in enumerate(spans):
-            _add(found, span, touched[index], options)
+        spans: dict[_Span, list[Annotation]] = defaultdict(list)
+        for one in annotations:
+            spans[_span(one, seconds, options)].append(one)
+        touched = _touching(annotations, list(spans))
+        for index, (span, own) in enumerate(spans.items()):
+            _add(found, span, touched[index], options, tuple(own))
     for index, window in enumerate(windows):
         if index not in touching:
             if options.background:
@@ -178,7 +183,7 @@ def _span(one: Annotation, seconds: float, options: ExcerptOptions) -> _Span:
 
 
 def _touching(
-    annotations: Sequence[Annotation], spans: Sequence[_Span], options: ExcerptOptions
+    annotations: Sequence[Annotation], spans: Sequence[_Span]
 ) -> dict[int, list[Annotation]]:
     """Index of a span to the annotations that are at least partly in it."""
     order = sorted(range(len(spans)), key=lambda index: spans[index])
@@ -215,6 +220,7 @@ def _add(
     span: _Span,
     annotations: Sequence[Annotation],
     options: ExcerptOptions,
+    own: tuple[Annotation, ...] = (),
 ) -> None:
     by_label: dict[str, list[Annotation]] = defaultdict(list)
     for one in annotations:
@@ -232,7 +238,7 @@ def _add(
         found.num_mixed += 1
     else:
         used = tuple(one for those in covering.values() for one in those)
-        found.excerpts.append(LabelledExcerpt(*span, tuple(sorted(covering)), used))
+        found.excerpts.append(LabelledExcerpt(*span, tuple(sorted(covering)), used, own))
 
 
 def _covers(annotations: Sequence[Annotation], span: _Span, min_coverage: float) -> bool:

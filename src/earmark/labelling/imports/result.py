@@ -20,7 +20,7 @@ class LeftOut:
         num_partial: Windows that annotations touch without covering enough.
         num_mixed: Windows with several labels where only one is allowed.
         lost: Label to the number of its annotations that are in no excerpt.
-        ignored: Files with the suffix of a label file that are none.
+        ignored: Files below a folder that hold no labels, or are manifests.
         num_without_labels: Recordings in the folders that no label file is about.
     """
 
@@ -58,7 +58,7 @@ class LeftOut:
             listed = ", ".join(path.name for path in self.ignored[:3])
             more = ", ..." if self.ignored[3:] else ""
             count = counted(len(self.ignored), "file")
-            yield f"{count} without labels, left out ({listed}{more})"
+            yield f"{count} without labels, or manifests, left out ({listed}{more})"
         if self.num_without_labels:
             yield f"{counted(self.num_without_labels, 'recording')} without a label file left out"
 

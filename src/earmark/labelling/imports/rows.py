@@ -1,12 +1,10 @@
 """Excerpts as the recordings of a manifest."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from earmark.audio.source import WHOLE, Excerpt
 from earmark.data.recording import Recording
 from earmark.data.tables.columns import HIGH_HZ, LOW_HZ
-from earmark.labelling.imports.annotations import Annotation
 from earmark.labelling.imports.excerpts import (
     ExcerptOptions,
     Excerpts,
@@ -50,17 +48,26 @@ def _row(path: Path, one: LabelledExcerpt, excerpt: Excerpt, checked: Checked) -
         split=facts.get("split"),
         fold=facts.get("fold"),
         excerpt=excerpt,
-        extra=_extra(one.annotations),
+        extra=_extra(one),
     )
 
 
-def _extra(annotations: Sequence[Annotation]) -> dict[str, str]:
-    """The frequency limits of all annotations together, and the probability of a single one."""
-    lows = [one.limits[0] for one in annotations if one.limits[0] is not None]
-    highs = [one.limits[1] for one in annotations if one.limits[1] is not None]
+def _extra(one: LabelledExcerpt) -> dict[str, str]:
+    """The frequency limits of all annotations together, and probabilities.
+
+    An annotation that is an excerpt may get labels of others that lie in it; its own are then kept
+    in the column ``annotation``.
+    """
+    annotations = sorted(one.own or one.annotations, key=lambda each: each.label)
+    lows = [each.limits[0] for each in annotations if each.limits[0] is not None]
+    highs = [each.limits[1] for each in annotations if each.limits[1] is not None]
     found = {}
     if annotations and len(lows) == len(highs) == len(annotations):
         found = {LOW_HZ: f"{min(lows):.10g}", HIGH_HZ: f"{max(highs):.10g}"}
-    if len(annotations) == 1 and annotations[0].probability is not None:
-        found["probability"] = str(annotations[0].probability)
+    probabilities = [each.probability for each in annotations if each.probability is not None]
+    if len(probabilities) == len(annotations) and (one.own or len(annotations) == 1):
+        found["probability"] = ";".join(map(str, probabilities))
+    own = tuple(each.label for each in annotations)
+    if one.own and own != one.labels:
+        found["annotation"] = ";".join(own)
     return found

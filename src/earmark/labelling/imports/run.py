@@ -139,7 +139,8 @@ class _Import:
         except DataError as error:
             self.fail(path, str(error), self._beside(path))
             return
-        if not (found.is_known or is_named or self._beside(path)):
+        is_meant = is_named or (bool(self._beside(path)) and not found.is_manifest)
+        if not is_meant and (found.is_manifest or not found.is_known):
             self.left_out.ignored.append(path)
             return
         self.num_files += 1

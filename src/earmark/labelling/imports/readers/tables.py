@@ -152,6 +152,8 @@ def read_table(text: str, found: LabelFile) -> None:
     delimiter, header = split_header(text)
     program = find_program(header)
     columns = _columns(header, program, found)
+    is_ours = program is not None and program.name == "earmark"
+    found.is_manifest = is_ours and "path" in columns and not found.options.columns
     if found.problems:
         return
     rows = _rows(text, delimiter, header, found)
@@ -294,7 +296,10 @@ def _add(
             return
     if value["label"].lower() == _NO_CALL:
         return
-    has_times = "start" in columns
+    if found.is_manifest:
+        # Its excerpts may start with the file, and the label may be that of the whole file.
+        value["start"] = value["start"] or ("0" if value["end"] else "")
+    has_times = "start" in columns and not found.is_manifest
     if has_times and not value["start"]:
         found.fail(where, "no start; write it, or delete the row", recording)
         return
