@@ -57,7 +57,7 @@ def check(  # noqa: PLR0913 - one per option
     manifest = read_data(data)
     audit = audit_data(manifest, config, store=store_root, reporter=reporter)
     if page:
-        write_audit(page, audit, str(data.path))
+        write_audit(page, audit, str(data.path), manifest)
     if as_json:
         print_json(audit.to_dict())
     else:
