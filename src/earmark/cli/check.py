@@ -71,7 +71,7 @@ def check(  # noqa: PLR0913 - one per option
         reporter=reporter,
     )
     if page:
-        write_audit(page, audit, str(data.path))
+        write_audit(page, audit, str(data.path), manifest)
     if as_json:
         print_json(audit.to_dict())
     else:

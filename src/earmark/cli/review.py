@@ -93,15 +93,14 @@ def _write_static(
 ) -> None:
     from earmark.labelling.review.log import AnswerLog, read_entries
     from earmark.labelling.review.states import States
-    from earmark.labelling.review.static import write_static_page
+    from earmark.labelling.review.static import StaticOptions, write_static_page
 
     states = States.of_entries(read_entries(AnswerLog.path_of(labels)))
     page = write_static_page(
         options["static"],
         queue,
         states,
-        max_clips=options["num_clips"],
-        context_seconds=options["context"],
+        StaticOptions(options["num_clips"], options["context"]),
         reporter=reporter,
     )
     more = f"; {page.num_left_out:,} more need a larger -n" if page.num_left_out else ""

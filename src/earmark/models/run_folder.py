@@ -41,6 +41,7 @@ class RunFolder(WorkFolder):
         held_out/           with ``train.refit``, the run folder of the first training
         predictions.csv     of the last test
         report.html         of the last test
+        review.html         its wrong predictions, to listen to and to correct
         model_card.md       of the last test
 
     Args:
@@ -108,7 +109,10 @@ class RunFolder(WorkFolder):
         return self.path / "naming.json"
 
     def _results(self) -> tuple[Path, ...]:
-        names = ("validation.csv", "loss.png", "predictions.csv", "report.html", "model_card.md")
+        names = (
+            *("validation.csv", "loss.png"),
+            *("predictions.csv", "report.html", "review.html", "model_card.md"),
+        )
         return (
             self.last,
             self.best,

@@ -9,8 +9,10 @@ from markupsafe import Markup
 
 from earmark.audit.findings import Audit, Finding, FindingType, Severity
 from earmark.data.fingerprint import DataFingerprint
+from earmark.data.manifest import Manifest
 from earmark.report.html import DASH, Section, Table, render, write_page
 from earmark.report.label_issues import render_label_issues
+from earmark.report.review import ReviewLinks, write_audit_review
 
 _COLUMNS = {
     "label": "label",
@@ -64,7 +66,8 @@ class FindingGroup:
 
     type: FindingType
     severity: Severity
-    findings: tuple[Finding, ...]
+    findings: tuple[tuple[Finding, str | None], ...]
+    """Each with the address of its recordings, where it has one."""
 
     @property
     def title(self) -> str:
@@ -72,25 +75,29 @@ class FindingGroup:
         return _TITLES[self.type]
 
 
-def write_audit(path: Path, audit: Audit, data: str) -> None:
+def write_audit(path: Path, audit: Audit, data: str, manifest: Manifest | None = None) -> None:
     """Writes the page of an audit.
 
     Args:
         path: The file to write.
         audit: What `check` found.
         data: What was checked, as the user wrote it.
+        manifest: The data. With them a second page, ``NAME.review.html``, has the recordings that
+            are named, to listen to and to correct their labels.
     """
-    write_page(path, render_audit(audit, data))
+    beside = path.with_name(f"{path.stem}.review.html")
+    links = write_audit_review(beside, audit, manifest) if manifest else None
+    write_page(path, render_audit(audit, data, links))
 
 
-def render_audit(audit: Audit, data: str) -> str:
+def render_audit(audit: Audit, data: str, links: ReviewLinks | None = None) -> str:
     """The page as text; see `write_audit`."""
     findings = [one for one in audit.by_severity if one.severity != "note"]
-    sections = [Section("Findings", _render_findings(findings))]
+    sections = [Section("Findings", _render_findings(findings, links))]
     if audit.label_issues is not None:
         sections.append(Section("Wrong labels", render_label_issues(audit.label_issues)))
     if audit.notes:
-        sections.append(Section("Notes", _render_findings(audit.notes)))
+        sections.append(Section("Notes", _render_findings(audit.notes, links)))
     sections.append(Section("Labels", _render_labels(audit)))
     if audit.fingerprint and audit.fingerprint.num_clips:
         sections.append(Section("Fingerprint", _render_fingerprint(audit.fingerprint)))
@@ -102,13 +109,21 @@ def render_audit(audit: Audit, data: str) -> str:
     return render("audit.html", title=f"Data audit: {data}", metrics=metrics, sections=sections)
 
 
-def _render_findings(findings: Sequence[Finding]) -> Markup:
+def _render_findings(findings: Sequence[Finding], links: ReviewLinks | None) -> Markup:
     """Findings by severity and type, in the order of the first of each."""
     groups: dict[tuple[FindingType, Severity], list[Finding]] = defaultdict(list)
     for one in findings:
         groups[one.kind, one.severity].append(one)
-    rows = [FindingGroup(*key, tuple(found)) for key, found in groups.items()]
+    rows = [
+        FindingGroup(*key, tuple((one, _address(one, links)) for one in found))
+        for key, found in groups.items()
+    ]
     return render("findings.html", groups=rows)
+
+
+def _address(finding: Finding, links: ReviewLinks | None) -> str | None:
+    """Where the recordings of a finding can be listened to."""
+    return links.to_finding(finding.message, finding.paths) if links else None
 
 
 def _render_labels(audit: Audit) -> Markup:

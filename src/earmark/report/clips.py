@@ -10,8 +10,9 @@ from earmark.config import FeatureConfig
 from earmark.errors import FailedFile
 from earmark.evaluation.analysis.attribution import sum_tiles
 from earmark.evaluation.analysis.examples import Example, RankedClip
-from earmark.report.html import DASH, Picture, Table, data_address, make_picture, render
+from earmark.report.html import DASH, Linked, Picture, Table, data_address, make_picture, render
 from earmark.report.plots import draw_example
+from earmark.report.review import ReviewLinks
 
 TILE_SECONDS = 0.1
 NUM_TILE_ROWS = 10
@@ -102,16 +103,20 @@ def _draw(example: Example, config: FeatureConfig, excerpt: str) -> Picture:
     )
 
 
-def render_errors(ranked: Sequence[RankedClip]) -> Markup:
+def render_errors(
+    ranked: Sequence[RankedClip], links: ReviewLinks | None = None, command: str = ""
+) -> Markup:
     """The wrong predictions, at most `MAX_ROWS` of them.
 
     Args:
         ranked: All clips, the highest loss first.
+        links: To those that can be listened to and corrected.
+        command: Shows all of them.
     """
     wrong = [one for one in ranked if not one.correct]
     rows = [
         (
-            one.name,
+            _linked(one.name, links),
             one.label or DASH,
             one.predicted or (f"abstained ({one.abstained})" if one.abstained else DASH),
             f"{one.probability:.3f}",
@@ -120,7 +125,14 @@ def render_errors(ranked: Sequence[RankedClip]) -> Markup:
         for one in wrong[:MAX_ROWS]
     ]
     table = Table(("clip", "label", "predicted", "probability", "log-loss"), rows)
-    return render("table.html", table=table, num_more=len(wrong) - len(rows))
+    page = links.page if links else ""
+    num_more = len(wrong) - len(rows)
+    return render("errors.html", table=table, num_more=num_more, page=page, command=command)
+
+
+def _linked(name: str, links: ReviewLinks | None) -> str | Linked:
+    address = links.to_clip(name) if links else None
+    return name if address is None else Linked(name, address)
 
 
 def render_skipped(skipped: Sequence[FailedFile]) -> Markup:

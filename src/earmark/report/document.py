@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from earmark._version import __version__
+from earmark.data.names.patterns import quote
 from earmark.evaluation.analysis.analyze import Analysis
 from earmark.evaluation.analysis.examples import rank_clips
 from earmark.evaluation.result import Evaluation
@@ -14,7 +15,7 @@ from earmark.report.clips import render_errors, render_examples, render_skipped
 from earmark.report.headline import render_headline
 from earmark.report.html import Section, render, write_page
 from earmark.report.labels import render_curves, render_labels
-from earmark.report.model import Origin, render_choices, render_model, render_training
+from earmark.report.model import TEST_SPLIT, Origin, render_choices, render_model, render_training
 from earmark.report.model_card import render_model_card
 from earmark.report.reliability import (
     render_calibration,
@@ -22,6 +23,7 @@ from earmark.report.reliability import (
     render_coverage,
     render_novelty,
 )
+from earmark.report.review import ReviewLinks
 from earmark.report.slices import render_robustness, render_slices
 from earmark.system.files import atomic_write
 
@@ -34,6 +36,7 @@ def write_report(
     checkpoint: Checkpoint,
     origin: Origin,
     analysis: Analysis | None = None,
+    links: ReviewLinks | None = None,
 ) -> Path:
     """Writes ``predictions.csv``, ``model_card.md`` and ``report.html``; the path of the page.
 
@@ -43,12 +46,13 @@ def write_report(
         checkpoint: The model that was tested.
         origin: Where the model and the data come from.
         analysis: Slices, examples and robustness; without it the report lacks their sections.
+        links: To the clips on the page that corrects labels.
     """
     atomic_write(folder / "predictions.csv", evaluation.to_csv())
     card = render_model_card(evaluation, checkpoint, origin, analysis)
     atomic_write(folder / "model_card.md", card)
     page = folder / "report.html"
-    write_page(page, render_report(evaluation, checkpoint, origin, analysis))
+    write_page(page, render_report(evaluation, checkpoint, origin, analysis, links))
     return page
 
 
@@ -57,17 +61,18 @@ def render_report(
     checkpoint: Checkpoint,
     origin: Origin,
     analysis: Analysis | None = None,
+    links: ReviewLinks | None = None,
 ) -> str:
     """The page as text; see `write_report`."""
     sections = [
         Section("Labels", render_labels(evaluation)),
-        Section("Confusion and curves", render_curves(evaluation)),
+        Section("Confusion and curves", render_curves(evaluation, links)),
         Section("Baselines", render_comparisons(evaluation)),
         Section("Calibration", render_calibration(evaluation)),
         Section("Coverage", render_coverage(evaluation)),
         *_scored_novelty(evaluation),
         *_analyzed(evaluation, checkpoint, analysis),
-        Section("Errors", render_errors(rank_clips(evaluation))),
+        Section("Errors", render_errors(rank_clips(evaluation), links, _review(origin))),
     ]
     if evaluation.skipped:
         sections.append(Section("Skipped files", render_skipped(evaluation.skipped)))
@@ -99,6 +104,13 @@ def _analyzed(
         yield Section("Robustness", render_robustness(analysis.robustness))
     features = checkpoint.spec.config.features
     yield Section("Examples", render_examples(analysis.worst, analysis.most_confident, features))
+
+
+def _review(origin: Origin) -> str:
+    """The command that shows the clips of the test."""
+    folder = origin.run or origin.model.parent
+    data = "" if origin.run and origin.split == TEST_SPLIT else f" --data {quote(origin.data)}"
+    return f"earmark review {quote(str(folder))}{data}"
 
 
 def _list_labels(spec: ModelSpec) -> str:

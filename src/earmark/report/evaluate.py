@@ -19,7 +19,11 @@ from earmark.models.run_folder import RunFolder, find_run, weights_file
 from earmark.report.document import write_report
 from earmark.report.model import HELD_OUT, TEST_SPLIT, Origin
 from earmark.system.remote.path import to_path
+from earmark.report.review import write_test_review
 from earmark.system.runtime import Runtime, running
+
+REVIEW = "review.html"
+"""The page that corrects labels, beside the report."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
     """Tests a model on held-out recordings and writes the report.
 
     These are the test split, or, of data without splits, the recordings that the run has not seen.
-    The folder of the report gets ``report.html``, ``model_card.md`` and ``predictions.csv``.
+    The folder of the report gets ``report.html``, ``model_card.md`` and ``predictions.csv``; and
+    ``review.html``, on which one listens to the wrong predictions, if there are any.
 
     Args:
         model: A run folder or a ``.safetensors`` file.
@@ -147,7 +152,8 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
     if folder:
         split = TEST_SPLIT if manifest.has_splits else HELD_OUT
         origin = Origin(file, str(manifest.given), split, run, str(manifest.naming))
-        report = write_report(folder, evaluation, checkpoint, origin, analysis)
+        links = write_test_review(folder / REVIEW, evaluation, manifest)
+        report = write_report(folder, evaluation, checkpoint, origin, analysis, links)
     return TestReport(evaluation, analysis, report)
 
 

@@ -33,12 +33,24 @@ class Noted:
 
 
 @dataclass(frozen=True)
+class Linked:
+    """A value of a table with an address."""
+
+    value: str
+    address: str
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
 class Table:
     """A table of texts and numbers.
 
     Args:
         columns: Names of the columns.
-        rows: Cells of each row, in the order of the columns: texts, numbers or `Noted` values.
+        rows: Cells of each row, in the order of the columns: texts, numbers, `Noted` or `Linked`
+            values.
 
     Example:
         >>> Table(("label", "clips"), [("music", 13), ("speech", "1,234")]).numeric

@@ -18,6 +18,7 @@ from earmark.report.html import (
     show_ratio,
 )
 from earmark.report.plots import draw_precision_recall, draw_roc
+from earmark.report.review import ReviewLinks
 from earmark.tasks.task import BINARY
 
 MAX_CURVES = 12
@@ -30,11 +31,12 @@ class ConfusionRow:
 
     Args:
         label: The true label, shortened if it is long.
-        cells: For each predicted label, the number of clips and its fraction of the row.
+        cells: For each predicted label, the number of clips, its fraction of the row, and the
+            address of a page with these clips, if there is one.
     """
 
     label: str
-    cells: tuple[tuple[int, float], ...]
+    cells: tuple[tuple[int, float, str | None], ...]
 
 
 def render_labels(evaluation: Evaluation) -> Markup:
@@ -65,8 +67,13 @@ def _area(curve: Curve | None) -> Ratio:
     return None if curve is None else curve.area
 
 
-def render_curves(evaluation: Evaluation) -> Markup:
-    """The confusion matrix, and the curves of each label against the rest."""
+def render_curves(evaluation: Evaluation, links: ReviewLinks | None = None) -> Markup:
+    """The confusion matrix, and the curves of each label against the rest.
+
+    Args:
+        evaluation: The test.
+        links: To the clips that are predicted wrongly.
+    """
     pictures = []
     roc = _select(evaluation, evaluation.roc_curves)
     if roc:
@@ -75,18 +82,28 @@ def render_curves(evaluation: Evaluation) -> Markup:
     if recall:
         caption = "Precision over recall, with the average precision of each label."
         pictures.append(make_picture(draw_precision_recall(recall), caption))
-    return render("curves.html", confusion=_confusion(evaluation), pictures=pictures)
+    return render("curves.html", confusion=_confusion(evaluation, links), pictures=pictures)
 
 
-def _confusion(evaluation: Evaluation) -> list[ConfusionRow]:
+def _confusion(evaluation: Evaluation, links: ReviewLinks | None) -> list[ConfusionRow]:
     """Rows of the matrix; none where clips have several labels, or the labels are too many."""
     scores = evaluation.scores
     if scores.ranks or len(evaluation.labels) > MAX_CONFUSED:
         return []
     return [
-        ConfusionRow(shown(label), tuple((count, count / (sum(counts) or 1)) for count in counts))
+        ConfusionRow(
+            shown(label),
+            tuple(
+                (count, count / (sum(counts) or 1), _address(links, label, predicted))
+                for predicted, count in zip(evaluation.labels, counts, strict=True)
+            ),
+        )
         for label, counts in zip(evaluation.labels, scores.confusion, strict=True)
     ]
+
+
+def _address(links: ReviewLinks | None, label: str, predicted: str) -> str | None:
+    return links.to_cell(label, predicted) if links else None
 
 
 def _select(evaluation: Evaluation, curves: Mapping[str, Curve | None]) -> dict[str, Curve]:

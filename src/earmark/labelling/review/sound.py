@@ -123,11 +123,17 @@ class Sounds:
 
     Args:
         codec: Of their sound.
+        is_isolated: Whether files are decoded in other processes; otherwise in this one, which a
+            damaged file may end.
     """
 
-    def __init__(self, codec: Codec = "wav") -> None:
+    def __init__(self, codec: Codec = "wav", *, is_isolated: bool = True) -> None:
         self._codec: Codec = codec
-        self._pool = DecoderPool(_make_view, patience_seconds=LONGEST_DECODING_SECONDS)
+        self._pool = (
+            DecoderPool(_make_view, patience_seconds=LONGEST_DECODING_SECONDS)
+            if is_isolated
+            else None
+        )
         self._held: OrderedDict[tuple[Path, Excerpt, Span], View] = OrderedDict()
         self._lock = Lock()
 
@@ -139,7 +145,8 @@ class Sounds:
 
     def close(self) -> None:
         """Ends the processes."""
-        self._pool.close()
+        if self._pool:
+            self._pool.close()
 
     def view(self, path: Path, excerpt: Excerpt, span: Span) -> View:
         """The view of a part of a file.
@@ -157,7 +164,11 @@ class Sounds:
             if key in self._held:
                 self._held.move_to_end(key)
                 return self._held[key]
-        *_, view = self._pool.stream(Job(path, _Order(path, excerpt, span, self._codec)))
+        order = _Order(path, excerpt, span, self._codec)
+        if self._pool:
+            *_, view = self._pool.stream(Job(path, order))
+        else:
+            view = _make_view(order, lambda _: None)
         with self._lock:
             self._held[key] = view
             while len(self._held) > NUM_HELD:

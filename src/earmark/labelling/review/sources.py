@@ -121,7 +121,7 @@ def _read_audit(source: Path, data: Manifest | None) -> tuple[list[QueueItem], l
     """What an audit found, wrong labels first; the other recordings are not asked about."""
     try:
         document = json.loads(read_text(source))
-        findings = [*document.get("label_issues", ()), *document["findings"]]
+        findings = [*(document.get("label_issues") or ()), *document["findings"]]
     except (ValueError, LookupError, TypeError, AttributeError):
         raise DataError(f"{source}: not what `earmark check DATA --json` printed") from None
     if data is None:

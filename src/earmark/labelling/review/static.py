@@ -39,6 +39,22 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let) )", re
 
 
 @dataclass(frozen=True)
+class StaticOptions:
+    """What a page from disk holds.
+
+    Args:
+        max_clips: Most clips; the first of the queue.
+        context_seconds: What is shown before and after a clip.
+        are_decoded_before: Whether all files have been decoded before, so that this process can do
+            it: no file ends it.
+    """
+
+    max_clips: int
+    context_seconds: float = 3.0
+    are_decoded_before: bool = False
+
+
+@dataclass(frozen=True)
 class StaticPage:
     """A page that was written.
 
@@ -59,9 +75,8 @@ def write_static_page(
     path: Path,
     queue: Queue,
     states: States,
+    options: StaticOptions,
     *,
-    max_clips: int,
-    context_seconds: float = 3.0,
     reporter: Reporter = SILENT,
 ) -> StaticPage:
     """Writes the page with the first clips of a queue.
@@ -70,21 +85,23 @@ def write_static_page(
         path: The file to write.
         queue: The clips.
         states: The answers so far.
-        max_clips: Most clips that it holds.
-        context_seconds: What is shown before and after a clip.
+        options: What it holds.
         reporter: Shows progress.
 
     Raises:
         OSError: The file cannot be written.
     """
-    items = queue.items[:max_clips]
+    items = queue.items[: options.max_clips]
     head, tail = _frame(describe_queue(queue, states, items))
-    num_failed = 0
-    with atomic_open(path) as file, Sounds("mp3") as sounds:
+    num_failed, is_isolated = 0, not options.are_decoded_before
+    with (
+        atomic_open(path) as file,
+        Sounds("mp3", is_isolated=is_isolated) as sounds,
+    ):
         file.write(head.encode())
         with reporter.track("Clips", len(items)) as task:
             for number, item in enumerate(items):
-                view = _view(sounds, item, context_seconds)
+                view = _view(sounds, item, options.context_seconds)
                 num_failed += "error" in view
                 file.write((b",\n" if number else b"") + _json([item.key, view]).encode())
                 task.advance()

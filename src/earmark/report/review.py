@@ -1,0 +1,136 @@
+"""The page beside a report on which labels are corrected, and the links to its clips."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from earmark.audit.findings import Audit
+from earmark.data.manifest import Manifest
+from earmark.data.recording import Recording
+from earmark.evaluation.analysis.examples import rank_clips
+from earmark.evaluation.result import Evaluation
+from earmark.labelling.review.queue import QueueItem, make_queue
+from earmark.labelling.review.states import States
+from earmark.labelling.review.static import StaticOptions, write_static_page
+from earmark.tasks.task import MULTI_LABEL
+
+MAX_ERRORS, MAX_FOUND = 60, 100
+"""Most clips on the page of a test, and on that of an audit."""
+CONTEXT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class ReviewLinks:
+    """Addresses of clips on a page on which their labels are corrected.
+
+    Args:
+        page: Name of the file, which lies beside the report.
+        keys: Name of a clip that is there to its key.
+        confused: Labels and predicted labels of the clips that are there.
+
+    Example:
+        >>> links = ReviewLinks("review.html", {"a.wav": "k"}, frozenset({("dog", "cat")}))
+        >>> links.to_cell("dog", "cat"), links.to_cell("cat", "dog"), links.to_clip("a.wav")
+        ('review.html#label=dog&predicted=cat', None, 'review.html#clip=k')
+    """
+
+    page: str
+    keys: Mapping[str, str]
+    confused: frozenset[tuple[str, str]] = frozenset()
+
+    def to_clip(self, name: str) -> str | None:
+        """The address of a clip; None if it is not there."""
+        return self._to(clip=self.keys[name]) if name in self.keys else None
+
+    def to_cell(self, label: str, predicted: str) -> str | None:
+        """The address of the clips of a cell of the confusion matrix; None if none is there."""
+        if (label, predicted) not in self.confused:
+            return None
+        return self._to(label=label, predicted=predicted)
+
+    def to_finding(self, message: str, names: Iterable[str]) -> str | None:
+        """The address of the clips that a finding names; None if none is there."""
+        return self._to(text=message) if any(one in self.keys for one in names) else None
+
+    def _to(self, **wanted: str) -> str:
+        return f"{self.page}#{urlencode(wanted)}"
+
+
+def write_test_review(path: Path, evaluation: Evaluation, manifest: Manifest) -> ReviewLinks | None:
+    """Writes the page with the wrong predictions of a test, those with the largest loss.
+
+    Args:
+        path: The file to write; one of an earlier test goes if nothing is wrong.
+        evaluation: The test.
+        manifest: The data.
+
+    Returns:
+        The links to its clips; None if nothing is wrong.
+    """
+    recordings = {one.name: one for one in manifest.recordings}
+    wrong = [one for one in rank_clips(evaluation) if not one.correct and one.name in recordings]
+    items = [
+        QueueItem(
+            recordings[one.name],
+            one.predicted,
+            one.probability,
+            one.loss,
+            "predicted wrongly" if not one.abstained else f"abstained ({one.abstained})",
+        )
+        for one in wrong[:MAX_ERRORS]
+    ]
+    is_multi_label = evaluation.predictions.task is MULTI_LABEL
+    return _write(path, items, evaluation.labels, is_multi_label=is_multi_label)
+
+
+def write_audit_review(path: Path, audit: Audit, manifest: Manifest) -> ReviewLinks | None:
+    """Writes the page with the recordings that an audit names.
+
+    Args:
+        path: The file to write.
+        audit: What was found.
+        manifest: The data.
+
+    Returns:
+        The links to its clips; None if the audit names none.
+    """
+    recordings = {one.name: one for one in manifest.recordings}
+    reasons: dict[str, list[str]] = {}
+    for finding in audit.by_severity:
+        for name in finding.paths:
+            if name in recordings:
+                reasons.setdefault(name, []).append(finding.message)
+    items = [
+        QueueItem(recordings[name], reason="; ".join(found)) for name, found in reasons.items()
+    ]
+    is_multi_label = any(len(one.labels) > 1 for one in manifest.recordings)
+    return _write(
+        path, items[:MAX_FOUND], manifest.labels, is_multi_label=is_multi_label, are_tested=False
+    )
+
+
+def _write(
+    path: Path,
+    items: Sequence[QueueItem],
+    labels: Sequence[str],
+    *,
+    is_multi_label: bool,
+    are_tested: bool = True,
+) -> ReviewLinks | None:
+    if not items:
+        path.unlink(missing_ok=True)
+        return None
+    queue = make_queue(
+        path.absolute().parent.name, items, labels=labels, is_multi_label=is_multi_label
+    )
+    # What was tested has been decoded; what an audit names may be of any kind.
+    options = StaticOptions(len(items), CONTEXT_SECONDS, are_decoded_before=are_tested)
+    write_static_page(path, queue, States(), options)
+    confused = {(_joined(one.recording), one.predicted) for one in items}
+    keys = {one.recording.name: one.key for one in items}
+    return ReviewLinks(path.name, keys, frozenset(confused))
+
+
+def _joined(recording: Recording) -> str:
+    return ";".join(recording.labels)

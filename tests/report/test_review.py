@@ -1,0 +1,78 @@
+"""The page beside a report, and the links to its clips."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import numpy as np
+import pytest
+
+from earmark.audit.findings import Audit, Finding
+from earmark.data.manifest import Manifest
+from earmark.data.recording import Recording
+from earmark.report.audit import write_audit
+from earmark.report.document import write_report
+from earmark.report.labels import render_curves
+from earmark.report.review import write_audit_review, write_test_review
+
+
+@pytest.fixture
+def manifest(evaluation, tmp_path, write_clip):
+    """The recordings of the test: the second is predicted wrongly."""
+    names = [clip.name for clip in evaluation.predictions.clips]
+    recordings = [
+        Recording(write_clip(tmp_path / f"{number}.wav"), name, (evaluation.labels[target],), name)
+        for number, (name, target) in enumerate(zip(names, (0, 0, 1), strict=True))
+    ]
+    return Manifest(tmp_path, tuple(recordings), evaluation.labels)
+
+
+def clips_of(path: Path):
+    document = re.search(r'id="queue">(.*?)</script>', path.read_text(), re.S)
+    return json.loads(document[1])["clips"]
+
+
+def test_a_wrong_prediction_is_linked_from_its_cell_and_its_row(
+    evaluation, manifest, tmp_path, checkpoint, origin, parse
+):
+    links = write_test_review(tmp_path / "review.html", evaluation, manifest)
+    (clip,) = clips_of(tmp_path / "review.html")
+    assert (clip["label"], clip["predicted"]) == ("music & <noise>", "speech")
+    report = write_report(tmp_path, evaluation, checkpoint, origin, None, links)
+    addresses = [one for one in parse(report.read_text()).addresses if one.startswith("review")]
+    asked = [parse_qs(one.partition("#")[2]) for one in addresses]
+    assert {"label": [clip["label"]], "predicted": [clip["predicted"]]} in asked
+    assert {"clip": [clip["key"]]} in asked
+    # Only cells with wrong clips have one.
+    assert sum("label" in one for one in asked) == 1
+
+
+def test_without_errors_there_is_no_page(evaluation, manifest, tmp_path):
+    right = replace(
+        evaluation,
+        uncalibrated=replace(evaluation.uncalibrated, logits=np.array([[-2.0], [-1.0], [3.0]])),
+    )
+    (tmp_path / "review.html").write_text("of an earlier test")
+    assert write_test_review(tmp_path / "review.html", right, manifest) is None
+    assert not (tmp_path / "review.html").exists()
+    assert "<a " not in render_curves(right)
+
+
+def test_findings_of_an_audit_are_linked(manifest, tmp_path, parse):
+    name = manifest.recordings[0].name
+    findings = (
+        Finding("silent", "warning", (name,), f"{name}: silent & quiet"),
+        Finding("unbalanced", "note", (), "12 of x"),
+    )
+    write_audit(tmp_path / "check.html", Audit(3, findings), "data", manifest)
+    (clip,) = clips_of(tmp_path / "check.review.html")
+    (address,) = parse((tmp_path / "check.html").read_text()).addresses
+    page, _, asked = address.partition("#")
+    assert page == "check.review.html"
+    assert parse_qs(asked)["text"] == [clip["reason"]]
+
+
+def test_an_audit_that_names_no_recording_has_no_page(manifest, tmp_path):
+    assert write_audit_review(tmp_path / "check.review.html", Audit(3, ()), manifest) is None
