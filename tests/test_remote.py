@@ -1,7 +1,6 @@
 """Commands on recordings, manifests and models of a web server, as on local ones."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
 import earmark
 from earmark.audio.reading import load_audio
+from earmark.cli import cli
+from earmark.models.pretrained import pretrained_models
 from earmark.system.remote.path import to_path
 
 pytest.importorskip("aiohttp")
@@ -21,17 +23,16 @@ SECRET = "s3cr3tV4lue"
 
 
 @pytest.fixture(scope="session")
-def long_files(tmp_path_factory, rng_session=None):
+def long_files(tmp_path_factory):
     """Long noise in several formats, local."""
     folder = tmp_path_factory.mktemp("long")
     samples = 0.1 * np.random.default_rng(0).standard_normal(2_400_000).clip(-3, 3)
     for name, kind in {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS"}.items():
-        rate = 48_000 if name != "ogg" else 16_000
-        with soundfile.SoundFile(folder / f"a.{name}", "w", rate, 1, kind) as file:
-            repeats = 4 if name == "ogg" else 1
-            for _ in range(repeats):
-                for start in range(0, len(samples), rate):
-                    file.write(samples[start : start + rate])
+        level = {"compression_level": 0.0} if name == "ogg" else {}
+        # libsndfile crashes when it writes much Vorbis at once.
+        with soundfile.SoundFile(folder / f"a.{name}", "w", 48_000, 1, kind, **level) as file:
+            for start in range(0, len(samples), 48_000):
+                file.write(samples[start : start + 48_000])
     return folder
 
 
@@ -41,13 +42,10 @@ def serve(server, folder):
             server.files[f"/{path.relative_to(folder).as_posix()}"] = path.read_bytes()
 
 
-def run(*words, cwd=None, fails=False):
-    """Runs a command in a process of its own, whose workers inherit its environment."""
-    code = "import sys; from earmark.cli import main; sys.argv[0] = 'earmark'; main()"
-    result = subprocess.run(
-        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, cwd=cwd
-    )
-    assert bool(result.returncode) == fails, result.stderr
+def run(*words, fails=False):
+    """Runs a command; its workers are other processes."""
+    result = CliRunner().invoke(cli, [*map(str, words)])
+    assert bool(result.exit_code) == fails, result.output
     return result
 
 
@@ -60,7 +58,7 @@ def test_an_excerpt_does_not_take_the_whole_file(file_server, long_files, suffix
         local = load_audio(path, 16_000, start=start, end=start + 2)
         remote = load_audio(f"{file_server.url}/a.{suffix}", 16_000, start=start, end=start + 2)
         assert np.array_equal(local.samples, remote.samples)
-        assert file_server.num_sent < 0.45 * path.stat().st_size
+        assert file_server.num_sent < 0.6 * path.stat().st_size
 
 
 @pytest.mark.parametrize("form", ["wav", "flac", "ogg", "mp3", "m4a", "aiff"])
@@ -130,40 +128,42 @@ def test_features_of_a_manifest_are_those_of_the_local_files(
     assert other.num_computed == len(local.keys)
 
 
-def test_secrets_stay_out_of_everything_that_is_written(file_server, manifest, write_run, tmp_path):
-    run_folder = write_run(manifest)
+def test_secrets_stay_out_of_everything_that_is_written(file_server, manifest, tmp_path):
     loaded = earmark.read_manifest(manifest)
     loaded.write(tmp_path / "copy.csv")
+    prepared = earmark.prepare(loaded, store=tmp_path / "store")
+    (tmp_path / "recordings.csv").write_text(loaded.to_csv(prepared.keys, tmp_path))
     missing = f"{file_server.url}/no.wav?X-Amz-Signature={SECRET}"
-    paths = [next(iter(manifest.read_text().splitlines()[1:])).partition(",")[0], missing]
-    result = run(
-        "predict", run_folder, *paths, "-o", tmp_path / "table.jsonl", "--json", fails=True
-    )
+    first = manifest.read_text().splitlines()[1].partition(",")[0]
+    words = ("predict", "speech-music", first, missing)
+    result = run(*words, "-o", tmp_path / "table.jsonl", "--json", fails=True)
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [("error" in row) for row in rows] == [False, True]
-    failed = run("check", f"{file_server.url}/no.csv?X-Amz-Signature={SECRET}", fails=True)
-    debug = run("predict", run_folder, missing, "--debug", fails=True)
-    texts = [*result, failed, debug] if False else [result, failed, debug]
-    for one in texts:
+    file_server.fail = lambda *_: 400
+    others = [
+        run("check", f"{file_server.url}/no.csv?X-Amz-Signature={SECRET}", fails=True),
+        run("predict", f"{file_server.url}/no.onnx?X-Amz-Signature={SECRET}", "a", fails=True),
+        run("predict", "speech-music", missing, "--debug", fails=True),
+    ]
+    for one in (result, *others):
         assert SECRET not in one.stdout + one.stderr
     kept = [one for one in tmp_path.rglob("*") if one.is_file() and one != manifest]
-    assert run_folder / "recordings.csv" in kept
-    assert tmp_path / "table.jsonl" in kept
+    assert {tmp_path / "copy.csv", tmp_path / "table.jsonl"} < set(kept)
     assert [one for one in kept if SECRET.encode() in one.read_bytes()] == []
     assert SECRET not in repr(loaded) + str(loaded.recordings)
 
 
-def test_predict_resumes_and_notices_a_changed_file(file_server, manifest, write_run, tmp_path):
-    run_folder = write_run(manifest)
+def test_predict_resumes_and_notices_a_changed_file(file_server, manifest, tmp_path):
     urls = re.findall(r"^http[^?\n]*", manifest.read_text(), re.M)[:6]
     (tmp_path / "list.txt").write_text("\n".join(urls) + "\n")
-    words = ("predict", run_folder, "--files-from", tmp_path / "list.txt", "--resume", "-o")
+    words = ("predict", "speech-music", "--files-from", tmp_path / "list.txt", "--resume", "-o")
     table = tmp_path / "table.jsonl"
     # In worker processes, over a bad line.
     file_server.fail = lambda number, _: 503 if number % 5 == 0 else None
     run(*words, table)
     assert [json.loads(line)["path"] for line in table.read_text().splitlines()] == urls
     before = table.read_bytes()
+    file_server.fail = lambda *_: None
     sent = file_server.num_sent
     run(*words, table)
     assert table.read_bytes() == before
@@ -175,33 +175,33 @@ def test_predict_resumes_and_notices_a_changed_file(file_server, manifest, write
     assert rows[urls[0]]["probabilities"] == rows[urls[1]]["probabilities"]
 
 
-def test_a_model_is_opened_from_its_address(file_server, manifest, write_run, tmp_path):
-    run_folder = write_run(manifest)
-    content = (run_folder / "best.safetensors").read_bytes()
-    file_server.files["/m/best.safetensors"] = content
-    url = f"{file_server.url}/m/best.safetensors"
-    sound = tmp_path / "sounds" / "testing" / "music" / "music_0.wav"
-    local = earmark.load_model(run_folder).predict(sound)
+def test_a_model_is_opened_from_its_address(file_server, tmp_path, write_clip):
+    content = pretrained_models()["speech-music"].read_bytes()
+    file_server.files["/m/model.onnx"] = content
+    url = f"{file_server.url}/m/model.onnx"
+    sound = write_clip(tmp_path / "a.wav")
+    local = earmark.load_model("speech-music").predict(sound)
     assert earmark.load_model(url).predict(sound) == local
     sent = file_server.num_sent
+    # `Path` collapses the slashes.
     assert earmark.load_model(Path(url)).predict(sound) == local
     assert file_server.num_sent == sent
-    file_server.files["/m/best.safetensors"] = content[:-1]
+    file_server.files["/m/model.onnx"] = content[:-1]
     with pytest.raises(earmark.CheckpointError):
         earmark.load_model(url)
     with pytest.raises(earmark.CheckpointError):
         earmark.load_model(f"{file_server.url}/m/none.onnx")
 
 
-def test_results_are_not_written_to_an_address(file_server, tmp_path):
+def test_results_are_not_written_to_an_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for words in (
         ("predict", "speech-music", "a.wav", "-o", "s3://bucket/table.csv"),
         ("prepare", "data", "-o", "s3://bucket/store"),
         ("train", "data", "-o", "s3://bucket/run"),
     ):
-        result = run(*words, cwd=tmp_path, fails=True)
-        assert result.returncode == 2
-    assert os.listdir(tmp_path) == []
+        assert run(*words, fails=True).exit_code == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_local_work_does_not_import_fsspec(tmp_path, write_clip):
@@ -227,4 +227,37 @@ def test_a_folder_in_memory_is_a_data_set(sound_folder, tmp_path):
     ]
     found = earmark.predict("speech-music", f"{folder}/testing/music/music_0.wav")
     assert [one.label for one in found] == ["music"]
+    files.rm(f"/{tmp_path.name}", recursive=True)
+
+
+@pytest.mark.slow
+def test_training_and_testing_are_those_of_the_local_files(
+    file_server, manifest, sound_folder, tmp_path
+):
+    import fsspec
+
+    fast = ("recipe.name=classic", "train.epochs=2", "train.crop_seconds=0.5")
+    config = earmark.load_config(settings=fast)
+    logs = []
+    for name, data in {"local": sound_folder, "remote": manifest}.items():
+        earmark.train(data, tmp_path / name, config, store=tmp_path / "store")
+        lines = map(json.loads, (tmp_path / name / "log.jsonl").read_text().splitlines())
+        logs.append([{**line, "elapsed_seconds": 0} for line in lines])
+    assert logs[0] == logs[1]
+    # A run folder in a bucket knows what its model was trained on.
+    files = fsspec.filesystem("memory")
+    files.put(f"{tmp_path / 'remote'}/", f"/{tmp_path.name}/run/", recursive=True)
+    run_folder = to_path(f"memory://{tmp_path.name}/run")
+    test = earmark.evaluate(run_folder, manifest, store=tmp_path / "store")
+    assert test.report is None
+    assert (
+        test.accuracy
+        == earmark.evaluate(
+            tmp_path / "local", sound_folder, store=tmp_path / "store", output=tmp_path / "test"
+        ).accuracy
+    )
+    folds = earmark.cross_validate(
+        manifest, 2, config, store=tmp_path / "store"
+    )
+    assert folds.num_clips == len(earmark.read_manifest(manifest))
     files.rm(f"/{tmp_path.name}", recursive=True)

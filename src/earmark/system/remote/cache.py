@@ -24,7 +24,7 @@ from earmark.system.checksums import checksum
 
 logger = logging.getLogger(__name__)
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 17
 KEPT_FRACTION = 0.9
 """How full the cache is after some of it was removed."""
 LOOK_FRACTION = 0.05

@@ -7,7 +7,7 @@ from typing import Any
 from earmark.system.remote.cache import BLOCK_BYTES, BlockCache
 from earmark.system.remote.transport import WHOLE_BYTES, Facts, RemoteError, Transport
 
-MAX_RUN_BLOCKS = 16
+MAX_RUN_BLOCKS = 32
 """Blocks that are fetched at once where a file is read from front to back: 4 MiB."""
 HELD_BLOCKS = 2 * MAX_RUN_BLOCKS
 """Blocks that are kept in memory."""
@@ -28,10 +28,13 @@ class RemoteFile(io.RawIOBase):
         cache: Where blocks are kept.
     """
 
+    mode = "rb"
+
     def __init__(self, name: str, transport: Transport, facts: Facts, cache: BlockCache) -> None:
         if facts.size is None:
             raise IsADirectoryError(f"{name}: is a folder")
-        self._name, self._transport, self._facts, self._cache = name, transport, facts, cache
+        self.name = name
+        self._transport, self._facts, self._cache = transport, facts, cache
         self._size = facts.size
         self._object = cache.object_name(name, facts.version or "", self._size)
         self._held: OrderedDict[int, bytes] = OrderedDict()
@@ -108,7 +111,7 @@ class RemoteFile(io.RawIOBase):
         if not self._facts.has_ranges:
             if self._size > WHOLE_BYTES:
                 reason = "the server does not send parts of files; download the file"
-                raise RemoteError(f"{self._name}: cannot be read: {reason}", reason)
+                raise RemoteError(f"{self.name}: cannot be read: {reason}", reason)
             extent = range(self._size)
         content = self._transport.read(extent, self._size)
         start = 0 if len(content) == self._size else extent.start
@@ -132,4 +135,4 @@ class RemoteFile(io.RawIOBase):
     def _require_unchanged(self) -> None:
         if self._transport.facts() != self._facts:
             reason = "it changed while it was read; run the command again"
-            raise RemoteError(f"{self._name}: cannot be read: {reason}", reason)
+            raise RemoteError(f"{self.name}: cannot be read: {reason}", reason)

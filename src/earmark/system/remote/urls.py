@@ -15,6 +15,7 @@ _QUERIED = FOLDERLESS
 _START = re.compile(rf"({'|'.join(SCHEMES)})://", re.I)
 _COLLAPSED = re.compile(rf"({'|'.join(SCHEMES)}):/(?=[^/])", re.I)
 _ANY = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.I)
+_FIELD = re.compile(r"(?<=[?&])([\w.~-]+)=[^&\s'\"]+")
 _SIGNATURE_PREFIXES = ("x-amz-", "x-goog-")
 """Query fields that begin so sign a request, and do not name what is asked for."""
 _SIGNED_FIELDS = {
@@ -123,7 +124,9 @@ def redacted(text: str) -> str:
         >>> redacted("GET https://me:secret@host/a.wav?sig=abc failed: 403")
         'GET https://host/a.wav failed: 403'
     """
-    return _ANY.sub(lambda found: _without_secrets(found[0]), text)
+    text = _ANY.sub(lambda found: _without_secrets(found[0]), text)
+    # Of an address with a space in it, the rest.
+    return _FIELD.sub(r"\1=...", text)
 
 
 def _without_secrets(url: str) -> str:
