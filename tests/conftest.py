@@ -27,6 +27,7 @@ from hypothesis import settings
 from scipy.signal import lfilter
 
 from earmark.config import Config, load_config
+from earmark.data.labels import task_of
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.recording import Recording
 from earmark.data.splits import with_splits
@@ -418,7 +419,8 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         run.path.mkdir()
         run.open(config, manifest.to_csv(prepared.keys, run.path), overwrite=False)
         torch.manual_seed(seed)
-        spec = ModelSpec(config, manifest.labels, crop_frames(config))
+        task = task_of(manifest, config.train)
+        spec = ModelSpec(config, manifest.labels, crop_frames(config), task)
         network = new_network(spec)
         bands = torch.full((config.features.n_mels,), 1.0)
         network.input_norm.fit(-30.0 * bands, 20.0 * bands)

@@ -131,3 +131,13 @@ def test_the_seed_of_a_split_is_noted():
     divided = with_splits(manifest([recording(0)]), TrainConfig(split_seed=7))
     assert divided.notes[0] == "as read"
     assert "split_seed 7" in divided.notes[1]
+
+
+@given(st.integers(0, 1000), st.integers(0, 12))
+def test_placed_groups_stay_and_the_rest_fills_the_fractions(seed, number):
+    data = manifest(recording(index) for index in range(30))
+    placed = {one.group: "train" for one in data.recordings[:number]} | {"unknown": "test"}
+    divided = with_splits(data, TrainConfig(split_seed=seed), placed)
+    splits = {one.group: one.split for one in divided.recordings}
+    assert all(splits[group] == "train" for group in placed if group in splits)
+    assert Counter(splits.values())["test"] >= 5

@@ -71,6 +71,61 @@ def test_only_clips_that_neither_model_has_seen_count(write_run, evaluate, flat_
             compare(*runs, manifest, device="cpu", store=store)
 
 
+def test_without_data_the_test_split_of_the_second_run_is_used(write_run, sound_folder, store):
+    runs = [write_run(sound_folder, name, seed=seed) for seed, name in enumerate(("one", "two"))]
+    found = compare(*runs, device="cpu", store=store)
+    given = compare(*runs, sound_folder, device="cpu", store=store)
+    assert found.first.scores == given.first.scores
+    assert found.second.scores == given.second.scores
+    alone = runs[1].parent / "alone.safetensors"
+    alone.write_bytes((runs[1] / "best.safetensors").read_bytes())
+    with pytest.raises(DataError, match="alone"):
+        compare(runs[0], alone, device="cpu", store=store)
+
+
+def test_clips_count_whose_labels_both_models_know(write_run, sound_folder, write_clip, store):
+    first = write_run(sound_folder, "one")
+    for index, split in enumerate(("training", "training", "validation", "testing")):
+        write_clip(sound_folder / split / "siren" / f"{index}.wav", seed=30 + index)
+    second = write_run(sound_folder, "two", seed=1)
+    for models in ((first, second), (second, first)):
+        found = compare(*models, sound_folder, device="cpu", store=store)
+        document = found.to_dict()
+        assert document["labels"] == ["music", "speech"]
+        assert (document["num_unknown"], document["unknown_labels"]) == (1, ["siren"])
+        names = {clip.name for clip in found.first.predictions.clips}
+        assert names == {clip.name for clip in found.second.predictions.clips}
+        assert len(names) == document["num_clips"] == 6
+        assert not any("siren" in name for name in names)
+        assert "siren" in found.scope
+
+
+def test_models_without_a_common_label_are_not_compared(
+    write_run, sound_folder, write_clip, store, tmp_path
+):
+    first = write_run(sound_folder, "one")
+    for index in range(8):
+        label, split = (
+            ("horn", "siren")[index % 2],
+            ("training", "validation", "testing", "training")[index // 2],
+        )
+        write_clip(tmp_path / "other" / split / label / f"{index}.wav", seed=30 + index)
+    second = write_run(tmp_path / "other", "two")
+    with pytest.raises(DataError):
+        compare(first, second, device="cpu", store=store)
+
+
+def test_the_verdict_is_about_the_second_model(tested):
+    first = tested.evaluation
+    flipped = replace(first.uncalibrated, logits=-first.uncalibrated.logits)
+    tests = first, replace(first, uncalibrated=flipped)
+    worse, better = sorted(tests, key=lambda one: one.accuracy)
+    assert worse.accuracy < better.accuracy
+    assert "two is worse than one" in Comparison(("one", "two"), better, worse, 0).verdict
+    assert "two is better than one" in Comparison(("one", "two"), worse, better, 0).verdict
+    assert "as accurate" in Comparison(("one", "two"), first, first, 0).verdict
+
+
 def test_a_missing_model_is_refused_before_any_work(write_run, sound_folder, monkeypatch):
     monkeypatch.setattr("earmark.evaluation.compare.evaluate_checkpoint", pytest.fail)
     with pytest.raises(CheckpointError, match="none"):

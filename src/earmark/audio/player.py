@@ -1,6 +1,5 @@
 """Sound for the players of a page: a few seconds of a file as a small MP3 file."""
 
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +43,9 @@ def encode_for_player(
     excerpt = Excerpt(start, None if end is None else max(end, start + MIN_SECONDS))
     left, parts = round(MAX_SECONDS * sample_rate), []
     # Read in blocks, since a recording may be long, and may end before its time.
-    with closing(stream_audio(path, sample_rate, excerpt, downmix=Downmix(channel))) as blocks:
-        for block in blocks:
-            parts.append(block[:left])
-            left -= len(parts[-1])
-            if not left:
-                break
+    for block in stream_audio(path, sample_rate, excerpt, downmix=Downmix(channel)):
+        parts.append(block[:left])
+        left -= len(parts[-1])
+        if not left:
+            break
     return encode(np.concatenate(parts), sample_rate, "mp3", BIT_RATE)

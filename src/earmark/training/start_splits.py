@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from earmark.audio.source import WHOLE
 from earmark.data.content import ContentSet
 from earmark.data.manifest import Manifest
 from earmark.data.recording import SPLIT_TITLES, SPLITS, Recording
@@ -37,11 +38,21 @@ class SplitKeeper:
             for split in SPLITS
         }
 
+        # An excerpt goes by its name alone: others of its file may be in another split.
+        self._unread = {
+            identity: row["split"]
+            for row in self._rows
+            if not row["key"]
+            for identity in (row["name"], (start.run.path / row["path"]).resolve())
+            if not (row["start"] or row["end"]) or isinstance(identity, str)
+        }
+
     @property
     def placed(self) -> dict[str, str]:
         """Group to the split that it had in the earlier run; of several the first of `SPLITS`.
 
-        A recording is recognised by its content, and by its group if that was given.
+        A recording is recognised by its content, and by its group if that was given. Recordings
+        that the earlier run did not read, those of the test, are recognised by file or name.
         """
         # A recording that is its own group does not identify others of the same name.
         groups = {row["group"]: row["split"] for row in self._rows if row["group"] != row["name"]}
@@ -49,6 +60,8 @@ class SplitKeeper:
         for one in self._manifest.recordings:
             key = self._key(one)
             splits = {split for split in SPLITS if key and key in self._known[split]}
+            identities = (one.name, *((one.path.resolve(),) if one.excerpt == WHOLE else ()))
+            splits |= {self._unread[known] for known in identities if known in self._unread}
             splits |= {groups[one.group]} if one.has_group and one.group in groups else set()
             splits |= {found[one.group]} if one.group in found else set()
             if splits:
