@@ -18,8 +18,8 @@ from earmark.models.remote_model import local_model
 from earmark.models.run_folder import RunFolder, find_run, weights_file
 from earmark.report.document import write_report
 from earmark.report.model import HELD_OUT, TEST_SPLIT, Origin
-from earmark.system.remote.path import to_path
 from earmark.report.review import write_test_review
+from earmark.system.remote.path import to_path
 from earmark.system.runtime import Runtime, running
 
 REVIEW = "review.html"
