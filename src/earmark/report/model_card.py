@@ -106,6 +106,7 @@ def _summary(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
         f"{seconds:.2f} s; the windows of a longer recording are pooled "
         f"({_plain(spec.config.predict.pooling)}). Decision rule: "
         f"{_plain(describe_rule(evaluation))}.{_describe_teachers(spec.config.train.teachers)}"
+        f"{_describe_start(spec.config.train.start_from)}"
         f"{_describe_refit(spec.config.train)} "
         f"Trained with earmark {__version__}.\n\n"
         f"Labels: {_plain(', '.join(spec.answers))}.{_describe_background(spec)}\n"
@@ -126,6 +127,12 @@ def _describe_teachers(teachers: Sequence[str]) -> str:
         return ""
     names = _plain(", ".join(Path(one).name for one in teachers))
     return f" It was trained on the labels and distilled from {names} on the same recordings."
+
+
+def _describe_start(name: str | None) -> str:
+    if name is None:
+        return ""
+    return f" Its training started from the weights of {_plain(Path(name).name)}."
 
 
 def _describe_refit(train: TrainConfig) -> str:
