@@ -92,7 +92,9 @@ def write_static_page(
         OSError: The file cannot be written.
     """
     items = queue.items[: options.max_clips]
-    head, tail = _frame(describe_queue(queue, states, items))
+    # Where the files lie is nobody's business but the author's.
+    document = {**describe_queue(queue, states, items), "title": Path(queue.title).name}
+    head, tail = _frame(document)
     num_failed, is_isolated = 0, not options.are_decoded_before
     with (
         atomic_open(path) as file,
@@ -114,7 +116,6 @@ def _view(sounds: Sounds, item: QueueItem, context_seconds: float) -> dict[str, 
     try:
         view = sounds.view(one.path, one.excerpt, first_span(one.excerpt, context_seconds))
     except AudioError as error:
-        # Where the files lie is nobody's business but the author's.
         return {"error": str(error).replace(str(one.path), one.name)}
     sound = base64.b64encode(view.sound).decode()
     return {**view.to_dict(), "sound": f"data:{view.media_type};base64,{sound}"}

@@ -54,11 +54,12 @@ export class Picture {
     context.scale(scale, scale);
     const place = { top: 0, height: height - AXIS_HEIGHT, width, scale };
     drawSpectrogram(context, view.picture, { start: 0, length: this.#length }, place);
-    const ink = getComputedStyle(canvas).getPropertyValue("--ink");
+    const style = getComputedStyle(canvas);
+    const [ink, paper] = ["--ink", "--card"].map((one) => style.getPropertyValue(one));
     const axis = { start: view.start, length: this.#length };
     const x = (at) => ((at - view.start) / this.#length) * width;
     drawAxis(context, x, axis, { top: height - AXIS_HEIGHT, width, ink });
-    drawTicks(context, view.ticks, height - AXIS_HEIGHT, ink);
+    drawTicks(context, view.ticks, height - AXIS_HEIGHT, { ink, paper });
     this.#placeSegment();
   }
 
@@ -120,16 +121,18 @@ export class Picture {
 }
 
 /** Frequencies at the left edge. */
-function drawTicks(context, ticks, height, ink) {
+function drawTicks(context, ticks, height, { ink, paper }) {
   context.fillStyle = ink;
+  context.strokeStyle = paper;
+  context.lineWidth = 3;
+  context.lineJoin = "round";
   for (const [hz, part] of ticks) {
     const y = height * (1 - part);
-    context.globalAlpha = 0.35;
+    const text = hz < 1000 ? `${hz} Hz` : `${hz / 1000} kHz`;
     context.fillRect(0, y, 6, 1);
-    context.globalAlpha = 0.8;
-    context.fillText(hz < 1000 ? `${hz} Hz` : `${hz / 1000} kHz`, 12, y);
+    context.strokeText(text, 10, y);
+    context.fillText(text, 10, y);
   }
-  context.globalAlpha = 1;
 }
 
 function ordered(start, end) {
