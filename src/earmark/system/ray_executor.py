@@ -39,7 +39,7 @@ class RayExecutor(Executor):
                 _require_listener(address)
             try:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-            except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            except Exception as error:  # noqa: BLE001 - its errors have no common base
                 raise _unreachable(address, error) from None
         self._run = ray.remote(num_cpus=1, max_retries=TASK_RETRIES)(_run)
 
