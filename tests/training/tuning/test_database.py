@@ -245,6 +245,7 @@ def test_three_workers_without_a_shared_disk_finish_the_study_of_which_one_is_ki
             *("--store", str(tmp_path / "a" / "store"), "--device", "cpu", *settings),
         ],
     )
+    assert again.exit_code == 0, again.output
     assert json.loads(again.stdout)["num_complete"] == 6
     with (tmp_path / "a" / "sounds" / "trials.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
