@@ -10,7 +10,6 @@ import torch
 from earmark.errors import ConfigError, DataError, TrainingError
 from earmark.system import processes
 from earmark.system.processes import (
-    LostConnectionError,
     may_restart,
     own_device,
     process_group,
@@ -69,12 +68,11 @@ def test_processes_that_do_not_come_are_an_error(monkeypatch):
 
 def test_a_failed_collective_is_a_lost_connection(alone):
     with (
-        pytest.raises(LostConnectionError, match="Connection closed by peer") as error,
+        pytest.raises(TrainingError, match="Connection closed by peer") as error,
         process_group(CPU),
     ):
         raise RuntimeError(GLOO)
     assert "pair.cc" not in str(error.value)
-    assert isinstance(error.value, TrainingError)
 
 
 def test_another_error_of_a_process_stays_what_it_is(alone):
@@ -96,7 +94,6 @@ def test_a_first_process_that_cannot_be_reached_is_an_error(alone, monkeypatch):
     [
         (DataError("a.wav: the file is empty"), "a.wav: the file is empty"),
         (KeyError("x"), "KeyError: 'x'"),
-        (LostConnectionError("another process"), None),
     ],
 )
 def test_torchrun_gets_the_error_of_the_process_that_failed_first(
@@ -106,7 +103,15 @@ def test_torchrun_gets_the_error_of_the_process_that_failed_first(
     monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(file))
     with pytest.raises(type(error)), reported_to_torchrun():
         raise error
-    assert (json.loads(file.read_text())["message"] if file.exists() else None) == message
+    assert json.loads(file.read_text())["message"] == message
+
+
+def test_a_lost_connection_is_no_cause_for_torchrun(alone, tmp_path, monkeypatch):
+    file = tmp_path / "error.json"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(file))
+    with pytest.raises(TrainingError), reported_to_torchrun(), process_group(CPU):
+        raise RuntimeError(GLOO)
+    assert not file.exists()
 
 
 def test_without_torchrun_no_error_is_left(monkeypatch):

@@ -107,7 +107,7 @@ def process_group(device: torch.device) -> Iterator[torch.distributed.ProcessGro
     except RuntimeError as error:
         if not _is_lost_connection(error):
             raise
-        raise LostConnectionError(
+        raise TrainingError(
             f"process {rank} has lost the connection to another process, whose own error or log "
             f"says why ({_detail(error)}); the same command resumes"
         ) from error
@@ -155,11 +155,7 @@ def _agree_on_prefix(store: torch.distributed.Store, rank: int, number: int) -> 
     raise ConfigError(f"process {rank} has waited in vain for the others; start all {number}")
 
 
-class LostConnectionError(TrainingError):
-    """Another process has ended or cannot be reached: the cause is there."""
-
-
-def _is_lost_connection(error: RuntimeError) -> bool:
+def _is_lost_connection(error: BaseException | None) -> bool:
     """Whether a collective failed. Gloo raises plain errors, which name its source file."""
     return isinstance(error, torch.distributed.DistError) or "gloo/" in str(error)
 
@@ -180,7 +176,7 @@ def reported_to_torchrun() -> Iterator[None]:
         yield
     except Exception as error:
         file = os.environ.get("TORCHELASTIC_ERROR_FILE")
-        if file and not isinstance(error, LostConnectionError):
+        if file and not _is_lost_connection(error.__cause__):
             name = "" if isinstance(error, EarmarkError) else f"{type(error).__name__}: "
             document = {"message": f"{name}{error}", "timestamp": int(time.time())}
             Path(file).write_text(json.dumps(document), encoding="utf-8")

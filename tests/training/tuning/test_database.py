@@ -152,7 +152,8 @@ def server(tmp_path_factory):
 
 def answers(url):
     try:
-        with sqlalchemy.create_engine(url.replace(":", "+psycopg:", 1)).connect():
+        url = url.replace(":", "+psycopg:", 1)
+        with sqlalchemy.create_engine(url, poolclass=sqlalchemy.pool.NullPool).connect():
             return True
     except sqlalchemy.exc.OperationalError:
         return False
@@ -245,6 +246,7 @@ def test_three_workers_without_a_shared_disk_finish_the_study_of_which_one_is_ki
             *("--store", str(tmp_path / "a" / "store"), "--device", "cpu", *settings),
         ],
     )
+    assert again.exit_code == 0, again.output
     assert json.loads(again.stdout)["num_complete"] == 6
     with (tmp_path / "a" / "sounds" / "trials.csv").open(newline="") as file:
         table = list(csv.DictReader(file))

@@ -131,7 +131,8 @@ class Database:
             ConfigError: Its tables are of another version of Optuna.
         """
         url = self._url.render_as_string(hide_password=False)
-        options = {"pool_pre_ping": True, "connect_args": _CONNECT}
+        # A connection for each change: none is left open through a long trial, or stale after it.
+        options = {"poolclass": NullPool, "connect_args": _CONNECT}
         try:
             return RDBStorage(url, engine_kwargs=options)
         except RuntimeError as error:

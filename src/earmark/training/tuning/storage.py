@@ -7,7 +7,7 @@ that each worker holds while it lives. Both kinds end with the process that hold
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import optuna
 from filelock import FileLock, Timeout
@@ -19,6 +19,7 @@ from earmark.system.files import atomic_write
 from earmark.training.tuning.folder import StudyFolder
 
 
+@runtime_checkable
 class TrialStorage(Protocol):
     """What keeps the trials of a study, and lets its workers agree."""
 
