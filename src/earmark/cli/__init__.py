@@ -13,7 +13,18 @@ from earmark.cli.options import COMMAND_LINE
 
 COMMANDS = (
     *("demo", "manifest", "check", "prepare", "train", "tune", "cross-validate", "evaluate"),
-    *("compare", "predict", "listen", "serve", "export", "embed", "search", "recipe", "model"),
+    *(
+        "compare",
+        "predict",
+        "listen",
+        "serve",
+        "export",
+        "embed",
+        "search",
+        "suggest",
+        "recipe",
+        "model",
+    ),
 )
 """In the order in which they are used."""
 
