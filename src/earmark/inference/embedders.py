@@ -73,7 +73,7 @@ class ModelEmbedder(_LogMelEmbedder):
             evaluation_batch(features.n_mels, spec.window_frames),
         )
         super().__init__(name, features, framing)
-        self._backend = backend
+        self.backend = backend
 
     @cached_property
     def dimensions(self) -> int:
@@ -87,7 +87,7 @@ class ModelEmbedder(_LogMelEmbedder):
         Raises:
             CheckpointError: The backend gives none, or they are not finite.
         """
-        found = run_backend(self._backend, windows).embeddings
+        found = run_backend(self.backend, windows).embeddings
         if found is None:
             raise CheckpointError(
                 f"{self.name}: gives no embeddings; export it again with this version of earmark"
