@@ -123,10 +123,11 @@ def test_the_extras_are_those_of_the_project():
         "paho": "paho-mqtt",
         "prometheus_client": "prometheus-client",
         "sklearn": "scikit-learn",
+        "sqlalchemy": "optuna",
         "starlette": "fastapi",
     }
     for package, (_, extra) in EXTRAS.items():
-        names = {one.partition(">")[0] for one in extras[extra]}
+        names = {re.split("[>[]", one)[0] for one in extras[extra]}
         assert packages.get(package, package) in names
     for verb in ("export", "tune"):
         assert "earmark[train]" in extras[MissingExtraError(verb, "torch").extra]

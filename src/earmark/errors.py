@@ -41,6 +41,7 @@ EXTRAS = {
     "scipy": ("SciPy", "train"),
     "sklearn": ("scikit-learn", "train"),
     "sounddevice": ("sounddevice", "mic"),
+    "sqlalchemy": ("SQLAlchemy", "tune"),
     "starlette": ("Starlette", "serve"),
     "threadpoolctl": ("threadpoolctl", "train"),
     "torch": ("PyTorch", "train"),

@@ -13,21 +13,8 @@ from earmark.cli.options import COMMAND_LINE
 
 COMMANDS = (
     *("demo", "import", "manifest", "check", "prepare", "train", "tune", "cross-validate"),
-    *("evaluate", "compare", "predict", "merge", "listen", "serve", "export", "embed", "search"),
-    *("review", "recipe", "model"),
-    *("demo", "manifest", "check", "prepare", "train", "tune", "cross-validate", "evaluate"),
-    *(
-        "compare",
-        "predict",
-        "listen",
-        "serve",
-        "export",
-        "embed",
-        "search",
-        "suggest",
-        "recipe",
-        "model",
-    ),
+    *("evaluate", "compare", "predict", "merge", "listen", "serve", "export"),
+    *("embed", "search", "suggest", "review", "recipe", "model"),
 )
 """In the order in which they are used."""
 _MODULES = {"import": "import_labels"}
