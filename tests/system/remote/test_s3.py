@@ -61,7 +61,9 @@ class FaultyLine:
                 return
             if fault == "500":
                 client.recv(1 << 16)
-                client.sendall(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                client.sendall(
+                    b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                )
                 return
             if fault == "slow":
                 threading.Event().wait(0.5)
