@@ -24,7 +24,7 @@ FUNCTIONS = {
 CLASSES = {"Classifier", "Config", "FailedFile", "LogMel", "Manifest", "Prediction", "Segment"}
 ERRORS = {
     *("AudioError", "CheckpointError", "ConfigError", "DataError", "EarmarkError", "ExportError"),
-    *("MissingExtraError", "StoreError", "TrainingError"),
+    *("MissingExtraError", "RemoteError", "StoreError", "TrainingError"),
 }
 
 
