@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from earmark.cli.options import InputPath, adjusted, device_option, json_option, resumable
+from earmark.cli.addresses import InputPath
+from earmark.cli.options import adjusted, device_option, json_option, resumable
 from earmark.cli.predict_files import STANDARD_INPUT, Member, find_files, predict_files
 from earmark.cli.predict_request import Request, name_models
 from earmark.cli.stream import raw_options, show_stream
