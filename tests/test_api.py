@@ -5,6 +5,7 @@ import doctest
 import inspect
 import json
 import pickle
+import re
 import pkgutil
 import subprocess
 import sys
@@ -33,7 +34,7 @@ FUNCTIONS = {
 CLASSES = {"Classifier", "Config", "FailedFile", "LogMel", "Manifest", "Prediction", "Segment"}
 ERRORS = {
     *("AudioError", "CheckpointError", "ConfigError", "DataError", "EarmarkError", "ExportError"),
-    *("MissingExtraError", "StoreError", "TrainingError"),
+    *("MissingExtraError", "RemoteError", "StoreError", "TrainingError"),
 }
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ExportError,
         FailedFile,
         MissingExtraError,
+        RemoteError,
         StoreError,
         TrainingError,
     )
@@ -63,6 +64,7 @@ __all__ = [
     "Manifest",
     "MissingExtraError",
     "Prediction",
+    "RemoteError",
     "Segment",
     "StoreError",
     "TrainingError",
@@ -89,7 +91,8 @@ _NAMES_OF = {
     "data.manifest": ["Manifest", "read_manifest"],
     "errors": [
         *("AudioError", "CheckpointError", "ConfigError", "DataError", "EarmarkError"),
-        *("ExportError", "FailedFile", "MissingExtraError", "StoreError", "TrainingError"),
+        *("ExportError", "FailedFile", "MissingExtraError", "RemoteError"),
+        *("StoreError", "TrainingError"),
     ],
     "evaluation.compare": ["compare"],
     "exporters.targets": ["export"],

@@ -7,6 +7,7 @@
     │   └── MissingExtraError   a package that only an extra installs is missing
     ├── DataError               a manifest, folder or clip that cannot be used
     │   ├── AudioError          a file that cannot be decoded, or whose sound is unusable
+    │   │   └── RemoteError     a file that its server does not send; an OSError, too
     │   └── StoreError          a feature store that cannot be read or written
     ├── CheckpointError         a model file that cannot be opened or does not fit
     ├── TrainingError           training cannot start or continue
@@ -15,6 +16,7 @@
 Each message is one line: what, where, and how to fix it.
 """
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -159,6 +161,30 @@ class AudioError(DataError):
     def __init__(self, message: str, fault: AudioFault = "undecodable") -> None:
         super().__init__(message)
         self.fault: AudioFault = fault
+
+
+class RemoteError(AudioError, OSError):
+    """A remote file that cannot be read, for a reason other than that it is not there.
+
+    Args:
+        message: One line that names the file.
+        reason: The end of that line, without the file.
+
+    Example:
+        >>> error = RemoteError("s3://b/a.wav: cannot be read: no answer", "no answer")
+        >>> error.fault, isinstance(error, OSError)
+        ('missing', True)
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        AudioError.__init__(self, message, "missing")
+        self.errno, self.strerror = errno.EIO, reason
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    def __reduce__(self) -> tuple[type["RemoteError"], tuple[str, str]]:
+        return type(self), (str(self), self.strerror or "")
 
 
 @dataclass(frozen=True)

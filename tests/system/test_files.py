@@ -19,6 +19,7 @@ from earmark.system.files import (
     plain_path,
     read_text,
 )
+from earmark.system.remote.path import to_path
 
 
 def test_missing_folders_are_made(tmp_path):
@@ -122,6 +123,18 @@ def test_files_of_one_name_have_places_of_their_own(tmp_path, monkeypatch):
     places = [place_below(out, one) for one in paths]
     assert len(set(places)) == len(paths)
     assert all(one.is_relative_to(out) and ".." not in one.parts for one in places)
+
+
+def test_outputs_of_remote_files_have_places_of_their_own():
+    out = Path("out")
+    urls = (
+        *("s3://b/x/a.wav", "gs://b/x/a.wav", "s3://c/x/a.wav", "https://h:80/get/a.wav?id=1"),
+        *("https://h:80/get/a.wav?id=2", "https://h:80/get/a.wav", "s3://b/../../x.wav"),
+    )
+    places = [place_below(out, to_path(one)) for one in urls]
+    assert len(set(places)) == len(urls)
+    assert all(one.is_relative_to(out) and ".." not in one.parts for one in places)
+    assert places[0] == out / "s3" / "b" / "x" / "a.wav"
 
 
 @given(st.lists(st.lists(st.text('a,"\r\n; '), min_size=1, max_size=3), max_size=5))

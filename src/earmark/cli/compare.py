@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from earmark.cli.addresses import InputPath
 from earmark.cli.options import (
     DataSource,
-    InputPath,
     adjusted,
     computing,
     guarded,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.options import InputPath, configured, given, guarded, json_option
+from earmark.cli.addresses import InputPath
+from earmark.cli.options import configured, given, guarded, json_option
 
 if TYPE_CHECKING:
     from earmark.config import Config

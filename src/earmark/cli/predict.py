@@ -6,15 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from earmark.cli.addresses import InputPath
 from earmark.cli.engine import Engine, engine_options
-from earmark.cli.options import (
-    InputPath,
-    adjusted,
-    device_option,
-    json_option,
-    resumable,
-    shard_option,
-)
+from earmark.cli.options import adjusted, device_option, json_option, resumable, shard_option
 from earmark.cli.predict_files import STANDARD_INPUT, find_files, predict_files
 from earmark.cli.predict_member import Member
 from earmark.cli.predict_request import Request, name_models

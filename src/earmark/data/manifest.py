@@ -187,8 +187,7 @@ def read_manifest(
         return data
     require_utf8_names()
     data = to_path(data)
-    if not data.exists():
-        raise DataError(f"{data}: no such file or folder")
+    _require_data(data)
     table, rows = _find_table(data), {}
     if table is None:
         recordings, notes = read_folder(data, naming)
@@ -204,6 +203,17 @@ def read_manifest(
         logger.info(line)
     _check(manifest, rows)
     return manifest
+
+
+def _require_data(data: Path) -> None:
+    try:
+        is_there = data.exists()
+    except DataError:
+        raise
+    except OSError as error:
+        raise DataError(f"{data}: cannot be read: {error.strerror}") from None
+    if not is_there:
+        raise DataError(f"{data}: no such file or folder")
 
 
 def _counted_label(count: int, label: str) -> str:

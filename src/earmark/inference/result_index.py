@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import xxhash
 
+from earmark.errors import RemoteError
 from earmark.inference.result_formats import plain_name
 from earmark.system.file_state import FileState
 from earmark.system.remote.path import RemotePath
-from earmark.system.remote.transport import RemoteError
 from earmark.system.shapes import Bool
 
 logger = logging.getLogger(__name__)

@@ -182,10 +182,17 @@ def place_below(folder: Path, path: Path) -> Path:
         'out/news/today.mp3'
     """
     if isinstance(path, RemotePath):
-        address = path.address
-        below = [part for part in (address.host, *address.key.split("/")) if part.strip(".")]
-        return folder.joinpath(address.scheme, *(part.replace(":", "_") for part in below))
+        return folder.joinpath(*_parts_of(path))
     absolute = plain_path(path)
     if absolute.is_relative_to(Path.cwd()):
         return folder / absolute.relative_to(Path.cwd())
     return folder / absolute.relative_to(absolute.anchor)
+
+
+def _parts_of(path: RemotePath) -> list[str]:
+    """Names of folders, and of a file, for a remote file; others for another one."""
+    address = path.address
+    parts = [part for part in (address.host, *address.key.split("/")) if part.strip(".")]
+    query = str(path).partition("?")[2] if address.query else ""
+    named = [address.scheme, *parts[:-1], *filter(None, [query]), *parts[-1:]]
+    return [part.replace(":", "_") for part in named]

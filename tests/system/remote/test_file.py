@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earmark.errors import RemoteError
 from earmark.system.remote.cache import BLOCK_BYTES, BlockCache
 from earmark.system.remote.file import SMALL_BYTES, RemoteFile
 from earmark.system.remote.path import to_path
-from earmark.system.remote.transport import Facts, RemoteError, Transport
+from earmark.system.remote.transport import Facts, Transport
 
 CONTENT = b"".join(number.to_bytes(4, "little") for number in range(700_001)) + b"end"
 

@@ -1,5 +1,6 @@
 """Against a real S3 server on this machine, over a line that fails."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -83,10 +84,8 @@ class FaultyLine:
         except OSError:
             pass
         for one in (source, target):
-            try:
+            with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,9 @@ import re
 
 import pytest
 
-from earmark.errors import AudioError, ConfigError
+from earmark.errors import AudioError, ConfigError, RemoteError
 from earmark.system.remote import transport
 from earmark.system.remote.path import to_path
-from earmark.system.remote.transport import RemoteError
 
 CONTENT = bytes(range(256)) * 2000
 

@@ -4,8 +4,9 @@ import io
 from collections import OrderedDict
 from typing import Any
 
+from earmark.errors import RemoteError
 from earmark.system.remote.cache import BLOCK_BYTES, BlockCache
-from earmark.system.remote.transport import WHOLE_BYTES, Facts, RemoteError, Transport
+from earmark.system.remote.transport import WHOLE_BYTES, Facts, Transport
 
 MAX_RUN_BLOCKS = 32
 """Blocks that are fetched at once where a file is read from front to back: 4 MiB."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from earmark.errors import AudioError, ConfigError, needs_extra
+from earmark.errors import ConfigError, RemoteError, needs_extra
 from earmark.system.remote.urls import Address, redacted
 from earmark.system.workers.worker import sign_of_life
 
@@ -39,25 +39,6 @@ _VALIDATORS = (
 )
 """Facts about a file that change with its content, as the file systems of fsspec name them."""
 _TIMES = ("Last-Modified", "LastModified", "last_modified", "mtime", "updated", "created")
-
-
-class RemoteError(AudioError, OSError):
-    """A remote file that cannot be read, for a reason other than that it is not there.
-
-    Args:
-        message: One line that names the file.
-        reason: The end of that line, without the file.
-    """
-
-    def __init__(self, message: str, reason: str) -> None:
-        AudioError.__init__(self, message, "missing")
-        self.errno, self.strerror = errno.EIO, reason
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-    def __reduce__(self) -> tuple[type["RemoteError"], tuple[str, str]]:
-        return type(self), (str(self), self.strerror or "")
 
 
 class Patience(NamedTuple):
