@@ -45,6 +45,7 @@ def test_a_wrong_prediction_is_linked_from_its_cell_and_its_row(
     asked = [parse_qs(one.partition("#")[2]) for one in addresses]
     assert {"label": [clip["label"]], "predicted": [clip["predicted"]]} in asked
     assert {"clip": [clip["key"]]} in asked
+    assert f"earmark review {tmp_path} --data {tmp_path}" in parse(report.read_text()).text
     # Only cells with wrong clips have one.
     assert sum("label" in one for one in asked) == 1
 
@@ -76,3 +77,25 @@ def test_findings_of_an_audit_are_linked(manifest, tmp_path, parse):
 
 def test_an_audit_that_names_no_recording_has_no_page(manifest, tmp_path):
     assert write_audit_review(tmp_path / "check.review.html", Audit(3, ()), manifest) is None
+
+
+@pytest.mark.slow
+def test_two_clicks_lead_from_an_error_to_a_corrected_label(
+    evaluation, manifest, tmp_path, checkpoint, origin, launch, axe
+):
+    links = write_test_review(tmp_path / "review.html", evaluation, manifest)
+    report = write_report(tmp_path, evaluation, checkpoint, origin, None, links)
+    with launch() as browser:
+        page = browser.new_page()
+        page.goto(report.as_uri())
+        page.evaluate(axe)
+        assert not page.evaluate("axe.run()")["violations"]
+        page.locator(".confusion a").click()
+        page.locator("html[data-ready]").wait_for(state="attached")
+        assert page.locator("#list li").count() == 1
+        page.locator("#choices button", has_text="speech").click()
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name="Download the answers").click()
+        (answer,) = json.loads(waiting.value.path().read_text())["answers"]
+        assert answer["labels"] == ["speech"]
+        assert answer["clip"] == links.keys["b<b>.wav"]

@@ -112,8 +112,10 @@ def _take_answers(queue: "Queue", labels: Path, answers: Path) -> None:
     from earmark.labelling.review.review import Review
     from earmark.labelling.review.static import read_answers
 
+    # First: what cannot be read must leave no table behind.
+    found = read_answers(answers)
     with Review(queue, labels) as review:
-        num_accepted, num_conflicts = review.take(read_answers(answers))
+        num_accepted, num_conflicts = review.take(found)
     conflicts = f", {num_conflicts:,} in conflict with others" if num_conflicts else ""
     print_line(f"{labels}: {counted(num_accepted, 'answer')}{conflicts}")
 

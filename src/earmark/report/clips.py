@@ -103,15 +103,12 @@ def _draw(example: Example, config: FeatureConfig, excerpt: str) -> Picture:
     )
 
 
-def render_errors(
-    ranked: Sequence[RankedClip], links: ReviewLinks | None = None, command: str = ""
-) -> Markup:
+def render_errors(ranked: Sequence[RankedClip], links: ReviewLinks | None = None) -> Markup:
     """The wrong predictions, at most `MAX_ROWS` of them.
 
     Args:
         ranked: All clips, the highest loss first.
         links: To those that can be listened to and corrected.
-        command: Shows all of them.
     """
     wrong = [one for one in ranked if not one.correct]
     rows = [
@@ -125,9 +122,7 @@ def render_errors(
         for one in wrong[:MAX_ROWS]
     ]
     table = Table(("clip", "label", "predicted", "probability", "log-loss"), rows)
-    page = links.page if links else ""
-    num_more = len(wrong) - len(rows)
-    return render("errors.html", table=table, num_more=num_more, page=page, command=command)
+    return render("errors.html", table=table, num_more=len(wrong) - len(rows), links=links)
 
 
 def _linked(name: str, links: ReviewLinks | None) -> str | Linked:

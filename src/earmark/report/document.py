@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from earmark._version import __version__
-from earmark.data.names.patterns import quote
 from earmark.evaluation.analysis.analyze import Analysis
 from earmark.evaluation.analysis.examples import rank_clips
 from earmark.evaluation.result import Evaluation
@@ -15,7 +14,7 @@ from earmark.report.clips import render_errors, render_examples, render_skipped
 from earmark.report.headline import render_headline
 from earmark.report.html import Section, render, write_page
 from earmark.report.labels import render_curves, render_labels
-from earmark.report.model import TEST_SPLIT, Origin, render_choices, render_model, render_training
+from earmark.report.model import Origin, render_choices, render_model, render_training
 from earmark.report.model_card import render_model_card
 from earmark.report.reliability import (
     render_calibration,
@@ -72,7 +71,7 @@ def render_report(
         Section("Coverage", render_coverage(evaluation)),
         *_scored_novelty(evaluation),
         *_analyzed(evaluation, checkpoint, analysis),
-        Section("Errors", render_errors(rank_clips(evaluation), links, _review(origin))),
+        Section("Errors", render_errors(rank_clips(evaluation), links)),
     ]
     if evaluation.skipped:
         sections.append(Section("Skipped files", render_skipped(evaluation.skipped)))
@@ -104,13 +103,6 @@ def _analyzed(
         yield Section("Robustness", render_robustness(analysis.robustness))
     features = checkpoint.spec.config.features
     yield Section("Examples", render_examples(analysis.worst, analysis.most_confident, features))
-
-
-def _review(origin: Origin) -> str:
-    """The command that shows the clips of the test."""
-    folder = origin.run or origin.model.parent
-    data = "" if origin.run and origin.split == TEST_SPLIT else f" --data {quote(origin.data)}"
-    return f"earmark review {quote(str(folder))}{data}"
 
 
 def _list_labels(spec: ModelSpec) -> str:

@@ -1,16 +1,19 @@
 """The page beside a report on which labels are corrected, and the links to its clips."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
 from earmark.audit.findings import Audit
 from earmark.data.manifest import Manifest
+from earmark.data.names.patterns import quote
 from earmark.data.recording import Recording
+from earmark.data.tables.table import read_table
 from earmark.evaluation.analysis.examples import rank_clips
 from earmark.evaluation.result import Evaluation
 from earmark.labelling.review.queue import QueueItem, make_queue
+from earmark.labelling.review.sources import TABLE
 from earmark.labelling.review.states import States
 from earmark.labelling.review.static import StaticOptions, write_static_page
 from earmark.tasks.task import MULTI_LABEL
@@ -28,6 +31,7 @@ class ReviewLinks:
         page: Name of the file, which lies beside the report.
         keys: Name of a clip that is there to its key.
         confused: Labels and predicted labels of the clips that are there.
+        command: Shows all clips of the test, with the program behind the page.
 
     Example:
         >>> links = ReviewLinks("review.html", {"a.wav": "k"}, frozenset({("dog", "cat")}))
@@ -38,6 +42,7 @@ class ReviewLinks:
     page: str
     keys: Mapping[str, str]
     confused: frozenset[tuple[str, str]] = frozenset()
+    command: str = ""
 
     def to_clip(self, name: str) -> str | None:
         """The address of a clip; None if it is not there."""
@@ -81,7 +86,17 @@ def write_test_review(path: Path, evaluation: Evaluation, manifest: Manifest) ->
         for one in wrong[:MAX_ERRORS]
     ]
     is_multi_label = evaluation.predictions.task is MULTI_LABEL
-    return _write(path, items, evaluation.labels, is_multi_label=is_multi_label)
+    links = _write(path, items, evaluation.labels, is_multi_label=is_multi_label)
+    return links and replace(links, command=_command(path.parent, manifest))
+
+
+def _command(folder: Path, manifest: Manifest) -> str:
+    """What shows the clips of the test in a folder; a run knows its own recordings."""
+    table = folder / TABLE
+    known = {one.name for one in read_table(table).recordings} if table.is_file() else set()
+    is_known = known.issuperset(one.name for one in manifest.recordings)
+    data = "" if is_known else f" --data {quote(str(manifest.given))}"
+    return f"earmark review {quote(str(folder))}{data}"
 
 
 def write_audit_review(path: Path, audit: Audit, manifest: Manifest) -> ReviewLinks | None:
