@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from earmark.features.store import ClipKey
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Clip:
     """A recording whose features are stored.
 

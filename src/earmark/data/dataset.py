@@ -6,6 +6,7 @@ take a fixed grid, and `tasks.pooling.clip_logits` combines the logits of a clip
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -100,16 +101,19 @@ class AudioDataset(Dataset):
         self.window_frames = grid.num_frames
         self._crops = None
         self._lengths = np.array([store.num_frames(clip.key) for clip in clips], np.int64)
-        starts = [grid.starts(int(length)) for length in self._lengths]
-        if crops is not None:
+        if crops is None:
+            starts = [grid.starts(int(length)) for length in self._lengths]
+            counts = np.array([len(one) for one in starts], np.int64)
+            self._starts = np.fromiter(chain.from_iterable(starts), np.int64)
+        else:
             self._crops = crops.train
             self.window_frames = crops.augment.source_frames(grid.num_frames)
             counts = np.clip(np.round(self._lengths / grid.num_frames), 1, crops.train.max_crops)
-            starts = [[0] * int(count) for count in counts]
-        self.window_clips = np.repeat(np.arange(len(starts)), [len(one) for one in starts])
-        self._starts = np.array([start for one in starts for start in one], np.int64)
+            self._starts = np.zeros(int(counts.sum()), np.int64)
+        self.window_clips = np.repeat(np.arange(len(counts)), counts.astype(np.int64))
         self.set_epoch(0)
-        self.targets = multi_hot([clip.targets for clip in clips], num_labels)
+        # As bytes: a million clips of 500 labels would fill 4 GB with numbers.
+        self.targets = multi_hot([clip.targets for clip in clips], num_labels).astype(np.bool_)
         self._held: DeviceFrames | None = None
 
     def hold(self, device: torch.device) -> None:
@@ -162,7 +166,7 @@ class AudioDataset(Dataset):
     @property
     def window_targets(self) -> Float64[np.ndarray, "windows labels"]:
         """The target row of each window."""
-        return self.targets[self.window_clips]
+        return self.targets[self.window_clips].astype(np.float64)
 
     def frames(self, index: int) -> Frames:
         """The frames of a window as they are stored; fewer than its length where the clip ends."""

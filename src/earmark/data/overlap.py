@@ -1,5 +1,6 @@
 """Checks that splits, folds and groups share no sound."""
 
+import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -65,7 +66,7 @@ def refuse_sound_overlap(
         DataError: Two excerpts are not; the error names them.
     """
     files = Files()
-    same = defaultdict(list)
+    same: dict[str, list[Recording]] = defaultdict(list)
     for one in recordings:
         same[files.real(one.path)].append(one)
     for excerpts in same.values():
@@ -92,9 +93,9 @@ class Files:
     """Identifies files by where they lie, however they are spelt; resolves each folder once."""
 
     def __init__(self) -> None:
-        self._folders: dict[Path, Path] = {}
-        self._real: dict[Path, Path] = {}
-        self._spellings: dict[Path, str] = {}
+        # By text: a million paths take twice as long to hash, and each keeps what that needs.
+        self._folders: dict[str, str] = {}
+        self._spellings: dict[str, str] = {}
 
     def locate(self, folder: Path, text: str, where: str) -> Path:
         """The file of a row, whichever Unicode normal form its name has on disk.
@@ -121,16 +122,21 @@ class Files:
         """The path with its folder resolved; a link keeps its name, which may give the format."""
         if isinstance(path, RemotePath):
             return path
-        if path.parent not in self._folders:
-            self._folders[path.parent] = path.parent.resolve()
-        return self._folders[path.parent] / path.name
+        return Path(self._resolve(str(path)))
 
-    def real(self, path: Path) -> Path:
+    def _resolve(self, text: str) -> str:
+        folder, name = os.path.split(text)
+        if folder not in self._folders:
+            self._folders[folder] = str(Path(folder).resolve())
+        return os.path.join(self._folders[folder], name)  # noqa: PTH118
+
+    def real(self, path: Path) -> str:
         """The real path, the same for all spellings of a file and links to it."""
-        if path not in self._real:
-            resolved = self._resolved(path)
-            self._real[path] = resolved.resolve() if path.is_symlink() else resolved
-        return self._real[path]
+        text = str(path)
+        if isinstance(path, RemotePath):
+            return text
+        resolved = str(path.resolve()) if os.path.islink(text) else self._resolve(text)  # noqa: PTH114
+        return os.path.normcase(resolved)
 
     def spelling(self, path: Path, text: str) -> str:
         """The first spelling of the file."""

@@ -17,7 +17,7 @@ SPLIT_TITLES = {"train": "training", "validation": "validation", "test": "test"}
 """Names of the splits in messages."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Recording:
     """A file, or an excerpt of one, with what is known about it.
 

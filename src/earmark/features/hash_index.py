@@ -8,12 +8,13 @@ import numpy as np
 from earmark.features.fingerprints import (
     NUM_FLIPS,
     NUM_LATER_FLIPS,
+    SHORT_BITS,
     SHORT_HASH,
     Fingerprint,
     Hashes,
     probes,
 )
-from earmark.system.shapes import Int64, UInt32
+from earmark.system.shapes import Int64, UInt32, UInt64
 
 MAX_POSTINGS = 4
 """Recordings looked up for one hash; a hash that many recordings share is not informative."""
@@ -62,7 +63,7 @@ class Candidate(NamedTuple):
 class HashIndex:
     """All hashes in sorted order, each with its recording and frame.
 
-    It takes 14 bytes per hash. The postings that are read for one hash are limited, and hashes are
+    It takes 14 bytes per hash, 18 where they are long. The postings that are read for one hash are limited, and hashes are
     longer where there are many, so that the time is nearly linear in their number.
 
     Args:
@@ -80,8 +81,8 @@ class HashIndex:
         hashes = _join([one.hashes for one in chunks])
         frames = _join([one.frames for one in chunks])
         del chunks
-        self._is_long = len(hashes) >= LONG_FROM
-        if not self._is_long:
+        is_long = len(hashes) >= LONG_FROM
+        if not is_long:
             hashes &= SHORT_HASH
         order = np.argsort(hashes, kind="stable")
         self._hashes, self._frames = hashes[order], frames[order]
@@ -89,6 +90,7 @@ class HashIndex:
         owners = np.repeat(np.arange(len(self._counts), dtype=np.uint32), self._counts)
         self._owners = owners[order]
         self._filter = _Filter(self._hashes)
+        self._blocks = _Blocks(self._hashes) if is_long else None
 
     def candidates(self, prints: Fingerprints, first: int = 0) -> Iterator[Candidate]:
         """Pairs that may share sound.
@@ -126,12 +128,16 @@ class HashIndex:
         self, hashes: Hashes, weak: Hashes
     ) -> Iterator[tuple[Int64[np.ndarray, " hits"], Int64[np.ndarray, " hits"]]]:
         """Postings of hashes: which hash, and the place of the posting in the index."""
-        num_flips = NUM_FLIPS + NUM_LATER_FLIPS
-        if not self._is_long:
-            hashes, weak, num_flips = hashes & SHORT_HASH, weak & SHORT_HASH, NUM_FLIPS
-        maybe = [_held(self._filter, row) for row in probes(hashes, weak, num_flips)]
+        rows = probes(hashes & SHORT_HASH, weak & SHORT_HASH, NUM_FLIPS)
+        if self._blocks is None:
+            maybe = [_Wanted.of(row) for row in rows]
+        else:
+            later = list(probes(hashes & ~SHORT_HASH, weak & ~SHORT_HASH, NUM_LATER_FLIPS))
+            places = _join_bits(later)
+            maybe = (one for row in rows for one in self._blocks.may_hold(row, later, places))
+        packed = np.concatenate([self._filter.may_hold(one).pack() for one in maybe])
         # In their order, the search for one goes through memory that the last one has read.
-        packed = np.sort(np.concatenate(maybe))
+        packed.sort()
         query, wanted = (packed & _LOW).astype(np.int64), (packed >> _HALF).astype(np.uint32)
         place = np.searchsorted(self._hashes, wanted)
         for _ in range(MAX_POSTINGS):
@@ -210,26 +216,90 @@ class _Filter:
                 place = (hashes[first : first + CHUNK_HASHES] * factor) >> self._shift
                 np.bitwise_or.at(self._bits, place >> 3, _BIT[place & 7])
 
-    def may_hold(self, hashes: Hashes) -> Int64[np.ndarray, " maybe"]:
-        """Positions of the hashes that may be held; no others are."""
-        found = self._are_set(hashes * _FACTORS[0])
-        return found[self._are_set(hashes[found] * _FACTORS[1])]
+    def may_hold(self, wanted: "_Wanted") -> "_Wanted":
+        """Those that may be held; no others are."""
+        for factor in _FACTORS:
+            place = (wanted.hashes * factor) >> self._shift
+            bits = self._bits[place >> 3] >> (place & 7).astype(np.uint8)
+            wanted = wanted.take(np.flatnonzero(bits & 1))
+        return wanted
 
-    def _are_set(self, products: Hashes) -> Int64[np.ndarray, " set"]:
-        place = products >> self._shift
-        return np.flatnonzero((self._bits[place >> 3] >> (place & 7).astype(np.uint8)) & 1)
+
+class _Blocks:
+    """A filter with the later bits of equal short hashes in one word, which are looked up at once.
+
+    Args:
+        hashes: What it holds.
+
+    Source:
+        Putze, Sanders and Singler (2007), Cache-, hash- and space-efficient Bloom filters.
+    """
+
+    def __init__(self, hashes: Hashes) -> None:
+        self._shift = np.uint32(32 - max(1, (len(hashes) // 4).bit_length()))
+        self._words = np.zeros(1 << (32 - int(self._shift)), np.uint64)
+        for first in range(0, len(hashes), CHUNK_HASHES):
+            chunk = hashes[first : first + CHUNK_HASHES]
+            np.bitwise_or.at(self._words, self._word(chunk & SHORT_HASH), _bit(chunk))
+
+    def may_hold(
+        self, short: Hashes, later: Sequence[Hashes], places: UInt64[np.ndarray, " hashes"]
+    ) -> Iterator["_Wanted"]:
+        """Those that may be held, for each way to set the later bits.
+
+        Args:
+            short: Short hashes.
+            later: The later bits of each hash, set in several ways.
+            places: `_join_bits` of these.
+        """
+        words = self._words[self._word(short)]
+        found = np.flatnonzero(words & places)
+        words, short = words[found], short[found]
+        for one in later:
+            bits = one[found]
+            held = np.flatnonzero(words & _bit(bits))
+            yield _Wanted(short[held] | bits[held], found[held])
+
+    def _word(self, short: Hashes) -> UInt32[np.ndarray, " hashes"]:
+        return (short * _FACTORS[0]) >> self._shift
 
 
-def _held(held: _Filter, hashes: Hashes) -> np.ndarray:
-    """Hashes that may be held, above their positions in the lower half of a number."""
-    found = held.may_hold(hashes)
-    return (hashes[found].astype(np.uint64) << _HALF) | found.astype(np.uint64)
+class _Wanted(NamedTuple):
+    """Hashes that are looked up, and the positions of those that they vary."""
+
+    hashes: Hashes
+    queries: Int64[np.ndarray, " hashes"]
+
+    @classmethod
+    def of(cls, hashes: Hashes) -> "_Wanted":
+        return cls(hashes, np.arange(len(hashes)))
+
+    def take(self, chosen: Int64[np.ndarray, " chosen"]) -> "_Wanted":
+        return _Wanted(self.hashes[chosen], self.queries[chosen])
+
+    def pack(self) -> np.ndarray:
+        """Each hash above its position in the lower half of a number."""
+        return (self.hashes.astype(np.uint64) << _HALF) | self.queries.astype(np.uint64)
+
+
+def _bit(hashes: Hashes) -> UInt64[np.ndarray, " hashes"]:
+    """The place of the later bits in a word; of eight, two make no difference."""
+    return _BITS[(hashes >> np.uint32(SHORT_BITS)) & np.uint32(63)]
+
+
+def _join_bits(later: Sequence[Hashes]) -> UInt64[np.ndarray, " hashes"]:
+    """The places of the later bits in a word, however they are set."""
+    places = _bit(later[0])
+    for one in later[1:]:
+        places = places | _bit(one)
+    return places
 
 
 _HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 _FACTORS = np.uint32(2654435761), np.uint32(2246822519)
 """Odd numbers near the golden ratio of their range and another one, for multiplicative hashing."""
 _BIT = (1 << np.arange(8)).astype(np.uint8)
+_BITS = np.uint64(1) << np.arange(64, dtype=np.uint64)
 
 
 def _best(

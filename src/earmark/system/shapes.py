@@ -8,13 +8,35 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or sys.modules.get("jaxtyping"):
-    from jaxtyping import Bool, Float, Float16, Float32, Float64, Int, Int64, UInt8, UInt32
+    from jaxtyping import (
+        Bool,
+        Float,
+        Float16,
+        Float32,
+        Float64,
+        Int,
+        Int64,
+        UInt8,
+        UInt32,
+        UInt64,
+    )
 else:
 
     class _Array:
         def __class_getitem__(cls, array_and_shape: tuple[Any, str]) -> Any:
             return array_and_shape[0]
 
-    Bool = Float = Float16 = Float32 = Float64 = Int = Int64 = UInt8 = UInt32 = _Array
+    Bool = Float = Float16 = Float32 = Float64 = Int = Int64 = UInt8 = UInt32 = UInt64 = _Array
 
-__all__ = ["Bool", "Float", "Float16", "Float32", "Float64", "Int", "Int64", "UInt8", "UInt32"]
+__all__ = [
+    "Bool",
+    "Float",
+    "Float16",
+    "Float32",
+    "Float64",
+    "Int",
+    "Int64",
+    "UInt8",
+    "UInt32",
+    "UInt64",
+]

@@ -65,6 +65,7 @@ class Spellings:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._names: dict[str, str] = {}
 
     def read(self, text: str, column: str, where: str) -> str:
         """The one spelling of a name.
@@ -80,6 +81,8 @@ class Spellings:
         name = normalize(text)
         if _CONTROL.search(name):
             raise DataError(f"{where}: {column} {name!a} holds a control character; remove it")
+        # Of a million equal names one is kept.
+        name = self._names.setdefault(name, name)
         if name:
             self._seen[column, name].add(text)
         return name

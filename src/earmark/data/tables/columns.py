@@ -1,6 +1,7 @@
 """The columns of a manifest: ours, those that are nearly ours, and others, which are kept."""
 
 import difflib
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -57,6 +58,7 @@ _GLUED = re.compile(f"({_BESIDE_TIMES})({_TIMES})|({_TIMES})({_BESIDE_TIMES})")
 Table = Sequence[Mapping[str, str]]
 
 
+@functools.lru_cache(maxsize=1024)
 def own_name(column: str) -> str:
     """The name of a column: ours in lower case, others as they are."""
     lowered = column.strip().lower()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from earmark.audio.reading import has_sound_name
 from earmark.audio.source import WHOLE, Excerpt
@@ -49,7 +50,8 @@ def read_table(path: Path, naming: Naming = NO_NAMING, *, is_labelled: bool = Tr
     found, notes = read_rows(path, naming.columns if is_labelled else (*naming.columns, "label"))
     found = _with_names(path, found, naming)
     files, spellings = Files(), Spellings()
-    recordings = [_recording(path, row, files, spellings) for row in found]
+    shared: dict[Any, Any] = {}
+    recordings = [_recording(path, row, files, spellings, shared) for row in found]
     numbers = [row.number for row in found]
     _refuse_twice(path, recordings, numbers, files)
     rows: dict[str, int] = {}
@@ -82,7 +84,7 @@ def _refuse_twice(
     source: Path, recordings: Sequence[Recording], numbers: Sequence[int], files: Files
 ) -> None:
     """Checks that no file, or excerpt of one, is listed twice."""
-    seen: dict[tuple[Path, Excerpt], int] = {}
+    seen: dict[tuple[str, Excerpt], int] = {}
     twice = []
     for index, one in enumerate(recordings):
         first = seen.setdefault((files.real(one.path), one.excerpt), index)
@@ -118,7 +120,10 @@ def _refuse_missing_labels(
         raise DataError(f"{source}, row {rows[empty.name]}: label missing")
 
 
-def _recording(source: Path, row: Row, files: Files, spellings: Spellings) -> Recording:
+def _recording(
+    source: Path, row: Row, files: Files, spellings: Spellings, shared: dict[Any, Any]
+) -> Recording:
+    """The recording of a row; equal labels and equal other cells are kept once."""
     where = f"{source}, row {row.number}"
     cells = row.cells
     labels = spellings.read_labels(cells.get("label", ""), where)
@@ -131,17 +136,19 @@ def _recording(source: Path, row: Row, files: Files, spellings: Spellings) -> Re
     _check_limits(cells, where)
     path = files.locate(source.parent, cells["path"], where)
     is_stored = tuple(cells) == STORED_COLUMNS
+    own_labels = tuple(sorted(labels))
+    extra = {key: value for key, value in cells.items() if key not in COLUMNS and not is_stored}
     text = shown(cells["path"])
     named = text + (f" {excerpt}" if excerpt != WHOLE else "")
     return Recording(
         path=path,
         name=cells["name"] if is_stored and cells["name"] else named,
-        labels=tuple(sorted(labels)),
+        labels=shared.setdefault(("labels", own_labels), own_labels),
         group=_group(cells, where, spellings) or files.spelling(path, text),
         split=SPLIT_NAMES.get(split),
         fold=_fold(spellings.read(cells.get("fold", ""), "fold", where)),
         excerpt=excerpt,
-        extra={key: value for key, value in cells.items() if key not in COLUMNS and not is_stored},
+        extra=shared.setdefault(("extra", *extra.items()), extra),
     )
 
 
