@@ -17,6 +17,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from earmark.config import Config
 from earmark.data.manifest import read_manifest
@@ -54,10 +55,12 @@ def main() -> None:
     print(describe_machine("scikit-learn"))
     for data in arguments.data:
         clips = embed_clips(data, arguments.model)
-        curves = {
-            by: np.array([curve(clips, by, seed, arguments) for seed in range(arguments.seeds)])
-            for by in STRATEGIES
-        }
+        # The matrices are small: threads would only wait for one another.
+        with threadpool_limits(1):
+            curves = {
+                by: np.array([curve(clips, by, seed, arguments) for seed in range(arguments.seeds)])
+                for by in STRATEGIES
+            }
         print(f"\n### {data.stem}\n")
         print_curves(curves, len(clips.labels) * arguments.start, arguments.add)
 
