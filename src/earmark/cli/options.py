@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.addresses import InputPath, refuse_addresses
-from earmark.errors import EarmarkError, needs_extra
+from earmark.errors import ConfigError, EarmarkError, needs_extra
 
 if TYPE_CHECKING:
     from earmark.data.manifest import Manifest
