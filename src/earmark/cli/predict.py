@@ -81,7 +81,8 @@ def predict(  # noqa: PLR0913 - one per option
     _check_paths(paths, list_file, requests[0])
     if not engine.is_local and STANDARD_INPUT in paths:
         raise ConfigError(f"--engine {engine.name}: cannot send standard input; leave out -")
-    if list_file is not None or requests[0].output is not None or not _is_one_file(paths):
+    has_many = list_file is not None or requests[0].output is not None or not _is_one_file(paths)
+    if engine.is_local and has_many:
         from earmark.system.workers.fork_server import start_early
 
         start_early("earmark.features.extraction")
