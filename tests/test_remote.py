@@ -20,6 +20,8 @@ from earmark.system.remote.path import to_path
 pytest.importorskip("aiohttp")
 
 SECRET = "s3cr3tV4lue"
+# Nothing is measured to choose settings.
+CLASSIC = earmark.load_config(settings=["recipe.name=classic"])
 
 
 @pytest.fixture(scope="session")
@@ -119,19 +121,19 @@ def test_features_of_a_manifest_are_those_of_the_local_files(
     file_server, manifest, sound_folder, tmp_path
 ):
     store = tmp_path / "store"
-    local = earmark.prepare(earmark.read_manifest(sound_folder), store=store)
-    remote = earmark.prepare(earmark.read_manifest(manifest), store=store)
+    local = earmark.prepare(earmark.read_manifest(sound_folder), CLASSIC, store=store)
+    remote = earmark.prepare(earmark.read_manifest(manifest), CLASSIC, store=store)
     # Small files are known by their content, wherever they lie.
     assert sorted(remote.keys.values()) == sorted(local.keys.values())
     assert remote.num_computed == 0
-    other = earmark.prepare(earmark.read_manifest(manifest), store=tmp_path / "other")
+    other = earmark.prepare(earmark.read_manifest(manifest), CLASSIC, store=tmp_path / "other")
     assert other.num_computed == len(local.keys)
 
 
 def test_secrets_stay_out_of_everything_that_is_written(file_server, manifest, tmp_path):
     loaded = earmark.read_manifest(manifest)
     loaded.write(tmp_path / "copy.csv")
-    prepared = earmark.prepare(loaded, store=tmp_path / "store")
+    prepared = earmark.prepare(loaded, CLASSIC, store=tmp_path / "store")
     (tmp_path / "recordings.csv").write_text(loaded.to_csv(prepared.keys, tmp_path))
     missing = f"{file_server.url}/no.wav?X-Amz-Signature={SECRET}"
     first = manifest.read_text().splitlines()[1].partition(",")[0]
