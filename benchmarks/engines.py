@@ -78,10 +78,12 @@ def main() -> None:
 
 
 def format_row(row: Row, first: Row, num_clips: int) -> str:
-    """A line of the table; the first row is the measure of the others."""
-    fraction = first.seconds * first.num_workers / (row.seconds * row.num_workers)
+    """A line of the table; the first row is the measure of the others, if it is of one process."""
+    fraction = "-"
+    if first.num_workers == 1:
+        fraction = f"{first.seconds / (row.seconds * row.num_workers):.2f}"
     cells = (row.name, row.num_workers, f"{row.seconds:.1f}", f"{num_clips / row.seconds:,.0f}")
-    return f"| {' | '.join(map(str, cells))} | {fraction:.2f} | {row.digest[:12]} |"
+    return f"| {' | '.join(map(str, cells))} | {fraction} | {row.digest[:12]} |"
 
 
 def make_clip(folder: Path, number: int) -> Path:

@@ -75,7 +75,7 @@ class _Part:
 def merge_parts(folders: Sequence[Path], output: Path, *, overwrite: bool = False) -> Merged:
     """Joins parts to the table that one machine would have written, byte for byte.
 
-    Memory holds some 40 bytes for each file.
+    The rows stay on disk; memory holds a few numbers for each file.
 
     Args:
         folders: The parts of all shards, in any order.
