@@ -4,11 +4,11 @@
 
 ``python benchmarks/copies_scaling.py --files 4000 16000 64000 --same 1.0``
 
-Only the search is timed, in seconds of one processor, not the listening. The fingerprints are drawn:
-of 5 s of sound, with as many hashes as clips of ESC-10 have, which are as hard to tell apart as
-theirs (`SHORT_BITS`, `LATER_BITS`). One in twenty is a copy, with three hashes in ten and nine signs
-in ten unchanged: between Vorbis and MP3. With ``--same`` a fraction of the others holds the same
-beep at some instant. Each size runs in a fresh process.
+Only the search is timed, in seconds of one processor, not the listening. The fingerprints are
+drawn: of 5 s of sound, with as many hashes as clips of ESC-10 have, which are as hard to tell apart
+as theirs (`SHORT_BITS`, `LATER_BITS`). One in twenty is a copy, with three hashes in ten and nine
+signs in ten unchanged: between Vorbis and MP3. With ``--same`` a fraction of the others holds the
+same beep at some instant. Each size runs in a fresh process.
 """
 
 import argparse
@@ -28,13 +28,13 @@ from earmark.features.fingerprints import (
     Fingerprint,
 )
 from earmark.features.matches import find_matches
-from machine import describe_machine, peak_megabytes
+from machine import describe_machine, peak_megabytes, reset_peak
 
 NUM_FRAMES = 312
 NUM_HASHES = 77
 SHORT_BITS, LATER_BITS = 21, 6
-"""Two short hashes of different clips of ESC-10 are equal once in 2 to the 21.7 pairs, not 24; where
-they are, and three bits are looked up both ways, the later eight are once in 2 to the 6.2."""
+"""Two short hashes of different clips of ESC-10 are equal as often as random ones of so many bits,
+and where they are, so are the later eight."""
 COPIES = 0.05
 KEPT_HASHES = 0.3
 FLIPPED_BITS = 0.2
@@ -92,6 +92,7 @@ def _measure(num_files: int, same: float) -> tuple[float, float, float, float]:
     drawn = Drawn(num_files, same)
     # Allocated before the search, so that the growth of the peak is the search's.
     kept = sum(one.nbytes for one in (drawn.words, drawn.frames, drawn.signs)) / 1024
+    reset_peak()
     before = peak_megabytes()
     started_at = time.process_time()
     found = {(match.first, match.second) for match in find_matches(drawn)}

@@ -4,11 +4,11 @@
 
 ``python benchmarks/large_tables.py --clips 1000 --shuffled-mb 768 --limit-mb 256``
 
-The data are made: empty files of 30 words by speakers of unequal zeal, a manifest with groups, and a
-store with a few small frames for each clip. Every step runs after the one before it, in one process;
-seconds are those of the processor. Memory is what the step adds at its peak, and what it keeps.
-`predict --resume` is a command of its own, with all memory of its process, over a list of the files,
-of which 99 in 100 have their row; the others are short noises.
+The data are made: empty files of 30 words by speakers of unequal zeal, a manifest with groups, and
+a store with a few small frames for each clip. Every step runs after the one before it, in one
+process; seconds are those of the processor. Memory is what the step adds at its peak, and what it
+keeps. `predict --resume` is a command of its own, with all memory of its process, over a list of
+the files, of which 99 in 100 have their row; the others are short noises.
 
 The last part reads the windows of a store in random order while the memory of the process, without
 the pages of mapped files, which the system can take back at any time, is limited (``RLIMIT_DATA``).

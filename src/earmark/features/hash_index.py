@@ -63,8 +63,9 @@ class Candidate(NamedTuple):
 class HashIndex:
     """All hashes in sorted order, each with its recording and frame.
 
-    It takes 14 bytes per hash, 18 where they are long. The postings that are read for one hash are limited, and hashes are
-    longer where there are many, so that the time is nearly linear in their number.
+    It takes 14 bytes per hash, 18 where they are long. The postings that are read for one hash are
+    limited, and hashes are longer where there are many, so that the time is nearly linear in their
+    number.
 
     Args:
         prints: The fingerprints of the recordings; only their hashes are kept.

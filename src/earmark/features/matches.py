@@ -103,7 +103,9 @@ def _verify(
     return [match for match in found if match]
 
 
-def _resemble(first: Fingerprint, second: Fingerprint, offset: int) -> bool:
+def _resemble(
+    first: Fingerprint, second: Fingerprint, offset: int, threshold: float = MAX_BIT_ERRORS
+) -> bool:
     """Whether hashes at the same instants have similar bits, which takes much less than proof.
 
     Args:
@@ -111,6 +113,7 @@ def _resemble(first: Fingerprint, second: Fingerprint, offset: int) -> bool:
         second: Another one.
         offset: Start of the second in the first, in hops; the votes leave two values open, and a
             hash may be a frame early or late.
+        threshold: Fraction of different bits.
     """
     if not len(first.frames):
         return False
@@ -119,7 +122,7 @@ def _resemble(first: Fingerprint, second: Fingerprint, offset: int) -> bool:
     same = first.frames[at] == frames
     errors = np.bitwise_count((first.hashes[at] ^ second.hashes) & SHORT_HASH)
     compared = np.count_nonzero(same, axis=1)
-    return bool(np.any(np.sum(errors * same, axis=1) < MAX_BIT_ERRORS * SHORT_BITS * compared))
+    return bool(np.any(np.sum(errors * same, axis=1) < threshold * SHORT_BITS * compared))
 
 
 def _compare(
