@@ -5,8 +5,8 @@ import doctest
 import inspect
 import json
 import pickle
-import re
 import pkgutil
+import re
 import subprocess
 import sys
 import tomllib

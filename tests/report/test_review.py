@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 
-from earmark.audit.findings import Audit, Finding
+from earmark.audit.findings import Audit, Finding, LabelIssue
 from earmark.data.manifest import Manifest
 from earmark.data.recording import Recording
 from earmark.report.audit import write_audit
@@ -73,6 +73,17 @@ def test_findings_of_an_audit_are_linked(manifest, tmp_path, parse):
     page, _, asked = address.partition("#")
     assert page == "check.review.html"
     assert parse_qs(asked)["text"] == [clip["reason"]]
+
+
+def test_a_label_that_is_probably_wrong_is_linked_with_what_it_may_be(manifest, tmp_path, parse):
+    one = manifest.recordings[1]
+    issue = LabelIssue(one, one.labels[0], "speech", 0.9)
+    audit = Audit(3, (), label_issues=(issue,))
+    write_audit(tmp_path / "check.html", audit, "data", manifest)
+    (clip,) = clips_of(tmp_path / "check.review.html")
+    assert (clip["predicted"], clip["probability"]) == ("speech", 0.9)
+    (address,) = parse((tmp_path / "check.html").read_text()).addresses
+    assert address == f"check.review.html#clip={clip['key']}"
 
 
 def test_an_audit_that_names_no_recording_has_no_page(manifest, tmp_path):

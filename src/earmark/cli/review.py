@@ -125,12 +125,12 @@ def _show(queue: "Queue", labels: Path, options: dict[str, Any]) -> None:
         from earmark.labelling.review.app import Desk
         from earmark.labelling.review.run import open_browser, show_page
     from earmark.labelling.review.review import Review
-    from earmark.labelling.review.similar import read_vectors
+    from earmark.labelling.review.similar import hold_vectors
     from earmark.labelling.review.sound import Sounds
     from earmark.system.workers.fork_server import start_early
 
     start_early("earmark.labelling.review.sound")
-    vectors = read_vectors(options["vectors"]) if options["vectors"] else None
+    vectors = hold_vectors(options["vectors"]) if options["vectors"] else None
 
     def ready(address: str) -> None:
         print_line(f"{counted(len(queue.items), 'clip')} at {address}; Ctrl-C ends", err=True)

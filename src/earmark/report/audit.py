@@ -95,7 +95,7 @@ def render_audit(audit: Audit, data: str, links: ReviewLinks | None = None) -> s
     findings = [one for one in audit.by_severity if one.severity != "note"]
     sections = [Section("Findings", _render_findings(findings, links))]
     if audit.label_issues is not None:
-        sections.append(Section("Wrong labels", render_label_issues(audit.label_issues)))
+        sections.append(Section("Wrong labels", render_label_issues(audit.label_issues, links)))
     if audit.notes:
         sections.append(Section("Notes", _render_findings(audit.notes, links)))
     sections.append(Section("Labels", _render_labels(audit)))

@@ -9,6 +9,7 @@ from earmark.audio.player import encode_for_player
 from earmark.audit.findings import LabelIssue
 from earmark.errors import AudioError
 from earmark.report.html import DASH, Table, data_address, render
+from earmark.report.review import ReviewLinks
 
 MAX_PLAYERS = 30
 MAX_ROWS = 500
@@ -25,6 +26,7 @@ class Card:
         probability: Of them.
         audio: Its first seconds as a ``data:`` address; None where it cannot be decoded.
         error: Why it cannot.
+        address: Where its label is corrected, if it is there.
     """
 
     name: str
@@ -33,13 +35,15 @@ class Card:
     probability: str
     audio: str | None
     error: str = ""
+    address: str | None = None
 
 
-def render_label_issues(issues: Sequence[LabelIssue]) -> Markup:
+def render_label_issues(issues: Sequence[LabelIssue], links: ReviewLinks | None = None) -> Markup:
     """Labels that are probably wrong: the first with players, the others in a table.
 
     Args:
         issues: The most probable first.
+        links: To the clips on a page on which labels are corrected.
     """
     others = issues[MAX_PLAYERS : MAX_PLAYERS + MAX_ROWS]
     rows = [
@@ -48,13 +52,13 @@ def render_label_issues(issues: Sequence[LabelIssue]) -> Markup:
     ]
     return render(
         "label_issues.html",
-        cards=[_card(one) for one in issues[:MAX_PLAYERS]],
+        cards=[_card(one, links) for one in issues[:MAX_PLAYERS]],
         others=Table(("clip", "label", "predicted", "probability"), rows),
         num_more=max(0, len(issues) - MAX_PLAYERS - MAX_ROWS),
     )
 
 
-def _card(issue: LabelIssue) -> Card:
+def _card(issue: LabelIssue, links: ReviewLinks | None) -> Card:
     recording, sound, error = issue.recording, None, ""
     try:
         excerpt = recording.excerpt
@@ -68,4 +72,5 @@ def _card(issue: LabelIssue) -> Card:
         probability=f"{issue.probability:.3f}",
         audio=None if sound is None else data_address(sound, "audio/mpeg"),
         error=error,
+        address=links.to_clip(recording.name) if links else None,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
-from earmark.audit.findings import Audit
+from earmark.audit.findings import Audit, LabelIssue
 from earmark.data.manifest import Manifest
 from earmark.data.names.patterns import quote
 from earmark.data.recording import Recording
@@ -116,13 +116,21 @@ def write_audit_review(path: Path, audit: Audit, manifest: Manifest) -> ReviewLi
         for name in finding.paths:
             if name in recordings:
                 reasons.setdefault(name, []).append(finding.message)
-    items = [
-        QueueItem(recordings[name], reason="; ".join(found)) for name, found in reasons.items()
-    ]
+    issues = {one.recording.name: one for one in audit.label_issues or ()}
+    # Wrong labels first, as the audit lists the most probable first.
+    names = dict.fromkeys((*(one for one in issues if one in recordings), *reasons))
+    items = [_found(recordings[name], reasons.get(name, ()), issues.get(name)) for name in names]
     is_multi_label = any(len(one.labels) > 1 for one in manifest.recordings)
     return _write(
         path, items[:MAX_FOUND], manifest.labels, is_multi_label=is_multi_label, are_tested=False
     )
+
+
+def _found(recording: Recording, reasons: Sequence[str], issue: LabelIssue | None) -> QueueItem:
+    if issue is None:
+        return QueueItem(recording, reason="; ".join(reasons))
+    reason = "; ".join(dict.fromkeys(("the label is probably wrong", *reasons)))
+    return QueueItem(recording, issue.predicted, issue.probability, reason=reason)
 
 
 def _write(

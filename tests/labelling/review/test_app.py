@@ -11,7 +11,7 @@ import soundfile
 from starlette.testclient import TestClient
 
 from earmark.labelling.review.app import Desk, make_app
-from earmark.labelling.review.similar import read_vectors
+from earmark.labelling.review.similar import hold_vectors
 from earmark.labelling.review.sound import Sounds
 from earmark.labelling.review.sources import read_queue
 
@@ -181,7 +181,7 @@ def test_similar_clips_are_linked_and_played(ask, queue, tmp_path):
         "embedding": [[1.0, 0.0], [0.0, 1.0], [0.9, 0.1], [0.5, 0.5]],
     }
     pyarrow.parquet.write_table(pa.table(table), tmp_path / "vectors.parquet")
-    client = ask(queue, read_vectors(tmp_path / "vectors.parquet"))
+    client = ask(queue, hold_vectors(tmp_path / "vectors.parquet"))
     assert client.get("/v1/queue").json()["has_similar"]
     found = client.get(f"/v1/clips/{queue.items[0].key}/similar").json()["similar"]
     assert [one["row"] for one in found] == [2, 3, 1]

@@ -7,7 +7,7 @@ import pytest
 
 from earmark.audio.source import WHOLE, Excerpt
 from earmark.errors import DataError
-from earmark.labelling.review.similar import NUM_SIMILAR, read_vectors
+from earmark.labelling.review.similar import NUM_SIMILAR, hold_vectors
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def table(tmp_path):
 
 def test_the_nearest_windows_of_other_moments_are_found(table, tmp_path, rng):
     embeddings = rng.standard_normal((60, 5))
-    vectors = read_vectors(table(embeddings))
+    vectors = hold_vectors(table(embeddings))
     found = vectors.similar(tmp_path / "2.wav", Excerpt(4.0, 5.0))
     query = embeddings[24]
     lengths = np.linalg.norm(embeddings, axis=1) * np.linalg.norm(query)
@@ -44,7 +44,7 @@ def test_the_nearest_windows_of_other_moments_are_found(table, tmp_path, rng):
 
 
 def test_a_clip_of_several_windows_is_their_mean(table, tmp_path, rng):
-    vectors = read_vectors(table(rng.standard_normal((40, 5))))
+    vectors = hold_vectors(table(rng.standard_normal((40, 5))))
     found = vectors.similar(tmp_path / "1.wav", WHOLE)
     mean = vectors.unit[10:20].mean(axis=0)
     best = (vectors.unit @ mean / np.linalg.norm(mean))[[*range(10), *range(20, 40)]].max()
@@ -53,16 +53,16 @@ def test_a_clip_of_several_windows_is_their_mean(table, tmp_path, rng):
 
 
 def test_a_clip_without_vectors_has_no_similar_ones(table, tmp_path, rng):
-    vectors = read_vectors(table(rng.standard_normal((20, 5))))
+    vectors = hold_vectors(table(rng.standard_normal((20, 5))))
     assert vectors.similar(tmp_path / "other.wav", WHOLE) == []
     assert vectors.similar(tmp_path / "1.wav", Excerpt(50.0, 51.0)) == []
 
 
 def test_other_tables_are_refused(table, tmp_path):
     with pytest.raises(DataError):
-        read_vectors(table(np.full((3, 5), np.nan)))
+        hold_vectors(table(np.full((3, 5), np.nan)))
     with pytest.raises(DataError):
-        read_vectors(tmp_path / "missing.parquet")
+        hold_vectors(tmp_path / "missing.parquet")
     pyarrow.parquet.write_table(pa.table({"path": ["a"]}), tmp_path / "other.parquet")
     with pytest.raises(DataError):
-        read_vectors(tmp_path / "other.parquet")
+        hold_vectors(tmp_path / "other.parquet")

@@ -19,7 +19,7 @@ from earmark.labelling.review.answers import parse_answer
 from earmark.labelling.review.page_data import describe_queue
 from earmark.labelling.review.queue import QueueItem, place_of
 from earmark.labelling.review.review import Review
-from earmark.labelling.review.similar import Similar, Vectors
+from earmark.labelling.review.similar import HeldVectors, Similar
 from earmark.labelling.review.sound import MAX_SECONDS, Sounds, Span, View, first_span
 from earmark.system.numbers import parse_number
 from earmark.system.web.answers import Document, RequestError, refuse
@@ -53,7 +53,7 @@ class Desk:
     review: Review
     sounds: Sounds
     context_seconds: float = 3.0
-    vectors: Vectors | None = None
+    vectors: HeldVectors | None = None
     files: dict[str, bytes] = field(default_factory=lambda: page_files(PACKAGE), repr=False)
 
 

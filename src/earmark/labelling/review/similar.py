@@ -13,7 +13,6 @@ from earmark.labelling.review.queue import place_of
 from earmark.system.shapes import Bool, Float32, Float64
 
 NUM_SIMILAR = 8
-COLUMNS = ("path", "start", "end", "embedding")
 
 
 class Similar(NamedTuple):
@@ -35,8 +34,8 @@ class Similar(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Vectors:
-    """The vectors of windows.
+class HeldVectors:
+    """The vectors of windows, in memory.
 
     Args:
         paths: File of each.
@@ -101,28 +100,21 @@ def _overlap(one: Similar, other: Similar) -> bool:
     return one.path == other.path and one.start < other.end and other.start < one.end
 
 
-def read_vectors(path: Path) -> Vectors:
-    """Reads a table of vectors: ``path``, ``start``, ``end`` (seconds) and ``embedding``.
+def hold_vectors(path: Path) -> HeldVectors:
+    """Reads a table of `earmark.labelling.vectors` into memory.
 
     Args:
-        path: A Parquet file. Paths in it are relative to its folder.
+        path: The table.
 
     Raises:
-        DataError: It is not such a table, or a vector is not finite.
+        DataError: It is missing, damaged or another table, or a time is not finite.
     """
     with needs_extra("--vectors"):
-        import pyarrow
-        import pyarrow.parquet
-    try:
-        table = pyarrow.parquet.read_table(path, columns=list(COLUMNS))
-        columns = [table.column(name) for name in COLUMNS]
-        rows = np.stack(columns[3].to_numpy()) if len(table) else np.zeros((0, 1))
-        starts, ends = (columns[k].to_numpy().astype(np.float64) for k in (1, 2))
-    except (OSError, KeyError, ValueError, TypeError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path}: not a table of vectors ({error})") from None
-    unit = rows.astype(np.float32)
-    if not (np.isfinite(unit).all() and np.isfinite(starts).all() and np.isfinite(ends).all()):
-        raise DataError(f"{path}: a vector or a time is not finite; make the table again")
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    paths = tuple(path.parent / str(one) for one in columns[0].to_pylist())
-    return Vectors(paths, starts, ends, unit)
+        from earmark.labelling.vectors import read_vectors
+    table = read_vectors(path)
+    windows = table.windows(range(table.num_windows))
+    starts, ends = (np.array([one[k] for one in windows], np.float64) for k in (1, 2))
+    if not (np.isfinite(starts).all() and np.isfinite(ends).all()):
+        raise DataError(f"{path}: a time is not finite; make the table again")
+    unit = np.concatenate([np.zeros((0, table.dimensions), np.float32), *table.units()])
+    return HeldVectors(tuple(one.path for one in windows), starts, ends, unit)
