@@ -18,7 +18,7 @@ def listed(sounds, tmp_path):
     return path
 
 
-@pytest.mark.parametrize("way", ["list", "folder"])
+@pytest.mark.parametrize("way", ["list", pytest.param("folder", marks=pytest.mark.slow)])
 def test_shards_of_a_list_and_of_a_folder_make_one_table(
     earmark, model, listed, tmp_path, way, monkeypatch
 ):
@@ -51,6 +51,7 @@ def test_what_is_missing_is_an_error(earmark, model, sounds):
     assert {"1/3", "3/3:"} < set(result.stderr.replace(",", "").split())
 
 
+@pytest.mark.slow
 def test_cut_sound_of_shards_lies_where_one_machine_puts_it(earmark, model, sounds, tmp_path):
     # The two names of folders collide.
     shutil.copy(sounds / "0.wav", tmp_path / "in__0.wav")
