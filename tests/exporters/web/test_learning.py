@@ -5,7 +5,6 @@ import json
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -13,7 +12,7 @@ from earmark.exporters.novelty_graph import with_novelty
 from earmark.exporters.targets import export
 from earmark.exporters.web.description import describe_for_page
 from earmark.inference.classifier import load_model
-from earmark.inference.onnx_backend import EMBEDDING, open_onnx
+from earmark.inference.onnx_backend import open_onnx
 from earmark.models.checkpoint import load_checkpoint
 from earmark.models.pretrained import find_model
 from earmark.tasks.novelty import fit_novelty
@@ -87,15 +86,8 @@ def test_the_temperature_is_that_of_training(compute, rng, task):
 
 
 def with_score(path, rng):
-    """The model of the package as a recent export: with embeddings and a score of novelty."""
+    """The model of the package with a score of novelty."""
     model = onnx.load(path)
-    (last,) = (one for one in model.graph.node if one.output[0] == "logits")
-    name = last.input[0]
-    for node in model.graph.node:
-        node.input[:] = [EMBEDDING if one == name else one for one in node.input]
-        node.output[:] = [EMBEDDING if one == name else one for one in node.output]
-    info = helper.make_tensor_value_info(EMBEDDING, TensorProto.FLOAT, ["windows", WIDTH])
-    model.graph.output.append(info)
     rows = rng.normal(size=(60, WIDTH))
     targets = multi_hot([(index % 2,) for index in range(60)], 2)
     novelty = fit_novelty(rows, rng.normal(size=(60, 2)), targets, MULTI_LABEL)
