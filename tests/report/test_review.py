@@ -82,8 +82,8 @@ def test_a_label_that_is_probably_wrong_is_linked_with_what_it_may_be(manifest, 
     write_audit(tmp_path / "check.html", audit, "data", manifest)
     (clip,) = clips_of(tmp_path / "check.review.html")
     assert (clip["predicted"], clip["probability"]) == ("speech", 0.9)
-    (address,) = parse((tmp_path / "check.html").read_text()).addresses
-    assert address == f"check.review.html#clip={clip['key']}"
+    addresses = parse((tmp_path / "check.html").read_text()).addresses
+    assert f"check.review.html#clip={clip['key']}" in addresses
 
 
 def test_an_audit_that_names_no_recording_has_no_page(manifest, tmp_path):

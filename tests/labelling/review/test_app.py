@@ -178,7 +178,9 @@ def test_similar_clips_are_linked_and_played(ask, queue, tmp_path):
         "path": ["a.wav", "b.wav", "long.wav", "long.wav"],
         "start": [0.0, 0.0, 1.0, 5.0],
         "end": [1.0, 1.0, 2.0, 6.0],
-        "embedding": [[1.0, 0.0], [0.0, 1.0], [0.9, 0.1], [0.5, 0.5]],
+        "embedding": pa.array(
+            [[1.0, 0.0], [0.0, 1.0], [0.9, 0.1], [0.5, 0.5]], pa.list_(pa.float32(), 2)
+        ),
     }
     pyarrow.parquet.write_table(pa.table(table), tmp_path / "vectors.parquet")
     client = ask(queue, hold_vectors(tmp_path / "vectors.parquet"))
