@@ -29,7 +29,10 @@ def test_a_command_is_imported_when_it_is_asked_for():
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert result.stdout.splitlines()[-1] == "['earmark.cli.model', 'earmark.cli.options']"
+    assert (
+        result.stdout.splitlines()[-1]
+        == "['earmark.cli.addresses', 'earmark.cli.model', 'earmark.cli.options']"
+    )
 
 
 def test_every_verb_is_in_the_help(earmark):

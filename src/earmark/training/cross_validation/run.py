@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from earmark.config import Config, as_config
@@ -37,6 +36,7 @@ from earmark.training.cross_validation.result import CrossValidation
 from earmark.training.cross_validation.settings import (
     base_settings,
     configure_folds,
+    kept_folds,
     log_folds,
     write_folds,
 )
@@ -114,13 +114,9 @@ def cross_validate(
         root = default_root() if store is None else Path(store)
         # The task of all recordings, whatever labels a fold holds.
         config = config.with_train(task=task.name)
-        configure = partial(
-            *(configure_folds, manifest, config, folder),
-            runtime=runtime,
-            store=root,
-            overwrite=plan.overwrite,
+        settings = configure_folds(
+            manifest, config, folder, runtime=runtime, store=root, overwrite=plan.overwrite
         )
-        settings = configure()
         _require_networks(manifest, task, settings.values())
         log_data(manifest, task, next(iter(settings.values())).config.features)
         log_folds(settings)
@@ -132,7 +128,7 @@ def cross_validate(
             if not plan.overwrite:
                 # Another process may have begun meanwhile, whose settings stand.
                 folder.refuse_misuse(base.config, manifest.folder, overwrite=False)
-            settings = configure()
+            settings = kept_folds(settings, folder, overwrite=plan.overwrite)
             folder.open(base.config, table, teachers, overwrite=plan.overwrite)
             write_folds(folder, base, settings)
             folder.begin(range(config.train.seed, config.train.seed + plan.num_seeds))

@@ -58,17 +58,36 @@ def configure_folds(
         store: Folder of the feature store.
         overwrite: Whether it starts again.
     """
-    goes_on = folder.holds_results and not overwrite
     settings = {}
     for number, fold in enumerate(fold_names(manifest), start=1):
-        file = folder.settings(number)
-        if goes_on and file.exists():
-            table = tomllib.loads(read_text(file))
-            settings[fold] = Configured(config_from_dict(table, source=str(file)))
-        else:
-            part = hold_out(manifest, fold)
-            settings[fold] = configure(part, config, store=store, reporter=runtime.reporter)
+        kept = None if overwrite else _kept(folder, number)
+        part = hold_out(manifest, fold)
+        settings[fold] = kept or configure(part, config, store=store, reporter=runtime.reporter)
     return settings
+
+
+def kept_folds(
+    settings: Mapping[str, Configured], folder: FoldFolder, *, overwrite: bool
+) -> dict[str, Configured]:
+    """The settings of folds, those of another process that has begun meanwhile first.
+
+    Args:
+        settings: Fold to its settings.
+        folder: Of the cross-validation.
+        overwrite: Whether it starts again.
+    """
+    if overwrite:
+        return dict(settings)
+    numbered = enumerate(settings.items(), start=1)
+    return {fold: _kept(folder, number) or chosen for number, (fold, chosen) in numbered}
+
+
+def _kept(folder: FoldFolder, number: int) -> Configured | None:
+    """The settings that a fold has begun with, if it has."""
+    file = folder.settings(number)
+    if not (folder.holds_results and file.exists()):
+        return None
+    return Configured(config_from_dict(tomllib.loads(read_text(file)), source=str(file)))
 
 
 def log_folds(settings: Mapping[str, Configured]) -> None:
