@@ -80,6 +80,25 @@ def test_another_queue_adds_to_the_same_labels(tmp_path, queue, open_review, ans
     assert not (tmp_path / "labels.csv.bak").exists()
 
 
+@pytest.mark.parametrize(("new_file", "fold"), [("a.wav", "2"), ("long.wav", None)])
+def test_a_window_has_the_group_and_the_fold_of_its_file(
+    tmp_path, queue, open_review, answer, new_file, fold
+):
+    (tmp_path / "windows.csv").write_text(f"path,start,end\n{new_file},0.25,0.75\n")
+    windows = read_queue(tmp_path / "windows.csv")
+    first = open_review(windows)
+    first.save(answer(windows, 0, "dog"))
+    first.close()
+    (tmp_path / "all.csv").write_text("path,label,group,fold\na.wav,dog,farm,2\nb.wav,cat,town,1\n")
+    open_review(read_queue(tmp_path / "all.csv")).close()
+    found = read_manifest(tmp_path / "labels.csv").recordings
+    window = next(one for one in found if one.excerpt.start)
+    assert window.group == {"a.wav": "farm", "long.wav": "long.wav"}[new_file]
+    assert window.fold == fold
+    # A manifest in which some have a fold and others not could not be cross-validated.
+    assert len({one.fold is None for one in found}) == 1
+
+
 def test_an_answer_to_an_earlier_revision_is_kept_but_does_not_count(
     tmp_path, queue, open_review, answer
 ):
