@@ -45,7 +45,7 @@ _OPTIONS_OF_LABEL_FILES = (
 @click.option(
     "--columns",
     metavar="ROLE=COLUMN,...",
-    help='Columns of a table, such as start="Begin Time (s)",label=Species.',
+    help="Columns of a table, such as start=Begin,end=End,label=Call.",
 )
 @click.option("--tier", "tiers", multiple=True, help="A tier to read; all by default.")
 @click.option(
@@ -144,7 +144,7 @@ def _parse_columns(text: str) -> dict[str, str]:
         if not role or not name or role in found:
             raise ConfigError(
                 f"--columns {text}: write ROLE=COLUMN, each role once, such as "
-                "start=Begin,label=Call"
+                "start=Begin,end=End,label=Call"
             )
         found[role] = name
     return found
