@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from earmark.data.manifest import read_manifest
 from earmark.errors import ConfigError, DataError
 from earmark.labelling.review.answers import Answer, ClipState
+from earmark.labelling.review.page_data import describe_queue
 from earmark.labelling.review.review import Review
 from earmark.labelling.review.sources import read_queue
 
@@ -78,6 +79,24 @@ def test_another_queue_adds_to_the_same_labels(tmp_path, queue, open_review, ans
     second.close()
     assert labels_of(tmp_path) == {"a.wav": ("bird", "yes"), "new.wav": ("owl", "yes")}
     assert not (tmp_path / "labels.csv.bak").exists()
+
+
+def test_recordings_elsewhere_keep_their_answers(tmp_path, open_review, answer):
+    urls = [f"memory://{tmp_path.name}/{name}.wav" for name in ("x/a", "y/b")]
+    (tmp_path / "far.csv").write_text("".join(f"{one}\n" for one in ("path", *urls)))
+    far = read_queue(tmp_path / "far.csv")
+    first = open_review(far)
+    first.save(answer(far, 0, "dog"))
+    assert [one["name"] for one in describe_queue(far, first.states)["clips"]] == [
+        "x/a.wav",
+        "y/b.wav",
+    ]
+    first.close()
+    second = open_review(far)
+    assert second.states.of(far.items[0]).current.labels == ("dog",)
+    second.close()
+    rows = (tmp_path / "labels.csv").read_text().splitlines()
+    assert rows[1:] == [f"{urls[0]},dog,yes"]
 
 
 @pytest.mark.parametrize(("new_file", "fold"), [("a.wav", "2"), ("long.wav", None)])

@@ -92,9 +92,7 @@ def _queued(recording: Recording, rows: Mapping[str, int], source: Path) -> Queu
     )
 
 
-def _read_test(
-    predictions: Path, data: Manifest | None
-) -> tuple[list[QueueItem], list[Recording]]:
+def _read_test(predictions: Path, data: Manifest | None) -> tuple[list[QueueItem], list[Recording]]:
     """The clips of a test, those that look most wrong first; the others are not asked about."""
     folder = predictions.parent
     if not predictions.is_file():
