@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 MAX_LISTED = 5
 """Problems of a file that are printed; ``--json`` lists all."""
+_NO_SOUND = "no sound files, or none in a folder LABEL, which a pattern without {label} needs"
 _OPTIONS_OF_LABEL_FILES = (
     *("audio", "columns", "tiers", "window", "hop", "min_coverage", "whole"),
     *("multi_label", "no_background"),
@@ -101,7 +102,8 @@ def import_labels(
         written = str(output) if len(found.manifest) else None
         print_json({"manifest": written, **found.to_dict()})
     if not len(found.manifest):
-        why = "see the messages above" if found.failed else "no label files, or no annotations"
+        nothing = "no label files, or no annotations" if pattern is None else _NO_SOUND
+        why = "see the messages above" if found.failed else nothing
         raise DataError(f"{sources[0]}: nothing to import; {why}")
     if output and not as_json:
         print_line(f"{output}: {found.headline}")
