@@ -88,3 +88,10 @@ def test_nothing_to_import(earmark, field, tmp_path):
     assert result.exit_code == 1
     assert json.loads(result.stdout)["manifest"] is None
     assert not (tmp_path / "m.csv").exists()
+
+
+def test_a_pattern_without_a_label_needs_folders(earmark, tmp_path, write_clip):
+    write_clip(tmp_path / "a.7.wav")
+    result = earmark("import", tmp_path, "--pattern", "{name}.{take}.wav")
+    assert result.exit_code == 1
+    assert "{label}" in result.stderr

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 MAX_LISTED = 5
 """Problems of a file that are printed; ``--json`` lists all."""
+_NO_SOUND = "no sound files, or none in a folder LABEL, which a pattern without {label} needs"
 _OPTIONS_OF_LABEL_FILES = (
     *("audio", "columns", "tiers", "window", "hop", "min_coverage", "whole"),
     *("multi_label", "no_background"),
@@ -45,7 +46,7 @@ _OPTIONS_OF_LABEL_FILES = (
 @click.option(
     "--columns",
     metavar="ROLE=COLUMN,...",
-    help='Columns of a table, such as start="Begin Time (s)",label=Species.',
+    help="Columns of a table, such as start=Begin,end=End,label=Call.",
 )
 @click.option("--tier", "tiers", multiple=True, help="A tier to read; all by default.")
 @click.option(
@@ -101,7 +102,8 @@ def import_labels(
         written = str(output) if len(found.manifest) else None
         print_json({"manifest": written, **found.to_dict()})
     if not len(found.manifest):
-        why = "see the messages above" if found.failed else "no label files, or no annotations"
+        nothing = "no label files, or no annotations" if pattern is None else _NO_SOUND
+        why = "see the messages above" if found.failed else nothing
         raise DataError(f"{sources[0]}: nothing to import; {why}")
     if output and not as_json:
         print_line(f"{output}: {found.headline}")
@@ -144,7 +146,7 @@ def _parse_columns(text: str) -> dict[str, str]:
         if not role or not name or role in found:
             raise ConfigError(
                 f"--columns {text}: write ROLE=COLUMN, each role once, such as "
-                "start=Begin,label=Call"
+                "start=Begin,end=End,label=Call"
             )
         found[role] = name
     return found

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from earmark.data.manifest import read_manifest
 from earmark.errors import ConfigError, DataError
 from earmark.labelling.review.answers import Answer, ClipState
+from earmark.labelling.review.page_data import describe_queue
 from earmark.labelling.review.review import Review
 from earmark.labelling.review.sources import read_queue
 
@@ -78,6 +79,43 @@ def test_another_queue_adds_to_the_same_labels(tmp_path, queue, open_review, ans
     second.close()
     assert labels_of(tmp_path) == {"a.wav": ("bird", "yes"), "new.wav": ("owl", "yes")}
     assert not (tmp_path / "labels.csv.bak").exists()
+
+
+def test_recordings_elsewhere_keep_their_answers(tmp_path, open_review, answer):
+    urls = [f"memory://{tmp_path.name}/{name}.wav" for name in ("x/a", "y/b")]
+    (tmp_path / "far.csv").write_text("".join(f"{one}\n" for one in ("path", *urls)))
+    far = read_queue(tmp_path / "far.csv")
+    first = open_review(far)
+    first.save(answer(far, 0, "dog"))
+    assert [one["name"] for one in describe_queue(far, first.states)["clips"]] == [
+        "x/a.wav",
+        "y/b.wav",
+    ]
+    first.close()
+    second = open_review(far)
+    assert second.states.of(far.items[0]).current.labels == ("dog",)
+    second.close()
+    rows = (tmp_path / "labels.csv").read_text().splitlines()
+    assert rows[1:] == [f"{urls[0]},dog,yes"]
+
+
+@pytest.mark.parametrize(("new_file", "fold"), [("a.wav", "2"), ("long.wav", None)])
+def test_a_window_has_the_group_and_the_fold_of_its_file(
+    tmp_path, queue, open_review, answer, new_file, fold
+):
+    (tmp_path / "windows.csv").write_text(f"path,start,end\n{new_file},0.25,0.75\n")
+    windows = read_queue(tmp_path / "windows.csv")
+    first = open_review(windows)
+    first.save(answer(windows, 0, "dog"))
+    first.close()
+    (tmp_path / "all.csv").write_text("path,label,group,fold\na.wav,dog,farm,2\nb.wav,cat,town,1\n")
+    open_review(read_queue(tmp_path / "all.csv")).close()
+    found = read_manifest(tmp_path / "labels.csv").recordings
+    window = next(one for one in found if one.excerpt.start)
+    assert window.group == {"a.wav": "farm", "long.wav": "long.wav"}[new_file]
+    assert window.fold == fold
+    # A manifest in which some have a fold and others not could not be cross-validated.
+    assert len({one.fold is None for one in found}) == 1
 
 
 def test_an_answer_to_an_earlier_revision_is_kept_but_does_not_count(

@@ -91,6 +91,11 @@ def test_the_errors_of_a_test_come_first(tested):
     assert facts(read_queue(tested() / "predictions.csv")) == facts(queue)
 
 
+def test_what_was_not_tested_keeps_its_labels(tested):
+    queue = read_queue(tested())
+    assert [one.name for one in queue.others] == ["long.wav"]
+
+
 def test_the_seeds_of_a_cross_validation_are_one_opinion(tested):
     queue = read_queue(tested(SEEDS))
     # The wrong prediction, and the mean of its probability over both.

@@ -17,6 +17,8 @@ from earmark.data.recording import Recording
 from earmark.errors import ConfigError, DataError
 from earmark.labelling.review.answers import Answer
 from earmark.system.files import path_from, plain_path
+from earmark.system.remote.path import to_path
+from earmark.system.remote.urls import is_url
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +146,7 @@ def read_entries(path: Path) -> Iterator[Entry]:
 
 
 def _entry(folder: Path, line: dict[str, Any]) -> Entry:
-    path = plain_path(folder / line["path"])
+    path = plain_path(to_path(line["path"]) if is_url(line["path"]) else folder / line["path"])
     excerpt = Excerpt(line["start"], line["end"])
     name = f"{line['path']} {excerpt}".strip()
     facts = {key: line[key] for key in _FACTS if line.get(key) is not None}

@@ -1,7 +1,7 @@
 """What the page gets of the queue."""
 
-import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import xxhash
@@ -35,15 +35,15 @@ def describe_queue(
     }
 
 
-def _shared_folder(items: Sequence[QueueItem]) -> str:
-    """The folder that all files lie in; it says nothing about a clip."""
-    try:
-        return os.path.commonpath([one.recording.path.parent for one in items])
-    except ValueError:  # No clips, or on several drives.
-        return ""
+def _shared_folder(items: Sequence[QueueItem]) -> Path | None:
+    """The folder that all files lie in, here or elsewhere; it says nothing about a clip."""
+    folders = {one.recording.path.parent for one in items}
+    first = next(iter(folders), None)
+    above = (first, *first.parents) if first else ()
+    return next((one for one in above if all(each.is_relative_to(one) for each in folders)), None)
 
 
-def _name(item: QueueItem, shared: str) -> str:
+def _name(item: QueueItem, shared: Path | None) -> str:
     path = item.recording.path
     return plain_name((path.relative_to(shared) if shared else path).as_posix())
 

@@ -11,6 +11,7 @@ import xxhash
 
 from earmark.audio.source import Excerpt
 from earmark.data.recording import Recording
+from earmark.system.remote.path import RemotePath
 
 Place = tuple[str, float, float | None]
 """What a clip is, whichever queue lists it: its file, and where it starts and ends in seconds."""
@@ -23,6 +24,8 @@ def place_of(path: Path, excerpt: Excerpt) -> Place:
         path: The file.
         excerpt: Which part of it.
     """
+    if isinstance(path, RemotePath):
+        return str(path), excerpt.start, excerpt.end
     return f"{_real(path.parent)}{os.sep}{path.name}", excerpt.start, excerpt.end
 
 

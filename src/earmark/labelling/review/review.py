@@ -114,19 +114,25 @@ class Review:
         """What ``labels.csv`` lists: clips with a label, and which of them a person gave.
 
         A clip that was skipped or not answered keeps the labels that it had; one that nobody is
-        sure of is left out. Where some have a split, one without gets that of its group, or else is
-        for training, as a manifest has a split for all or for none.
+        sure of is left out. One without a group gets that of another clip of its file. Where some
+        have a split, one without gets that of its group, or else is for training, as a manifest has
+        a split for all or for none. Where some have a fold, one without gets that of its group; if
+        that does not give one to all, none has one.
         """
         with self._lock:
+            known = dict(self._known())
+            groups = {_file_of(place): one.group for place, one in known.items() if one.has_group}
             found = [
-                labelled
-                for place, one in self._known()
+                replace(labelled, group=groups.get(_file_of(place), one.group))
+                for place, one in known.items()
                 if (labelled := _labelled(one, self.states.clips.get(place))) is not None
             ]
         if not any(len(one.labels) > 1 for one in found):
             # Such a manifest could not be read: a label would be missing.
             found = [one for one in found if one.labels]
-        return sorted(_with_splits(found), key=lambda one: (one.name, one.excerpt.start))
+        return sorted(
+            _with_folds(_with_splits(found)), key=lambda one: (one.name, one.excerpt.start)
+        )
 
     def _known(self) -> Iterator[tuple[Place, Recording]]:
         """All clips: of the log, of the data set, and of the queue."""
@@ -150,6 +156,10 @@ class Review:
                 raise DataError("another clip is exactly this segment; choose a different one")
 
 
+def _file_of(place: Place) -> str:
+    return place[0]
+
+
 def _segment_of(recording: Recording, state: ClipState | None) -> Place:
     """What a clip is after its answers, which may have moved it."""
     current, excerpt = state.current if state else None, recording.excerpt
@@ -164,6 +174,14 @@ def _with_splits(recordings: Sequence[Recording]) -> list[Recording]:
         one if one.split else replace(one, split=splits.get(one.group, "train"))
         for one in recordings
     ]
+
+
+def _with_folds(recordings: Sequence[Recording]) -> list[Recording]:
+    folds = {one.group: one.fold for one in recordings if one.fold}
+    filled = [replace(one, fold=one.fold or folds.get(one.group)) for one in recordings]
+    if all(one.fold for one in filled):
+        return filled
+    return [replace(one, fold=None) for one in recordings]
 
 
 def _labelled(recording: Recording, state: ClipState | None) -> Recording | None:

@@ -63,12 +63,12 @@ def read_queue(source: Path, options: QueueOptions = QueueOptions()) -> Queue:
 def _read(source: Path, options: QueueOptions) -> tuple[list[QueueItem], list[Recording]]:
     if source.is_dir():
         if (source / TABLE).is_file() or options.data:
-            return _read_test(source / PREDICTIONS, options.data), []
+            return _read_test(source / PREDICTIONS, options.data)
         return list(_read_folder(source)), []
     if source.suffix.lower() == ".json":
         return _read_audit(source, options.data)
     if source.name == PREDICTIONS:
-        return _read_test(source, options.data), []
+        return _read_test(source, options.data)
     table = read_table(source, is_labelled=False)
     return [_queued(one, table.rows, source) for one in table.recordings], []
 
@@ -92,8 +92,8 @@ def _queued(recording: Recording, rows: Mapping[str, int], source: Path) -> Queu
     )
 
 
-def _read_test(predictions: Path, data: Manifest | None) -> list[QueueItem]:
-    """The clips of a test; those that look most wrong come first."""
+def _read_test(predictions: Path, data: Manifest | None) -> tuple[list[QueueItem], list[Recording]]:
+    """The clips of a test, those that look most wrong first; the others are not asked about."""
     folder = predictions.parent
     if not predictions.is_file():
         raise DataError(f"{folder}: no {PREDICTIONS}; test the model first")
@@ -114,7 +114,9 @@ def _read_test(predictions: Path, data: Manifest | None) -> list[QueueItem]:
         )
         for one in read_tested(predictions)
     ]
-    return sorted(found, key=lambda one: -(one.score or 0))
+    tested = {one.recording.name for one in found}
+    others = [one for one in known if one.name not in tested]
+    return sorted(found, key=lambda one: -(one.score or 0)), others
 
 
 def _read_audit(source: Path, data: Manifest | None) -> tuple[list[QueueItem], list[Recording]]:
