@@ -77,8 +77,30 @@ def test_another_queue_adds_to_the_same_labels(tmp_path, queue, open_review, ans
     second = open_review(other)
     second.save(answer(other, 0, "owl"))
     second.close()
-    assert labels_of(tmp_path) == {"a.wav": ("bird", "yes"), "new.wav": ("owl", "yes")}
+    found = labels_of(tmp_path)
+    assert (found.pop("a.wav"), found.pop("new.wav")) == (("bird", "yes"), ("owl", "yes"))
+    assert {reviewed for _, reviewed in found.values()} == {"no"}
     assert not (tmp_path / "labels.csv.bak").exists()
+
+
+def test_labels_that_nobody_was_asked_about_stay_when_another_queue_comes(
+    tmp_path, open_review, answer, write_clip
+):
+    for number, name in enumerate(("known.wav", "moved.wav", "new.wav")):
+        write_clip(tmp_path / name, seed=number)
+    (tmp_path / "first.csv").write_text("path,label\nknown.wav,dog\nmoved.wav,cat\n")
+    queue = read_queue(tmp_path / "first.csv")
+    first = open_review(queue)
+    first.save(answer(queue, 1, "owl", start=0.1, end=0.4))
+    first.close()
+    (tmp_path / "second.csv").write_text("path,predicted\nnew.wav,cat\n")
+    other = read_queue(tmp_path / "second.csv")
+    for _ in range(2):
+        second = open_review(other)
+        second.close()
+        rows = (tmp_path / "labels.csv").read_text().splitlines()[1:]
+        assert [row.split(",")[0] for row in rows] == ["known.wav", "moved.wav"]
+        assert [row.rpartition(",")[2] for row in rows] == ["no", "yes"]
 
 
 def test_recordings_elsewhere_keep_their_answers(tmp_path, open_review, answer):

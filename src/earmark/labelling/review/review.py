@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from earmark.data.recording import Recording
+from earmark.data.tables.table import read_table
 from earmark.errors import ConfigError, DataError
 from earmark.labelling.review.answers import Answer, ClipState, checked
 from earmark.labelling.review.log import AnswerLog, Entry
@@ -44,6 +45,7 @@ class Review:
         """Keys of the clips that were answered, in order, since the review was opened."""
         try:
             self.states = States.of_entries(self.log.read())
+            self._earlier = _not_reviewed(labels)
             self._file = LabelsFile(labels, self.recordings)
         except BaseException:
             self.log.close()
@@ -135,10 +137,15 @@ class Review:
         )
 
     def _known(self) -> Iterator[tuple[Place, Recording]]:
-        """All clips: of the log, of the data set, and of the queue."""
-        listed = [*(one.recording for one in self.queue.items), *self.queue.others]
-        found = {place_of(one.path, one.excerpt): one for one in listed}
-        yield from {**self.states.recordings, **found}.items()
+        """All clips: of the table, of the log, of the data set, and of the queue."""
+        earlier, listed = (
+            {place_of(one.path, one.excerpt): one for one in recordings}
+            for recordings in (
+                self._earlier,
+                [*(one.recording for one in self.queue.items), *self.queue.others],
+            )
+        )
+        yield from {**earlier, **self.states.recordings, **listed}.items()
 
     def _refuse(self, item: QueueItem, answer: Answer) -> None:
         """Refuses what no table of labels could hold."""
@@ -158,6 +165,18 @@ class Review:
 
 def _file_of(place: Place) -> str:
     return place[0]
+
+
+def _not_reviewed(labels: Path) -> tuple[Recording, ...]:
+    """The clips of a table that no answer is about: those of earlier queues stay in it."""
+    if not labels.exists():
+        return ()
+    try:
+        found = read_table(labels).recordings
+    except DataError:
+        # It has no rows, or somebody has edited it, and then a copy is kept.
+        return ()
+    return tuple(one for one in found if one.extra.get(REVIEWED) != "yes")
 
 
 def _segment_of(recording: Recording, state: ClipState | None) -> Place:
