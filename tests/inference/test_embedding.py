@@ -43,6 +43,7 @@ def test_vectors_are_what_the_last_layer_of_the_network_gets(sound_folder, write
     np.testing.assert_allclose(found.vectors[:1], expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_pytorch_and_onnx_give_the_same_vectors(sound_folder, write_run, tmp_path):
     import earmark
 

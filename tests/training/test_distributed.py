@@ -76,6 +76,7 @@ def test_of_two_processes_one_prints(two_process_run):
     assert json.loads(trained.stdout)["epochs"] == 3
 
 
+@pytest.mark.slow
 def test_the_validation_metrics_of_two_processes_are_those_of_the_saved_model(
     two_process_run, tmp_path
 ):
