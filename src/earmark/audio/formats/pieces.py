@@ -1,6 +1,5 @@
 """Ranges of a file, and bytes that stand for others, read as one file by a decoder."""
 
-import io
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from earmark.errors import AudioError
+from earmark.system.seekable import SeekableFile
 
 Piece = bytes | range
 """Bytes as they are, or positions in the file."""
@@ -26,7 +26,7 @@ def open_bytes(path: Path) -> BinaryIO:
         raise AudioError(f"{path}: cannot be read: {reason}", "missing") from None
 
 
-class PiecedFile(io.RawIOBase):
+class PiecedFile(SeekableFile):
     """A file made of pieces of another, for decoders that read through callbacks.
 
     Args:
@@ -51,27 +51,8 @@ class PiecedFile(io.RawIOBase):
         self._pieces = [piece for piece in pieces if len(piece)]
         self._ends = list(accumulate(map(len, self._pieces)))
         self._held = self._ends[-1] if self._ends else 0
-        self._size = self._held + beyond
-        self._position = 0
+        super().__init__(self._held + beyond)
         self.error: OSError | None = None
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Yes."""
-        return True
-
-    def tell(self) -> int:
-        """The position."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Sets the position, which may lie beyond the end."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(base + offset, 0)
-        return self._position
 
     def readinto(self, buffer: Any) -> int:
         """Fills a buffer as far as the pieces reach.

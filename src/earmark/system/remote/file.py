@@ -1,12 +1,12 @@
 """A remote file that is open: its bytes, fetched in blocks as they are asked for."""
 
-import io
 from collections import OrderedDict
 from typing import Any
 
 from earmark.errors import RemoteError
 from earmark.system.remote.cache import BLOCK_BYTES, BlockCache
 from earmark.system.remote.transport import WHOLE_BYTES, Facts, Transport
+from earmark.system.seekable import SeekableFile
 
 MAX_RUN_BLOCKS = 32
 """Blocks that are fetched at once where a file is read from front to back: 4 MiB."""
@@ -16,7 +16,7 @@ SMALL_BYTES = 1 << 20
 """A file up to this size is fetched at once."""
 
 
-class RemoteFile(io.RawIOBase):
+class RemoteFile(SeekableFile):
     """The bytes of one version of a remote file. One thread may use it.
 
     What is read comes from the cache or the server. After each request the server is asked whether
@@ -36,30 +36,11 @@ class RemoteFile(io.RawIOBase):
             raise IsADirectoryError(f"{name}: is a folder")
         self.name = name
         self._transport, self._facts, self._cache = transport, facts, cache
-        self._size = facts.size
+        super().__init__(facts.size)
         self._object = cache.object_name(name, facts.version or "", self._size)
         self._held: OrderedDict[int, bytes] = OrderedDict()
-        self._position = 0
         self._next_block = -1
         self._run = MAX_RUN_BLOCKS if self._size <= SMALL_BYTES else 1
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Yes."""
-        return True
-
-    def tell(self) -> int:
-        """The position."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Sets the position, which may lie beyond the end."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(base + offset, 0)
-        return self._position
 
     def readinto(self, buffer: Any) -> int:
         """Fills a buffer from one block, or less at its end.
