@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from earmark.errors import ConfigError, DataError
-from earmark.inference import result_pieces, result_table
+from earmark.inference import pieces, result_pieces, result_table
 from earmark.inference.result_table import ResultTable
 from earmark.system import file_state
 
@@ -185,7 +185,7 @@ def test_a_process_that_dies_while_it_finishes_leaves_each_row_once(
         elif step == "rename":
             patch.setattr(Path, "replace", die_at_a_folder)
         else:
-            patch.setattr(result_pieces.shutil, "rmtree", die)
+            patch.setattr(pieces.shutil, "rmtree", die)
         with pytest.raises(SystemExit):
             table.finish()
     table._pieces.close()

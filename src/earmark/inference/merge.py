@@ -13,11 +13,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from earmark.errors import ConfigError, DataError
+from earmark.inference.pieces import FACTS as FACTS_FILE
+from earmark.inference.pieces import has_begun, piece_paths, read_facts
 from earmark.inference.result_formats import Row, refuse_damage, result_format
 from earmark.inference.result_index import UNKNOWN, name_digest, states_to_bytes
 from earmark.inference.result_part import FILES, LIST
-from earmark.inference.result_pieces import FACTS as FACTS_FILE
-from earmark.inference.result_pieces import STATE, has_begun, piece_paths, read_facts, without_state
+from earmark.inference.result_pieces import STATE, SUFFIX, without_state
 from earmark.inference.result_table import refuse_table, write_sidecars
 from earmark.system.files import atomic_open
 from earmark.system.numbers import counted
@@ -214,7 +215,7 @@ def _index_rows(parts: Sequence[_Part]) -> _Rows:
     problems, num_left_out = [], 0
     for part in parts:
         position_of = _Positions(part.folder / FILES)
-        for path in piece_paths(part.folder):
+        for path in piece_paths(part.folder, SUFFIX):
             for offset, row in _located_rows(path):
                 name = name_digest(row["path"])
                 position = position_of(name)

@@ -105,12 +105,15 @@ class ResultIndex:
         states = np.concatenate([self._states, np.frombuffer(self._new_states, np.uint64)])[kept]
         return states_to_bytes(names, states)
 
-    def log_changed(self) -> None:
-        """Logs how many files had a row and were predicted again."""
+    def log_changed(self, done: str = "predicted") -> None:
+        """Logs how many files had a row and were done again.
+
+        Args:
+            done: What was done.
+        """
         if self.num_changed:
             logger.info(
-                f"{self.num_changed:,} files have changed since, or may have, and were "
-                "predicted again"
+                f"{self.num_changed:,} files have changed since, or may have, and were {done} again"
             )
 
     def _find(self, name: int) -> int | None:

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from earmark.inference.result_formats import Row, result_format
+from earmark.inference.result_formats import result_format
 from earmark.inference.result_index import ResultIndex
-from earmark.inference.result_pieces import ResultPieces, refuse_other_facts
+from earmark.inference.result_pieces import ResultPieces, ResumableResults, refuse_other_facts
 from earmark.system.shards import Shard, ShardFiles, write_positions
 
 FILES = "files.jsonl"
@@ -21,7 +21,7 @@ LIST = "list"
 """Key of the facts of a finished part: what is known of the whole list."""
 
 
-class ResultPart:
+class ResultPart(ResumableResults):
     """The results of a shard; used as a `ResultTable` is.
 
     Args:
@@ -48,11 +48,10 @@ class ResultPart:
         overwrite: bool = False,
     ) -> None:
         result_format(path)
-        self.path = part_folder(path, files.shard)
+        folder = part_folder(path, files.shard)
+        super().__init__(folder, ResultPieces(folder))
         self._files = files
         self._facts = {**facts, "labels": list(labels), "shard": list(files.shard)}
-        self._is_finished = False
-        self._pieces = ResultPieces(self.path)
         try:
             if overwrite:
                 self._pieces.clear()
@@ -68,30 +67,6 @@ class ResultPart:
             self._close()
             raise
 
-    @property
-    def num_done(self) -> int:
-        """As `ResultTable.num_done`."""
-        return self._index.num_done
-
-    @property
-    def num_failed(self) -> int:
-        """As `ResultTable.num_failed`."""
-        return self._index.num_failed
-
-    @property
-    def num_unknown(self) -> int:
-        """As `ResultTable.num_unknown`."""
-        return self._index.num_unknown
-
-    def is_done(self, path: Path) -> bool:
-        """As `ResultTable.is_done`."""
-        return self._index.is_done(path)
-
-    def add(self, result: Row) -> None:
-        """As `ResultTable.add`."""
-        state = self._index.add(result["path"], is_failed="error" in result)
-        self._pieces.add(result, state)
-
     def finish(self) -> None:
         """Writes what remains, and where in the list the files are."""
         self._pieces.flush()
@@ -101,18 +76,6 @@ class ResultPart:
         self._pieces.write_facts({**self._facts, LIST: known})
         self._is_finished = True
         self._pieces.close()
-
-    def __enter__(self) -> "ResultPart":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # After an interruption: keep the results since the last piece.
-        if not self._is_finished:
-            self._pieces.flush()
-            self._close()
-
-    def _close(self) -> None:
-        self._pieces.close(keep=bool(self._pieces.count))
 
 
 def part_folder(path: Path, shard: Shard) -> Path:

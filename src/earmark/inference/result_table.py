@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from earmark.errors import ConfigError
+from earmark.inference.pieces import FACTS, read_facts
 from earmark.inference.result_formats import Row, result_format
 from earmark.inference.result_index import Entry, ResultIndex, name_digest, read_states
 from earmark.inference.result_pieces import (
-    FACTS,
     ResultPieces,
-    read_facts,
+    ResumableResults,
     refuse_other_facts,
     without_state,
 )
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 _KEEPS_TABLE = "keeps_table"
 
 
-class ResultTable:
+class ResultTable(ResumableResults):
     """The results of many files.
 
     Args:
@@ -61,12 +61,10 @@ class ResultTable:
         resume: bool = False,
         overwrite: bool = False,
     ) -> None:
-        self.path = path
         self._format, self._labels = result_format(path), tuple(labels)
+        super().__init__(path, ResultPieces(path.with_name(f"{path.name}.pieces")))
         self._facts = dict(facts)
-        self._is_finished = False
         self._old: Path | None = None
-        self._pieces = ResultPieces(path.with_name(f"{path.name}.pieces"))
         try:
             if overwrite:
                 self._pieces.clear()
@@ -80,30 +78,6 @@ class ResultTable:
             self._close()
             raise
 
-    @property
-    def num_done(self) -> int:
-        """Files that were done before this work started, less those found to have changed."""
-        return self._index.num_done
-
-    @property
-    def num_failed(self) -> int:
-        """Files that failed, before and now."""
-        return self._index.num_failed
-
-    @property
-    def num_unknown(self) -> int:
-        """Files done before whose state was not kept: they count as unchanged."""
-        return self._index.num_unknown
-
-    def is_done(self, path: Path) -> bool:
-        """Whether a file was done before this work started, and has not changed since."""
-        return self._index.is_done(path)
-
-    def add(self, result: Row) -> None:
-        """Adds a result; see `ResultPieces.add`."""
-        state = self._index.add(result["path"], is_failed="error" in result)
-        self._pieces.add(result, state)
-
     def finish(self) -> None:
         """Merges all pieces into the table, and removes them."""
         self._pieces.flush()
@@ -113,15 +87,6 @@ class ResultTable:
         write_sidecars(self.path, self._index.to_bytes(), self._facts)
         self._is_finished = True
         self._pieces.remove()
-
-    def __enter__(self) -> "ResultTable":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # After an interruption: keep the results since the last piece.
-        if not self._is_finished:
-            self._pieces.flush()
-            self._close()
 
     def _close(self) -> None:
         # Only the facts file records that a finished table is to be replaced.

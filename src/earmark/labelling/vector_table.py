@@ -13,7 +13,6 @@ import itertools
 import json
 import logging
 import os
-import shutil
 import time
 from array import array
 from collections.abc import Iterator, Mapping
@@ -23,12 +22,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 
-from earmark.errors import ConfigError, DataError
+from earmark.errors import ConfigError
 from earmark.inference.embedding import EmbeddedFile
 from earmark.inference.open_embedder import MODEL_PLACE
+from earmark.inference.pieces import PieceFolder
 from earmark.inference.result_index import Entry, ResultIndex, name_digest, read_states
+from earmark.inference.result_table import refuse_table
 from earmark.labelling.units import UnitsWriter
 from earmark.labelling.vectors import (
     COLUMNS,
@@ -44,7 +44,6 @@ from earmark.system.files import atomic_open, atomic_write, path_from
 logger = logging.getLogger(__name__)
 
 PIECE_WINDOWS, PIECE_SECONDS = 50_000, 30.0
-_FACTS = "facts.json"
 _KEEPS_TABLE = "keeps_table"
 _FILES = b"files"
 """Key of the metadata of a piece: its files and their states."""
@@ -81,15 +80,12 @@ class VectorTable:
         # As they are read back.
         self._facts = json.loads(json.dumps({"dimensions": dimensions, **facts}))
         self._folder = Path(os.path.realpath(path.parent))
-        self._pieces = path.with_name(f"{path.name}.pieces")
         self._states = path.with_name(f".{path.name}.states.npy")
         self._waiting: list[tuple[str, EmbeddedFile, int]] = []
         self._flushed_at = time.monotonic()
         self._is_finished = False
         self._old: Vectors | None = None
-        self._pieces.mkdir(parents=True, exist_ok=True)
-        self._lock = self._locked()
-        self._num_pieces = len(list(self._pieces.glob("[0-9]*.parquet")))
+        self._pieces = PieceFolder(path.with_name(f"{path.name}.pieces"), ".parquet")
         # Of the rows of the index: the piece, or -1 for the table, and the digest of the name.
         self._sources, self._names = array("q"), array("Q")
         try:
@@ -98,50 +94,24 @@ class VectorTable:
             self._close()
             raise
 
-    def _locked(self) -> FileLock:
-        lock = FileLock(self._pieces / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise DataError(
-                f"{self.path}: another process is writing this file; wait until it has ended"
-            ) from None
-        return lock
-
     def _open(self, *, resume: bool, overwrite: bool) -> None:
         if overwrite:
-            for number in reversed(range(self._num_pieces)):
-                self._piece(number).unlink()
-            self._num_pieces = 0
+            self._pieces.clear()
         elif not resume:
-            self._refuse_results()
+            self._pieces.refuse_some()
+            refuse_table(self.path)
         if self._keeps_table(resume=resume):
             self._old = read_vectors(self.path)
             self._refuse_other_facts(self.path, self._old.facts)
         self._index = ResultIndex(self._entries())
-        started = {**self._facts, _KEEPS_TABLE: self._old is not None}
-        atomic_write(self._pieces / _FACTS, json.dumps(started))
-
-    def _refuse_results(self) -> None:
-        if self._num_pieces:
-            raise ConfigError(
-                f"{self._pieces}: results of interrupted work; continue with --resume, or start "
-                "again with --overwrite"
-            )
-        if self.path.exists():
-            raise ConfigError(
-                f"{self.path}: exists; add to it with --resume, replace it with --overwrite, or "
-                "choose another name"
-            )
+        self._pieces.write_facts({**self._facts, _KEEPS_TABLE: self._old is not None})
 
     def _keeps_table(self, *, resume: bool) -> bool:
         """Whether the rows of a finished table stay; resumed work continues as it started."""
         keeps_table = resume
-        if resume and (self._pieces / _FACTS).exists() and self._num_pieces:
-            with refuse_damage(self._pieces):
-                started = json.loads((self._pieces / _FACTS).read_text(encoding="utf-8"))
+        if resume and self._pieces.count and (started := self._pieces.read_facts()):
             keeps_table = started.pop(_KEEPS_TABLE, True)
-            self._refuse_other_facts(self._pieces, started)
+            self._refuse_other_facts(self._pieces.folder, started)
         return keeps_table and self.path.exists()
 
     def _refuse_other_facts(self, source: Path, found: Mapping[str, Any]) -> None:
@@ -190,7 +160,7 @@ class VectorTable:
         assert name is not None
         key = str(_place(file.path))
         state = self._index.add(key, is_failed=False)
-        self._note_entry(self._num_pieces, name_digest(key))
+        self._note_entry(self._pieces.count, name_digest(key))
         self._waiting.append((name, file, state))
         num_windows = sum(len(one.embeddings.vectors) for _, one, _ in self._waiting)
         is_late = time.monotonic() > self._flushed_at + PIECE_SECONDS
@@ -200,11 +170,7 @@ class VectorTable:
     def finish(self) -> Vectors:
         """Merges all pieces into the table, and removes them."""
         self._flush()
-        if self._index.num_changed:
-            logger.info(
-                f"{self._index.num_changed:,} files have changed since, or may have, and were "
-                "embedded again"
-            )
+        self._index.log_changed("embedded")
         schema = vectors_schema(self._dimensions, self._facts)
         with UnitsWriter(self.path, self._dimensions) as units:
             with atomic_open(self.path) as file, _writer(file, schema) as writer:
@@ -214,13 +180,8 @@ class VectorTable:
                         units.add(embedding_values(chunk, self.path))
             units.finish()
         atomic_write(self._states, self._index.to_bytes())
-        # In one step, so that a crash leaves all pieces or none.
-        finished = self._pieces.with_name(f".{self._pieces.name}.done")
-        shutil.rmtree(finished, ignore_errors=True)
-        self._pieces.replace(finished)
         self._is_finished = True
-        self._lock.release()
-        shutil.rmtree(finished)
+        self._pieces.remove()
         return read_vectors(self.path)
 
     def __enter__(self) -> "VectorTable":
@@ -234,10 +195,8 @@ class VectorTable:
 
     def _close(self) -> None:
         # Only the facts file records that a finished table is to be replaced.
-        replaces = self.path.exists() and (self._pieces / _FACTS).exists() and self._old is None
-        if not (self._num_pieces or replaces):
-            shutil.rmtree(self._pieces, ignore_errors=True)
-        self._lock.release()
+        replaces = self.path.exists() and self._old is None and self._pieces.has_facts
+        self._pieces.close(keep=bool(self._pieces.count) or replaces)
 
     def _flush(self) -> None:
         if self._waiting:
@@ -245,12 +204,10 @@ class VectorTable:
             schema = vectors_schema(self._dimensions, self._facts)
             table = pa.Table.from_batches([_batch(self._waiting, schema)])
             table = table.replace_schema_metadata({**schema.metadata, _FILES: files.encode()})
-            with (
-                atomic_open(self._piece(self._num_pieces)) as file,
-                _writer(file, table.schema) as writer,
-            ):
+            path = self._pieces.next_path()
+            with atomic_open(path) as file, _writer(file, table.schema) as writer:
                 writer.write_table(table, row_group_size=ROW_GROUP)
-            self._num_pieces += 1
+            self._pieces.paths.append(path)
             self._waiting = []
         self._flushed_at = time.monotonic()
 
@@ -264,8 +221,7 @@ class VectorTable:
             for name in names:
                 digest = self._note_entry(-1, self._digest(name))
                 yield Entry(digest, state_of(digest), is_failed=False)
-        for number in range(self._num_pieces):
-            path = self._piece(number)
+        for number, path in enumerate(self._pieces.paths):
             with refuse_damage(path):
                 files = json.loads(pq.read_schema(path).metadata[_FILES])
             for name, state in files:
@@ -292,17 +248,14 @@ class VectorTable:
     def _kept_batches(self) -> Iterator[pa.RecordBatch]:
         names, kept = np.frombuffer(self._names, np.uint64), self._index.kept_rows()
         sources = np.frombuffer(self._sources, np.int64)
-        for source in range(-1 if self._old else 0, self._num_pieces):
-            path = self.path if source < 0 else self._piece(source)
+        for source in range(-1 if self._old else 0, self._pieces.count):
+            path = self.path if source < 0 else self._pieces.paths[source]
             counting = set(names[kept & (sources == source)].tolist())
             for batch in _read(path, list(COLUMNS)):
                 encoded = batch.column(0).dictionary_encode()
                 counts = [self._digest(one) in counting for one in encoded.dictionary.to_pylist()]
                 mask = np.array(counts, bool)[encoded.indices.to_numpy()]
                 yield batch.filter(pa.array(mask))
-
-    def _piece(self, number: int) -> Path:
-        return self._pieces / f"{number:06d}.parquet"
 
 
 def _place(path: Path) -> Path:
