@@ -153,20 +153,19 @@ def _ranking(
     """Every strategy but ``diverse``; equal windows come in their own order."""
     if by == "margin":
         margins = candidates.margins()
-        scores = 1.0 - margins
-        reasons = lambda window: f"margin {margins[window]:.3f}"  # noqa: E731
+        scores, shown, reason = 1.0 - margins, margins, "margin {:.3f}"
     elif by == "novelty":
         scores = candidates.novelty.astype(np.float64)
         if np.isnan(scores).any():
             raise ConfigError(
                 "--by novelty: the model has no score of novelty; train it again, or rank by margin"
             )
-        reasons = lambda window: f"novelty {scores[window]:.2f}"  # noqa: E731
+        shown, reason = scores, "novelty {:.2f}"
     else:
         scores = rng.permutation(len(candidates)) / len(candidates)
-        reasons = lambda _: "random"  # noqa: E731
+        shown, reason = scores, "random"
     order = free[np.argsort(-scores[free], kind="stable")]
-    return Ranking(order, scores, reasons)
+    return Ranking(order, scores, lambda window: reason.format(shown[window]))
 
 
 def _by_cluster(

@@ -1,7 +1,7 @@
 """Vectors at length 1, in a file beside their table that is mapped into memory to be searched.
 
 Parquet has to be decoded, which takes ten times as long as the search. The file starts with a page
-of JSON that says of which table it is: one of another state of the table is made anew.
+of JSON that names its table and the state of it; when the table has changed, the file is rebuilt.
 """
 
 import json

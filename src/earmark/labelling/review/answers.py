@@ -17,7 +17,7 @@ MAX_NAME = 500
 
 
 class Answer(BaseModel):
-    """What a person says of a clip.
+    """A person's answer to a clip.
 
     Args:
         id: Made by the page, so that one that is sent twice counts once.
@@ -44,15 +44,15 @@ class Answer(BaseModel):
     end: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     replaces: tuple[str, ...] = ()
 
-    def says_as(self, other: "Answer | None") -> bool:
-        """Whether it comes to the same as another."""
+    def is_same_as(self, other: "Answer | None") -> bool:
+        """Whether it has the verdict, labels and segment of another."""
         return other is not None and _content(self) == _content(other)
 
     def segment(self, excerpt: Excerpt) -> Excerpt:
         """The labelled segment of a clip.
 
         Args:
-            excerpt: The clip, where the answer does not say.
+            excerpt: The clip, where the answer has no segment.
         """
         return excerpt if self.start is None else Excerpt(self.start, self.end)
 

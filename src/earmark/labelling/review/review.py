@@ -65,7 +65,7 @@ class Review:
     def save(self, answer: Answer) -> bool:
         """Saves an answer; when this returns, it is on disk.
 
-        One to an earlier revision of the clip is kept, but does not count, unless it says what
+        One to an earlier revision of the clip is kept, but does not count, unless it repeats what
         holds already. One that was saved before is not saved again.
 
         Args:
@@ -88,7 +88,7 @@ class Review:
                 return self.states.saved[answer.id]
             self._refuse(item, answer)
             is_accepted = state.takes(answer)
-            if not is_accepted and answer.says_as(state.current):
+            if not is_accepted and answer.is_same_as(state.current):
                 return True
             entry = Entry(answer, is_accepted, item.recording)
             self.log.append(entry)
