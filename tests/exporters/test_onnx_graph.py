@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from earmark.config import load_config
-from earmark.exporters.onnx_graph import IR_VERSION, OPSET, front_end_graph, pooling_graph
+from earmark.exporters.front_end_graph import front_end_graph
+from earmark.exporters.onnx_graph import IR_VERSION, OPSET, pooling_graph
 from earmark.features.log_mel import LogMel, extract_blocks
 from earmark.features.windows import cut_window, window_starts
 from earmark.inference.onnx_backend import LOG_MEL, LOGITS, WAVEFORM, start_session

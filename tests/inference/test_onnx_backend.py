@@ -9,7 +9,8 @@ from onnx import helper
 
 from earmark.config import load_config
 from earmark.errors import CheckpointError, ConfigError
-from earmark.exporters.onnx_graph import IR_VERSION, OPSET, front_end_graph, pooling_graph
+from earmark.exporters.front_end_graph import front_end_graph
+from earmark.exporters.onnx_graph import IR_VERSION, OPSET, pooling_graph
 from earmark.inference.classifier import Classifier
 from earmark.inference.onnx_backend import LOG_MEL, LOGITS, open_onnx, read_onnx
 from earmark.models.spec import ModelSpec

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from earmark.cli.embedder_options import embedded
 from earmark.cli.options import (
     DataSource,
     computing,
@@ -69,6 +70,7 @@ logger = logging.getLogger(__name__)
 @recipe_option
 @budget_option
 @configured
+@embedded
 def cross_validate(
     data: DataSource,
     as_json: bool,

@@ -1,6 +1,7 @@
 """Options that name an ONNX file as embedder, for the commands that take one."""
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from earmark.cli.options import Function
 from earmark.errors import ConfigError
 
 if TYPE_CHECKING:
+    from earmark.config import Config
     from earmark.features.embedder import EmbedderRequest
 
 _DETAILS = {
@@ -47,6 +49,33 @@ def embedder_options(function: Function) -> Function:
         function(*args, embedder=_request(file, details), **options)
 
     return run
+
+
+def embedded(function: Function) -> Function:
+    """Adds --embedder to a command that trains; it belongs below `configured`."""
+
+    @embedder_options
+    @functools.wraps(function)
+    def run(
+        *args: object, embedder: "EmbedderRequest | None", config: "Config", **options: object
+    ) -> None:
+        if embedder is not None:
+            config = _on_vectors(config, embedder)
+        function(*args, config=config, **options)
+
+    return run
+
+
+def _on_vectors(config: "Config", request: "EmbedderRequest") -> "Config":
+    """The settings of a classifier on the vectors of an embedder."""
+    from earmark.features.embedder import inspect_embedder
+    from earmark.inference.open_embedder import with_own_settings
+    from earmark.training.recipes.vectors import with_embedder
+
+    earlier = config.features.embedder
+    features = config.features if earlier is None else earlier.front_end or request.features
+    found = inspect_embedder(with_own_settings(replace(request, features=features)))
+    return with_embedder(config, found)
 
 
 def _request(file: Path | None, details: dict[str, Any]) -> "EmbedderRequest | None":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from earmark.cli.embedder_options import embedded
 from earmark.cli.options import (
     DataSource,
     Function,
@@ -96,6 +97,7 @@ def _start_option(function: Function) -> Function:
 @recipe_option
 @budget_option
 @configured
+@embedded
 def train(  # noqa: PLR0913 - as many as the command has options
     data: DataSource,
     run: Path,

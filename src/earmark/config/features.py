@@ -5,9 +5,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from earmark.config.base import Length, Section, Size
+from earmark.config.base import Length, Section
 
 _LENGTH = 1024
+MAX_HOP_LENGTH, MAX_BANDS = 65_536, 1024
+"""Of log-mel values; a frame that is an embedder's vector may be longer, and further from the next.
+"""
 
 
 class FeatureConfig(Section):
@@ -21,10 +24,10 @@ class FeatureConfig(Section):
     win_length: Length = _LENGTH
     """Length of the Hann window, centred in the Fourier transform; that of the transform if only
     `n_fft` is given and is shorter."""
-    hop_length: Length = 320
+    hop_length: Annotated[int, Field(ge=1)] = 320
     """Step between frames."""
-    n_mels: Size = 40
-    """Number of mel bands."""
+    n_mels: Length = 40
+    """Number of mel bands; with an embedder, of the values of a vector."""
     f_min: Annotated[float, Field(ge=0)] = 0.0
     """Lower edge of the lowest mel band."""
     f_max: float | None = None
@@ -37,6 +40,38 @@ class FeatureConfig(Section):
     """Exponent of the magnitude spectrogram: 2 for energy, 1 for magnitude."""
     channel: Annotated[int, Field(ge=1, le=64)] | None = None
     """Number of the channel that is used, from 1; the mean of all channels if not given."""
+    embedder: "EmbedderConfig | None" = None
+    """Embedder whose vectors are the frames, one per window, in place of log-mel values; its rate,
+    windows and vectors set `sample_rate`, `hop_length` and `n_mels`."""
+
+    @property
+    def frame_seconds(self) -> float:
+        """Time from one frame to the next."""
+        return self.hop_length / self.sample_rate
+
+    @property
+    def frames_beyond(self) -> int:
+        """Frames by which the sound of a frame goes beyond its time.
+
+        A log-mel frame is known by its centre, a vector by the start of its window.
+        """
+        return 0 if self.embedder is None else 1
+
+    def span_seconds(self, span: range, num_samples: int) -> tuple[float, float]:
+        """Where the sound of some frames starts and ends, in seconds.
+
+        Args:
+            span: Numbers of the frames.
+            num_samples: Samples of the clip up to their end; the last vector ends with them.
+
+        Example:
+            >>> FeatureConfig().span_seconds(range(0, 51), 16_000)
+            (0.0, 1.0)
+        """
+        end = (span[-1] + self.frames_beyond) * self.frame_seconds
+        if self.embedder is not None:
+            end = min(end, num_samples / self.sample_rate)
+        return span[0] * self.frame_seconds, end
 
     @property
     def top_frequency(self) -> float:
@@ -53,7 +88,30 @@ class FeatureConfig(Section):
             >>> FeatureConfig().num_frames(16_000)
             51
         """
+        if self.embedder is not None:
+            return self.embedder.num_windows(num_samples)
         return 1 + num_samples // self.hop_length
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fit_embedder(cls, given: Any) -> Any:
+        """Gives what the embedder sets."""
+        if not isinstance(given, Mapping) or given.get("embedder") is None:
+            return given
+        embedder = EmbedderConfig.model_validate(given["embedder"])
+        set_by_it: dict[str, int | None] = {
+            "sample_rate": embedder.sample_rate,
+            "hop_length": embedder.hop_length,
+            "n_mels": embedder.dimensions,
+        }
+        if embedder.front_end is not None:
+            set_by_it["channel"] = embedder.front_end.channel
+        for key, value in set_by_it.items():
+            if given.get(key, value) != value:
+                raise ValueError(
+                    f"{key} = {given[key]}: the embedder sets it to {value}; leave it out"
+                )
+        return {**given, **set_by_it, "embedder": embedder}
 
     @model_validator(mode="before")
     @classmethod
@@ -70,6 +128,10 @@ class FeatureConfig(Section):
 
     @model_validator(mode="after")
     def _check(self) -> "FeatureConfig":
+        if self.embedder is None:
+            for key, limit in (("hop_length", MAX_HOP_LENGTH), ("n_mels", MAX_BANDS)):
+                if getattr(self, key) > limit:
+                    raise ValueError(f"{key} = {getattr(self, key)}: {limit} at most")
         if self.n_fft % 2:
             raise ValueError(f"n_fft = {self.n_fft} is odd; use an even length such as 1024")
         if self.win_length > self.n_fft:
@@ -114,10 +176,36 @@ class EmbedderConfig(Section):
             return self.window_length / self.sample_rate
         return (self.window_length - 1) * self.front_end.hop_length / self.sample_rate
 
+    @property
+    def hop_length(self) -> int:
+        """Samples from the start of one window to the start of the next, without overlap."""
+        return self.window_length * (1 if self.front_end is None else self.front_end.hop_length)
+
+    @property
+    def window_samples(self) -> int:
+        """Fewest samples that fill a window."""
+        if self.front_end is None:
+            return self.window_length
+        return (self.window_length - 1) * self.front_end.hop_length + 1
+
+    def num_windows(self, num_samples: int) -> int:
+        """Number of windows that cover a clip; the last one ends where the clip ends.
+
+        Args:
+            num_samples: Length of the clip, at ``sample_rate``.
+        """
+        length = num_samples if self.front_end is None else self.front_end.num_frames(num_samples)
+        return max(1, -(-length // self.window_length))
+
     @model_validator(mode="after")
     def _check(self) -> "EmbedderConfig":
         if (self.front_end is None) != (self.takes == "waveform"):
             raise ValueError(f"takes = {self.takes}: front_end is for log_mel, and only for it")
         if self.front_end is not None and self.front_end.sample_rate != self.sample_rate:
             raise ValueError("sample_rate is not that of front_end")
+        if self.front_end is not None and self.front_end.embedder is not None:
+            raise ValueError("front_end has an embedder itself")
         return self
+
+
+FeatureConfig.model_rebuild()

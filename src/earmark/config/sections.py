@@ -211,6 +211,11 @@ class Config(Section):
                 f"evaluate.excerpt_seconds = {seconds}: model.head = flatten takes windows of one "
                 "length only; leave it out, or train with model.head = pool"
             )
+        if features.embedder is not None:
+            raise ValueError(
+                f"evaluate.excerpt_seconds = {seconds}: is for log-mel frames; leave it out with "
+                "an embedder, whose windows are tested together"
+            )
         shortest = (features.win_length + 2 * features.hop_length) / features.sample_rate
         if seconds < shortest:
             raise ValueError(

@@ -15,7 +15,7 @@ from torch import Tensor
 from earmark._version import __version__
 from earmark.data.content import Clip
 from earmark.evaluation.loaded_model import LoadedModel
-from earmark.features.log_mel import LogMel
+from earmark.features.vectors import make_front_end
 from earmark.features.windows import cut_window
 from earmark.models.architectures.registry import InputShape
 from earmark.models.architectures.summary import count_parameters, summarize
@@ -65,7 +65,7 @@ def trace(model: LoadedModel, clips: Sequence[Clip]) -> Provenance:
     """
     spec = model.spec
     config, window_frames = spec.config, spec.window_frames
-    num_samples = (window_frames - 1) * config.features.hop_length
+    num_samples = round(spec.window_seconds * config.features.sample_rate)
     layers = summarize(model.network, InputShape(config.features.n_mels, window_frames))
     return Provenance(
         earmark_version=__version__,
@@ -88,14 +88,14 @@ def digest_clips(clips: Sequence[Clip]) -> str:
 
 
 def _measure_latency(model: LoadedModel, num_samples: int) -> float:
-    log_mel = LogMel(model.spec.config.features)
+    front_end = make_front_end(model.spec.config.features)
     samples = np.random.default_rng(0).normal(0.0, 0.1, num_samples).astype(np.float32)
     elapsed = []
     with torch.inference_mode():
         # The first run builds tables and warms up the device.
         for _ in range(1 + LATENCY_RUNS):
             started_at = time.perf_counter()
-            window = cut_window(log_mel(samples).T, 0, model.spec.window_frames)
+            window = cut_window(front_end(samples).T, 0, model.spec.window_frames)
             batch = torch.from_numpy(window.copy())[None, None].to(model.runtime.device)
             model.network(batch).cpu()
             elapsed.append(time.perf_counter() - started_at)

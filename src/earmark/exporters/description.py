@@ -29,15 +29,22 @@ def describe_graph(spec: ModelSpec, form: GraphForm) -> str:
     else:
         windows = 1 if form.is_static else "windows"
         signature = (
-            f"{LOG_MEL}: float32 {shape}, windows of {features.n_mels} mel bands and "
-            f"{spec.window_frames} frames in decibels; {LOGITS}: float32 ({windows}, "
-            f"{spec.num_outputs}); {EMBEDDING}: float32 ({windows}, channels); {NOVELTY}, where "
-            f"the model has a score: float32 ({windows})."
+            f"{LOG_MEL}: float32 {shape}, windows of {_describe_window(spec)}; "
+            f"{LOGITS}: float32 ({windows}, {spec.num_outputs}); "
+            f"{EMBEDDING}: float32 ({windows}, channels); "
+            f"{NOVELTY}, where the model has a score: float32 ({windows})."
         )
     return (
         f"Audio classifier by earmark, {spec.task.title}: {', '.join(spec.labels)}. {signature} "
         f"Labels, thresholds and all settings are in the metadata."
     )
+
+
+def _describe_window(spec: ModelSpec) -> str:
+    features = spec.config.features
+    if features.embedder is not None:
+        return f"{spec.window_frames} vectors of {features.n_mels} values"
+    return f"{features.n_mels} mel bands and {spec.window_frames} frames in decibels"
 
 
 def _or_none(value: float) -> float | None:

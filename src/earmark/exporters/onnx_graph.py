@@ -11,103 +11,37 @@ per line. The values equal those of `earmark.features.log_mel`,
 """
 
 import logging
-import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-import numpy as np
 import onnx
 import onnx.compose
 import onnxscript  # noqa: F401 - torch.onnx needs it, and would fail only when it exports
 import torch
-from onnx import helper, numpy_helper, parser
+from onnx import helper
 from torch import nn
 
 from earmark._version import __version__
-from earmark.exporters.description import describe_graph, describe_model, least_samples
+from earmark.errors import ExportError
+from earmark.exporters.description import describe_graph, describe_model
+from earmark.exporters.embedder_graph import OPSET
+from earmark.exporters.front_end_graph import front_end_graph, parse
 from earmark.exporters.graph_form import GraphForm
 from earmark.exporters.novelty_graph import clip_novelty_graph, with_novelty
 from earmark.exporters.static_graph import make_static
-from earmark.features.log_mel import FLOOR, hann_window, mel_filterbank
-from earmark.features.windows import window_step
 from earmark.inference.onnx_backend import EMBEDDING, LOG_MEL, LOGITS, NOVELTY, WAVEFORM
 from earmark.models.architectures.registry import AudioModel
 from earmark.models.spec import ModelSpec
 from earmark.tasks.novelty import Novelty
 from earmark.tasks.task import BINARY, MULTI_CLASS, MULTI_LABEL
 
-OPSET = 18
 IR_VERSION = 10
 INTERFACE_VERSION = 2
 """The ``model_version`` in the file: of the names, types and shapes of inputs and outputs."""
 
 PROBABILITIES, CLIP_NOVELTY = "probabilities", "clip_novelty"
 """Names of the outputs of a graph that takes a waveform; the second only with a score."""
-
-_TYPES = {
-    "float16": onnx.TensorProto.FLOAT16,
-    "float32": onnx.TensorProto.FLOAT,
-    "float64": onnx.TensorProto.DOUBLE,
-    "int64": onnx.TensorProto.INT64,
-}
-_FRONT_END = """
-front_end (float[batch, samples] {waveform}) => (float[windows, 1, {mels}, {frames}] {log_mel})
-{{
-    num_samples = Shape <start = 1, end = 2> ({waveform})
-    least_samples = Constant <value_ints = [{least_samples}]> ()
-    is_short = Less (num_samples, least_samples)
-    row = Cast <to = {int64}> (is_short)
-    only_row = Constant <value_ints = [0, {half}, 0, {half}]> ()
-    first_axis = Constant <value_ints = [0]> ()
-    rows = Unsqueeze (only_row, first_axis)
-    row_of_pads = Gather (rows, row)
-    pads = Squeeze (row_of_pads, first_axis)
-    samples = Cast <to = {float64}> ({waveform})
-    padded = Pad (samples, pads)
-    hop = Constant <value_int = {hop}> ()
-    length = Constant <value_int = {n_fft}> ()
-    spectrum = STFT <onesided = 1> (padded, hop, hann, length)
-    parts_axis = Constant <value_ints = [3]> ()
-    energy = ReduceSumSquare <keepdims = 0> (spectrum, parts_axis)
-    exponent = Constant <value = double {{{exponent}}}> ()
-    power = Pow (energy, exponent)
-    bands = MatMul (power, filterbank)
-    least = Constant <value = double {{{floor}}}> ()
-    audible = Max (bands, least)
-    logarithm = Log (audible)
-    scale = Constant <value = double {{{scale}}}> ()
-    decibels = Mul (logarithm, scale)
-    single = Cast <to = {float32}> (decibels)
-    rounded = Cast <to = {float16}> (single)
-    frames = Cast <to = {float32}> (rounded)
-
-    zero = Constant <value_int = 0> ()
-    one = Constant <value_int = 1> ()
-    step = Constant <value_int = {step}> ()
-    window = Constant <value_int = {frames}> ()
-    frame_counts = Shape <start = 1, end = 2> (frames)
-    num_frames = Squeeze (frame_counts)
-    beyond = Sub (num_frames, window)
-    room = Max (beyond, zero)
-    room_and_step = Add (room, step)
-    rounding = Sub (room_and_step, one)
-    num_steps = Div (rounding, step)
-    num_windows = Add (num_steps, one)
-    numbers = Range (zero, num_windows, one)
-    grid = Mul (numbers, step)
-    starts = Min (grid, room)
-    column = Constant <value_ints = [1]> ()
-    start_column = Unsqueeze (starts, column)
-    offsets = Range (zero, window, one)
-    beyond_clip = Add (start_column, offsets)
-    indices = Mod (beyond_clip, num_frames)
-    cut = Gather <axis = 1> (frames, indices)
-    bands_first = Transpose <perm = [0, 1, 3, 2]> (cut)
-    windows_shape = Constant <value_ints = [-1, 1, {mels}, {frames}]> ()
-    {log_mel} = Reshape (bands_first, windows_shape)
-}}
-"""
 
 _POOLING = """
 pooling (float[batch, samples] {waveform}, float[windows, {outputs}] {logits}) =>
@@ -202,6 +136,11 @@ def build_graph(
     )
     helper.set_model_props(model, {**describe_model(spec), **origin})
     if form.is_static:
+        if any(node.op_type == "Scan" for node in graph.node):
+            raise ExportError(
+                "the embedder takes one window at a time, so shapes cannot be fixed; leave "
+                "--static and --seconds out"
+            )
         model = make_static(model, form.fixed_shape(spec))
     onnx.checker.check_model(model, full_check=True)
     return model
@@ -283,40 +222,9 @@ def _surround(network: onnx.GraphProto, spec: ModelSpec) -> onnx.GraphProto:
         front_end.input,
         outputs,
         [*front_end.initializer, *inner.initializer],
-        # So that earmark can extract the network again.
-        value_info=[*network.input, *network.output],
+        # So that earmark can extract the network, and an embedder, again.
+        value_info=[*front_end.value_info, *network.input, *network.output],
     )
-
-
-def front_end_graph(spec: ModelSpec) -> onnx.GraphProto:
-    """From waveforms of equal length to their windows, clip by clip."""
-    features = spec.config.features
-    graph = _parse(
-        _FRONT_END,
-        {
-            "least_samples": least_samples(spec),
-            "mels": features.n_mels,
-            "frames": spec.window_frames,
-            "half": features.n_fft // 2,
-            "hop": features.hop_length,
-            "n_fft": features.n_fft,
-            "exponent": features.power / 2.0,
-            "floor": FLOOR,
-            "scale": 20.0 / features.power / math.log(10.0),
-            "step": window_step(spec.window_frames, spec.config.predict.overlap),
-        },
-    )
-    hann = hann_window(features.win_length, features.n_fft)
-    for node in graph.node:
-        if node.op_type == "Gather" and "row_of_pads" in node.output:
-            # The name is all that a runtime adds to its error message.
-            node.name = f"waveform needs {least_samples(spec)} samples or more"
-    # In float64: the rounding errors of two transforms in float32 would add up, and are all that is
-    # in quiet bands.
-    for name, table in {"hann": hann, "filterbank": mel_filterbank(features).T}.items():
-        values = np.ascontiguousarray(table, np.float64)
-        graph.initializer.append(numpy_helper.from_array(values, name))
-    return graph
 
 
 def pooling_graph(spec: ModelSpec) -> onnx.GraphProto:
@@ -331,7 +239,7 @@ def pooling_graph(spec: ModelSpec) -> onnx.GraphProto:
     text = _POOLING.replace("{pool}", pool).replace(
         "{probabilities}", _PROBABILITIES[spec.task.name]
     )
-    return _parse(
+    return parse(
         text,
         {
             "outputs": spec.num_outputs,
@@ -339,8 +247,3 @@ def pooling_graph(spec: ModelSpec) -> onnx.GraphProto:
             "temperature": spec.temperature,
         },
     )
-
-
-def _parse(text: str, values: Mapping[str, object]) -> onnx.GraphProto:
-    names = {"waveform": WAVEFORM, "log_mel": LOG_MEL, "logits": LOGITS}
-    return parser.parse_graph(text.format(**names, **_TYPES, **values))

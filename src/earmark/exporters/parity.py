@@ -9,7 +9,8 @@ import numpy as np
 from earmark.audio.reading import load_audio
 from earmark.data.demo import demo_data
 from earmark.exporters.onnx_graph import CLIP_NOVELTY, PROBABILITIES
-from earmark.features.log_mel import LogMel, extract_blocks
+from earmark.features.log_mel import extract_blocks
+from earmark.features.vectors import make_front_end
 from earmark.inference.classifier import Classifier
 from earmark.inference.onnx_backend import WAVEFORM
 from earmark.system.shapes import Float32
@@ -106,8 +107,8 @@ def _run(session: Any, sounds: Batch, *, one_by_one: bool) -> Outputs:
 
 def predict_exactly(classifier: Classifier, sounds: Batch) -> Outputs:
     """With a front end in float64, rounded as in the graph."""
-    log_mel = LogMel(classifier.spec.config.features)
-    clips = [extract_blocks([one.astype(np.float64)], log_mel).frames for one in sounds]
+    front_end = make_front_end(classifier.spec.config.features)
+    clips = [extract_blocks([one.astype(np.float64)], front_end).frames for one in sounds]
     found = [classifier.predict_frames(frames) for frames in clips]
     novelty = [one.novelty for one in found if one.novelty is not None]
     rows = np.concatenate([one.probabilities for one in found])

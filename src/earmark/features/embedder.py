@@ -10,6 +10,7 @@ import numpy as np
 
 from earmark.config import EmbedderConfig, FeatureConfig
 from earmark.errors import CheckpointError, ConfigError
+from earmark.features.embedder_file import read_embedder
 from earmark.features.windows import EVALUATION_BATCH, EVALUATION_VALUES
 from earmark.system.hashing import content_hash
 from earmark.system.onnx_session import one_line, start_session
@@ -78,7 +79,7 @@ def inspect_embedder(request: EmbedderRequest) -> EmbedderConfig:
         )
     length = _window_length(request, given.shape, metadata, rate)
     found = EmbedderConfig(
-        file=str(path),
+        file=str(path.absolute()),
         digest=content_hash(path),
         licence=request.licence or metadata.get(LICENCE) or NOT_STATED,
         sample_rate=rate,
@@ -106,33 +107,52 @@ class EmbedderSession:
     Args:
         config: What it takes and gives.
         session: Of ONNX Runtime.
+
+    Attributes:
+        dtype: Type of its input.
+        fixed_batch: Windows that it takes at a time; None if any number, or if it takes a single
+            waveform.
+        has_frames_first: Whether its input has the frames of log-mel values before the bands.
     """
 
     def __init__(self, config: EmbedderConfig, session: Any) -> None:
         self.config = config
         self._session = session
         (given,) = (one for one in session.get_inputs() if one.name == config.input)
-        self._rank, self._type = len(given.shape), _TYPES[given.type]
+        self._rank, self.dtype = len(given.shape), np.dtype(_TYPES[given.type])
         first = given.shape[0]
-        self._fixed_batch = first if isinstance(first, int) and self._rank > 1 else None
-        self._has_frames_first = config.front_end is not None and _has_frames_first(
+        self.fixed_batch = first if isinstance(first, int) and self._rank > 1 else None
+        self.has_frames_first = config.front_end is not None and _has_frames_first(
             given.shape, config, config.front_end
         )
 
     @classmethod
-    def open(cls, config: EmbedderConfig) -> "EmbedderSession":
+    def open(cls, config: EmbedderConfig, num_threads: int | None = None) -> "EmbedderSession":
         """Opens the file of an embedder that was inspected before.
+
+        Args:
+            config: What it takes and gives.
+            num_threads: As for `earmark.system.onnx_session.start_session`.
 
         Raises:
             CheckpointError: It is missing, or is not the same file any more.
         """
-        path = Path(config.file)
-        session = _open(path)
-        if content_hash(path) != config.digest:
-            raise CheckpointError(
-                f"{path}: is not the embedder that was used before; put that back, or start anew"
-            )
-        return cls(config, session)
+        file = read_embedder(config)
+        return cls(file.config, start_session(file.content, config.file, num_threads))
+
+    @property
+    def takes_one(self) -> bool:
+        """Whether it takes one window at a time."""
+        return self._rank == 1 or self.fixed_batch == 1
+
+    @property
+    def window_shape(self) -> tuple[int, ...]:
+        """Shape of a window in its input."""
+        config = self.config
+        if config.front_end is None:
+            return (1,) * (self._rank - 2) + (config.window_length,)
+        shape = config.front_end.n_mels, config.window_length
+        return (1,) * (self._rank - 3) + (shape[::-1] if self.has_frames_first else shape)
 
     @property
     def batch(self) -> int:
@@ -154,7 +174,7 @@ class EmbedderSession:
             CheckpointError: ONNX Runtime cannot run them, or the vectors are not finite or not of
                 the length that the embedder gave before.
         """
-        size = 1 if self._rank == 1 else self._fixed_batch or max(1, len(windows))
+        size = 1 if self._rank == 1 else self.fixed_batch or max(1, len(windows))
         rows = [self._run(windows[at : at + size]) for at in range(0, len(windows), size)]
         found = np.concatenate(rows)
         if not np.isfinite(found).all():
@@ -163,9 +183,9 @@ class EmbedderSession:
 
     def _run(self, windows: np.ndarray) -> np.ndarray:
         config, count = self.config, len(windows)
-        if self._fixed_batch and count < self._fixed_batch:
-            windows = np.resize(windows, (self._fixed_batch, *windows.shape[1:]))
-        values = self._arrange(windows).astype(self._type, copy=False)
+        if self.fixed_batch and count < self.fixed_batch:
+            windows = np.resize(windows, (self.fixed_batch, *windows.shape[1:]))
+        values = self._arrange(windows).astype(self.dtype, copy=False)
         try:
             (found,) = self._session.run([config.output], {config.input: values})
         except Exception as error:  # noqa: BLE001 - its errors have no common base
@@ -184,12 +204,10 @@ class EmbedderSession:
 
     def _arrange(self, windows: np.ndarray) -> np.ndarray:
         """Windows in the shape of the input."""
-        if self.config.takes == "log_mel":
-            values = windows.transpose(0, 2, 1) if self._has_frames_first else windows
-            return values if self._rank == 3 else values[:, None]
         if self._rank == 1:
             return windows[0, 0]
-        return windows if self._rank == 3 else windows[:, 0]
+        values = windows.transpose(0, 2, 1) if self.has_frames_first else windows
+        return values.reshape(-1, *self.window_shape)
 
     def try_out(self) -> int:
         """Runs two windows of noise, each alone and both at once.

@@ -11,13 +11,15 @@ from earmark.audio.isolation import DecoderPool, Job
 from earmark.audio.limits import SoundLimits, within
 from earmark.audio.reading import WHOLE, Excerpt, stream_audio
 from earmark.config import FeatureConfig
+from earmark.errors import AudioError, CheckpointError
+from earmark.features.front_end import FrontEnd
 from earmark.features.log_mel import (
     GROUP_FRAMES,
     Features,
-    LogMel,
     join_features,
     stream_features,
 )
+from earmark.features.vectors import make_front_end
 from earmark.system.workers.worker import Send
 
 PART_GROUPS = 20
@@ -50,7 +52,7 @@ def extraction_pool(
         >>> features.frames.shape
         (51, 40)
     """
-    work = functools.partial(_extract, LogMel(config))
+    work = functools.partial(_extract, make_front_end(config, num_threads=1))
     return DecoderPool(work, memory_bytes=memory_bytes, patience_seconds=patience_seconds)
 
 
@@ -79,9 +81,9 @@ def split_groups(parts: Iterable[Features]) -> Iterator[Features]:
             yield replace(part, frames=part.frames[first : first + GROUP_FRAMES])
 
 
-def _extract(log_mel: LogMel, order: _Order, send: Send) -> Features:
+def _extract(front_end: FrontEnd, order: _Order, send: Send) -> Features:
     """Runs in the worker; returns the last part."""
-    config = log_mel.config
+    config = front_end.config
     downmix = Downmix(config.channel)
     blocks = stream_audio(
         *(order.path, config.sample_rate, order.excerpt),
@@ -91,10 +93,14 @@ def _extract(log_mel: LogMel, order: _Order, send: Send) -> Features:
     if order.limits is not None:
         blocks = within(order.limits, order.path, blocks, config.sample_rate, downmix)
     waiting: list[Features] = []
-    for part in stream_features(blocks, log_mel, downmix):
-        send(None)
-        if len(waiting) == PART_GROUPS:
-            send(join_features(waiting))
-            waiting.clear()
-        waiting.append(part)
+    try:
+        for part in stream_features(blocks, front_end, downmix):
+            send(None)
+            if len(waiting) == PART_GROUPS:
+                send(join_features(waiting))
+                waiting.clear()
+            waiting.append(part)
+    except CheckpointError as error:
+        # An embedder that is fine with other sound.
+        raise AudioError(f"{order.path}: {error}", "not_finite") from None
     return join_features(waiting)

@@ -14,7 +14,9 @@ from earmark.audio.reading import WHOLE, read_mono
 from earmark.audio.source import Source
 from earmark.config import FeatureConfig
 from earmark.features.extraction import PART_GROUPS
-from earmark.features.log_mel import Features, LogMel, stream_features
+from earmark.features.front_end import FrontEnd
+from earmark.features.log_mel import Features, stream_features
+from earmark.features.vectors import make_front_end
 from earmark.system.workers.worker import Send
 
 
@@ -46,7 +48,8 @@ def front_ends_pool(configs: Sequence[FeatureConfig]) -> DecoderPool:
         >>> [(part.front_end, part.features.frames.shape) for part in parts]
         [(0, (51, 40)), (1, (26, 40))]
     """
-    return DecoderPool(functools.partial(_extract, tuple(map(LogMel, configs))))
+    front_ends = tuple(make_front_end(config, num_threads=1) for config in configs)
+    return DecoderPool(functools.partial(_extract, front_ends))
 
 
 def front_ends_job(path: Path) -> Job:
@@ -58,10 +61,10 @@ def front_ends_job(path: Path) -> Job:
     return Job(path, path)
 
 
-def _extract(log_mels: Sequence[LogMel], path: Path, send: Send) -> list[Part]:
+def _extract(front_ends: Sequence[FrontEnd], path: Path, send: Send) -> list[Part]:
     """Runs in the worker; returns the last parts."""
     waiting: list[Part] = []
-    for part in stream_front_ends(path, log_mels):
+    for part in stream_front_ends(path, front_ends):
         send(None)
         if len(waiting) == PART_GROUPS:
             send(waiting)
@@ -70,12 +73,12 @@ def _extract(log_mels: Sequence[LogMel], path: Path, send: Send) -> list[Part]:
     return waiting
 
 
-def stream_front_ends(path: Path, log_mels: Sequence[LogMel]) -> Iterator[Part]:
+def stream_front_ends(path: Path, front_ends: Sequence[FrontEnd]) -> Iterator[Part]:
     """The features of a file by several front ends, which advance together.
 
     Args:
         path: Any file that `earmark.audio.reading.stream_audio` reads.
-        log_mels: The front ends.
+        front_ends: What computes the features.
 
     Yields:
         What each of them gives alone, in order.
@@ -84,10 +87,10 @@ def stream_front_ends(path: Path, log_mels: Sequence[LogMel]) -> Iterator[Part]:
         AudioError: As `earmark.audio.reading.stream_audio`, for any of them.
     """
     with open_source(path) as source:
-        copies = itertools.tee(source.blocks(WHOLE), len(log_mels))
+        copies = itertools.tee(source.blocks(WHOLE), len(front_ends))
         streams = {
-            index: _stream(path, replace(source, blocks=lambda _, blocks=blocks: blocks), log_mel)
-            for index, (blocks, log_mel) in enumerate(zip(copies, log_mels, strict=True))
+            index: _stream(path, replace(source, blocks=lambda _, blocks=blocks: blocks), front_end)
+            for index, (blocks, front_end) in enumerate(zip(copies, front_ends, strict=True))
         }
         seconds = dict.fromkeys(streams, 0.0)
         while streams:
@@ -101,8 +104,8 @@ def stream_front_ends(path: Path, log_mels: Sequence[LogMel]) -> Iterator[Part]:
                 yield Part(index, part)
 
 
-def _stream(path: Path, source: Source, log_mel: LogMel) -> Iterator[Features]:
-    config = log_mel.config
+def _stream(path: Path, source: Source, front_end: FrontEnd) -> Iterator[Features]:
+    config = front_end.config
     downmix = Downmix(config.channel)
     blocks = read_mono(path, downmix.mono(path, source), config.sample_rate, WHOLE)
-    return stream_features(blocks, log_mel, downmix)
+    return stream_features(blocks, front_end, downmix)

@@ -28,8 +28,11 @@ def frame_levels_db(
         config: The front end that computed them.
 
     Returns:
-        `LOWEST_DB` or more.
+        `LOWEST_DB` or more; 0 for the vectors of an embedder, whose level is not known, so that
+        none of them counts as silence.
     """
+    if config.embedder is not None:
+        return np.zeros(len(frames))
     return power_db(_band_powers(frames, config) @ band_weights(config))
 
 

@@ -18,6 +18,7 @@ from earmark.audio.reading import SampleCounter, stream_audio
 from earmark.audio.source import WHOLE, Excerpt, Note
 from earmark.config import FeatureConfig
 from earmark.errors import ConfigError
+from earmark.features.front_end import FrontEnd
 from earmark.system.shapes import Float, Float16
 
 GROUP_FRAMES = 192
@@ -276,7 +277,7 @@ class Features:
 
 def extract(
     path: Path,
-    log_mel: LogMel,
+    front_end: FrontEnd,
     excerpt: Excerpt = WHOLE,
     *,
     pipelined: bool = False,
@@ -287,41 +288,41 @@ def extract(
 
     Args:
         path: Any file that `earmark.audio.reading.stream_audio` reads.
-        log_mel: The front end.
+        front_end: What computes the frames.
         excerpt: Which part of the file.
         pipelined: As for `earmark.audio.reading.stream_audio`.
 
     Raises:
         AudioError: As `earmark.audio.reading.stream_audio`.
     """
-    config = log_mel.config
+    config = front_end.config
     downmix = Downmix(config.channel)
     blocks = stream_audio(path, config.sample_rate, excerpt, downmix=downmix, pipelined=pipelined)
-    return join_features(list(stream_features(blocks, log_mel, downmix)))
+    return join_features(list(stream_features(blocks, front_end, downmix)))
 
 
-def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel) -> Features:
+def extract_blocks(blocks: Iterable[Float[np.ndarray, " _"]], front_end: FrontEnd) -> Features:
     """As `extract`, for sound that comes in blocks, at the rate of the front end."""
-    return join_features(list(stream_features(blocks, log_mel)))
+    return join_features(list(stream_features(blocks, front_end)))
 
 
 def stream_features(
-    blocks: Iterable[Float[np.ndarray, " _"]], log_mel: LogMel, downmix: Downmix | None = None
+    blocks: Iterable[Float[np.ndarray, " _"]], front_end: FrontEnd, downmix: Downmix | None = None
 ) -> Iterator[Features]:
     """As `extract_blocks`, in parts; ``downmix`` has notes, if the blocks come from one.
 
     Yields:
-        Groups of frames, as `LogMel.stream` gives them, with the length and the notes so far.
+        Groups of frames, as `FrontEnd.stream` gives them, with the length and the notes so far.
     """
     sound, waiting = SampleCounter(blocks), None
 
     def part(frames: Float16[np.ndarray, "_ mels"]) -> Features:
-        seconds = sound.num_samples / log_mel.config.sample_rate
+        seconds = sound.num_samples / front_end.config.sample_rate
         if downmix is None:
             return Features(frames, seconds)
         return Features(frames, seconds, tuple(downmix.notes), downmix.sample_rate)
 
-    for frames in round_frames(log_mel.stream(sound)):
+    for frames in round_frames(front_end.stream(sound)):
         if waiting is not None:
             yield part(waiting)
         waiting = frames

@@ -269,10 +269,13 @@ class StoreWriter:
 
 def _settings_digest(config: FeatureConfig) -> str:
     settings = {
-        **config.model_dump(),
+        **config.model_dump(exclude={"embedder"}),
         "f_max": config.top_frequency,
         "version": FRONT_END_VERSION,
     }
+    if config.embedder is not None:
+        # Wherever its file is.
+        settings["embedder"] = config.embedder.model_dump(exclude={"file", "licence"})
     text = json.dumps(settings, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

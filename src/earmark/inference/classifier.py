@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from earmark.audio.downmix import Downmix, Samples
-from earmark.audio.reading import from_arrays, stream_audio
+from earmark.audio.reading import SampleCounter, from_arrays, stream_audio
 from earmark.errors import AudioError, CheckpointError, ConfigError, FailedFile
 from earmark.features.band import describe_band
 from earmark.features.extraction import extraction_job, extraction_pool, split_groups
-from earmark.features.log_mel import Features, LogMel, round_frames, stream_features
+from earmark.features.log_mel import Features, round_frames, stream_features
+from earmark.features.vectors import make_front_end
 from earmark.features.windows import stream_windows
 from earmark.inference.backend import Backend, FiniteBackend
 from earmark.inference.clip import ClipPredictor, decide_windows
@@ -57,7 +58,7 @@ class Classifier:
         self.spec = spec
         self._name = name
         self._backend = FiniteBackend(backend, name)
-        self._log_mel = LogMel(spec.config.features)
+        self._front_end = make_front_end(spec.config.features)
         self._has_noted_band = False
         self.origin: ModelOrigin | None = None
 
@@ -110,7 +111,7 @@ class Classifier:
         if isinstance(sound, np.ndarray):
             downmix = self._downmix()
             samples = self._from_arrays([sound], sample_rate, downmix)
-            features = stream_features(samples, self._log_mel, downmix)
+            features = stream_features(samples, self._front_end, downmix)
             return self._predict_features(NO_FILE, features, segments=segments)
         if sample_rate is not None:
             raise ConfigError(f"{sound}: a file has its own sample rate; leave sample_rate out")
@@ -284,7 +285,7 @@ class Classifier:
         else:
             downmix = self._downmix()
             blocks = stream_audio(path, self.sample_rate, downmix=downmix, pipelined=True)
-            features = stream_features(blocks, self._log_mel, downmix)
+            features = stream_features(blocks, self._front_end, downmix)
         try:
             return self._predict_features(path, watched(features, watch), segments=segments)
         except CheckpointError as error:
@@ -310,9 +311,8 @@ class Classifier:
     def _predict_windows(
         self, blocks: Iterable[Samples], step_frames: int, *, eager: bool
     ) -> Iterator[WindowPrediction]:
-        features = self.spec.config.features
-        frame_seconds = features.hop_length / features.sample_rate
-        groups = round_frames(self._log_mel.stream(blocks, eager=eager))
+        features, sound = self.spec.config.features, SampleCounter(blocks)
+        groups = round_frames(self._front_end.stream(sound, eager=eager))
         for spans, windows in stream_windows(groups, self.spec.window_frames, step_frames):
             decisions = decide_windows(self.spec, self._backend, windows)
             rows = zip(
@@ -320,7 +320,7 @@ class Classifier:
                 strict=True,
             )
             for span, probabilities, chosen, abstained in rows:
-                start, end = span[0] * frame_seconds, span[-1] * frame_seconds
+                start, end = features.span_seconds(span, sound.num_samples)
                 labels = tuple(self.labels[index] for index in chosen)
                 yield WindowPrediction(start, end, probabilities, labels, abstained)
 

@@ -14,7 +14,8 @@ from earmark.config import FeatureConfig
 from earmark.errors import CheckpointError, ConfigError
 from earmark.features.embedder import EmbedderSession
 from earmark.features.extraction import extraction_job, extraction_pool
-from earmark.features.log_mel import LogMel, stream_features
+from earmark.features.log_mel import stream_features
+from earmark.features.vectors import make_front_end
 from earmark.features.windows import evaluation_batch
 from earmark.inference.backend import Backend, run_backend
 from earmark.inference.embedding import Embedder, Framing, Part, Windows
@@ -22,34 +23,34 @@ from earmark.models.spec import TESTED_DB, ModelSpec
 from earmark.system.shapes import Float32
 
 
-class _LogMelEmbedder(Embedder):
-    """An embedder of windows of log-mel values."""
+class _FrameEmbedder(Embedder):
+    """An embedder of windows of frames."""
 
     def __init__(self, name: str, features: FeatureConfig, framing: Framing) -> None:
         super().__init__(name, framing)
-        self._log_mel = LogMel(features)
+        self._front_end = make_front_end(features)
 
     @property
     def window_seconds(self) -> float:
-        framing = self.framing
-        return (framing.window_frames - 1) * framing.hop_length / framing.sample_rate
+        start, end = self.seconds(range(self.framing.window_frames))
+        return end - start
 
     def pool(self) -> DecoderPool:
-        return extraction_pool(self._log_mel.config)
+        return extraction_pool(self._front_end.config)
 
     def job(self, path: Path, *, pipelined: bool) -> Job:
         return extraction_job(path, pipelined=pipelined)
 
     def parts(self, blocks: Iterable[np.ndarray], downmix: Downmix) -> Iterator[Part]:
-        return stream_features(blocks, self._log_mel, downmix)
+        return stream_features(blocks, self._front_end, downmix)
 
     def seconds(self, span: range) -> tuple[float, float]:
-        # As for predictions: from the centre of the first frame to that of the last.
-        frame_seconds = self.framing.hop_length / self.framing.sample_rate
-        return span[0] * frame_seconds, span[-1] * frame_seconds
+        # As for predictions.
+        features = self._front_end.config
+        return features.span_seconds(span, features.hop_length * span.stop)
 
 
-class ModelEmbedder(_LogMelEmbedder):
+class ModelEmbedder(_FrameEmbedder):
     """The embeddings of a model of earmark's: what the last layer of its network gets.
 
     Args:
@@ -75,10 +76,17 @@ class ModelEmbedder(_LogMelEmbedder):
         super().__init__(name, features, framing)
         self.backend = backend
 
+    @property
+    def window_samples(self) -> int:
+        """Fewest samples that fill a window."""
+        embedder = self._front_end.config.embedder
+        beyond = 0 if embedder is None else embedder.window_samples - 1
+        return super().window_samples + beyond
+
     @cached_property
     def dimensions(self) -> int:
         """Length of a vector, found by running a window."""
-        shape = (1, self._log_mel.config.n_mels, self.framing.window_frames)
+        shape = (1, self._front_end.config.n_mels, self.framing.window_frames)
         return self.run(np.full(shape, TESTED_DB, np.float32)).shape[1]
 
     def run(self, windows: Windows) -> Float32[np.ndarray, "windows dimensions"]:
@@ -97,7 +105,7 @@ class ModelEmbedder(_LogMelEmbedder):
         return found
 
 
-class FileEmbedder(_LogMelEmbedder):
+class FileEmbedder(_FrameEmbedder):
     """An ONNX file that takes log-mel values."""
 
     def __init__(self, session: EmbedderSession, hop_seconds: float | None = None) -> None:

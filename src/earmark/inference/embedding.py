@@ -111,6 +111,11 @@ class Embedder(ABC):
         """Length of a window."""
 
     @property
+    def window_samples(self) -> int:
+        """Fewest samples that fill a window."""
+        return (self.framing.window_frames - 1) * self.framing.hop_length + 1
+
+    @property
     @abstractmethod
     def dimensions(self) -> int:
         """Length of a vector.
@@ -166,8 +171,7 @@ class Embedder(ABC):
         Raises:
             AudioError: The file cannot be decoded, or ends before that time.
         """
-        framing = self.framing
-        num_samples = (framing.window_frames - 1) * framing.hop_length + 1
+        framing, num_samples = self.framing, self.window_samples
         downmix = Downmix(framing.channel)
         blocks = stream_audio(
             path, framing.sample_rate, Excerpt(start_seconds, None), downmix=downmix

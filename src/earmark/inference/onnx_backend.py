@@ -103,7 +103,8 @@ def open_onnx(path: Path, device: str = "auto") -> tuple[ModelSpec, OnnxBackend]
         content = path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from None
-    return read_onnx(content, str(path))
+    spec, backend = read_onnx(content, str(path))
+    return spec.find_embedder(path), backend
 
 
 def read_onnx(

@@ -208,7 +208,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path}: {name} holds values that are not finite; train again")
     return Checkpoint(
-        spec,
+        spec.find_embedder(path),
         _strip(tensors, _MODEL),
         _strip(tensors, _OPTIMIZER),
         progress,
@@ -221,6 +221,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def _from_onnx(path: Path) -> Checkpoint:
     """A checkpoint of the weights in a graph that takes log-mel windows, compared with it."""
     spec, graph = read_onnx_weights(path)
+    spec = spec.find_embedder(path)
     _small_cost(spec)
     with torch.device("meta"):
         network = _network(spec)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -91,9 +92,12 @@ class ModelSpec:
 
     @property
     def window_seconds(self) -> float:
-        """Length of the windows, from the centre of the first frame to that of the last."""
+        """Length of the windows, from the centre of the first frame to that of the last.
+
+        With an embedder, that of its windows, end to end.
+        """
         features = self.config.features
-        return (self.window_frames - 1) * features.hop_length / features.sample_rate
+        return (self.window_frames - 1 + features.frames_beyond) * features.frame_seconds
 
     @property
     def rule(self) -> DecisionRule:
@@ -137,11 +141,27 @@ class ModelSpec:
         if hop_seconds is None:
             return window_step(self.window_frames, self.config.predict.overlap)
         features = self.config.features
-        num_frames = hop_seconds / (features.hop_length / features.sample_rate)
+        num_frames = hop_seconds / features.frame_seconds
         # Not "<= 0", which is false for NaN.
         if not 0 < num_frames < math.inf:
             raise ConfigError(f"hop_seconds = {hop_seconds}: give a positive number of seconds")
         return max(1, round(num_frames))
+
+    def find_embedder(self, model: Path) -> "ModelSpec":
+        """The specification with the place of its embedder's file as it is now.
+
+        Args:
+            model: File of the model, beside which the embedder is looked for if it has moved.
+        """
+        embedder = self.config.features.embedder
+        if embedder is None or Path(embedder.file).exists():
+            return self
+        beside = model.parent / Path(embedder.file).name
+        # An exported model holds its embedder.
+        found = beside if beside.exists() or model.suffix.lower() != ".onnx" else model
+        moved = embedder.model_copy(update={"file": str(found)})
+        features = self.config.features.model_copy(update={"embedder": moved})
+        return replace(self, config=self.config.model_copy(update={"features": features}))
 
     def adjust(self, settings: Sequence[str]) -> "ModelSpec":
         """The specification with other settings, in the sections that may change after training.

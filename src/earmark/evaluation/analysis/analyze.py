@@ -71,6 +71,9 @@ def analyze(
     columns = describe_clips(predictions.clips, recordings, store)
     ranked = rank_clips(evaluation)
     worst, most_confident = choose_examples(ranked)
+    if store.config.embedder is not None:
+        # Vectors have no picture, and no bands that a prediction could depend on.
+        worst, most_confident = (), ()
     maker = ExampleMaker(model, store, recordings)
     num_examples = len(worst) + len(most_confident)
     with model.runtime.reporter.track("examples", num_examples) as progress:

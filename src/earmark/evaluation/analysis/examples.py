@@ -155,7 +155,7 @@ class ExampleMaker:
         self._store = store
         self._recordings = recordings
         features = self._spec.config.features
-        self._hop_seconds = features.hop_length / features.sample_rate
+        self._hop_seconds = features.frame_seconds
 
     def make(self, ranked: RankedClip, predictions: Predictions) -> Example:
         """An example of one clip: at most `MAX_SECONDS` of it, or one window.

@@ -30,9 +30,11 @@ from earmark.evaluation.evaluate import predict_clips
 from earmark.evaluation.loaded_model import LoadedModel
 from earmark.evaluation.metrics.scores import Predictions
 from earmark.evaluation.metrics.subsets import SubsetScores, score_subset
+from earmark.features.front_end import FrontEnd
 from earmark.features.levels import peak_level_db
-from earmark.features.log_mel import LogMel, extract_blocks
+from earmark.features.log_mel import extract_blocks
 from earmark.features.store import ClipKey, Frames
+from earmark.features.vectors import make_front_end
 from earmark.features.windows import WindowGrid
 from earmark.models.spec import ModelSpec
 from earmark.system.parallel import map_in_order
@@ -89,9 +91,9 @@ def measure_robustness(
         recordings: The recording of each clip, by name.
     """
     clips, evaluate = predictions.clips, model.spec.config.evaluate
-    log_mel = LogMel(model.spec.config.features)
-    voices = _draw_voices(clips, recordings, log_mel.config, evaluate.seed)
-    degrade = functools.partial(_degrade, recordings, log_mel, voices, evaluate.seed)
+    front_end = make_front_end(model.spec.config.features)
+    voices = _draw_voices(clips, recordings, front_end.config, evaluate.seed)
+    degrade = functools.partial(_degrade, recordings, front_end, voices, evaluate.seed)
     tally = _Tally(clips, model.spec)
     skipped = []
     with (
@@ -111,20 +113,22 @@ def measure_robustness(
 
 def _degrade(
     recordings: Mapping[str, Recording],
-    log_mel: LogMel,
+    front_end: FrontEnd,
     voices: Sequence[tuple[str, AnySamples]],
     seed: int,
     clip: Clip,
 ) -> dict[str, Frames]:
     """Frames of a clip under each condition that applies to it."""
-    sample_rate = log_mel.config.sample_rate
+    sample_rate = front_end.config.sample_rate
     recording = recordings[clip.name]
-    samples = _load_start(recording, log_mel.config, MAX_SECONDS)
+    samples = _load_start(recording, front_end.config, MAX_SECONDS)
     others = [voice for group, voice in voices if group != clip.group_or_name]
     digest = hashlib.sha256(clip.name.encode(errors="surrogateescape")).digest()
     sound = Sound(samples, sample_rate, (seed, int.from_bytes(digest[:8])), others)
     changed = ((one.name, one.change(sound)) for one in list_conditions())
-    return {name: extract_blocks([one], log_mel).frames for name, one in changed if one is not None}
+    return {
+        name: extract_blocks([one], front_end).frames for name, one in changed if one is not None
+    }
 
 
 def _load_start(recording: Recording, config: FeatureConfig, seconds: float) -> AnySamples:

@@ -173,23 +173,27 @@ def describe_clips(
     return columns
 
 
-def measure_sound(frames: Frames, config: FeatureConfig) -> tuple[float, float, float]:
+def measure_sound(
+    frames: Frames, config: FeatureConfig
+) -> tuple[float, float | None, float | None]:
     """Duration in seconds, level in dB of full scale and bandwidth in Hz of a clip.
 
     The duration is a multiple of the hop. The level is that of the mean square in the mel bands.
     The bandwidth is the upper edge of the highest band whose power spectral density is within
     `BANDWIDTH_RANGE_DB` of the largest. Level and bandwidth are exact for ``features.power`` of 2
-    and estimates otherwise.
+    and estimates otherwise; of an embedder's vectors they are not known.
 
     Args:
         frames: Log-mel frames of a whole clip.
         config: The front end that made them.
     """
+    seconds = (len(frames) - 1 + config.frames_beyond) * config.frame_seconds
+    if config.embedder is not None:
+        return seconds, None, None
     areas, upper_edges_hz = _bands(config)
     powers = mean_band_powers(frames, config)
     density_db = 10.0 * np.log10(np.maximum(powers * areas ** (-2.0 / config.power), 1e-30))
     audible = np.flatnonzero(density_db >= density_db.max() - BANDWIDTH_RANGE_DB)
-    seconds = (len(frames) - 1) * config.hop_length / config.sample_rate
     return seconds, mean_level_db(powers, config), float(upper_edges_hz[audible[-1]])
 
 

@@ -102,6 +102,9 @@ def draw_prediction(
     Raises:
         AudioError: The recording can no longer be decoded.
     """
+    if config.embedder is not None:
+        # Vectors show nothing.
+        config = FeatureConfig(sample_rate=config.sample_rate, channel=config.channel)
     overview = make_overview(prediction.path, LogMel(config), prediction.duration_seconds)
     lanes = Timeline.from_prediction(prediction).by_lane()
     figure = draw_timeline(overview, lanes, prediction.answers)

@@ -56,7 +56,9 @@ class TimelinePredictor:
         """
         self._take(*self._cutter.finish())
         features = self._spec.config.features
-        seconds = np.concatenate(self._spans) * (features.hop_length / features.sample_rate)
+        seconds = np.concatenate(self._spans) * features.frame_seconds
+        # The window of an embedder's last vector reaches back where the sound ends before it.
+        seconds = np.minimum(seconds, duration_seconds) if features.embedder else seconds
         windows = WindowProbabilities(
             seconds[:, 0],
             seconds[:, 1],
@@ -80,7 +82,8 @@ class TimelinePredictor:
         if not spans:
             return
         probabilities = self._predict(windows)
-        self._spans.append(np.array([(one[0], one[-1]) for one in spans], np.float64))
+        beyond = self._spec.config.features.frames_beyond
+        self._spans.append(np.array([(one[0], one[-1] + beyond) for one in spans], np.float64))
         self._probabilities.append(probabilities)
         if self._spec.config.predict.moves_boundaries:
             self._boundaries.add(windows, probabilities)

@@ -18,7 +18,7 @@ from earmark.errors import ConfigError
 from earmark.models.architectures.norm import BandNorm
 from earmark.system.shapes import Float
 
-BUILT_IN = ("audio_cnn", "bc_resnet", "cp_resnet")
+BUILT_IN = ("audio_cnn", "bc_resnet", "cp_resnet", "linear")
 """Modules that are imported, and so registered, when an architecture is first looked up."""
 
 

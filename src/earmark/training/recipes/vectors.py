@@ -1,0 +1,71 @@
+"""The settings of a classifier on the vectors of an embedder."""
+
+from typing import Any
+
+from earmark.config import Config, EmbedderConfig
+from earmark.config.layers import flatten, with_settings
+from earmark.config.loading import mark_given
+
+DROPOUT = 0.25
+MAX_CROPS = 10
+_NO_AUGMENTATION = {
+    "time_stretch": 0.0,
+    "shortest": 1.0,
+    "roll": 0.0,
+    "frequency_warp": 0.0,
+    "gain_db": 0.0,
+    "filter_db": 0.0,
+    "noise": 0.0,
+    "mixup": 0.0,
+    "freq_mixstyle": 0.0,
+    "frequency_masks": 0,
+    "time_masks": 0,
+}
+
+
+def with_embedder(config: Config, embedder: EmbedderConfig) -> Config:
+    """The settings of a linear classifier on frozen vectors, where none is given.
+
+    The rules for log-mel values do not apply, so nothing is left to them. Windows are those of the
+    embedder; nothing is augmented, because vectors are not sound; the classical baseline, which is
+    about log-mel values, is left out.
+
+    Args:
+        config: All settings, of which those that are not given change; they count as given then.
+        embedder: What turns sound into vectors.
+
+    Raises:
+        ConfigError: What is given does not fit the embedder.
+
+    Example:
+        >>> embedder = EmbedderConfig(
+        ...     file="a.onnx", digest="", licence="CC0", sample_rate=16_000, takes="waveform",
+        ...     input="waveform", output="embedding", window_length=15_600, dimensions=1024,
+        ... )
+        >>> config = with_embedder(Config(), embedder)
+        >>> config.model.name, config.features.n_mels, config.train.crop_seconds
+        ('linear', 1024, 0.975)
+    """
+    chosen: dict[str, dict[str, Any]] = {
+        "recipe": {"rules": False},
+        "features": {
+            "sample_rate": embedder.sample_rate,
+            "hop_length": embedder.hop_length,
+            "n_mels": embedder.dimensions,
+            "embedder": embedder.model_dump(mode="json", exclude_none=True),
+        },
+        "model": {"name": "linear", "dropout": DROPOUT},
+        "augment": _NO_AUGMENTATION,
+        "train": {
+            "crop_seconds": embedder.window_seconds,
+            "max_crops": MAX_CROPS,
+            "refit": config.train.hold_out_validation,
+        },
+        "evaluate": {"baseline": False},
+    }
+    settings = dict(flatten(chosen))
+    # Those of the front end are in the embedder.
+    kept = [one for one in config.given if not one.startswith("features.")]
+    given = {*kept, "features.channel"}.difference(["recipe.rules"]).intersection(config.given)
+    changed = with_settings(mark_given(config, given), settings)
+    return mark_given(changed, given.union(settings))
