@@ -31,6 +31,7 @@ MODELS = {
     "audio_cnn flatten": (["model.head=flatten", "predict.pooling=max"], MULTI_CLASS),
     "audio_cnn mean_max": (["model.head=mean_max", "predict.overlap=0.5"], MULTI_LABEL),
     "bc_resnet": (["model.name=bc_resnet"], MULTI_LABEL),
+    "linear": (["model.name=linear"], MULTI_CLASS),
     "cp_resnet": (["model.name=cp_resnet", "model.width=0.25"], MULTI_CLASS),
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from earmark.config.base import Length, Section
 
@@ -16,6 +16,9 @@ MAX_HOP_LENGTH, MAX_BANDS = 65_536, 1024
 class FeatureConfig(Section):
     """Log-mel features. Lengths are in samples, frequencies in Hz."""
 
+    embedder: "EmbedderConfig | None" = None
+    """Embedder whose vectors are the frames, one per window, in place of log-mel values; its rate,
+    windows and vectors set `sample_rate`, `hop_length` and `n_mels`."""
     sample_rate: Annotated[int, Field(ge=1000, le=768_000)] = 16_000
     """Sample rate that all audio is resampled to."""
     n_fft: Annotated[int, Field(ge=2, le=65_536)] = _LENGTH
@@ -40,9 +43,6 @@ class FeatureConfig(Section):
     """Exponent of the magnitude spectrogram: 2 for energy, 1 for magnitude."""
     channel: Annotated[int, Field(ge=1, le=64)] | None = None
     """Number of the channel that is used, from 1; the mean of all channels if not given."""
-    embedder: "EmbedderConfig | None" = None
-    """Embedder whose vectors are the frames, one per window, in place of log-mel values; its rate,
-    windows and vectors set `sample_rate`, `hop_length` and `n_mels`."""
 
     @property
     def frame_seconds(self) -> float:
@@ -126,12 +126,16 @@ class FeatureConfig(Section):
             return {**given, "n_fft": 1 << (win_length - 1).bit_length()}
         return given
 
+    @field_validator("hop_length", "n_mels")
+    @classmethod
+    def _limit(cls, value: int, info: Any) -> int:
+        limit = MAX_HOP_LENGTH if info.field_name == "hop_length" else MAX_BANDS
+        if value > limit and info.data.get("embedder") is None:
+            raise ValueError(f"input should be less than or equal to {limit}")
+        return value
+
     @model_validator(mode="after")
     def _check(self) -> "FeatureConfig":
-        if self.embedder is None:
-            for key, limit in (("hop_length", MAX_HOP_LENGTH), ("n_mels", MAX_BANDS)):
-                if getattr(self, key) > limit:
-                    raise ValueError(f"{key} = {getattr(self, key)}: {limit} at most")
         if self.n_fft % 2:
             raise ValueError(f"n_fft = {self.n_fft} is odd; use an even length such as 1024")
         if self.win_length > self.n_fft:

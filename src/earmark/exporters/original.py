@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnx
 
-from earmark.errors import CheckpointError
+from earmark.errors import CheckpointError, ConfigError
 from earmark.exporters.graph_form import GraphForm, input_sizes
 from earmark.exporters.onnx_graph import OPSET, build_graph, network_graph
 from earmark.inference.backend import Backend
@@ -50,6 +50,20 @@ class Original:
     def reference(self) -> Classifier:
         """The original as a classifier."""
         return Classifier(self.spec, self.backend)
+
+    def require_log_mel(self, target: str) -> None:
+        """Checks that the model takes log-mel values.
+
+        Args:
+            target: What it is exported to.
+
+        Raises:
+            ConfigError: It takes the vectors of an embedder.
+        """
+        if self.spec.config.features.embedder is not None:
+            raise ConfigError(
+                f"--to {target}: the front end is an embedder, which only --to onnx can hold"
+            )
 
     def with_network(self, network: onnx.GraphProto) -> "Original":
         """The same model with another network of the same inputs and outputs, which predicts.

@@ -34,6 +34,21 @@ def make_front_end(config: FeatureConfig, num_threads: int | None = None) -> Fro
     return VectorFrontEnd(config, config.embedder, num_threads)
 
 
+def require_front_end(config: FeatureConfig) -> None:
+    """Checks, before any sound is read, that the front end can be used.
+
+    Args:
+        config: Front-end settings.
+
+    Raises:
+        CheckpointError: Its embedder is missing, or is another one.
+        ConfigError: As `LogMel`.
+    """
+    front_end = make_front_end(config)
+    if isinstance(front_end, VectorFrontEnd):
+        _ = front_end.session
+
+
 class VectorFrontEnd:
     """A front end whose frames are the vectors of an embedder, one for each window of the sound.
 

@@ -99,17 +99,31 @@ def _summary(checkpoint: Checkpoint, evaluation: Evaluation) -> str:
     spec = checkpoint.spec
     features, seconds = spec.config.features, spec.window_seconds
     parameters = find_num_parameters(checkpoint, evaluation)
+    frames = "log-mel spectrograms" if features.embedder is None else "vectors of an embedder"
+    bands = f" in {features.n_mels} mel bands" if features.embedder is None else ""
     return (
-        f"A {spec.task.title} audio classifier: log-mel spectrograms and a network "
+        f"A {spec.task.title} audio classifier: {frames} and a network "
         f"({_plain(spec.config.model.name)}) of {parameters:,} parameters. Its input is "
-        f"{features.sample_rate:,} Hz mono audio in {features.n_mels} mel bands and windows of "
+        f"{features.sample_rate:,} Hz mono audio{bands} and windows of "
         f"{seconds:.2f} s; the windows of a longer recording are pooled "
         f"({_plain(spec.config.predict.pooling)}). Decision rule: "
         f"{_plain(describe_rule(evaluation))}.{_describe_teachers(spec.config.train.teachers)}"
         f"{_describe_start(spec.config.train.start_from)}"
-        f"{_describe_refit(spec.config.train)} "
+        f"{_describe_refit(spec.config.train)}{_describe_embedder(spec)} "
         f"Trained with earmark {__version__}.\n\n"
         f"Labels: {_plain(', '.join(spec.answers))}.{_describe_background(spec)}\n"
+    )
+
+
+def _describe_embedder(spec: ModelSpec) -> str:
+    embedder = spec.config.features.embedder
+    if embedder is None:
+        return ""
+    return (
+        f" The embedder is {_plain(Path(embedder.file).name)} (licence: "
+        f"{_plain(embedder.licence)}; XXH3 digest {embedder.digest}), which gives "
+        f"{embedder.dimensions:,} values for each {embedder.window_seconds:g} s and was not "
+        "trained further."
     )
 
 

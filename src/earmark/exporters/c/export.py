@@ -110,6 +110,7 @@ def export_c(model: Path | str, output: Path, options: ExportOptions) -> Exporte
     if options.get("verify", True):
         find_compiler()
     original = open_original(model)
+    original.require_log_mel("c")
     if original.quantization:
         raise ConfigError(f"--to c: {model} is quantized; export the model it came from")
     _refuse_other_file(output, name, original, overwrite=options.get("overwrite", False))

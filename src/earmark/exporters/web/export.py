@@ -9,7 +9,7 @@ import onnx
 
 from earmark.errors import ConfigError
 from earmark.exporters.onnx import Exported, export_onnx
-from earmark.exporters.original import LICENCE, read_metadata
+from earmark.exporters.original import LICENCE, open_original, read_metadata
 from earmark.exporters.targets import ExportOptions
 from earmark.exporters.web.description import describe_for_page
 from earmark.exporters.web.runtime import find_runtime
@@ -73,6 +73,7 @@ def export_web(model: Path | str, output: Path, options: ExportOptions) -> Expor
         ExportError: The outputs differ, or the runtime cannot be found; nothing is written.
     """
     path = find_model(model)
+    open_original(path).require_log_mel("web")
     if not options.get("overwrite"):
         _refuse_other_folder(output)
     runtime = find_runtime(options.get("runtime"))

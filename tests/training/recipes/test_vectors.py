@@ -1,0 +1,55 @@
+"""Settings on the vectors of an embedder: what is given stands, nothing is left to the rules."""
+
+import pytest
+
+from earmark.config import EmbedderConfig, FeatureConfig, load_config
+from earmark.errors import ConfigError
+from earmark.training.recipes.vectors import with_embedder
+
+
+@pytest.fixture
+def embedder():
+    return EmbedderConfig(
+        file="a.onnx",
+        digest="d",
+        licence="CC0",
+        sample_rate=32_000,
+        takes="waveform",
+        input="sound",
+        output="embedding",
+        window_length=160_000,
+        dimensions=1536,
+    )
+
+
+def test_windows_are_those_of_the_embedder(embedder):
+    config = with_embedder(load_config(), embedder)
+    features = config.features
+    assert (features.sample_rate, features.hop_length, features.n_mels) == (32_000, 160_000, 1536)
+    assert config.train.crop_seconds == 5.0
+    assert not config.recipe.rules
+    assert config.augment.source_frames(1) == 1
+
+
+def test_a_file_of_the_settings_gives_the_same_again(embedder, tmp_path):
+    config = with_embedder(load_config(), embedder)
+    (tmp_path / "config.toml").write_text(config.to_toml(), encoding="utf-8")
+    assert load_config(tmp_path / "config.toml") == config
+    assert with_embedder(load_config(tmp_path / "config.toml"), embedder) == config
+
+
+def test_what_is_given_stands(embedder):
+    config = load_config(settings=["model.dropout=0.5", "train.epochs=7", "train.refit=false"])
+    config = with_embedder(config, embedder)
+    assert (config.model.dropout, config.train.epochs, config.train.refit) == (0.5, 7, False)
+
+
+@pytest.mark.parametrize("setting", ["sample_rate", "hop_length", "n_mels"])
+def test_what_the_embedder_sets_may_not_differ(embedder, setting):
+    with pytest.raises(ValueError, match=setting):
+        FeatureConfig.model_validate({"embedder": embedder, setting: 2000})
+
+
+def test_excerpts_of_log_mel_frames_do_not_fit(embedder):
+    with pytest.raises(ConfigError, match="excerpt_seconds"):
+        with_embedder(load_config(settings=["evaluate.excerpt_seconds=1"]), embedder)
