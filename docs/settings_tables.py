@@ -105,6 +105,8 @@ def _type(annotation: Any) -> str:
         return "number"
     if choices:
         return _type(choices[0])
+    if issubclass(annotation, config.Section):
+        return "table"
     return {int: "integer", float: "number", str: "string", bool: "`true` or `false`"}[annotation]
 
 

@@ -17,8 +17,8 @@ class FeatureConfig(Section):
     """Log-mel features. Lengths are in samples, frequencies in Hz."""
 
     embedder: "EmbedderConfig | None" = None
-    """Embedder whose vectors are the frames, one per window, in place of log-mel values; its rate,
-    windows and vectors set `sample_rate`, `hop_length` and `n_mels`."""
+    """Embedder whose vectors are the frames, one per window, in place of log-mel values; it sets
+    `sample_rate`, `hop_length` and `n_mels`. `earmark train --embedder` fills in this table."""
     sample_rate: Annotated[int, Field(ge=1000, le=768_000)] = 16_000
     """Sample rate that all audio is resampled to."""
     n_fft: Annotated[int, Field(ge=2, le=65_536)] = _LENGTH
@@ -28,9 +28,9 @@ class FeatureConfig(Section):
     """Length of the Hann window, centred in the Fourier transform; that of the transform if only
     `n_fft` is given and is shorter."""
     hop_length: Annotated[int, Field(ge=1)] = 320
-    """Step between frames."""
+    """Step between frames; 65,536 at most without an embedder."""
     n_mels: Length = 40
-    """Number of mel bands; with an embedder, of the values of a vector."""
+    """Number of mel bands, 1,024 at most; with an embedder, of the values of a vector."""
     f_min: Annotated[float, Field(ge=0)] = 0.0
     """Lower edge of the lowest mel band."""
     f_max: float | None = None
