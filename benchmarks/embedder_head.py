@@ -152,7 +152,7 @@ def write_embedder(folder: Path, output: Path) -> None:
         [
             *mel.graph.initializer,
             *network.graph.initializer,
-            *(numpy_helper.from_array(values, name) for name, values in tables.items()),
+            *(numpy_helper.from_array(np.asarray(values), name) for name, values in tables.items()),
         ],
     )
     model = helper.make_model(graph, opset_imports=mel.opset_import, ir_version=mel.ir_version)

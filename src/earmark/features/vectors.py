@@ -1,16 +1,19 @@
 """The vectors of an embedder as the frames of a model, in place of log-mel values."""
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from earmark.config import EmbedderConfig, FeatureConfig
 from earmark.errors import CheckpointError
-from earmark.features.embedder import EmbedderSession
 from earmark.features.front_end import FrontEnd
 from earmark.features.log_mel import LogMel, round_frames
 from earmark.features.windows import batch_windows, stream_windows
 from earmark.system.shapes import Float, Float32
+
+if TYPE_CHECKING:
+    from earmark.features.embedder import EmbedderSession
 
 LARGEST = float(np.finfo(np.float16).max)
 
@@ -78,13 +81,16 @@ class VectorFrontEnd:
         return self._config
 
     @property
-    def session(self) -> EmbedderSession:
+    def session(self) -> "EmbedderSession":
         """The embedder, ready to run.
 
         Raises:
             CheckpointError: Its file is missing, or is another one.
         """
         if self._session is None:
+            # It imports ONNX Runtime, which log-mel values do without.
+            from earmark.features.embedder import EmbedderSession
+
             self._session = EmbedderSession.open(self._embedder, self._num_threads)
         return self._session
 
