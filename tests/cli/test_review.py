@@ -72,6 +72,19 @@ def test_a_page_from_disk_and_its_answers(earmark, queue, tmp_path):
     assert (clip["revision"], clip["answer"]["labels"]) == (1, ["bird"])
 
 
+def test_an_answer_beyond_the_end_of_its_file_is_named_and_none_is_saved(earmark, queue, tmp_path):
+    earmark("review", queue, "--static", "page.html")
+    file = answers(page_of(tmp_path / "page.html")[0], tmp_path, "bird", "cat")
+    document = json.loads(file.read_text())
+    document["answers"][1].update(start=0.5, end=30.0)
+    file.write_text(json.dumps(document))
+    result = earmark("review", queue, "--answers", file)
+    assert result.exit_code == 1
+    last = result.stderr.splitlines()[-1]
+    assert all(one in last for one in (f"{file}, answer 2", "b.wav", "[0.5-30 s]", "1.00 s"))
+    assert (tmp_path / "labels.answers.jsonl").read_bytes() == b""
+
+
 def test_the_page_has_one_policy_and_nothing_of_others(earmark, queue, tmp_path):
     earmark("review", queue, "--static", "page.html", "-n", 1)
     text = (tmp_path / "page.html").read_text()

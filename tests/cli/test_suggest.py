@@ -37,3 +37,27 @@ def test_wrong_usage_is_refused(earmark, model, sounds):
         assert earmark("suggest", model, sounds, *words).exit_code == 2
     assert earmark("suggest", model, "-").exit_code == 2
     assert earmark("suggest", model, "missing.wav").exit_code == 1
+
+
+def test_without_a_readable_sound_there_is_no_queue(earmark, model, sounds, queue, tmp_path):
+    (tmp_path / "empty").mkdir()
+    bad = tmp_path / "bad" / "a.wav"
+    bad.parent.mkdir()
+    bad.write_bytes(b"no sound")
+    for words, num_skipped in ((("empty",), 0), (("bad",), 1), (("bad", "missing.wav"), 2)):
+        result = earmark("suggest", model, *words, "-o", queue, "--json")
+        assert result.exit_code == 1
+        assert len(json.loads(result.stdout)["skipped"]) == num_skipped
+        assert not queue.exists()
+    queue.write_text("of another day")
+    assert earmark("suggest", model, "bad", "-o", queue, "--overwrite").exit_code == 1
+    assert queue.read_text() == "of another day"
+
+
+def test_a_bad_file_costs_no_other(earmark, model, sounds, queue):
+    (sounds / "bad.wav").write_bytes(b"no sound")
+    result = earmark("suggest", model, sounds, "-n", 2, "-o", queue, "--json")
+    assert result.exit_code == 1
+    (skipped,) = json.loads(result.stdout)["skipped"]
+    assert skipped["path"] == str(sounds / "bad.wav")
+    assert len(queue.read_text().splitlines()) == 3

@@ -115,7 +115,7 @@ def _take_answers(queue: "Queue", labels: Path, answers: Path) -> None:
     # First: what cannot be read must leave no table behind.
     found = read_answers(answers)
     with Review(queue, labels) as review:
-        num_accepted, num_conflicts = review.take(found)
+        num_accepted, num_conflicts = review.take(found, answers)
     conflicts = f", {num_conflicts:,} in conflict with others" if num_conflicts else ""
     print_line(f"{labels}: {counted(num_accepted, 'answer')}{conflicts}")
 

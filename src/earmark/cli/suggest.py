@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -111,8 +112,9 @@ def suggest(  # noqa: PLR0913 - one per option
     if candidates.num_silent:
         logger.info(f"left out {counted(candidates.num_silent, 'silent window')}")
     found = choose(candidates, count, by, labelled=known, seed=seed)
-    if output is not None:
-        write_queue(output, found, overwrite=overwrite)
+    place = output if candidates.paths else None
+    if place is not None:
+        write_queue(place, found, overwrite=overwrite)
     if as_json:
         windows = [{**asdict(one), "path": str(one.path)} for one in found]
         skipped = [one.to_dict() for one in failed]
@@ -125,6 +127,9 @@ def suggest(  # noqa: PLR0913 - one per option
             for one in found[:MAX_SHOWN]
         ]
         print_table("", ("file", "start", "end", "predicted", "reason"), rows)
-        place = f": {output}" if output is not None else ""
-        print_line(f"{counted(len(found), 'window')} of {len(candidates):,}{place}")
+        to = f": {place}" if place is not None else ""
+        print_line(f"{counted(len(found), 'window')} of {len(candidates):,}{to}")
     exit_if_skipped(failed)
+    if not candidates.paths:
+        logger.warning("no sound files found")
+        sys.exit(1)

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from starlette.testclient import TestClient
 
+from earmark.audio.source import Excerpt
 from earmark.labelling.review.app import Desk, make_app
 from earmark.labelling.review.similar import hold_vectors
 from earmark.labelling.review.sound import Sounds
@@ -136,6 +137,29 @@ def test_an_answer_is_saved_and_a_late_one_is_shown(client, queue, answer, tmp_p
     assert changes["number"] == 2
     assert changes["clips"][queue.items[0].key]["revision"] == 1
     assert client.get("/v1/changes?since=2").json()["clips"] == {}
+
+
+def test_a_segment_beyond_the_end_of_its_file_is_refused(client, queue, answer, tmp_path):
+    for place in ({"start": 5.0, "end": 99.0}, {"start": 6.5}, {"start": 5.94, "end": 6.05}):
+        found = post(client, answer(queue, 2, "bird", **place))
+        assert found.status_code == 422
+        assert found.json()["fault"] == "short"
+        segment = str(Excerpt(place["start"], place.get("end")))
+        assert all(
+            one in found.json()["error"] for one in (str(tmp_path / "long.wav"), segment, "6.00 s")
+        )
+    assert (tmp_path / "labels.answers.jsonl").read_bytes() == b""
+    # As far beyond as readers of excerpts tolerate.
+    assert post(client, answer(queue, 2, "bird", start=5.0, end=6.05)).status_code == 200
+
+
+def test_a_segment_of_a_file_without_sound_is_saved(ask, queue_file, tmp_path, answer):
+    (tmp_path / "bad.wav").write_text("no sound")
+    queue_file.write_text("path\nbad.wav\nmissing.wav\n")
+    queue = read_queue(queue_file)
+    client = ask(queue)
+    for number in range(2):
+        assert post(client, answer(queue, number, "bird", start=1.0, end=2.0)).status_code == 200
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", '{"id": 1}', "x" * (1 << 20) + "xx"])

@@ -22,7 +22,7 @@ def read_lengths(paths: Iterable[Path], reporter: Reporter) -> dict[Path, float 
     found: dict[Path, float | AudioError] = {}
     if not wanted:
         return found
-    with DecoderPool(_read) as pool, reporter.track("lengths", len(wanted)) as task:
+    with DecoderPool(measure_seconds) as pool, reporter.track("lengths", len(wanted)) as task:
         for path, future in pool.map_in_order(_received, wanted, lambda one: Job(one, one)):
             task.advance(note=path.name)
             found[path] = future.result()
@@ -36,8 +36,17 @@ def _received(_: Path, parts: Iterator[float]) -> float | AudioError:
         return error
 
 
-def _read(path: Path, _: Send) -> float:
-    """Runs in a worker process; what a container declares is an estimate, so it is decoded."""
+def measure_seconds(path: Path, _: Send) -> float:
+    """The length of a file in seconds; work of a `DecoderPool`.
+
+    What a container declares is an estimate, so it is decoded.
+
+    Args:
+        path: The file.
+
+    Raises:
+        AudioError: It cannot be decoded.
+    """
     with open_source(path) as source:
         rate, seconds = source.sample_rate, source.seconds
     if seconds is not None and path.suffix.lower() not in AV_EXTENSIONS:

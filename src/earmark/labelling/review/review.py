@@ -1,14 +1,17 @@
 """A review: the queue, the answers to it, and the labels that they come to."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from earmark.audio.source import Excerpt
 from earmark.data.recording import Recording
 from earmark.data.tables.table import read_table
 from earmark.errors import ConfigError, DataError
 from earmark.labelling.review.answers import Answer, ClipState, checked
+from earmark.labelling.review.lengths import Lengths
 from earmark.labelling.review.log import AnswerLog, Entry
 from earmark.labelling.review.queue import Place, Queue, QueueItem, place_of
 from earmark.labelling.review.sources import OPINIONS
@@ -43,6 +46,7 @@ class Review:
         self._lock = threading.Lock()
         self.changes: list[str] = []
         """Keys of the clips that were answered, in order, since the review was opened."""
+        self._lengths = Lengths()
         try:
             self.states = States.of_entries(self.log.read())
             self._earlier = _not_reviewed(labels)
@@ -55,6 +59,7 @@ class Review:
         """Writes the labels for the last time."""
         self._file.close()
         self.log.close()
+        self._lengths.close()
 
     def __enter__(self) -> "Review":
         return self
@@ -75,13 +80,11 @@ class Review:
             Whether it counts.
 
         Raises:
-            DataError: It cannot be an answer to a clip of the queue.
+            DataError: It cannot be an answer to a clip of the queue, or its segment ends after the
+                file of the clip.
             OSError: It cannot be written.
         """
-        item = self.queue.by_key.get(answer.clip)
-        if item is None:
-            raise DataError("answer: no such clip in this queue; load the page again")
-        answer = checked(answer, is_multi_label=self.queue.is_multi_label)
+        item, answer = self._checked(answer)
         with self._lock:
             state = self.states.of(item)
             if answer.id in self.states.saved:
@@ -97,20 +100,38 @@ class Review:
         self._file.renew()
         return is_accepted
 
-    def take(self, answers: Iterable[Answer]) -> tuple[int, int]:
-        """Saves the answers of a page that worked alone.
+    def take(self, answers: Sequence[Answer], source: Path) -> tuple[int, int]:
+        """Saves the answers of a page that worked alone; none if one is wrong by itself.
 
         Args:
             answers: As the page handed them back.
+            source: Their file, for messages.
 
         Returns:
             How many count, and how many are in conflict with others.
 
         Raises:
-            DataError: One cannot be an answer to a clip of the queue.
+            DataError: One cannot be an answer to a clip of the queue; its number is named.
         """
-        saved = [self.save(one) for one in answers]
-        return sum(saved), len(saved) - sum(saved)
+        for number, one in enumerate(answers, start=1):
+            with _numbered(source, number):
+                self._checked(one)
+        num_accepted = 0
+        for number, one in enumerate(answers, start=1):
+            with _numbered(source, number):
+                num_accepted += self.save(one)
+        return num_accepted, len(answers) - num_accepted
+
+    def _checked(self, answer: Answer) -> tuple[QueueItem, Answer]:
+        """The clip of an answer, and the answer with its labels as manifests write them."""
+        item = self.queue.by_key.get(answer.clip)
+        if item is None:
+            raise DataError("answer: no such clip in this queue; load the page again")
+        answer = checked(answer, is_multi_label=self.queue.is_multi_label)
+        if answer.start is not None and answer.id not in self.states.saved:
+            segment = Excerpt(answer.start, answer.end)
+            self._lengths.refuse_beyond(item.recording.path, segment)
+        return item, answer
 
     def recordings(self) -> list[Recording]:
         """What ``labels.csv`` lists: clips with a label, and which of them a person gave.
@@ -161,6 +182,15 @@ class Review:
         for place, one in self._known():
             if place != item.place and wanted == _segment_of(one, self.states.clips.get(place)):
                 raise DataError("another clip is exactly this segment; choose a different one")
+
+
+@contextmanager
+def _numbered(source: Path, number: int) -> Iterator[None]:
+    """Names the answer that an error is about."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{source}, answer {number}: {error}") from None
 
 
 def _file_of(place: Place) -> str:
