@@ -216,7 +216,9 @@ def fingerprint_data(
     sample = [_measured_part(one) for one in _sample(clips)]
     measured = measure_recordings(replace(manifest, recordings=tuple(sample)), root, reporter)
     clips = [one for one in clips if not isinstance(measured.get(one.recording.name), AudioError)]
-    stats = {name: one.stats for name, one in measured.items() if isinstance(one, MeasuredRecording)}
+    stats = {
+        name: one.stats for name, one in measured.items() if isinstance(one, MeasuredRecording)
+    }
     seconds = _durations(clips, stats)
     return DataFingerprint(
         task.name,

@@ -8,8 +8,8 @@ from earmark.features.fingerprints import FINGERPRINT_VERSION, Fingerprint
 from earmark.features.store import ClipKey
 from earmark.system.sqlite_cache import SqliteCache
 
-HELD_BYTES = 1 << 26
-"""Fingerprints that are held after they were read: those of about half a day of sound."""
+HELD_BYTES = 1 << 27
+"""Fingerprints that are held after they were read: those of about a day of sound."""
 
 
 class FingerprintCache(SqliteCache):

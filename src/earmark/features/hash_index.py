@@ -63,7 +63,7 @@ class Candidate(NamedTuple):
 class HashIndex:
     """All hashes in order, each with its recording and frame.
 
-    It takes 16 to 20 bytes per hash, and up to 4 more while long ones are looked up. The postings
+    It takes 16 to 20 bytes per hash, and 2 to 4 more while long ones are looked up. The postings
     that are kept of one hash are limited, and hashes are longer where there are many.
 
     Args:
