@@ -76,33 +76,45 @@ class HashIndex:
     """
 
     def __init__(self, prints: Fingerprints) -> None:
-        chunks = [_Columns.of(chunk) for chunk in _chunks(prints)]
-        self._counts = np.concatenate([*(one.counts for one in chunks), np.zeros(0, np.int64)])
-        self._packing = _Packing(len(self._counts))
-        hashes = _join([one.hashes for one in chunks])
-        frames = _join([one.frames for one in chunks])
-        del chunks
+        self._packing = _Packing(len(prints))
+        counts, hashes, postings = self._read(prints)
+        self._counts = counts
         self._is_long = len(hashes) >= LONG_FROM
         if not self._is_long:
             hashes &= SHORT_HASH
+        hashes *= _FACTOR
         # Each key above its position, so that postings of one key are in the order of recordings.
-        order = ((hashes * _FACTOR).astype(np.uint64) << _HALF) | np.arange(
-            len(hashes), dtype=np.uint64
-        )
+        order = hashes.astype(np.uint64)
         del hashes
+        order <<= _HALF
+        order |= np.arange(len(order), dtype=np.uint64)
         order.sort()
-        keys = (order >> _HALF).astype(np.uint32)
-        is_kept = np.ones(len(keys), bool)
-        is_kept[MAX_POSTINGS:] = keys[MAX_POSTINGS:] != keys[:-MAX_POSTINGS]
-        self._keys = keys[is_kept]
+        self._keys = (order >> _HALF).astype(np.uint32)
         order &= _LOW
-        owners = np.repeat(np.arange(len(self._counts)), self._counts)
-        self._postings = self._packing.postings(owners, frames)[order[is_kept].view(np.int64)]
-        num_bits = max(1, len(self._keys).bit_length())
-        self._shift = np.uint32(32 - num_bits)
-        firsts = np.arange(1 << num_bits, dtype=np.uint32) << self._shift
-        starts = np.searchsorted(self._keys, firsts).astype(np.uint32)
-        self._starts = np.append(starts, np.uint32(len(self._keys)))
+        self._postings = postings[order.view(np.int64)]
+        del postings, order
+        is_kept = np.ones(len(self._keys), bool)
+        is_kept[MAX_POSTINGS:] = self._keys[MAX_POSTINGS:] != self._keys[:-MAX_POSTINGS]
+        self._keys, self._postings = self._keys[is_kept], self._postings[is_kept]
+        self._starts, self._shift = _directory(self._keys)
+
+    def _read(
+        self, prints: Fingerprints
+    ) -> tuple[
+        Int64[np.ndarray, " recordings"],
+        UInt32[np.ndarray, " hashes"],
+        Int64[np.ndarray, " hashes"],
+    ]:
+        """How many hashes the recordings have; the hashes; and their postings."""
+        counts, hashes, postings, first = [], [], [], 0
+        for chunk in _chunks(prints):
+            one = _Columns.of(chunk)
+            counts.append(one.counts)
+            hashes.append(one.hashes)
+            owners = np.repeat(np.arange(first, first + len(chunk)), one.counts)
+            postings.append(self._packing.postings(owners, one.frames))
+            first += len(chunk)
+        return _join(counts, np.int64), _join(hashes, np.uint32), _join(postings, np.int64)
 
     def candidates(self, prints: Fingerprints, first: int = 0) -> Iterator[Candidate]:
         """Pairs that may share sound.
@@ -319,5 +331,18 @@ def _chunks(prints: Iterable[Fingerprint]) -> Iterator[list[Fingerprint]]:
         yield chunk
 
 
-def _join(columns: Sequence[np.ndarray]) -> UInt32[np.ndarray, " all"]:
-    return np.concatenate([*columns, np.zeros(0, np.uint32)]).astype(np.uint32, copy=False)
+def _directory(
+    keys: UInt32[np.ndarray, " hashes"],
+) -> tuple[UInt32[np.ndarray, " starts"], np.uint32]:
+    """Where the keys with the same first bits start, and how many other bits there are."""
+    num_bits = max(1, len(keys).bit_length())
+    shift = np.uint32(32 - num_bits)
+    starts = np.full((1 << num_bits) + 1, len(keys), np.uint32)
+    for first in range(0, 1 << num_bits, CHUNK_HASHES):
+        part = np.arange(first, min(first + CHUNK_HASHES, 1 << num_bits), dtype=np.uint32)
+        starts[part] = np.searchsorted(keys, part << shift)
+    return starts, shift
+
+
+def _join(columns: Sequence[np.ndarray], dtype: type) -> np.ndarray:
+    return np.concatenate([*columns, np.zeros(0, dtype)]).astype(dtype, copy=False)
