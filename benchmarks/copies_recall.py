@@ -6,10 +6,14 @@ Copies are planted as by ``planted_faults.py``, but compared with one another on
 those of small collections; long ones count in an index of `LONG_FROM` hashes, of which these clips
 are made to be one. The last column is the largest fraction of different bits in hashes at the same
 instants of a copy that was found; `MAX_BIT_ERRORS` is where pairs are rejected without proof.
+With ``--max-flips`` the search by long hashes looks up fewer settings of the uncertain bits, which
+takes less time: those with no more flipped bits than that in the short hash and in the later bits.
 """
 
 import argparse
 import tempfile
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +21,7 @@ import soundfile
 
 from earmark.audio.reading import is_audio, stream_audio
 from earmark.features import hash_index, matches
-from earmark.features.fingerprints import SAMPLE_RATE, Fingerprint, fingerprint
+from earmark.features.fingerprints import SAMPLE_RATE, Fingerprint, Hashes, fingerprint, probes
 from machine import describe_machine
 from planted_faults import FAULTS
 
@@ -31,6 +35,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--clips", type=int, default=400)
     parser.add_argument("--each", type=int, default=150)
+    parser.add_argument("--max-flips", type=int, help="uncertain bits that are flipped at once")
     arguments = parser.parse_args()
     rng = np.random.default_rng(0)
     files = sorted(path for path in arguments.data.rglob("*") if is_audio(path))
@@ -46,7 +51,10 @@ def main() -> None:
                 FAULTS[kind](path, samples.mean(axis=1), rate, rng)
                 planted[kind].add((source, len(prints)))
                 prints.append(_fingerprint(next(path.parent.glob(f"{path.stem}.*"))))
-    short, long = (_search(prints, long_from) for long_from in (hash_index.LONG_FROM, 0))
+    short = _search(prints, hash_index.LONG_FROM)
+    if arguments.max_flips is not None:
+        hash_index.probes = partial(_some_probes, arguments.max_flips)
+    long = _search(prints, 0)
     print(describe_machine("soundfile", "numpy", "scipy"))
     print("\n| copies | planted | found by short hashes | by long hashes | most bit errors |")
     print("|---|---|---|---|---|")
@@ -67,6 +75,15 @@ def _fingerprint(path: Path) -> Fingerprint:
 def _search(prints: list[Fingerprint], long_from: int) -> dict[tuple[int, int], matches.Match]:
     hash_index.LONG_FROM = long_from
     return {(one.first, one.second): one for one in matches.find_matches(prints)}
+
+
+def _some_probes(max_flips: int, hashes: Hashes, weak: Hashes, num_flips: int) -> Iterator[Hashes]:
+    """Those of the probes that differ from the first one in few bits."""
+    rows = probes(hashes, weak, num_flips)
+    for flipped, row in enumerate(rows):
+        # The rows are in the order of a Gray code.
+        if (flipped ^ flipped >> 1).bit_count() <= max_flips:
+            yield row
 
 
 def _bit_errors(prints: list[Fingerprint], match: matches.Match) -> float:

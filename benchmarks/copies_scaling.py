@@ -4,11 +4,14 @@
 
 ``python benchmarks/copies_scaling.py --files 4000 16000 64000 --same 1.0``
 
+``python benchmarks/copies_scaling.py --files 4000 16000 64000 --stored``
+
 Only the search is timed, in seconds of one processor, not the listening. The fingerprints are
 drawn: of 5 s of sound, with as many hashes as clips of ESC-10 have, which are as hard to tell apart
 as theirs (`SHORT_BITS`, `LATER_BITS`). One in twenty is a copy, with three hashes in ten and nine
 signs in ten unchanged: between Vorbis and MP3. With ``--same`` a fraction of the others holds the
-same beep at some instant. Each size runs in a fresh process.
+same beep at some instant. With ``--stored`` fingerprints are read from a store one by one, as
+`check` does, instead of from memory. Each size runs in a fresh process.
 """
 
 import argparse
@@ -17,17 +20,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from earmark.features import fingerprints
+from earmark.features.fingerprint_cache import FingerprintCache, KeptFingerprints
 from earmark.features.fingerprints import (
     HOP_LENGTH,
     NUM_FLIPS,
     NUM_LATER_FLIPS,
     Fingerprint,
 )
+from earmark.features.hash_index import Fingerprints
 from earmark.features.matches import find_matches
+from earmark.features.store import ClipKey
 from machine import describe_machine, peak_megabytes, reset_peak
 
 NUM_FRAMES = 312
@@ -51,10 +60,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, nargs="+", default=[4000, 16_000, 64_000])
     parser.add_argument("--same", type=float, default=0.0, help="fraction that holds one beep")
+    parser.add_argument("--stored", action="store_true", help="read fingerprints from a store")
     parser.add_argument("--one", action="store_true", help="one size, as JSON")
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(_measure(arguments.files[0], arguments.same)))
+        print(json.dumps(_measure(arguments.files[0], arguments.same, arguments.stored)))
         return
     print(describe_machine("numpy", "scipy"))
     print(
@@ -64,7 +74,7 @@ def main() -> None:
     results = []
     for num_files in arguments.files:
         command = [sys.executable, __file__, "--one", "--files", str(num_files)]
-        command += ["--same", str(arguments.same)]
+        command += ["--same", str(arguments.same), *["--stored"] * arguments.stored]
         output = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
         seconds, kept, peak, recall = json.loads(output)
         results.append((num_files, seconds))
@@ -87,20 +97,44 @@ def _exponent(results: list[tuple[int, float]]) -> float:
     return float(np.log(more_seconds / seconds) / np.log(more_files / files))
 
 
-def _measure(num_files: int, same: float) -> tuple[float, float, float, float]:
-    """CPU seconds, kilobytes kept, kilobytes of the search, and the share of copies found."""
+def _measure(num_files: int, same: float, stored: bool) -> tuple[float, float, float, float]:
+    """CPU seconds, kilobytes kept, kilobytes of the search, and the fraction of copies found."""
     drawn = Drawn(num_files, same)
-    # Allocated before the search, so that the growth of the peak is the search's.
-    kept = sum(one.nbytes for one in (drawn.words, drawn.frames, drawn.signs)) / 1024
+    first, sources = num_files - len(drawn.sources), drawn.sources
+    if stored:
+        with TemporaryDirectory() as folder:
+            keys = _store(drawn, Path(folder))
+            del drawn
+            kept = 0.0
+            with FingerprintCache(Path(folder)) as cache:
+                found, seconds, peak = _search(KeptFingerprints(cache, keys))
+    else:
+        kept = sum(one.nbytes for one in (drawn.words, drawn.frames, drawn.signs)) / 1024
+        found, seconds, peak = _search(drawn)
+    planted = {(int(source), first + number) for number, source in enumerate(sources)}
+    return seconds, kept, peak, len(found & planted) / len(planted)
+
+
+def _store(prints: Fingerprints, folder: Path) -> list[ClipKey]:
+    """Writes fingerprints in their order, under keys that are in another one."""
+    digests = [blake2b(str(one).encode(), digest_size=16) for one in range(len(prints))]
+    keys = [ClipKey(one.hexdigest()) for one in digests]
+    for first in range(0, len(keys), DRAWN_AT_ONCE):
+        # What waits to be written would count as memory that the search need not ask for.
+        with FingerprintCache(folder) as cache:
+            for number in range(first, min(first + DRAWN_AT_ONCE, len(keys))):
+                cache.put_fingerprint(keys[number], prints[number])
+    return keys
+
+
+def _search(prints: Fingerprints) -> tuple[set[tuple[int, int]], float, float]:
+    """The pairs, CPU seconds, and the growth of the peak of memory in kilobytes."""
     reset_peak()
     before = peak_megabytes()
     started_at = time.process_time()
-    found = {(match.first, match.second) for match in find_matches(drawn)}
+    found = {(match.first, match.second) for match in find_matches(prints)}
     seconds = time.process_time() - started_at
-    peak = (peak_megabytes() - before) * 1024
-    first = num_files - len(drawn.sources)
-    planted = {(int(source), first + number) for number, source in enumerate(drawn.sources)}
-    return seconds, kept, peak, len(found & planted) / len(planted)
+    return found, seconds, (peak_megabytes() - before) * 1024
 
 
 class Drawn:

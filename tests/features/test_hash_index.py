@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from earmark.features import hash_index
-from earmark.features.fingerprints import NUM_FLIPS, SHORT_HASH, Fingerprint, fingerprint, probes
+from earmark.features.fingerprints import (
+    NUM_FLIPS,
+    NUM_LATER_FLIPS,
+    SHORT_BITS,
+    SHORT_HASH,
+    Fingerprint,
+    fingerprint,
+    probes,
+)
 from earmark.features.hash_index import HashIndex
 from earmark.features.matches import find_matches
 
@@ -21,29 +29,61 @@ def drawn(rng, num_hashes=20, num_values=40):
     return Fingerprint(hashes, frames, weak, none, none)
 
 
-def count_votes(first, second):
-    """Votes by pairs of hops of offset, hash by hash: equal but for the four lowest bits."""
-    return Counter(
-        (int(frame) - int(other)) // 2
-        for other, wanted in zip(second.frames, second.hashes, strict=True)
-        for frame, found in zip(first.frames, first.hashes, strict=True)
-        if (found ^ wanted) & SHORT_HASH < 16
+def count_votes(first, second, *, long=False):
+    """Votes by pairs of hops of offset, hash by hash: equal but for the bits that are uncertain."""
+    mask = np.uint32(0xFFFFFFFF) if long else SHORT_HASH
+    differ = (first.hashes[:, None] ^ second.hashes) & ~second.weak & mask
+    offsets = (first.frames[:, None].astype(int) - second.frames.astype(int)) // 2
+    return Counter(offsets[differ == 0].tolist())
+
+
+def draw_weak(rng, size):
+    """Masks of uncertain bits, among those that the hashes of `drawn` have."""
+    short, later = (
+        rng.permuted(np.tile(np.arange(bits), (size, 1)), axis=1)[:, :num_flips]
+        for bits, num_flips in ((SHORT_BITS, NUM_FLIPS), (8, NUM_LATER_FLIPS))
     )
+    places = np.concatenate([short, SHORT_BITS + later], axis=1).astype(np.uint32)
+    return (np.uint32(1) << places).sum(axis=1).astype(np.uint32)
 
 
-def test_each_pair_has_the_offset_with_the_most_votes(rng, monkeypatch):
+@pytest.mark.parametrize("long", [False, True])
+@pytest.mark.parametrize("few_hashes", [0, 48])
+@pytest.mark.parametrize("seed", range(4))
+def test_candidates_are_those_of_a_search_through_all_pairs(long, few_hashes, seed, monkeypatch):
     monkeypatch.setattr(hash_index, "MAX_POSTINGS", 1000)
+    monkeypatch.setattr(hash_index, "MAX_PAIRS", 1000)
     monkeypatch.setattr(hash_index, "CHUNK_HASHES", 50)
-    prints = [drawn(rng) for _ in range(12)]
+    monkeypatch.setattr(hash_index, "LONG_FROM", 0 if long else 1 << 21)
+    monkeypatch.setattr(hash_index, "FEW_HASHES", few_hashes)
+    rng = np.random.default_rng(seed)
+    prints = [drawn(rng, num_hashes=int(rng.integers(1, 40))) for _ in range(24)]
+    for one in prints:
+        one.hashes[:] ^= rng.integers(2, size=len(one.hashes), dtype=np.uint32) << np.uint32(26)
+        one.weak[:] = draw_weak(rng, len(one.hashes))
+    prints[3] = Fingerprint.empty()
+    fewest = 1 if few_hashes else 2
+    expected = {}
+    for first, second in combinations(range(len(prints)), 2):
+        votes = count_votes(prints[first], prints[second], long=long)
+        if votes and max(votes.values()) >= fewest:
+            expected[first, second] = votes
     found = {(one.first, one.second): one for one in HashIndex(prints).candidates(prints)}
-    for first, second in combinations(range(12), 2):
-        votes = count_votes(prints[first], prints[second])
-        if not votes:
-            assert (first, second) not in found
-            continue
-        best = found.pop((first, second))
-        assert best.votes == max(votes.values()) == votes[best.offset]
-    assert not found
+    assert found.keys() == expected.keys()
+    assert len(found) > 10
+    for pair, votes in expected.items():
+        assert found[pair].votes == max(votes.values()) == votes[found[pair].offset]
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_others_are_looked_up_as_if_they_came_after_the_index(long, rng, monkeypatch):
+    monkeypatch.setattr(hash_index, "LONG_FROM", 0 if long else 1 << 21)
+    monkeypatch.setattr(hash_index, "MAX_POSTINGS", 1000)
+    known, new = ([drawn(rng) for _ in range(12)] for _ in range(2))
+    among_all = HashIndex([*known, *new]).candidates([*known, *new])
+    expected = {one for one in among_all if one.first < len(known) <= one.second}
+    assert {*HashIndex(known).candidates(new, len(known))} == expected
+    assert expected
 
 
 def test_long_recordings_need_two_votes(rng, monkeypatch):
@@ -87,21 +127,6 @@ def test_copies_are_found_by_long_hashes_too(gain, sound, monkeypatch):
     ]
 
 
-def test_the_votes_of_long_hashes_are_those_whose_other_bits_agree(rng, monkeypatch):
-    monkeypatch.setattr(hash_index, "MAX_POSTINGS", 1000)
-    monkeypatch.setattr(hash_index, "MAX_PAIRS", 1000)
-    monkeypatch.setattr(hash_index, "LONG_FROM", 0)
-    prints = [drawn(rng, num_values=1 << 10) for _ in range(30)]
-    for one in prints:
-        one.hashes[:] |= rng.integers(16, size=20, dtype=np.uint32) << np.uint32(26)
-        one.weak[:] |= np.uint32(0b111 << 25)
-    found = {(one.first, one.second) for one in HashIndex(prints).candidates(prints)}
-    ignored = np.uint32(0b111 << 25 | 0b1111)
-    for first, second in combinations(range(30), 2):
-        shared = (prints[first].hashes[:, None] ^ prints[second].hashes) & ~ignored == 0
-        assert ((first, second) in found) == bool(shared.any())
-
-
 def test_long_hashes_agree_by_chance_less_often(rng, monkeypatch):
     monkeypatch.setattr(hash_index, "MAX_POSTINGS", 1000)
     prints = [drawn(rng, num_values=1 << 12) for _ in range(40)]
@@ -117,9 +142,17 @@ def test_long_hashes_agree_by_chance_less_often(rng, monkeypatch):
 def test_the_filter_lets_pass_what_it_holds_and_little_else(rng, num_hashes):
     held = rng.integers(1 << 32, size=num_hashes, dtype=np.uint32)
     others = rng.integers(1 << 32, size=20_000, dtype=np.uint32)
-    chosen, wanted = hash_index._Filter(held), hash_index._Wanted
-    assert len(chosen.may_hold(wanted.of(held)).hashes) == num_hashes
-    assert len(chosen.may_hold(wanted.of(others)).hashes) < 2000
+    blocks = hash_index._Blocks(num_hashes)
+    blocks.add(held)
+
+    def passed(hashes):
+        later = hash_index._Later.of(hashes & ~SHORT_HASH, np.zeros_like(hashes))
+        found, positions = next(blocks.may_hold(hashes & SHORT_HASH, later))
+        assert np.array_equal(found, hashes[positions])
+        return len(found)
+
+    assert passed(held) == num_hashes
+    assert passed(others) < 2000
 
 
 def test_probes_have_every_setting_of_the_weak_bits_once():

@@ -16,8 +16,7 @@ from earmark.data.fingerprint import fingerprint_data
 from earmark.data.labels import task_of
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.recording import Recording
-from earmark.data.signals.measure import Measured, measure_recordings
-from earmark.data.signals.signal import Measurement
+from earmark.data.signals.measure import Measured, MeasuredRecording, measure_recordings
 from earmark.errors import AudioError
 from earmark.features.store import default_root
 from earmark.system.progress import SILENT, Reporter
@@ -68,12 +67,12 @@ def check(
     config = as_config(config)
     features = config.features
     measured = measure_recordings(manifest, root, reporter)
-    known: list[tuple[Recording, Measurement]] = [
+    known: list[tuple[Recording, MeasuredRecording]] = [
         (one, result)
         for one in manifest.recordings
-        if isinstance(result := measured[one.name], Measurement)
+        if isinstance(result := measured[one.name], MeasuredRecording)
     ]
-    with_stats = [(one, measurement.stats) for one, measurement in known]
+    with_stats = [(one, result.stats) for one, result in known]
     usable = replace(manifest, recordings=tuple(one for one, _ in known))
     task = task_of(manifest, config.train)
     labels = None
@@ -82,7 +81,7 @@ def check(
     found = [
         *_file_findings(manifest, measured, features.channel),
         *silence_findings(with_stats, config.train.background_label),
-        *duplicate_findings(manifest, known),
+        *duplicate_findings(manifest, known, root),
         *label_findings(manifest),
         *name_findings(manifest),
         *rate_notes(with_stats),

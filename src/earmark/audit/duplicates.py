@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -10,7 +11,9 @@ from scipy.sparse.csgraph import connected_components
 from earmark.audit.findings import Finding, FindingType
 from earmark.data.manifest import Manifest
 from earmark.data.recording import Recording
-from earmark.data.signals.signal import SILENT_PEAK, Measurement
+from earmark.data.signals.measure import MeasuredRecording
+from earmark.data.signals.signal import SILENT_PEAK
+from earmark.features.fingerprint_cache import FingerprintCache, KeptFingerprints
 from earmark.features.matches import Match, find_matches
 
 COPY_COVERAGE = 0.8
@@ -25,7 +28,7 @@ _RELATIONS: dict[FindingType, str] = {
 
 
 def duplicate_findings(
-    manifest: Manifest, measured: Sequence[tuple[Recording, Measurement]]
+    manifest: Manifest, measured: Sequence[tuple[Recording, MeasuredRecording]], root: Path
 ) -> list[Finding]:
     """Recordings that share sound: one finding per cluster of duplicates.
 
@@ -34,13 +37,14 @@ def duplicate_findings(
     Args:
         manifest: The data.
         measured: The recordings that could be read.
+        root: Folder of the feature store, from which their fingerprints are read one by one.
     """
     same: dict[str, list[Recording]] = defaultdict(list)
-    prints = {}
-    for recording, (stats, fingerprint) in measured:
+    keys = {}
+    for recording, (stats, key) in measured:
         if stats.peak >= SILENT_PEAK:
             same[stats.digest].append(recording)
-            prints[stats.digest] = fingerprint
+            keys[stats.digest] = key
     undivided = {one.name for one in manifest.undivided}
     found = [
         _finding("duplicate", recordings, undivided)
@@ -48,7 +52,9 @@ def duplicate_findings(
         if len(recordings) > 1
     ]
     distinct = list(same.values())
-    for matches in _clusters(find_matches([prints[digest] for digest in same]), distinct):
+    with FingerprintCache(root) as cache:
+        all_matches = find_matches(KeptFingerprints(cache, [keys[digest] for digest in same]))
+    for matches in _clusters(all_matches, distinct):
         members = sorted({number for one in matches for number in (one.first, one.second)})
         recordings = [one for number in members for one in distinct[number]]
         is_copy = all(min(one.coverage) >= COPY_COVERAGE for one in matches)

@@ -16,8 +16,8 @@ from earmark.data.recording import Recording
 from earmark.data.signals.cache import CheckCache
 from earmark.data.signals.contents import read_digests
 from earmark.data.signals.headers import read_headers
-from earmark.data.signals.measure import measure_recordings
-from earmark.data.signals.signal import Measurement, SignalStats
+from earmark.data.signals.measure import MeasuredRecording, measure_recordings
+from earmark.data.signals.signal import SignalStats
 from earmark.errors import AudioError
 from earmark.features.digests import ContentDigests
 from earmark.features.store import ClipKey
@@ -216,7 +216,9 @@ def fingerprint_data(
     sample = [_measured_part(one) for one in _sample(clips)]
     measured = measure_recordings(replace(manifest, recordings=tuple(sample)), root, reporter)
     clips = [one for one in clips if not isinstance(measured.get(one.recording.name), AudioError)]
-    stats = {name: one.stats for name, one in measured.items() if isinstance(one, Measurement)}
+    stats = {
+        name: one.stats for name, one in measured.items() if isinstance(one, MeasuredRecording)
+    }
     seconds = _durations(clips, stats)
     return DataFingerprint(
         task.name,

@@ -1,11 +1,15 @@
 """Fingerprints of clips, kept in the store."""
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from earmark.features.fingerprints import FINGERPRINT_VERSION, Fingerprint
 from earmark.features.store import ClipKey
 from earmark.system.sqlite_cache import SqliteCache
+
+HELD_BYTES = 1 << 27
+"""Fingerprints that are held after they were read: those of about a day of sound."""
 
 
 class FingerprintCache(SqliteCache):
@@ -34,6 +38,8 @@ class FingerprintCache(SqliteCache):
 class KeptFingerprints:
     """Fingerprints of clips, read one by one, so that memory does not grow with their number.
 
+    The last ones are held, up to `HELD_BYTES`.
+
     Args:
         cache: Where they are kept.
         keys: Which clips; a fingerprint that was lost since has no hashes.
@@ -42,12 +48,23 @@ class KeptFingerprints:
     def __init__(self, cache: FingerprintCache, keys: Sequence[ClipKey]) -> None:
         self._cache = cache
         self.keys = tuple(keys)
+        self._held: OrderedDict[int, Fingerprint] = OrderedDict()
+        self._held_bytes = 0
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __getitem__(self, index: int) -> Fingerprint:
-        return self._cache.get_fingerprint(self.keys[index]) or Fingerprint.empty()
+        if index in self._held:
+            self._held.move_to_end(index)
+            return self._held[index]
+        found = self._cache.get_fingerprint(self.keys[index]) or Fingerprint.empty()
+        self._held[index] = found
+        self._held_bytes += found.num_bytes
+        while self._held_bytes > HELD_BYTES:
+            _, oldest = self._held.popitem(last=False)
+            self._held_bytes -= oldest.num_bytes
+        return found
 
     def __iter__(self) -> Iterator[Fingerprint]:
         return (self[index] for index in range(len(self)))

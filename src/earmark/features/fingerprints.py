@@ -71,6 +71,12 @@ class Fingerprint:
         """Length in hops, rounded up to whole bytes."""
         return 8 * len(self.active)
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory that its arrays take."""
+        parts = (self.hashes, self.frames, self.weak, self.signs, self.active)
+        return sum(part.nbytes for part in parts)
+
     @classmethod
     def empty(cls) -> "Fingerprint":
         """The fingerprint of no sound, which matches nothing."""

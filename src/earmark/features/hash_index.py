@@ -1,5 +1,6 @@
 """An inverted index of the hashes of fingerprints: which recordings may share sound."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -61,11 +62,10 @@ class Candidate(NamedTuple):
 
 
 class HashIndex:
-    """All hashes in sorted order, each with its recording and frame.
+    """All hashes in order, each with its recording and frame.
 
-    It takes 14 bytes per hash, 18 where they are long. The postings that are read for one hash are
-    limited, and hashes are longer where there are many, so that the time is nearly linear in their
-    number.
+    It takes 16 to 20 bytes per hash, and 2 to 4 more while long ones are looked up. The postings
+    that are kept of one hash are limited, and hashes are longer where there are many.
 
     Args:
         prints: The fingerprints of the recordings; only their hashes are kept.
@@ -73,51 +73,84 @@ class HashIndex:
     Source:
         Gionis, Indyk and Motwani (1999), Similarity search in high dimensions via hashing, for keys
         that grow with the collection; Lv and others (2007), Multi-probe LSH, for looking up
-        uncertain bits both ways; Bloom (1970) for the filter.
+        uncertain bits both ways.
     """
 
     def __init__(self, prints: Fingerprints) -> None:
-        chunks = [_Columns.of(chunk) for chunk in _chunks(prints)]
-        self._counts = np.concatenate([*(one.counts for one in chunks), np.zeros(0, np.int64)])
-        hashes = _join([one.hashes for one in chunks])
-        frames = _join([one.frames for one in chunks])
-        del chunks
-        is_long = len(hashes) >= LONG_FROM
-        if not is_long:
+        self._packing = _Packing(len(prints))
+        counts, hashes, postings = self._read(prints)
+        self._counts = counts
+        self._is_long = len(hashes) >= LONG_FROM
+        if not self._is_long:
             hashes &= SHORT_HASH
-        order = np.argsort(hashes, kind="stable")
-        self._hashes, self._frames = hashes[order], frames[order]
-        del hashes, frames
-        owners = np.repeat(np.arange(len(self._counts), dtype=np.uint32), self._counts)
-        self._owners = owners[order]
-        self._filter = _Filter(self._hashes)
-        self._blocks = _Blocks(self._hashes) if is_long else None
+        hashes *= _FACTOR
+        # Each key above its position, so that postings of one key are in the order of recordings.
+        order = hashes.astype(np.uint64)
+        del hashes
+        order <<= _HALF
+        order |= np.arange(len(order), dtype=np.uint64)
+        order.sort()
+        self._keys = (order >> _HALF).astype(np.uint32)
+        order &= _LOW
+        self._postings = postings[order.view(np.int64)]
+        del postings, order
+        is_kept = np.ones(len(self._keys), bool)
+        is_kept[MAX_POSTINGS:] = self._keys[MAX_POSTINGS:] != self._keys[:-MAX_POSTINGS]
+        self._keys, self._postings = self._keys[is_kept], self._postings[is_kept]
+        self._starts, self._shift = _directory(self._keys)
+
+    def _read(
+        self, prints: Fingerprints
+    ) -> tuple[
+        Int64[np.ndarray, " recordings"],
+        UInt32[np.ndarray, " hashes"],
+        Int64[np.ndarray, " hashes"],
+    ]:
+        """How many hashes the recordings have; the hashes; and their postings."""
+        # Arrays that grow in place: lists of pieces would leave as much memory again in use.
+        counts, hashes, postings = array("q"), array("I"), array("q")
+        for chunk in _chunks(prints):
+            one = _Columns.of(chunk)
+            owners = np.repeat(np.arange(len(chunk)) + len(counts), one.counts)
+            counts.frombytes(one.counts.tobytes())
+            hashes.frombytes(one.hashes.tobytes())
+            postings.frombytes(self._packing.postings(owners, one.frames).tobytes())
+        counted, posted = (np.asarray(one).view(np.int64) for one in (counts, postings))
+        return counted, np.asarray(hashes), posted
 
     def candidates(self, prints: Fingerprints, first: int = 0) -> Iterator[Candidate]:
         """Pairs that may share sound.
 
         Args:
-            prints: What is looked up.
+            prints: What is looked up: the recordings of the index from `first` on, or others.
             first: The index of the first of them; only pairs with an earlier recording of the
                 index are found.
         """
+        blocks = _Blocks(len(self._keys)) if self._is_long else None
+        if blocks and first:
+            blocks.add(self._keys * _INVERSE)
         for chunk in _chunks(prints):
-            if len(self._hashes):
-                yield from self._vote(first, _Columns.of(chunk))
+            looked_up = _Columns.of(chunk)
+            if blocks:
+                # Only what earlier recordings hold: half of the hashes, in the mean.
+                blocks.add(looked_up.hashes)
+            if len(self._keys):
+                yield from self._vote(first, looked_up, blocks)
             first += len(chunk)
 
-    def _vote(self, first: int, looked_up: "_Columns") -> Iterator[Candidate]:
+    def _vote(
+        self, first: int, looked_up: "_Columns", blocks: "_Blocks | None"
+    ) -> Iterator[Candidate]:
         seconds = np.repeat(np.arange(len(looked_up.counts)), looked_up.counts)
-        frames = looked_up.frames.astype(np.int64)
-        votes = _Votes(len(self._counts))
-        for query, place in self._look_up(looked_up.hashes, looked_up.weak):
+        limits = self._packing.first_posting(first + seconds)
+        addends = self._packing.addends(seconds, looked_up.frames)
+        votes = []
+        for query, place in self._look_up(looked_up, blocks):
             # Only earlier recordings, so that a hash that two of them share is one vote.
-            owners = self._owners[place].astype(np.int64)
-            earlier = owners < first + seconds[query]
-            query, place = query[earlier], place[earlier]
-            offsets = (self._frames[place].astype(np.int64) - frames[query]) // 2
-            votes.add(seconds[query], owners[earlier], offsets)
-        second, one, offset, count = votes.count()
+            postings = self._postings[place]
+            earlier = np.flatnonzero(postings < limits[query])
+            votes.append((postings[earlier] + addends[query[earlier]]) >> 1)
+        second, one, offset, count = self._packing.count(votes)
         num_hashes = np.minimum(self._counts[one], looked_up.counts[second])
         enough = (count > 1) | (num_hashes < FEW_HASHES)
         best = _best(second[enough], one[enough], count[enough])
@@ -126,26 +159,25 @@ class HashIndex:
         yield from map(Candidate, *found)
 
     def _look_up(
-        self, hashes: Hashes, weak: Hashes
+        self, looked_up: "_Columns", blocks: "_Blocks | None"
     ) -> Iterator[tuple[Int64[np.ndarray, " hits"], Int64[np.ndarray, " hits"]]]:
         """Postings of hashes: which hash, and the place of the posting in the index."""
-        rows = probes(hashes & SHORT_HASH, weak & SHORT_HASH, NUM_FLIPS)
-        if self._blocks is None:
-            maybe = [_Wanted.of(row) for row in rows]
+        rows = probes(looked_up.hashes & SHORT_HASH, looked_up.weak & SHORT_HASH, NUM_FLIPS)
+        if blocks is None:
+            every = np.arange(len(looked_up.hashes))
+            wanted = [(row, every) for row in rows]
         else:
-            later = list(probes(hashes & ~SHORT_HASH, weak & ~SHORT_HASH, NUM_LATER_FLIPS))
-            places = _join_bits(later)
-            maybe = (one for row in rows for one in self._blocks.may_hold(row, later, places))
-        packed = np.concatenate([self._filter.may_hold(one).pack() for one in maybe])
-        # In their order, the search for one goes through memory that the last one has read.
-        packed.sort()
-        query, wanted = (packed & _LOW).astype(np.int64), (packed >> _HALF).astype(np.uint32)
-        place = np.searchsorted(self._hashes, wanted)
-        for _ in range(MAX_POSTINGS):
-            inside = np.flatnonzero(place < len(self._hashes))
-            same = inside[self._hashes[place[inside]] == wanted[inside]]
-            query, wanted, place = query[same], wanted[same], place[same]
-            yield query, place
+            later = _Later.of(looked_up.hashes & ~SHORT_HASH, looked_up.weak & ~SHORT_HASH)
+            wanted = [one for row in rows for one in blocks.may_hold(row, later)]
+        hashes, queries = (np.concatenate(column) for column in zip(*wanted, strict=True))
+        keys = hashes * _FACTOR
+        bucket = keys >> self._shift
+        place, stop = self._starts[bucket], self._starts[bucket + 1]
+        while len(place):
+            left = np.flatnonzero(place < stop)
+            place, stop, keys, queries = place[left], stop[left], keys[left], queries[left]
+            same = np.flatnonzero(self._keys[place] == keys)
+            yield queries[same], place[same]
             place = place + 1
 
 
@@ -166,8 +198,11 @@ class _Columns(NamedTuple):
         )
 
 
-class _Votes:
-    """Votes for the second, the first and their offset, each kept as one number.
+class _Packing:
+    """Postings and votes as single numbers.
+
+    A posting is the first recording above the frame. A vote is the second one above the first one
+    above the offset in pairs of hops: twice that is a posting plus a number of the second.
 
     Args:
         num_firsts: How many recordings can be the first.
@@ -175,112 +210,88 @@ class _Votes:
 
     def __init__(self, num_firsts: int) -> None:
         self._first_bits = num_firsts.bit_length()
-        self._offset_bits = 63 - CHUNK_PRINTS.bit_length() - self._first_bits
-        self._packed: list[Int64[np.ndarray, " votes"]] = []
+        self._frame_bits = 63 - CHUNK_PRINTS.bit_length() - self._first_bits
+        self._half = 1 << (self._frame_bits - 1)
 
-    def add(
-        self,
-        second: Int64[np.ndarray, " votes"],
-        first: Int64[np.ndarray, " votes"],
-        offset: Int64[np.ndarray, " votes"],
-    ) -> None:
-        """Adds votes; an offset may be negative."""
-        half = 1 << (self._offset_bits - 1)
-        assert not len(offset) or np.abs(offset).max() < half, "longer than 100 years"
-        pair = (second << self._first_bits) | first
-        self._packed.append((pair << self._offset_bits) | (offset + half))
+    def postings(
+        self, first: Int64[np.ndarray, " hashes"], frames: UInt32[np.ndarray, " hashes"]
+    ) -> Int64[np.ndarray, " hashes"]:
+        """The postings of recordings and frames."""
+        assert not len(frames) or frames.max() < self._half, "longer than three months"
+        return self.first_posting(first) | frames
 
-    def count(self) -> tuple[Int64[np.ndarray, " different"], ...]:
+    def first_posting(self, first: Int64[np.ndarray, " any"]) -> Int64[np.ndarray, " any"]:
+        """What no posting of a recording is below."""
+        return first << self._frame_bits
+
+    def addends(
+        self, second: Int64[np.ndarray, " hashes"], frames: UInt32[np.ndarray, " hashes"]
+    ) -> Int64[np.ndarray, " hashes"]:
+        """What makes a posting twice a vote."""
+        return (second << (self._first_bits + self._frame_bits)) + self._half - frames
+
+    def count(self, votes: Sequence[np.ndarray]) -> tuple[Int64[np.ndarray, " different"], ...]:
         """The second, first and offset of different votes, in order, and how many are equal."""
-        packed = np.concatenate(self._packed)
+        packed = np.concatenate([*votes, np.zeros(0, np.int64)])
         packed.sort()
         starts = np.flatnonzero(np.diff(packed, prepend=-1))
         counts = np.diff(starts, append=len(packed))
         different = packed[starts]
-        offset = (different & ((1 << self._offset_bits) - 1)) - (1 << (self._offset_bits - 1))
-        pair = different >> self._offset_bits
+        offset = (different & (self._half - 1)) - self._half // 2
+        pair = different >> (self._frame_bits - 1)
         return pair >> self._first_bits, pair & ((1 << self._first_bits) - 1), offset, counts
-
-
-class _Filter:
-    """A Bloom filter, which fits where the hashes do not: most that are looked up are not there.
-
-    Args:
-        hashes: What it holds.
-    """
-
-    def __init__(self, hashes: Hashes) -> None:
-        self._shift = np.uint32(32 - min(32, max(3, (8 * len(hashes) - 1).bit_length())))
-        self._bits = np.zeros(1 << (29 - int(self._shift)), np.uint8)
-        for first in range(0, len(hashes), CHUNK_HASHES):
-            for factor in _FACTORS:
-                place = (hashes[first : first + CHUNK_HASHES] * factor) >> self._shift
-                np.bitwise_or.at(self._bits, place >> 3, _BIT[place & 7])
-
-    def may_hold(self, wanted: "_Wanted") -> "_Wanted":
-        """Those that may be held; no others are."""
-        for factor in _FACTORS:
-            place = (wanted.hashes * factor) >> self._shift
-            bits = self._bits[place >> 3] >> (place & 7).astype(np.uint8)
-            wanted = wanted.take(np.flatnonzero(bits & 1))
-        return wanted
 
 
 class _Blocks:
     """A filter with the later bits of equal short hashes in one word, which are looked up at once.
 
+    Most hashes that are looked up are not there.
+
     Args:
-        hashes: What it holds.
+        num_hashes: How many it is to hold.
 
     Source:
         Putze, Sanders and Singler (2007), Cache-, hash- and space-efficient Bloom filters.
     """
 
-    def __init__(self, hashes: Hashes) -> None:
-        self._shift = np.uint32(32 - max(1, (len(hashes) // 4).bit_length()))
+    def __init__(self, num_hashes: int) -> None:
+        self._shift = np.uint32(32 - max(1, (num_hashes // 4).bit_length()))
         self._words = np.zeros(1 << (32 - int(self._shift)), np.uint64)
+
+    def add(self, hashes: Hashes) -> None:
+        """Holds some more hashes."""
         for first in range(0, len(hashes), CHUNK_HASHES):
             chunk = hashes[first : first + CHUNK_HASHES]
             np.bitwise_or.at(self._words, self._word(chunk & SHORT_HASH), _bit(chunk))
 
     def may_hold(
-        self, short: Hashes, later: Sequence[Hashes], places: UInt64[np.ndarray, " hashes"]
-    ) -> Iterator["_Wanted"]:
-        """Those that may be held, for each way to set the later bits.
-
-        Args:
-            short: Short hashes.
-            later: The later bits of each hash, set in several ways.
-            places: `_join_bits` of these.
-        """
-        words = self._words[self._word(short)]
-        found = np.flatnonzero(words & places)
+        self, short: Hashes, later: "_Later"
+    ) -> Iterator[tuple[Hashes, Int64[np.ndarray, " hashes"]]]:
+        """Those that may be held, and their positions, for each way to set the later bits."""
+        words = self._words[self._word(short)] & later.places
+        found = np.flatnonzero(words)
         words, short = words[found], short[found]
-        for one in later:
-            bits = one[found]
-            held = np.flatnonzero(words & _bit(bits))
-            yield _Wanted(short[held] | bits[held], found[held])
+        for hashes, bits in zip(later.hashes, later.bits, strict=True):
+            held = np.flatnonzero(words & bits[found])
+            positions = found[held]
+            yield short[held] | hashes[positions], positions
 
     def _word(self, short: Hashes) -> UInt32[np.ndarray, " hashes"]:
-        return (short * _FACTORS[0]) >> self._shift
+        return (short * _FACTOR) >> self._shift
 
 
-class _Wanted(NamedTuple):
-    """Hashes that are looked up, and the positions of those that they vary."""
+class _Later(NamedTuple):
+    """The later bits of hashes, set in all ways, and the places of each and of all in a word."""
 
-    hashes: Hashes
-    queries: Int64[np.ndarray, " hashes"]
+    hashes: list[Hashes]
+    bits: list[UInt64[np.ndarray, " hashes"]]
+    places: UInt64[np.ndarray, " hashes"]
 
     @classmethod
-    def of(cls, hashes: Hashes) -> "_Wanted":
-        return cls(hashes, np.arange(len(hashes)))
-
-    def take(self, chosen: Int64[np.ndarray, " chosen"]) -> "_Wanted":
-        return _Wanted(self.hashes[chosen], self.queries[chosen])
-
-    def pack(self) -> np.ndarray:
-        """Each hash above its position in the lower half of a number."""
-        return (self.hashes.astype(np.uint64) << _HALF) | self.queries.astype(np.uint64)
+    def of(cls, hashes: Hashes, weak: Hashes) -> "_Later":
+        rows = list(probes(hashes, weak, NUM_LATER_FLIPS))
+        bits = [_bit(row) for row in rows]
+        return cls(rows, bits, np.bitwise_or.reduce(bits))
 
 
 def _bit(hashes: Hashes) -> UInt64[np.ndarray, " hashes"]:
@@ -288,18 +299,9 @@ def _bit(hashes: Hashes) -> UInt64[np.ndarray, " hashes"]:
     return _BITS[(hashes >> np.uint32(SHORT_BITS)) & np.uint32(63)]
 
 
-def _join_bits(later: Sequence[Hashes]) -> UInt64[np.ndarray, " hashes"]:
-    """The places of the later bits in a word, however they are set."""
-    places = _bit(later[0])
-    for one in later[1:]:
-        places = places | _bit(one)
-    return places
-
-
 _HALF, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
-_FACTORS = np.uint32(2654435761), np.uint32(2246822519)
-"""Odd numbers near the golden ratio of their range and another one, for multiplicative hashing."""
-_BIT = (1 << np.arange(8)).astype(np.uint8)
+_FACTOR, _INVERSE = np.uint32(2654435761), np.uint32(pow(2654435761, -1, 1 << 32))
+"""An odd number near the golden ratio of its range, for multiplicative hashing, and its inverse."""
 _BITS = np.uint64(1) << np.arange(64, dtype=np.uint64)
 
 
@@ -331,5 +333,14 @@ def _chunks(prints: Iterable[Fingerprint]) -> Iterator[list[Fingerprint]]:
         yield chunk
 
 
-def _join(columns: Sequence[np.ndarray]) -> UInt32[np.ndarray, " all"]:
-    return np.concatenate([*columns, np.zeros(0, np.uint32)]).astype(np.uint32, copy=False)
+def _directory(
+    keys: UInt32[np.ndarray, " hashes"],
+) -> tuple[UInt32[np.ndarray, " starts"], np.uint32]:
+    """Where the keys with the same first bits start, and how many other bits there are."""
+    num_bits = max(1, len(keys).bit_length())
+    shift = np.uint32(32 - num_bits)
+    starts = np.full((1 << num_bits) + 1, len(keys), np.uint32)
+    for first in range(0, 1 << num_bits, CHUNK_HASHES):
+        part = np.arange(first, min(first + CHUNK_HASHES, 1 << num_bits), dtype=np.uint32)
+        starts[part] = np.searchsorted(keys, part << shift)
+    return starts, shift

@@ -8,6 +8,7 @@ from earmark.data.manifest import read_manifest
 from earmark.data.signals.measure import measure_recordings
 from earmark.data.signals.signal import analyze_signal
 from earmark.errors import AudioError
+from earmark.features.fingerprint_cache import FingerprintCache
 from earmark.system.progress import SILENT
 
 
@@ -44,6 +45,23 @@ def test_equal_files_are_decoded_once_and_reported(tmp_path, write_clip, recordi
     (duplicates,) = [one for one in found.findings if one.kind == "duplicate"]
     assert duplicates.paths == ("a.wav", "b.wav")
     assert found.num_files == 3
+
+
+def test_the_store_has_the_fingerprint_of_every_recording_that_can_be_read(
+    tmp_path, write_clip, recording, data
+):
+    recordings = [
+        recording(write_clip(tmp_path / f"{name}.wav", seed=name == "c")) for name in "abc"
+    ]
+    store = tmp_path / "store"
+    for _ in range(2):
+        results = measure_recordings(data(recordings), store, SILENT)
+        with FingerprintCache(store) as cache:
+            for one in recordings:
+                expected = analyze_signal(one)
+                kept = cache.get_fingerprint(results[one.name].key)
+                assert kept.to_bytes() == expected.fingerprint.to_bytes()
+                assert results[one.name].stats == expected.stats
 
 
 def test_a_renamed_file_is_not_decoded_again(tmp_path, write_clip, recording, data, decoded):

@@ -2,20 +2,35 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from earmark.audio.isolation import DecoderPool, Job
 from earmark.data.manifest import Manifest
 from earmark.data.recording import Recording
 from earmark.data.signals.cache import CheckCache, CheckKey
 from earmark.data.signals.contents import read_digests
-from earmark.data.signals.signal import Measurement, analyze_signal
+from earmark.data.signals.signal import Measurement, SignalStats, analyze_signal
 from earmark.errors import AudioError
 from earmark.features.digests import ContentDigests
+from earmark.features.store import ClipKey
 from earmark.system.progress import Reporter, Task
 from earmark.system.workers.worker import Send
 
-Measured = Measurement | AudioError
-"""The measurement of a recording, or why it cannot be read."""
+
+class MeasuredRecording(NamedTuple):
+    """What is known of a recording that can be read.
+
+    Args:
+        stats: Statistics of its signal.
+        key: Under which the store keeps its fingerprint, so that memory does not hold all of them.
+    """
+
+    stats: SignalStats
+    key: ClipKey
+
+
+Measured = MeasuredRecording | AudioError
+"""What is known of a recording, or why it cannot be read."""
 
 
 def measure_recordings(manifest: Manifest, root: Path, reporter: Reporter) -> dict[str, Measured]:
@@ -55,15 +70,15 @@ def _measure_contents(
     unknown: list[Recording] = []
     keys: dict[str, CheckKey] = {}
     for key, recordings in by_content.items():
-        measurement = cache.get(key)
-        if measurement:
+        kept = cache.get(key)
+        if kept:
             task.advance(len(recordings))
-            yield from ((one.name, measurement) for one in recordings)
+            yield from _for_all(recordings, MeasuredRecording(kept.stats, key.clip))
         else:
             unknown.append(recordings[0])
             keys[recordings[0].name] = key
 
-    def measured(recording: Recording, parts: Iterator[Measurement]) -> Measured:
+    def measured(recording: Recording, parts: Iterator[Measurement]) -> Measurement | AudioError:
         try:
             measurement = next(parts)
             digests.confirm(recording.path, keys[recording.name].clip.digest)
@@ -77,14 +92,24 @@ def _measure_contents(
             recordings = by_content[key]
             task.advance(len(recordings), note=recording.name)
             if isinstance(result, Measurement):
-                cache.put(key, result)
-                yield from ((one.name, result) for one in recordings)
+                yield from _for_all(recordings, _keep(cache, key, result))
             else:
                 yield recording.name, result
                 # The message names the file, so each of the equal ones gets its own.
                 for one in recordings[1:]:
                     keys[one.name] = key
-                    yield one.name, measured(one, pool.stream(_job(one)))
+                    yield one.name, _keep(cache, key, measured(one, pool.stream(_job(one))))
+
+
+def _keep(cache: CheckCache, key: CheckKey, result: Measurement | AudioError) -> Measured:
+    if isinstance(result, AudioError):
+        return result
+    cache.put(key, result)
+    return MeasuredRecording(result.stats, key.clip)
+
+
+def _for_all(recordings: list[Recording], result: Measured) -> Iterator[tuple[str, Measured]]:
+    return ((one.name, result) for one in recordings)
 
 
 def _job(recording: Recording) -> Job:
