@@ -40,9 +40,6 @@ class AugmentConfig(Section):
     """`decibels` mixes the input of the network (mixup); `energy` mixes the sounds themselves, at
     equal levels before the ratio (between-class mixing), and keeps all labels of both in a
     multi-label task."""
-    mixup_same_label: Fraction = 0.0
-    """Fraction of the mixed windows whose partner has the same labels, such as another speaker's
-    take of a word."""
     freq_mixstyle: Fraction = 0.0
     """Fraction of the batches in which the mean and standard deviation of each band are mixed with
     those of another window (Freq-MixStyle)."""

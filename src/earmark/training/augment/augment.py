@@ -31,6 +31,7 @@ class Augment:
     """
 
     def __init__(self, config: AugmentConfig, window_frames: int, *, union: bool = False) -> None:
+        by_energy = config.mixup_domain == "energy"
         every = (
             (config.time_stretch, TimeStretch(config.time_stretch, window_frames)),
             (config.shortest < 1, Shorten(config.shortest)),
@@ -39,7 +40,7 @@ class Augment:
             (config.gain_db, Gain(config.gain_db)),
             (config.filter_db, Filter(config.filter_db)),
             (config.noise, Noise(config.noise, config.noise_snr_db)),
-            (config.mixup, _mixup(config, union=union)),
+            (config.mixup, Mixup(config.mixup, config.mixup_alpha, by_energy, union and by_energy)),
             (config.freq_mixstyle, FreqMixStyle(config.freq_mixstyle, config.freq_mixstyle_alpha)),
             (
                 config.frequency_masks,
@@ -65,11 +66,3 @@ class Augment:
         """Draws and applies all augmentations."""
         num_windows, _, n_mels, num_frames = batch.log_mel.shape
         return self.apply(batch, self.draw(rng, BatchShape(num_windows, n_mels, num_frames)))
-
-
-def _mixup(config: AugmentConfig, *, union: bool) -> Mixup:
-    by_energy = config.mixup_domain == "energy"
-    return Mixup(
-        *(config.mixup, config.mixup_alpha, by_energy, union and by_energy),
-        same_label=config.mixup_same_label,
-    )

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from earmark.data.dataset import Batch
 from earmark.training.augment.base import (
@@ -27,39 +26,33 @@ class Mixup(Augmentation):
         alpha: Both parameters of the beta distribution of the ratio.
         by_energy: Mix energies, as if both sounds played at once, not the values in decibels.
         union: Keep all labels of both, as two sounds at once have in a multi-label task.
-        same_label: Fraction of the windows whose partner has the same labels, if one does.
 
     Source:
         Zhang et al. (2018), mixup: beyond empirical risk minimization, arXiv:1710.09412, section 2.
         Tokozume et al. (2018), Learning from between-class examples for deep sound recognition,
         arXiv:1711.10282, equation 2: amplitudes in the ratio r to 1 - r have energies in that of
-        r² to (1 - r)², here over their sum. Yao et al. (2022), Improving out-of-distribution
-        robustness via selective augmentation, arXiv:2201.00299, section 3, for partners of the
-        same label.
+        r² to (1 - r)², here over their sum.
     """
 
     fraction: float
     alpha: float
     by_energy: bool = False
     union: bool = False
-    same_label: float = 0.0
 
     def draw(self, rng: np.random.Generator, shape: BatchShape) -> Drawn:
         """Partner of each window, and the window's own weight, at least a half."""
         ratios = rng.beta(self.alpha, self.alpha, shape.num_windows)
         ratios = np.maximum(ratios, 1 - ratios)
         ratios[rng.random(shape.num_windows) >= self.fraction] = 1.0
-        partners = torch.from_numpy(rng.permutation(shape.num_windows))
-        if not self.same_label:
-            return {"partners": partners, **tensors(ratios=ratios)}
-        ranks = rng.random((shape.num_windows, shape.num_windows))
-        same = torch.from_numpy(rng.random(shape.num_windows) < self.same_label)
-        return {"partners": partners, "same": same, **tensors(ratios=ratios, ranks=ranks)}
+        return {
+            "partners": torch.from_numpy(rng.permutation(shape.num_windows)),
+            **tensors(ratios=ratios),
+        }
 
     def apply(self, batch: Batch, drawn: Drawn) -> Batch:
         """Mixes each window with its partner."""
         log_mel, targets = batch.log_mel, batch.targets
-        ratios, partners = drawn["ratios"], _partners(targets, drawn)
+        ratios, partners = drawn["ratios"], drawn["partners"]
         weight, other = ratios[:, None, None, None], log_mel[partners]
         if self.by_energy:
             other = other + level_db(log_mel) - level_db(other)
@@ -76,15 +69,6 @@ class Mixup(Augmentation):
         else:
             mixed_targets = torch.lerp(targets[partners], targets, ratios[:, None])
         return batch._replace(log_mel=mixed, targets=mixed_targets)
-
-
-def _partners(targets: Tensor, drawn: Drawn) -> Tensor:
-    """Index of each window's partner: of another window with its labels where that is drawn."""
-    if "same" not in drawn:
-        return drawn["partners"]
-    equal = (targets[:, None] == targets).all(dim=2).fill_diagonal_(False)
-    alike = torch.where(equal, drawn["ranks"], -1.0).argmax(dim=1)
-    return torch.where(drawn["same"] & equal.any(dim=1), alike, drawn["partners"])
 
 
 @dataclass(frozen=True)
