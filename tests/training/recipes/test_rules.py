@@ -7,6 +7,7 @@ from earmark.data.fingerprint import Quantiles
 from earmark.training.recipes.draft import Draft
 from earmark.training.recipes.rules import choose
 
+SIZES = ("hop_length", "win_length", "n_fft")
 FIXED = ("train.seed", "train.split_seed", "train.task", "train.hold_out_validation")
 
 
@@ -47,3 +48,23 @@ def test_the_sample_rate_is_what_the_recordings_have_and_their_sound_needs(
 ):
     data = make_fingerprint(sample_rates=rates, reach_hz=Quantiles(0.0, 0.0, float(bandwidth)))
     assert choices(data)[1]["features.sample_rate"] == expected
+
+
+@pytest.mark.parametrize("rate", [4_000, 8_000, 16_000, 44_100])
+def test_short_clips_have_shorter_windows_and_bins_as_fine(make_fingerprint, rate):
+    words = Quantiles(0.2, 0.4, 0.7)
+    _, short = choices(make_fingerprint(sample_rates={rate: 80}, duration_seconds=words))
+    _, longer = choices(make_fingerprint(sample_rates={rate: 80}))
+    assert 2 * short["features.win_length"] == longer["features.win_length"]
+    assert short["features.win_length"] <= 0.032 * rate
+    assert short["features.n_fft"] == longer["features.n_fft"]
+    assert short["features.n_mels"] == longer["features.n_mels"]
+
+
+@pytest.mark.parametrize("given", ["features.win_length=600", "features.n_fft=128"])
+def test_a_given_length_fits_the_window_of_short_clips(make_fingerprint, given):
+    words = Quantiles(0.2, 0.4, 0.7)
+    data = make_fingerprint(sample_rates={8_000: 80}, duration_seconds=words)
+    config, chosen = choices(data, given)
+    sizes = {key: chosen.get(f"features.{key}", getattr(config.features, key)) for key in SIZES}
+    assert sizes["hop_length"] <= sizes["win_length"] <= sizes["n_fft"]

@@ -27,7 +27,8 @@ BANDS_OF_RATE = {8_000: 40, 16_000: 64, 22_050: 96}
 MAX_BANDS = 128
 MIN_BINS_PER_BAND = 4
 """Fewer bins of the Fourier transform a mel band leave the lowest bands empty."""
-WINDOW_SECONDS = 0.064
+WINDOW_SECONDS, SHORT_WINDOW_SECONDS = 0.064, 0.032
+"""Longer windows resolve the harmonics of a voice, whose pitch is the speaker's, not the word's."""
 HOP_SECONDS, SHORT_HOP_SECONDS = 0.02, 0.01
 SHORT_SECONDS = 1.5
 """Clips up to this long are single events, such as words, which fill a window."""
@@ -110,19 +111,30 @@ def _fraction_with(data: "DataFingerprint", rate: int) -> float:
 
 def _lengths(data: "DataFingerprint", rate: int, draft: Draft) -> int:
     """Window and step of the Fourier transform, which last about as long at every rate."""
-    length = 1 << (int(WINDOW_SECONDS * rate).bit_length() - 1)
+    is_short = _is_short(data)
+    length = _power_of_two(SHORT_WINDOW_SECONDS if is_short else WINDOW_SECONDS, rate)
+    shortest = _power_of_two(WINDOW_SECONDS, rate) if is_short else 2
     if draft.is_given("features.hop_length"):
         length = max(length, draft.value("features.hop_length"))
     if draft.is_given("features.n_fft"):
         length = min(length, draft.value("features.n_fft"))
-    reason = f"A window lasts {1000 * length / rate:.0f} ms."
+    why = ", short for voices of any pitch" if is_short else ""
+    reason = f"A window lasts {1000 * length / rate:.0f} ms{why}."
     length = draft.choose("features.win_length", length, reason)
-    n_fft = draft.choose("features.n_fft", max(2, 1 << (length - 1).bit_length()), reason)
-    seconds = SHORT_HOP_SECONDS if _is_short(data) else HOP_SECONDS
+    n_fft = max(shortest, 1 << (length - 1).bit_length())
+    if shortest > length:
+        reason = f"Bins {rate / n_fft:.0f} Hz apart leave no low band empty."
+    n_fft = draft.choose("features.n_fft", n_fft, reason)
+    seconds = SHORT_HOP_SECONDS if is_short else HOP_SECONDS
     hop = min(round(seconds * rate), length)
-    why = "finer for short clips" if _is_short(data) else "finer ones did not help longer clips"
+    why = "finer for short clips" if is_short else "finer ones did not help longer clips"
     draft.choose("features.hop_length", hop, f"A step lasts {1000 * hop / rate:.0f} ms, {why}.")
     return n_fft
+
+
+def _power_of_two(seconds: float, rate: int) -> int:
+    """The greatest power of two of samples that is no longer."""
+    return 1 << (int(seconds * rate).bit_length() - 1)
 
 
 def _crops(data: "DataFingerprint", draft: Draft) -> None:
