@@ -39,11 +39,13 @@ def test_with_all_directions_distances_are_those_of_scipy_and_scikit_learn(rng, 
 def test_a_class_that_varies_more_reaches_further(rng):
     targets = np.eye(3)[np.arange(600) % 3]
     spread = np.array([1.0, 2.0, 4.0])
-    embeddings = targets @ (30 * np.eye(3)) + rng.normal(size=(600, 3)) * (targets @ spread)[:, None]
+    embeddings = (
+        targets @ (30 * np.eye(3)) + rng.normal(size=(600, 3)) * (targets @ spread)[:, None]
+    )
     found = fit(embeddings, targets)
     columns = found.labels.argmax(axis=1).argsort()
     np.testing.assert_allclose(found.scales[columns] / found.scales.min(), spread, rtol=0.1)
-    off = np.array([30.0, 0.0, 0.0]) + [0.0, 5.0, 0.0], np.array([0.0, 0.0, 30.0]) + [0.0, 5.0, 0.0]
+    off = [[30.0, 5.0, 0.0], [0.0, 5.0, 30.0]]
     narrow, wide = found.distances(np.array(off)).min(axis=1)
     assert narrow > 3 * wide
     # A class of one clip has about the scale of all, not none.
