@@ -104,7 +104,7 @@ def _variants(windows: Windows) -> Named:
         yield f"model, doubt x {weight:g}", windows.combine(distance, doubt, weight)
     yield "model, energy", windows.combine(distance, -logsumexp(windows.logits, axis=1))
     yield "model, angle to weights", windows.combine(distance, _angle(windows))
-    both = windows.combine(distance, doubt, 0.5) + windows.combine(distance, _angle(windows), 0.5)
+    both = (windows.combine(distance, doubt) + windows.combine(distance, _angle(windows))) / 2
     yield "model, half doubt, half angle", both
     predicted = windows.logits.argmax(axis=1)
     distances = _distances(windows, 4)[np.arange(len(predicted)), predicted]
