@@ -22,7 +22,8 @@ def fit(embeddings, targets, task=MULTI_CLASS):
     return fit_novelty(embeddings, embeddings[:, : targets.shape[1]], targets, task)
 
 
-def test_with_all_directions_distances_are_those_of_scipy_and_scikit_learn(rng):
+def test_with_all_directions_distances_are_those_of_scipy_and_scikit_learn(rng, monkeypatch):
+    monkeypatch.setattr(module, "MAX_DIRECTIONS", 5)
     embeddings, targets = classes(rng)
     found = fit(embeddings, targets)
     means = np.array([embeddings[column > 0].mean(axis=0) for column in targets.T])
@@ -31,8 +32,26 @@ def test_with_all_directions_distances_are_those_of_scipy_and_scikit_learn(rng):
     new = 5 * rng.normal(size=(40, 6))
     expected = [[mahalanobis(one, mean, precision) for mean in means] for one in new]
     columns = found.labels.argmax(axis=1).argsort()
-    distances = found.distances(new)
+    distances = found.distances(new) * found.scales
     np.testing.assert_allclose(distances[:, columns], np.array(expected) / np.sqrt(6), rtol=1e-4)
+
+
+def test_a_class_that_varies_more_reaches_further(rng):
+    targets = np.eye(3)[np.arange(600) % 3]
+    spread = np.array([1.0, 2.0, 4.0])
+    embeddings = (
+        targets @ (30 * np.eye(3)) + rng.normal(size=(600, 3)) * (targets @ spread)[:, None]
+    )
+    found = fit(embeddings, targets)
+    columns = found.labels.argmax(axis=1).argsort()
+    np.testing.assert_allclose(found.scales[columns] / found.scales.min(), spread, rtol=0.1)
+    off = [[30.0, 5.0, 0.0], [0.0, 5.0, 30.0]]
+    narrow, wide = found.distances(np.array(off)).min(axis=1)
+    assert narrow > 3 * wide
+    # A class of one clip has about the scale of all, not none.
+    targets = np.eye(3)[[0] * 40 + [1] * 40 + [2]]
+    few = fit(targets @ (30 * np.eye(3)) + rng.normal(size=(81, 3)), targets)
+    assert few.scales.min() > 0.5
 
 
 def test_directions_that_are_not_kept_share_their_mean_variance(rng, monkeypatch):
@@ -48,7 +67,8 @@ def test_directions_that_are_not_kept_share_their_mean_variance(rng, monkeypatch
     covariance = basis @ np.diag(found.variances[:2] - rest) @ basis.T + rest * np.eye(6)
     new, precision = rng.normal(size=(9, 6)), np.linalg.inv(covariance)
     expected = [[mahalanobis(one, mean, precision) for mean in found.centers] for one in new]
-    np.testing.assert_allclose(found.distances(new), np.array(expected) / np.sqrt(6), rtol=1e-4)
+    distances = found.distances(new) * found.scales
+    np.testing.assert_allclose(distances, np.array(expected) / np.sqrt(6), rtol=1e-4)
 
 
 def test_the_score_adds_distance_and_doubt_in_standard_deviations(rng):
@@ -126,6 +146,11 @@ def test_the_arrays_make_the_same_score_and_damaged_ones_are_refused(rng):
     again = Novelty.from_arrays(found.arrays, MULTI_CLASS, 3)
     logits = embeddings[:, :3]
     np.testing.assert_array_equal(again.score(embeddings, logits), found.score(embeddings, logits))
+    earlier = {name: one for name, one in found.arrays.items() if name != "scales"}
+    one_scale = Novelty.from_arrays(earlier, MULTI_CLASS, 3)
+    np.testing.assert_allclose(
+        one_scale.distances(embeddings), found.distances(embeddings) * found.scales, rtol=1e-5
+    )
     damaged = [
         {name: one for name, one in found.arrays.items() if name != "labels"},
         {**found.arrays, "other": found.centers},
@@ -133,6 +158,8 @@ def test_the_arrays_make_the_same_score_and_damaged_ones_are_refused(rng):
         {**found.arrays, "centers": found.centers[:, :3]},
         {**found.arrays, "centers": found.centers[:0]},
         {**found.arrays, "centers": np.array(1.0, np.float32)},
+        {**found.arrays, "scales": found.scales[1:]},
+        {**found.arrays, "scales": 0 * found.scales},
         {**found.arrays, "directions": found.directions[0]},
         {**found.arrays, "variances": found.variances[1:]},
         {**found.arrays, "variances": -found.variances},

@@ -24,7 +24,8 @@ score (float[windows, {channels}] {embedding}, float[windows, {outputs}] {logits
     length_sum = Mul (length, rest)
     quadratic = Add (along_sum, length_sum)
     linear = MatMul (moved, slopes)
-    both = Add (linear, quadratic)
+    weighted = Mul (quadratic, weights)
+    both = Add (linear, weighted)
     squares = Add (both, offsets)
     nearest = ReduceMin <keepdims = 0> (squares, axis)
     zero = Constant <value = double {{0.0}}> ()
@@ -88,6 +89,7 @@ def novelty_graph(novelty: Novelty) -> onnx.GraphProto:
         "single_directions": novelty.directions,
         "factors": form.factors[:, None],
         "rest": np.float64(form.rest),
+        "weights": form.weights,
         "slopes": form.slopes,
         "offsets": form.offsets,
         **usual,

@@ -6,25 +6,28 @@ from functools import cached_property
 
 import numpy as np
 
-from earmark.system.shapes import Float, Float32, Float64
+from earmark.system.shapes import Float, Float32, Float64, Int
 from earmark.tasks.task import MULTI_CLASS, Task
 
-ARRAYS = ("centers", "labels", "directions", "variances", "usual")
+ARRAYS = ("centers", "scales", "labels", "directions", "variances", "usual")
 """Names of the arrays of a `Novelty`."""
 MAX_CONFIDENCE = 2.0
 """Standard deviations above the mean of training that confidence counts."""
 MAX_CENTERS = 256
-MAX_DIRECTIONS = 8
+MAX_DIRECTIONS = 4
 """More fit the few clips of training too closely: they separate unknown sound less well."""
+PRIOR_WINDOWS = 2
+"""Windows at the usual distance of all classes that each class is taken to have besides its own."""
 
 
 @dataclass(frozen=True, eq=False)
 class Novelty:
     """Scores windows by their distance to the classes of training and the doubt of the network.
 
-    The distance is the Mahalanobis distance of the embedding to the nearest mean of a class. All
-    classes share one covariance, which is kept in little space: exactly along the directions in
-    which training sound varies most, and as one variance in all others. Doubt is minus the largest
+    The distance is the Mahalanobis distance of the embedding to the nearest mean of a class. The
+    classes have covariances that differ by a factor: the sound of some classes varies more. What
+    they share is kept in little space: exactly along the directions in which training sound varies
+    most, and as one variance in all others. Doubt is minus the largest
     logit, or in other tasks than multi-class minus the mean of their absolute values. Each counts
     in standard deviations from its mean over the sound of training, and their sum is the score:
     about 0 for the sound of training, whatever the scale of the network. Confidence of more than
@@ -33,6 +36,7 @@ class Novelty:
     Args:
         task: What the logits mean.
         centers: Mean embedding of each class; in a multi-label task of each set of labels.
+        scales: Standard deviation of each class relative to that of all.
         labels: The labels of each class, 1 where it has the label.
         directions: Orthonormal directions of large variance.
         variances: Variance along each of them, and last that in all other directions.
@@ -57,6 +61,7 @@ class Novelty:
 
     task: Task
     centers: Float32[np.ndarray, "centers channels"]
+    scales: Float32[np.ndarray, " centers"]
     labels: Float32[np.ndarray, "centers labels"]
     directions: Float32[np.ndarray, "channels directions"]
     variances: Float32[np.ndarray, " directions_and_rest"]
@@ -73,10 +78,14 @@ class Novelty:
     ) -> "Novelty":
         """The same from stored arrays, which are untrusted.
 
+        Those of versions that had one scale for all classes have no scales.
+
         Raises:
             ValueError: They do not fit each other or the labels.
         """
         names = list(ARRAYS)
+        if "scales" not in arrays and "centers" in arrays:
+            arrays = {**arrays, "scales": np.ones(arrays["centers"].shape[:1], np.float32)}
         if sorted(arrays) != sorted(names):
             raise ValueError(f"its novelty score has {sorted(arrays)}, not {sorted(names)}")
         shapes = {name: one.shape for name, one in arrays.items()}
@@ -84,6 +93,7 @@ class Novelty:
         kept = arrays["variances"].size - 1
         expected = {
             "centers": (centers, channels),
+            "scales": (centers,),
             "labels": (centers, num_labels),
             "directions": (channels, kept),
             "variances": (kept + 1,),
@@ -91,8 +101,8 @@ class Novelty:
         }
         is_typed = all(one.dtype == np.float32 for one in arrays.values())
         fits = shapes == expected and centers > 0 and channels > 0 and is_typed
-        scales = (arrays["variances"], arrays["usual"][1::2]) if fits else ()
-        if not fits or any((one <= 0).any() for one in scales):
+        positive = (arrays["scales"], arrays["variances"], arrays["usual"][1::2]) if fits else ()
+        if not fits or any((one <= 0).any() for one in positive):
             raise ValueError("the arrays of its novelty score do not fit each other or its labels")
         return cls(task, **arrays)
 
@@ -107,13 +117,15 @@ class Novelty:
         factors = 1.0 / np.array(along) - 1.0 / rest
         directions = self.directions.astype(np.float64)
         scaled = centers / rest + (centers @ directions * factors) @ directions.T
+        weights = 1.0 / (channels * self.scales.astype(np.float64) ** 2)
         return Quadratic(
             shift,
             directions,
-            factors / channels,
-            1.0 / (rest * channels),
-            -2.0 * scaled.T / channels,
-            (centers * scaled).sum(axis=1) / channels,
+            factors,
+            1.0 / rest,
+            weights,
+            -2.0 * scaled.T * weights,
+            (centers * scaled).sum(axis=1) * weights,
         )
 
     def distances(
@@ -124,7 +136,7 @@ class Novelty:
         moved = embeddings.astype(np.float64) - form.shift
         along = ((moved @ form.directions) ** 2) @ form.factors
         squares = (moved**2).sum(axis=1) * form.rest + along
-        squares = squares[:, None] + moved @ form.slopes + form.offsets
+        squares = squares[:, None] * form.weights + moved @ form.slopes + form.offsets
         return np.sqrt(np.maximum(squares, 0.0))
 
     def score(
@@ -182,13 +194,14 @@ class Novelty:
 class Quadratic:
     """Squared distances of an embedding as a quadratic function of x = embedding - shift.
 
-    They are the sum of rest |x|^2, factors (directions x)^2, slopes x and offsets.
+    They are weights (rest |x|^2 + factors (directions x)^2) + slopes x + offsets.
     """
 
     shift: Float64[np.ndarray, " channels"]
     directions: Float64[np.ndarray, "channels directions"]
     factors: Float64[np.ndarray, " directions"]
     rest: float
+    weights: Float64[np.ndarray, " centers"]
     slopes: Float64[np.ndarray, "channels centers"]
     offsets: Float64[np.ndarray, " centers"]
 
@@ -230,11 +243,14 @@ def fit_novelty(
     fitted = Novelty(
         task,
         centers.astype(np.float32),
+        np.ones(len(kept), np.float32),
         rows[kept].astype(np.float32),
         directions.astype(np.float32),
         variances.astype(np.float32),
         np.array([0.0, 1.0, 0.0, 1.0], np.float32),
     )
+    own = fitted.distances(embeddings)[np.arange(len(members)), members]
+    fitted = replace(fitted, scales=_fit_scales(own, members, len(kept)))
     distances = fitted.distances(embeddings).min(axis=1)
     # Windows that are all alike do not deviate.
     usual = [
@@ -243,6 +259,17 @@ def fit_novelty(
         for number in (values.mean(), max(float(values.std()), 1e-3 * abs(values.mean()), 1e-6))
     ]
     return replace(fitted, usual=np.array(usual, np.float32))
+
+
+def _fit_scales(
+    distances: Float64[np.ndarray, " windows"], classes: Int[np.ndarray, " windows"], number: int
+) -> Float32[np.ndarray, " classes"]:
+    """Root mean square of the distances of each class, relative to that of all."""
+    squares = distances**2
+    mean = max(float(squares.mean()), 1e-12)
+    sums = np.bincount(classes, squares, number) + PRIOR_WINDOWS * mean
+    counts = np.bincount(classes, minlength=number) + PRIOR_WINDOWS
+    return np.sqrt(sums / counts / mean).astype(np.float32)
 
 
 def _fit_covariance(

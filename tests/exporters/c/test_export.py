@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from earmark.config import load_config
@@ -129,6 +130,28 @@ def test_every_rule_of_the_decision_is_that_of_python(rule, tmp_path, short_soun
     assert parity.num_sounds == 6
     assert 0 < parity.largest_difference <= 1e-4
     assert parity.changed_decisions == 0
+
+
+def test_a_graph_of_a_version_with_one_scale_gives_the_same_distances():
+    novelty = known_novelty(SmallNetwork(40, 3), MULTI_CLASS, 3)
+    one_scale = replace(novelty, scales=np.ones(3, np.float32))
+    found = read_novelty(novelty_graph(one_scale))
+    graph = novelty_graph(one_scale)
+    # Such graphs have one over the number of channels in other factors.
+    channels = novelty.centers.shape[1]
+    for one in [*graph.initializer]:
+        name = one.name.removeprefix("score/")
+        if name == "weights":
+            graph.initializer.remove(one)
+        elif name in ("factors", "rest"):
+            values = onnx.numpy_helper.to_array(one) / channels
+            one.CopyFrom(onnx.numpy_helper.from_array(values, one.name))
+    earlier = read_novelty(graph)
+    for name in ("directions", "centers", "places", "shift", "usual"):
+        np.testing.assert_allclose(earlier[name], found[name], rtol=1e-9, atol=1e-9)
+    for name in ("factors", "rest"):
+        expected = found[name] * found["weights"][0]
+        np.testing.assert_allclose(earlier[name], expected, rtol=1e-9)
 
 
 @needs_compiler

@@ -36,14 +36,16 @@ def read_novelty(graph: onnx.GraphProto) -> Mapping[str, np.ndarray]:
     found = {}
     for one in graph.initializer:
         *_, part, name = ("", *one.name.split("/"))
-        if part == "score" and name in _ARRAYS:
+        if part == "score" and name in (*_ARRAYS, "weights"):
             found[name] = numpy_helper.to_array(one).astype(np.float64)
-    if len(found) < len(_ARRAYS):
+    if not found.keys() >= set(_ARRAYS):
         return {}
     directions, factors = found["single_directions"], found["factors"].reshape(-1)
     rest = found["rest"].item()
+    # Graphs of versions with one scale for all classes have none.
+    weights = found.get("weights", np.ones(len(found["offsets"])))
     along = 1.0 / (rest + factors) - 1.0 / rest
-    slopes = -0.5 * found["slopes"].T
+    slopes = -0.5 * found["slopes"].T / weights[:, None]
     centers = slopes / rest + (slopes @ directions * along) @ directions.T
     places = centers @ directions
     return {
@@ -52,6 +54,7 @@ def read_novelty(graph: onnx.GraphProto) -> Mapping[str, np.ndarray]:
         "factors": rest + factors,
         "centers": centers - places @ directions.T,
         "places": places,
+        "weights": weights,
         "rest": np.array(rest),
         "usual": np.array([found[name].item() for name in _ARRAYS[-4:]]),
     }

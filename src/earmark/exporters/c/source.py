@@ -159,7 +159,7 @@ def _front_end_texts(tables: FrontEnd) -> list[str]:
 
 
 def _novelty_texts(network: Network) -> list[str]:
-    names = ("shift", "directions", "factors", "centers", "places", "usual")
+    names = ("shift", "directions", "factors", "centers", "places", "weights", "usual")
     if not network.novelty:
         return []
     # A network may have one channel, and so no directions.

@@ -30,6 +30,7 @@ static float score_novelty(float *embedding, const float *logits)
         for (index = 0; index < NOVELTY_DIRECTIONS; ++index, ++place) {
             distance += novelty_factors[index] * (along[index] - *place) * (along[index] - *place);
         }
+        distance *= novelty_weights[number];
         nearest = distance < nearest ? distance : nearest;
     }
 //@ if multi_class
