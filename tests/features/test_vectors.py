@@ -76,9 +76,11 @@ def test_times_are_those_of_the_windows(kind, features):
     config, _ = features
     hop = {"log_mel": 9 * LOG_MEL.hop_length}.get(kind, 1000)
     assert (config.sample_rate, config.hop_length, config.n_mels) == (RATE, hop, 4)
-    assert config.span_seconds(range(1, 3), 100_000) == (hop / RATE, 3 * hop / RATE)
+    assert config.span_seconds(range(1, 3), 100.0) == (hop / RATE, 3 * hop / RATE)
     # The last window reaches back; it ends where the sound ends.
-    assert config.span_seconds(range(1, 3), 2 * hop + 10) == (hop / RATE, (2 * hop + 10) / RATE)
+    end = (2 * hop + 10) / RATE
+    assert config.span_seconds(range(1, 3), end) == (hop / RATE, end)
+    assert config.span_seconds(range(2, 3), end) == (end - config.embedder.window_seconds, end)
 
 
 def test_the_store_knows_features_by_the_embedder_and_not_by_its_place(features, tmp_path):

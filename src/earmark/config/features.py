@@ -57,21 +57,24 @@ class FeatureConfig(Section):
         """
         return 0 if self.embedder is None else 1
 
-    def span_seconds(self, span: range, num_samples: int) -> tuple[float, float]:
+    def span_seconds(self, span: range, duration_seconds: float) -> tuple[float, float]:
         """Where the sound of some frames starts and ends, in seconds.
 
         Args:
             span: Numbers of the frames.
-            num_samples: Samples of the clip up to their end; the last vector ends with them.
+            duration_seconds: Length of the clip up to their end. The last vector ends with it, and
+                reaches back by a whole window.
 
         Example:
-            >>> FeatureConfig().span_seconds(range(0, 51), 16_000)
+            >>> FeatureConfig().span_seconds(range(0, 51), 1.0)
             (0.0, 1.0)
         """
+        start = span[0] * self.frame_seconds
         end = (span[-1] + self.frames_beyond) * self.frame_seconds
         if self.embedder is not None:
-            end = min(end, num_samples / self.sample_rate)
-        return span[0] * self.frame_seconds, end
+            end = min(end, duration_seconds)
+            start = min(start, max(0.0, end - self.embedder.window_seconds))
+        return start, end
 
     @property
     def top_frequency(self) -> float:

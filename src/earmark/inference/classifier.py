@@ -321,7 +321,7 @@ class Classifier:
                 strict=True,
             )
             for span, probabilities, chosen, abstained in rows:
-                start, end = features.span_seconds(span, sound.num_samples)
+                start, end = features.span_seconds(span, sound.num_samples / self.sample_rate)
                 labels = tuple(self.labels[index] for index in chosen)
                 yield WindowPrediction(start, end, probabilities, labels, abstained)
 

@@ -32,7 +32,7 @@ class _FrameEmbedder(Embedder):
 
     @property
     def window_seconds(self) -> float:
-        start, end = self.seconds(range(self.framing.window_frames))
+        start, end = self.seconds(range(self.framing.window_frames), math.inf)
         return end - start
 
     def pool(self) -> DecoderPool:
@@ -44,10 +44,9 @@ class _FrameEmbedder(Embedder):
     def parts(self, blocks: Iterable[np.ndarray], downmix: Downmix) -> Iterator[Part]:
         return stream_features(blocks, self._front_end, downmix)
 
-    def seconds(self, span: range) -> tuple[float, float]:
+    def seconds(self, span: range, duration_seconds: float) -> tuple[float, float]:
         # As for predictions.
-        features = self._front_end.config
-        return features.span_seconds(span, features.hop_length * span.stop)
+        return self._front_end.config.span_seconds(span, duration_seconds)
 
 
 class ModelEmbedder(_FrameEmbedder):
@@ -166,7 +165,7 @@ class WaveformEmbedder(Embedder):
         """The samples."""
         return sound_parts(blocks, self.framing.sample_rate, downmix)
 
-    def seconds(self, span: range) -> tuple[float, float]:
+    def seconds(self, span: range, duration_seconds: float) -> tuple[float, float]:
         """Where the first sample starts and the last one ends."""
         return span.start / self.framing.sample_rate, span.stop / self.framing.sample_rate
 

@@ -145,8 +145,8 @@ class Embedder(ABC):
         """The parts of sound that comes in blocks of samples, at the rate of the framing."""
 
     @abstractmethod
-    def seconds(self, span: range) -> tuple[float, float]:
-        """Start and end of the window that is made of some frames."""
+    def seconds(self, span: range, duration_seconds: float) -> tuple[float, float]:
+        """Start and end of the window that is made of some frames of a sound of that length."""
 
     def embed(
         self, sound: Path | str | np.ndarray, *, sample_rate: int | None = None
@@ -235,14 +235,16 @@ class Embedder(ABC):
     def _embed_parts(self, parts: Iterable[Part], watch: Watch = ignore) -> tuple[Embeddings, Part]:
         framing, followed = self.framing, _Followed(watched(parts, watch))
         stream = stream_windows(followed, framing.window_frames, framing.step_frames)
-        times: list[tuple[float, float]] = []
+        spans: list[range] = []
         rows: list[np.ndarray] = []
-        for spans, windows in batch_windows(stream, framing.batch):
-            times += map(self.seconds, spans)
+        for some, windows in batch_windows(stream, framing.batch):
+            spans += some
             rows.append(self.run(windows))
+        last = followed.last
+        assert last is not None
+        times = [self.seconds(one, last.duration_seconds) for one in spans]
         starts, ends = np.array(times, np.float64).T
-        assert followed.last is not None
-        return Embeddings(starts, ends, np.concatenate(rows)), followed.last
+        return Embeddings(starts, ends, np.concatenate(rows)), last
 
 
 class _Followed:

@@ -50,6 +50,24 @@ def test_what_the_embedder_sets_may_not_differ(embedder, setting):
         FeatureConfig.model_validate({"embedder": embedder, setting: 2000})
 
 
+@pytest.mark.parametrize(
+    "setting", ["features.hop_length=160", "features.f_max=4000.0", "recipe.rules=true"]
+)
+def test_a_setting_without_effect_is_refused(embedder, setting):
+    with pytest.raises(ConfigError, match=setting.partition("=")[0]):
+        with_embedder(load_config(settings=[setting]), embedder)
+
+
+def test_settings_of_log_mel_values_are_those_of_the_file(embedder):
+    given = load_config(settings=["features.n_mels=64"])
+    update = {"takes": "log_mel", "sample_rate": 16_000, "window_length": 50}
+    takes_64 = embedder.model_copy(update={**update, "front_end": given.features})
+    assert with_embedder(given, takes_64).features.n_mels == 1536
+    takes_40 = embedder.model_copy(update={**update, "front_end": FeatureConfig()})
+    with pytest.raises(ConfigError, match="n_mels"):
+        with_embedder(given, takes_40)
+
+
 def test_excerpts_of_log_mel_frames_do_not_fit(embedder):
     with pytest.raises(ConfigError, match="excerpt_seconds"):
         with_embedder(load_config(settings=["evaluate.excerpt_seconds=1"]), embedder)

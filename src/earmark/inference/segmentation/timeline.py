@@ -57,8 +57,11 @@ class TimelinePredictor:
         self._take(*self._cutter.finish())
         features = self._spec.config.features
         seconds = np.concatenate(self._spans) * features.frame_seconds
-        # The window of an embedder's last vector reaches back where the sound ends before it.
-        seconds = np.minimum(seconds, duration_seconds) if features.embedder else seconds
+        if features.embedder is not None:
+            # As `FeatureConfig.span_seconds`: the window of the last vector reaches back.
+            seconds = np.minimum(seconds, duration_seconds)
+            latest = np.maximum(0.0, seconds[:, 1] - features.embedder.window_seconds)
+            seconds[:, 0] = np.minimum(seconds[:, 0], latest)
         windows = WindowProbabilities(
             seconds[:, 0],
             seconds[:, 1],

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from earmark.config import Config, EmbedderConfig
+from earmark.config import Config, EmbedderConfig, FeatureConfig
 from earmark.config.layers import flatten, with_settings
 from earmark.config.loading import mark_given
+from earmark.errors import ConfigError
 
 DROPOUT = 0.25
 MAX_CROPS = 10
@@ -63,9 +64,37 @@ def with_embedder(config: Config, embedder: EmbedderConfig) -> Config:
         },
         "evaluate": {"baseline": False},
     }
+    _refuse_unused(config, embedder)
     settings = dict(flatten(chosen))
     # Those of the front end are in the embedder.
     kept = [one for one in config.given if not one.startswith("features.")]
     given = {*kept, "features.channel"}.difference(["recipe.rules"]).intersection(config.given)
     changed = with_settings(mark_given(config, given), settings)
     return mark_given(changed, given.union(settings))
+
+
+def _refuse_unused(config: Config, embedder: EmbedderConfig) -> None:
+    """Refuses what is given, but would change nothing.
+
+    Raises:
+        ConfigError: A setting has another value than the embedder leaves it.
+    """
+    if config.recipe.rules and "recipe.rules" in config.given:
+        raise ConfigError("recipe.rules = true: with an embedder there are no rules; leave it out")
+    if config.features.embedder is not None:
+        # That of an earlier run: its settings go with it.
+        return
+    used = (embedder.front_end or FeatureConfig()).model_dump()
+    if embedder.front_end is None:
+        used |= {
+            "sample_rate": embedder.sample_rate,
+            "hop_length": embedder.hop_length,
+            "n_mels": embedder.dimensions,
+            "channel": config.features.channel,
+        }
+    for key, value in config.features.model_dump().items():
+        if f"features.{key}" in config.given and value != used[key]:
+            raise ConfigError(
+                f"features.{key} = {value}: with the embedder {embedder.file} it is {used[key]}; "
+                "leave it out"
+            )
