@@ -1,12 +1,14 @@
 """An exported model on an embedder's vectors holds the embedder, and needs no other file."""
 
+import re
+
 import numpy as np
 import onnx
 import pytest
 import torch
 
 from earmark.config import FeatureConfig, load_config
-from earmark.errors import ConfigError, ExportError
+from earmark.errors import CheckpointError, ConfigError, ExportError
 from earmark.exporters.targets import export
 from earmark.features.embedder import EmbedderRequest, inspect_embedder
 from earmark.inference.classifier import Classifier
@@ -101,3 +103,21 @@ def test_the_head_alone_finds_its_embedder_beside_it(write_model, tmp_path, rng)
     for moved in (folder / "head.onnx", model.rename(folder / "model.safetensors")):
         found = Classifier.load(moved).predict(sound).probabilities
         assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_another_file_in_the_place_of_the_embedder_is_not_taken_for_it(
+    write_model, tmp_path, rng, write_embedder
+):
+    model, sound = write_model(["batch", 4000]), rng.normal(0, 0.3, 9000)
+    export(model, tmp_path / "model.onnx")
+    expected = Classifier.load(model).predict(sound).probabilities
+    (tmp_path / "there").mkdir()
+    (tmp_path / "e.onnx").rename(tmp_path / "there" / "e.onnx")
+    write_embedder(tmp_path / "e.onnx", ["batch", 4000], dimensions=5, sample_rate=RATE, more=1)
+    # The exported model holds its own.
+    found = Classifier.load(tmp_path / "model.onnx").predict(sound).probabilities
+    assert found == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(CheckpointError, match=re.escape(str(tmp_path / "e.onnx"))):
+        Classifier.load(model)
+    moved = model.rename(tmp_path / "there" / "model.safetensors")
+    assert Classifier.load(moved).predict(sound).probabilities == expected

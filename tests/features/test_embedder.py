@@ -66,6 +66,8 @@ def test_the_length_of_windows_is_given_or_stated_or_asked_for(tmp_path, write_e
         (["batch", 4000], {"sample_rate": 8000}, {"output": "no"}, ConfigError),
         (["batch", 1, 7, 9], {"sample_rate": 8000}, {}, ConfigError),
         (["batch", 1, 6, 9], {"sample_rate": 16_000}, {}, ConfigError),
+        # 7 bands, or 7 frames of the 6 bands of the settings?
+        (["batch", "frames", 7], {"sample_rate": 8000}, {}, ConfigError),
         (["batch", 2, 6, 9], {"sample_rate": 8000}, {}, ConfigError),
         (["batch", 1, 1, 1, 9], {"sample_rate": 8000}, {}, CheckpointError),
     ],

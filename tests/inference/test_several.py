@@ -1,18 +1,22 @@
 """Several models on the same files."""
 
 import numpy as np
+import onnx
 import pytest
+import soundfile
 
 import earmark.features.front_ends
 from earmark.audio.decoding import open_source
 from earmark.config import load_config
 from earmark.errors import ConfigError, FailedFile
+from earmark.features.embedder import EmbedderRequest, inspect_embedder
 from earmark.features.front_ends import stream_front_ends
 from earmark.features.log_mel import LogMel, extract, join_features
 from earmark.inference.classifier import Classifier
 from earmark.inference.predict import predict
 from earmark.inference.several import predict_with_all
 from earmark.models.spec import ModelSpec
+from earmark.training.recipes.vectors import with_embedder
 
 SETTINGS = {
     "default": [],
@@ -28,8 +32,6 @@ def log_mels(*names):
 
 @pytest.fixture
 def stereo(tmp_path, rng):
-    import soundfile
-
     path = tmp_path / "a.flac"
     soundfile.write(path, 0.1 * rng.standard_normal((44_100 * 21, 2)).clip(-3, 3), 44_100)
     return path
@@ -93,6 +95,26 @@ def test_a_network_that_fails_fails_alone(models, tmp_path, write_clip):
     [found] = predict_with_all(models, [write_clip(tmp_path / "a.wav", 3.0)])
     assert [type(one) is FailedFile for one in found] == [False, True, False]
     assert found[1].fault == "not_finite"
+
+
+def test_an_embedder_that_fails_fails_alone(models, tmp_path, rng, write_embedder):
+    write_embedder(tmp_path / "e.onnx", ["batch", 1000], sample_rate=8000)
+    graph = onnx.load(tmp_path / "e.onnx")
+    weights = next(one for one in graph.graph.initializer if one.name == "weights")
+    scaled = 1e5 * onnx.numpy_helper.to_array(weights)
+    weights.CopyFrom(onnx.numpy_helper.from_array(scaled, "weights"))
+    onnx.save(graph, tmp_path / "e.onnx")
+    embedder = inspect_embedder(EmbedderRequest(tmp_path / "e.onnx"))
+    spec = ModelSpec(with_embedder(load_config(), embedder), ("music", "speech"), 1)
+    models[0] = Classifier(spec, lambda windows: windows.mean(axis=2)[:, :1], "on vectors")
+    files = [tmp_path / "quiet.wav", tmp_path / "loud.wav"]
+    for path, level in zip(files, (0.0001, 0.1), strict=True):
+        # The vectors of the loud one are beyond what float16 holds.
+        soundfile.write(path, level * rng.standard_normal(16_000), 8000, subtype="FLOAT")
+    found, failed = predict_with_all(models, files)
+    assert not any(isinstance(one, FailedFile) for one in found)
+    assert [type(one) is FailedFile for one in failed] == [True, False, False]
+    assert failed[0].fault == "not_finite"
 
 
 def test_no_model_at_all_is_refused(tmp_path):

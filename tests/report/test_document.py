@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from earmark.config import Config
+from earmark.config import Config, EmbedderConfig
 from earmark.data.content import Clip
 from earmark.evaluation.analysis.robustness import Robustness
 from earmark.evaluation.metrics.scores import Predictions
@@ -70,6 +70,20 @@ def test_the_contents_link_to_every_section(full_page, parse):
         "robustness",
         *("examples", "errors", "training", "model"),
     ]  # fmt: skip
+
+
+def test_vectors_have_no_examples(tested, analysis, tmp_path, origin, parse):
+    checkpoint = tested.checkpoint
+    config = checkpoint.spec.config
+    embedder = EmbedderConfig(
+        **{"file": "e.onnx", "digest": "d", "licence": "CC0", "input": "a", "output": "b"},
+        **{"sample_rate": 16_000, "takes": "waveform", "window_length": 320, "dimensions": 40},
+    )
+    features = config.features.model_copy(update={"embedder": embedder})
+    spec = replace(checkpoint.spec, config=config.model_copy(update={"features": features}))
+    on_vectors = replace(checkpoint, spec=spec)
+    page = write_report(tmp_path, tested.evaluation, on_vectors, origin, analysis)
+    assert "examples" not in parse(page.read_text()).anchors
 
 
 def test_skipped_files_have_a_section(page, parse):

@@ -289,8 +289,14 @@ def _window_length(
         fixed = shape[-1] if isinstance(shape[-1], int) else None
         length = None if seconds is None else max(1, round(seconds * rate))
     else:
-        sizes = [one for one in shape[-2:] if isinstance(one, int) and one != front_end.n_mels]
+        known = [one for one in shape[-2:] if isinstance(one, int)]
+        sizes = [one for one in known if one != front_end.n_mels]
         fixed = sizes[0] if sizes else None
+        if len(known) == 1 and sizes and seconds is None:
+            raise ConfigError(
+                f"{path}: takes log-mel values of the shape {list(shape)}, of which {fixed} may be "
+                f"bands or frames; set features.n_mels={fixed}, or give --embedder-window"
+            )
         length = None if seconds is None else 1 + round(seconds * rate / front_end.hop_length)
     if fixed is not None and length is not None and fixed != length:
         raise ConfigError(

@@ -13,6 +13,7 @@ from earmark.audio.isolation import DecoderPool, Job
 from earmark.audio.reading import WHOLE, read_mono
 from earmark.audio.source import Source
 from earmark.config import FeatureConfig
+from earmark.errors import CheckpointError
 from earmark.features.extraction import PART_GROUPS
 from earmark.features.front_end import FrontEnd
 from earmark.features.log_mel import Features, stream_features
@@ -25,11 +26,12 @@ class Part(NamedTuple):
 
     Args:
         front_end: Number of the front end that computed them.
-        features: As `earmark.features.log_mel.stream_features` yields them.
+        features: As `earmark.features.log_mel.stream_features` yields them; or why this front end
+            gives no more of them, an embedder that fails on this sound.
     """
 
     front_end: int
-    features: Features
+    features: Features | CheckpointError
 
 
 def front_ends_pool(configs: Sequence[FeatureConfig]) -> DecoderPool:
@@ -81,7 +83,7 @@ def stream_front_ends(path: Path, front_ends: Sequence[FrontEnd]) -> Iterator[Pa
         front_ends: What computes the features.
 
     Yields:
-        What each of them gives alone, in order.
+        What each of them gives alone, in order; an embedder that fails does so for itself alone.
 
     Raises:
         AudioError: As `earmark.audio.reading.stream_audio`, for any of them.
@@ -96,7 +98,11 @@ def stream_front_ends(path: Path, front_ends: Sequence[FrontEnd]) -> Iterator[Pa
         while streams:
             # The one that is furthest behind, so that few blocks wait for it in memory.
             index = min(streams, key=seconds.__getitem__)
-            part = next(streams[index], None)
+            try:
+                part = next(streams[index], None)
+            except CheckpointError as error:
+                yield Part(index, error)
+                part = None
             if part is None:
                 del streams[index]
             else:

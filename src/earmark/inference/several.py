@@ -49,7 +49,7 @@ def predict_with_all(
                 for member, number in zip(members, numbers, strict=True):
                     if number == part.front_end:
                         member.add(part.features)
-                if part.front_end == 0:
+                if part.front_end == 0 and isinstance(part.features, Features):
                     watch(part.features.duration_seconds - seconds)
                     seconds = part.features.duration_seconds
         except AudioError as error:
@@ -62,17 +62,19 @@ def predict_with_all(
 
 
 class _Member:
-    """One model and one file; what its network cannot do fails for it alone."""
+    """One model and one file; what its network or its embedder cannot do fails for it alone."""
 
     def __init__(self, path: Path, classifier: Classifier, *, segments: bool) -> None:
         self._path = path
         self._predictor = classifier.file_predictor(segments=segments)
         self._failure: FailedFile | None = None
 
-    def add(self, features: Features) -> None:
-        """Takes the next part, unless the network has failed."""
+    def add(self, features: Features | CheckpointError) -> None:
+        """Takes the next part, unless the network or the front end has failed."""
         if self._failure is None:
             with self._failing():
+                if isinstance(features, CheckpointError):
+                    raise features
                 self._predictor.add(features)
 
     def finish(self) -> Prediction | FailedFile:

@@ -24,6 +24,7 @@ from earmark.config import (
 from earmark.config.renamed import BEFORE_RECIPES
 from earmark.errors import CheckpointError, ConfigError
 from earmark.features.windows import window_step
+from earmark.system.hashing import content_hash
 from earmark.tasks.decision_rule import DecisionRule
 from earmark.tasks.false_alarms import MAX_SCORES, NO_SCORES, KnownScores, alarm_threshold
 from earmark.tasks.task import BINARY, MULTI_LABEL, TASKS, Task
@@ -148,17 +149,20 @@ class ModelSpec:
         return max(1, round(num_frames))
 
     def find_embedder(self, model: Path) -> "ModelSpec":
-        """The specification with the place of its embedder's file as it is now.
+        """The specification with the place of its embedder's file as it is now, by its digest.
 
         Args:
             model: File of the model, beside which the embedder is looked for if it has moved.
         """
         embedder = self.config.features.embedder
-        if embedder is None or Path(embedder.file).exists():
+        if embedder is None:
             return self
-        beside = model.parent / Path(embedder.file).name
-        # An exported model holds its embedder.
-        found = beside if beside.exists() or model.suffix.lower() != ".onnx" else model
+        stated = Path(embedder.file)
+        places = [one for one in (stated, model.parent / stated.name) if one.is_file()]
+        # An exported model holds its embedder, whatever lies in these places.
+        otherwise = model if model.suffix.lower() == ".onnx" else stated
+        same = (one for one in places if content_hash(one) == embedder.digest)
+        found = next(same, otherwise)
         moved = embedder.model_copy(update={"file": str(found)})
         features = self.config.features.model_copy(update={"embedder": moved})
         return replace(self, config=self.config.model_copy(update={"features": features}))
