@@ -479,7 +479,6 @@ def quick_report(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("earmark.evaluation.analysis.examples.NUM_WORST", 1)
     monkeypatch.setattr("earmark.evaluation.analysis.examples.NUM_MOST_CONFIDENT", 1)
     monkeypatch.setattr("earmark.report.evaluate.write_report", write)
-    monkeypatch.setattr("earmark.report.evaluate.write_test_review", lambda *_: None)
 
 
 @pytest.fixture(scope="session")

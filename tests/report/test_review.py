@@ -15,7 +15,7 @@ from earmark.data.recording import Recording
 from earmark.report.audit import write_audit
 from earmark.report.document import write_report
 from earmark.report.labels import render_curves
-from earmark.report.review import write_audit_review, write_test_review
+from earmark.report.review import review_audit, review_test
 
 
 @pytest.fixture
@@ -37,10 +37,9 @@ def clips_of(path: Path):
 def test_a_wrong_prediction_is_linked_from_its_cell_and_its_row(
     evaluation, manifest, tmp_path, checkpoint, origin, parse
 ):
-    links = write_test_review(tmp_path / "review.html", evaluation, manifest)
+    report = write_report(tmp_path, evaluation, checkpoint, origin, None, manifest)
     (clip,) = clips_of(tmp_path / "review.html")
     assert (clip["label"], clip["predicted"]) == ("music & <noise>", "speech")
-    report = write_report(tmp_path, evaluation, checkpoint, origin, None, links)
     addresses = [one for one in parse(report.read_text()).addresses if one.startswith("review")]
     asked = [parse_qs(one.partition("#")[2]) for one in addresses]
     assert {"label": [clip["label"]], "predicted": [clip["predicted"]]} in asked
@@ -56,9 +55,29 @@ def test_without_errors_there_is_no_page(evaluation, manifest, tmp_path):
         uncalibrated=replace(evaluation.uncalibrated, logits=np.array([[-2.0], [-1.0], [3.0]])),
     )
     (tmp_path / "review.html").write_text("of an earlier test")
-    assert write_test_review(tmp_path / "review.html", right, manifest) is None
+    page = review_test(tmp_path / "review.html", right, manifest)
+    assert page.links is None
+    page.write()
     assert not (tmp_path / "review.html").exists()
     assert "<a " not in render_curves(right)
+
+
+def test_results_are_written_before_the_page_that_needs_sound(
+    evaluation, manifest, tmp_path, checkpoint, origin, monkeypatch
+):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("earmark.report.review.write_static_page", fail)
+    with pytest.raises(MemoryError):
+        write_report(tmp_path, evaluation, checkpoint, origin, None, manifest)
+    assert (tmp_path / "predictions.csv").read_text() == evaluation.to_csv()
+    assert (tmp_path / "model_card.md").exists()
+    assert (tmp_path / "report.html").exists()
+    finding = Finding("silent", "warning", (manifest.recordings[0].name,), "silent")
+    with pytest.raises(MemoryError):
+        write_audit(tmp_path / "check.html", Audit(3, (finding,)), "data", manifest)
+    assert (tmp_path / "check.html").exists()
 
 
 def test_findings_of_an_audit_are_linked(manifest, tmp_path, parse):
@@ -87,15 +106,15 @@ def test_a_label_that_is_probably_wrong_is_linked_with_what_it_may_be(manifest, 
 
 
 def test_an_audit_that_names_no_recording_has_no_page(manifest, tmp_path):
-    assert write_audit_review(tmp_path / "check.review.html", Audit(3, ()), manifest) is None
+    assert review_audit(tmp_path / "check.review.html", Audit(3, ()), manifest).links is None
 
 
 @pytest.mark.slow
 def test_two_clicks_lead_from_an_error_to_a_corrected_label(
     evaluation, manifest, tmp_path, checkpoint, origin, launch, axe
 ):
-    links = write_test_review(tmp_path / "review.html", evaluation, manifest)
-    report = write_report(tmp_path, evaluation, checkpoint, origin, None, links)
+    report = write_report(tmp_path, evaluation, checkpoint, origin, None, manifest)
+    links = review_test(tmp_path / "review.html", evaluation, manifest).links
     with launch() as browser:
         page = browser.new_page()
         page.goto(report.as_uri())

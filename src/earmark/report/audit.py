@@ -12,7 +12,7 @@ from earmark.data.fingerprint import DataFingerprint
 from earmark.data.manifest import Manifest
 from earmark.report.html import DASH, Section, Table, render, write_page
 from earmark.report.label_issues import render_label_issues
-from earmark.report.review import ReviewLinks, write_audit_review
+from earmark.report.review import ReviewLinks, review_audit
 
 _COLUMNS = {
     "label": "label",
@@ -86,8 +86,10 @@ def write_audit(path: Path, audit: Audit, data: str, manifest: Manifest | None =
             are named, to listen to and to correct their labels.
     """
     beside = path.with_name(f"{path.stem}.review.html")
-    links = write_audit_review(beside, audit, manifest) if manifest else None
-    write_page(path, render_audit(audit, data, links))
+    review = review_audit(beside, audit, manifest) if manifest is not None else None
+    write_page(path, render_audit(audit, data, review.links if review else None))
+    if review:
+        review.write()
 
 
 def render_audit(audit: Audit, data: str, links: ReviewLinks | None = None) -> str:

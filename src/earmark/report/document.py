@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from earmark._version import __version__
+from earmark.data.manifest import Manifest
 from earmark.evaluation.analysis.analyze import Analysis
 from earmark.evaluation.analysis.examples import rank_clips
 from earmark.evaluation.result import Evaluation
@@ -22,10 +23,12 @@ from earmark.report.reliability import (
     render_coverage,
     render_novelty,
 )
-from earmark.report.review import ReviewLinks
+from earmark.report.review import ReviewLinks, review_test
 from earmark.report.slices import render_robustness, render_slices
 from earmark.system.files import atomic_write
 
+REVIEW = "review.html"
+"""The page that corrects labels, beside the report."""
 MAX_TITLE_LABELS = 4
 
 
@@ -35,9 +38,9 @@ def write_report(
     checkpoint: Checkpoint,
     origin: Origin,
     analysis: Analysis | None = None,
-    links: ReviewLinks | None = None,
+    manifest: Manifest | None = None,
 ) -> Path:
-    """Writes ``predictions.csv``, ``model_card.md`` and ``report.html``; the path of the page.
+    """Writes ``predictions.csv``, ``model_card.md``, ``report.html`` and then `REVIEW`.
 
     Args:
         folder: Where the files go.
@@ -45,13 +48,21 @@ def write_report(
         checkpoint: The model that was tested.
         origin: Where the model and the data come from.
         analysis: Slices, examples and robustness; without it the report lacks their sections.
-        links: To the clips on the page that corrects labels.
+        manifest: The data; without them there is no page that corrects labels.
+
+    Returns:
+        The path of the report.
     """
     atomic_write(folder / "predictions.csv", evaluation.to_csv())
     card = render_model_card(evaluation, checkpoint, origin, analysis)
     atomic_write(folder / "model_card.md", card)
+    review = review_test(folder / REVIEW, evaluation, manifest) if manifest is not None else None
     page = folder / "report.html"
+    links = review.links if review else None
     write_page(page, render_report(evaluation, checkpoint, origin, analysis, links))
+    # Last: it decodes sound, and no failure there may cost the results.
+    if review:
+        review.write()
     return page
 
 

@@ -18,12 +18,8 @@ from earmark.models.remote_model import local_model
 from earmark.models.run_folder import RunFolder, find_run, weights_file
 from earmark.report.document import write_report
 from earmark.report.model import HELD_OUT, TEST_SPLIT, Origin
-from earmark.report.review import write_test_review
 from earmark.system.remote.path import to_path
 from earmark.system.runtime import Runtime, running
-
-REVIEW = "review.html"
-"""The page that corrects labels, beside the report."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +148,7 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
     if folder:
         split = TEST_SPLIT if manifest.has_splits else HELD_OUT
         origin = Origin(file, str(manifest.given), split, run, str(manifest.naming))
-        links = write_test_review(folder / REVIEW, evaluation, manifest)
-        report = write_report(folder, evaluation, checkpoint, origin, analysis, links)
+        report = write_report(folder, evaluation, checkpoint, origin, analysis, manifest)
     return TestReport(evaluation, analysis, report)
 
 

@@ -1,7 +1,7 @@
 """The page beside a report on which labels are corrected, and the links to its clips."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -12,7 +12,7 @@ from earmark.data.recording import Recording
 from earmark.data.tables.table import read_table
 from earmark.evaluation.analysis.examples import rank_clips
 from earmark.evaluation.result import Evaluation
-from earmark.labelling.review.queue import QueueItem, make_queue
+from earmark.labelling.review.queue import Queue, QueueItem, make_queue
 from earmark.labelling.review.sources import TABLE
 from earmark.labelling.review.states import States
 from earmark.labelling.review.static import StaticOptions, write_static_page
@@ -62,16 +62,54 @@ class ReviewLinks:
         return f"{self.page}#{urlencode(wanted)}"
 
 
-def write_test_review(path: Path, evaluation: Evaluation, manifest: Manifest) -> ReviewLinks | None:
-    """Writes the page with the wrong predictions of a test, those with the largest loss.
+@dataclass(frozen=True)
+class ReviewPage:
+    """A page on which labels are corrected, which is written after what links to it.
 
     Args:
-        path: The file to write; one of an earlier test goes if nothing is wrong.
+        path: Where it will be.
+        queue: Its clips; None if there are none.
+        command: As for `ReviewLinks`.
+        are_decoded: Whether all clips have been decoded before.
+    """
+
+    path: Path
+    queue: Queue | None
+    command: str = ""
+    are_decoded: bool = False
+
+    @property
+    def links(self) -> ReviewLinks | None:
+        """The links to its clips; None if there are none."""
+        if self.queue is None:
+            return None
+        items = self.queue.items
+        confused = {(_joined(one.recording), one.predicted) for one in items}
+        keys = {one.recording.name: one.key for one in items}
+        return ReviewLinks(self.path.name, keys, frozenset(confused), self.command)
+
+    def write(self) -> None:
+        """Writes the page; removes an earlier one if it has no clips.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if self.queue is None:
+            self.path.unlink(missing_ok=True)
+            return
+        options = StaticOptions(
+            len(self.queue.items), CONTEXT_SECONDS, are_decoded_before=self.are_decoded
+        )
+        write_static_page(self.path, self.queue, States(), options)
+
+
+def review_test(path: Path, evaluation: Evaluation, manifest: Manifest) -> ReviewPage:
+    """The page with the wrong predictions of a test, those with the largest loss.
+
+    Args:
+        path: Where it will be.
         evaluation: The test.
         manifest: The data.
-
-    Returns:
-        The links to its clips; None if nothing is wrong.
     """
     recordings = {one.name: one for one in manifest.recordings}
     wrong = [one for one in rank_clips(evaluation) if not one.correct and one.name in recordings]
@@ -86,8 +124,9 @@ def write_test_review(path: Path, evaluation: Evaluation, manifest: Manifest) ->
         for one in wrong[:MAX_ERRORS]
     ]
     is_multi_label = evaluation.predictions.task is MULTI_LABEL
-    links = _write(path, items, evaluation.labels, is_multi_label=is_multi_label)
-    return links and replace(links, command=_command(path.parent, manifest))
+    queue = _queue(path, items, evaluation.labels, is_multi_label=is_multi_label)
+    # What was tested has been decoded; what an audit names may be of any kind.
+    return ReviewPage(path, queue, _command(path.parent, manifest), are_decoded=True)
 
 
 def _command(folder: Path, manifest: Manifest) -> str:
@@ -99,16 +138,13 @@ def _command(folder: Path, manifest: Manifest) -> str:
     return f"earmark review {quote(str(folder))}{data}"
 
 
-def write_audit_review(path: Path, audit: Audit, manifest: Manifest) -> ReviewLinks | None:
-    """Writes the page with the recordings that an audit names.
+def review_audit(path: Path, audit: Audit, manifest: Manifest) -> ReviewPage:
+    """The page with the recordings that an audit names.
 
     Args:
-        path: The file to write.
+        path: Where it will be.
         audit: What was found.
         manifest: The data.
-
-    Returns:
-        The links to its clips; None if the audit names none.
     """
     recordings = {one.name: one for one in manifest.recordings}
     reasons: dict[str, list[str]] = {}
@@ -121,9 +157,8 @@ def write_audit_review(path: Path, audit: Audit, manifest: Manifest) -> ReviewLi
     names = dict.fromkeys((*(one for one in issues if one in recordings), *reasons))
     items = [_found(recordings[name], reasons.get(name, ()), issues.get(name)) for name in names]
     is_multi_label = any(len(one.labels) > 1 for one in manifest.recordings)
-    return _write(
-        path, items[:MAX_FOUND], manifest.labels, is_multi_label=is_multi_label, are_tested=False
-    )
+    queue = _queue(path, items[:MAX_FOUND], manifest.labels, is_multi_label=is_multi_label)
+    return ReviewPage(path, queue)
 
 
 def _found(recording: Recording, reasons: Sequence[str], issue: LabelIssue | None) -> QueueItem:
@@ -133,26 +168,11 @@ def _found(recording: Recording, reasons: Sequence[str], issue: LabelIssue | Non
     return QueueItem(recording, issue.predicted, issue.probability, reason=reason)
 
 
-def _write(
-    path: Path,
-    items: Sequence[QueueItem],
-    labels: Sequence[str],
-    *,
-    is_multi_label: bool,
-    are_tested: bool = True,
-) -> ReviewLinks | None:
-    if not items:
-        path.unlink(missing_ok=True)
-        return None
-    queue = make_queue(
-        path.absolute().parent.name, items, labels=labels, is_multi_label=is_multi_label
-    )
-    # What was tested has been decoded; what an audit names may be of any kind.
-    options = StaticOptions(len(items), CONTEXT_SECONDS, are_decoded_before=are_tested)
-    write_static_page(path, queue, States(), options)
-    confused = {(_joined(one.recording), one.predicted) for one in items}
-    keys = {one.recording.name: one.key for one in items}
-    return ReviewLinks(path.name, keys, frozenset(confused))
+def _queue(
+    path: Path, items: Sequence[QueueItem], labels: Sequence[str], *, is_multi_label: bool
+) -> Queue | None:
+    title = path.absolute().parent.name
+    return make_queue(title, items, labels=labels, is_multi_label=is_multi_label) if items else None
 
 
 def _joined(recording: Recording) -> str:
