@@ -51,6 +51,30 @@ def test_what_is_missing_is_an_error(earmark, model, sounds):
     assert {"1/3", "3/3:"} < set(result.stderr.replace(",", "").split())
 
 
+def test_shards_of_vectors_make_one_table(earmark, model, listed, tmp_path, monkeypatch):
+    monkeypatch.setattr(file_state, "SETTLING_NS", -1)
+    words = ("embed", model, "--files-from", listed)
+    assert earmark(*words, "-o", "whole.parquet").exit_code == 1
+    statuses = [
+        earmark(*words, "-o", "v.parquet", "--shard", f"{number}/3").exit_code
+        for number in (3, 1, 2)
+    ]
+    assert sorted(statuses) == [0, 0, 1]
+    parts = sorted(tmp_path.glob("v.parquet.*-of-3"))
+    assert earmark("merge", *parts[:2], "-o", "v.parquet").exit_code == 1
+    result = earmark("merge", *parts, "-o", "v.parquet", "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert (document["num_files"], document["num_failed"]) == (4, 1)
+    for name in ("{}", ".{}.states.npy"):
+        whole, merged = (tmp_path / name.format(one) for one in ("whole.parquet", "v.parquet"))
+        assert merged.read_bytes() == whole.read_bytes()
+    predicted = earmark("predict", model, "in", "-o", "r.csv", "--shard", "1/3")
+    assert predicted.exit_code in (0, 1)
+    mixed = earmark("merge", "r.csv.1-of-3", *parts[1:], "-o", "m.parquet")
+    assert mixed.exit_code == 2
+
+
 @pytest.mark.slow
 def test_cut_sound_of_shards_lies_where_one_machine_puts_it(earmark, model, sounds, tmp_path):
     # The two names of folders collide.

@@ -10,7 +10,8 @@ import pytest
 from earmark.errors import ConfigError, DataError
 from earmark.inference import result_pieces
 from earmark.inference.merge import merge_parts
-from earmark.inference.result_part import ResultPart, part_folder
+from earmark.inference.parts import part_folder
+from earmark.inference.result_part import ResultPart
 from earmark.inference.result_table import ResultTable
 from earmark.system.shards import Shard, ShardFiles
 

@@ -10,7 +10,7 @@ import pytest
 
 from earmark.errors import ConfigError, DataError
 from earmark.inference.embedding import EmbeddedFile, Embeddings
-from earmark.labelling import vector_table
+from earmark.labelling import vector_pieces
 from earmark.labelling.units import units_path
 from earmark.labelling.vector_table import VectorTable
 from earmark.labelling.vectors import Window, read_vectors
@@ -65,7 +65,7 @@ def test_rows_are_as_another_reader_sees_them(tmp_path, files):
 def test_interrupted_work_continues_and_changed_files_are_embedded_again(
     tmp_path, files, monkeypatch
 ):
-    monkeypatch.setattr(vector_table, "PIECE_WINDOWS", 2)
+    monkeypatch.setattr(vector_pieces, "PIECE_WINDOWS", 2)
     monkeypatch.setattr("earmark.system.file_state.SETTLING_NS", -1)
     path = tmp_path / "v.parquet"
     with VectorTable(path, 3, FACTS) as table:
@@ -204,3 +204,14 @@ def test_a_newer_format_is_refused(tmp_path):
     pq.write_table(table.replace_schema_metadata({b"earmark": text}), tmp_path / "v.parquet")
     with pytest.raises(DataError):
         read_vectors(tmp_path / "v.parquet")
+
+
+def test_a_file_that_is_named_twice_counts_once(tmp_path, files):
+    path = tmp_path / "v.parquet"
+    (tmp_path / "link").symlink_to(files[0].parent)
+    with VectorTable(path, 3, FACTS) as table:
+        table.add(embedded(files[0], [1.0, 2.0]))
+        table.add(embedded(files[0], [3.0, 4.0]))
+        table.add(embedded(tmp_path / "link" / "a.wav", [5.0]))
+        assert table.finish().num_windows == table.num_windows == 1
+    assert [one["embedding"][1] for one in rows(path)] == [5.0]

@@ -3,7 +3,7 @@
 import itertools
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from earmark.cli.embedder_options import embedder_options
-from earmark.cli.options import adjusted, device_option, json_option, resumable
+from earmark.cli.options import adjusted, device_option, json_option, resumable, shard_option
 from earmark.cli.predict_files import COUNTED_FILES, STANDARD_INPUT, find_files
 from earmark.cli.terminal import print_json, print_line
 from earmark.errors import ConfigError, FailedFile
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from earmark.features.embedder import EmbedderRequest
     from earmark.inference.embedding import Embedder
     from earmark.inference.open_embedder import Opened
+    from earmark.labelling.vector_part import VectorPart
     from earmark.labelling.vector_table import VectorTable
     from earmark.system.progress import Reporter
+    from earmark.system.shards import Shard, ShardFiles
+
+    Table = VectorTable | VectorPart
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +57,7 @@ logger = logging.getLogger(__name__)
 )
 @click.option("--resume", is_flag=True, help="Skip files that are in the table already.")
 @click.option("--overwrite", is_flag=True, help="Replace any existing file.")
+@shard_option
 @embedder_options
 @device_option
 @json_option
@@ -64,6 +69,7 @@ def embed(  # noqa: PLR0913 - one per option
     hop_seconds: float | None,
     resume: bool,
     overwrite: bool,
+    shard: "Shard | None",
     embedder: "EmbedderRequest | None",
     device: str,
     as_json: bool,
@@ -85,39 +91,70 @@ def embed(  # noqa: PLR0913 - one per option
     if model == () or not (paths or files_from):
         raise click.UsageError("Missing argument 'MODEL' or 'PATHS...'.")
     start_early("earmark.features.extraction")
-    from earmark.labelling.vector_table import VectorTable
-
     opened = _open(model, embedder, hop_seconds, device=device, settings=settings)
-    with ExitStack() as files_open:
-        files = (path for path, _ in find_files(paths, files_from, files_open))
-        table = files_open.enter_context(
-            VectorTable(
-                *(output, opened.embedder.dimensions, opened.facts),
-                resume=resume,
-                overwrite=overwrite,
-            )
+    shard_files = _list_files(shard)
+    with ExitStack() as opened_files:
+        files = (path for path, _ in find_files(paths, files_from, opened_files))
+        table = opened_files.enter_context(
+            _open_table(output, opened, shard_files, resume=resume, overwrite=overwrite)
         )
         if table.num_done:
             logger.info(f"resuming after {counted(table.num_done, 'file')}")
+        if shard_files is not None:
+            files = filter(shard_files.take, files)
         failed = _embed_files(opened.embedder, table, files, reporter)
-        vectors = table.finish()
+        table.finish()
     if as_json:
         print_json(
             {
-                "path": str(output),
-                "num_windows": vectors.num_windows,
-                "dimensions": vectors.dimensions,
+                "path": str(table.path),
+                "num_windows": table.num_windows,
+                "dimensions": opened.embedder.dimensions,
                 "skipped": [one.to_dict() for one in failed],
             }
         )
     else:
-        windows = counted(vectors.num_windows, "window")
-        print_line(f"{windows}, vectors of {counted(vectors.dimensions, 'value')}: {output}")
-    if failed or not vectors.num_windows:
-        logger.warning(
-            f"skipped {counted(len(failed), 'file')}" if failed else "no sound files found"
-        )
-        sys.exit(1)
+        windows = counted(table.num_windows, "window")
+        dimensions = counted(opened.embedder.dimensions, "value")
+        print_line(f"{windows}, vectors of {dimensions}: {table.path}")
+    _exit(table.num_windows, failed, shard_files)
+
+
+def _exit(num_windows: int, failed: Sequence[FailedFile], shard_files: "ShardFiles | None") -> None:
+    """Exits with status 1 if files failed or there were none; a shard may have none."""
+    if failed:
+        logger.warning(f"skipped {counted(len(failed), 'file')}")
+    elif not num_windows and shard_files is not None and shard_files.num_files:
+        logger.info(f"shard {shard_files.shard}: none of {counted(shard_files.num_files, 'file')}")
+        return
+    elif not num_windows:
+        logger.warning("no sound files found")
+    else:
+        return
+    sys.exit(1)
+
+
+def _list_files(shard: "Shard | None") -> "ShardFiles | None":
+    from earmark.system.shards import ShardFiles
+
+    return None if shard is None else ShardFiles(shard)
+
+
+def _open_table(
+    output: Path,
+    opened: "Opened",
+    shard_files: "ShardFiles | None",
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> "Table":
+    from earmark.labelling.vector_part import VectorPart
+    from earmark.labelling.vector_table import VectorTable
+
+    place = (output, opened.embedder.dimensions, opened.facts)
+    if shard_files is not None:
+        return VectorPart(*place, shard_files, resume=resume, overwrite=overwrite)
+    return VectorTable(*place, resume=resume, overwrite=overwrite)
 
 
 def _open(
@@ -144,7 +181,7 @@ def _open(
 
 
 def _embed_files(
-    embedder: "Embedder", table: "VectorTable", files: Iterable[Path], reporter: "Reporter"
+    embedder: "Embedder", table: "Table", files: Iterable[Path], reporter: "Reporter"
 ) -> list[FailedFile]:
     """Adds the vectors of files to a table; returns those that failed."""
     from earmark.audio.problems import FileProblems

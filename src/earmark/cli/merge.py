@@ -25,15 +25,19 @@ def merge(
 ) -> None:
     """Join the results of shards to one table.
 
-    PART is a folder that predict --shard has made, such as results.csv.1-of-8. The table is the one
-    that a single machine writes, byte for byte; missing shards and files are named.
+    PART is a folder that predict or embed --shard has made, such as results.csv.1-of-8. The table
+    is the one that a single machine writes, byte for byte; missing shards and files are named.
     """
     import logging
 
-    from earmark.inference.merge import merge_parts
+    from earmark.inference.parts import holds_vectors
     from earmark.system.numbers import counted
 
-    merged = merge_parts(parts, output, overwrite=overwrite)
+    if any(map(holds_vectors, parts)):
+        from earmark.labelling.vector_merge import merge_vectors as join
+    else:
+        from earmark.inference.merge import merge_parts as join
+    merged = join(parts, output, overwrite=overwrite)
     if merged.num_left_out:
         logging.getLogger(__name__).warning(
             f"left out: {counted(merged.num_left_out, 'result')} of files that the list of the "
@@ -42,5 +46,4 @@ def merge(
     if as_json:
         print_json(merged.to_dict())
         return
-    failed = f", {merged.num_failed:,} of them failed" if merged.num_failed else ""
-    print_line(f"{counted(merged.num_files, 'file')}{failed}: {merged.path}")
+    print_line(f"{merged.describe()}: {merged.path}")

@@ -61,7 +61,7 @@ class ResultIndex:
         self._order = np.argsort(self._names, kind="stable")
         self._new_names, self._new_states = array("Q"), array("Q")
         self._looked: dict[int, int] = {}
-        kept = _last_rows(self._names)
+        kept = last_rows(self._names)
         self.num_done = int(kept.sum())
         self.num_failed = int(self._failed[kept].sum())
         self.num_changed = 0
@@ -96,7 +96,7 @@ class ResultIndex:
 
     def kept_rows(self) -> Bool[np.ndarray, " rows"]:
         """Which rows count, of all old ones and then all new ones: the last of each file."""
-        return _last_rows(np.concatenate([self._names, np.frombuffer(self._new_names, np.uint64)]))
+        return last_rows(np.concatenate([self._names, np.frombuffer(self._new_names, np.uint64)]))
 
     def to_bytes(self) -> bytes:
         """The names and states of the rows that count, for `read_states`."""
@@ -176,8 +176,12 @@ def _state(path: Path) -> int:
     return max(xxhash.xxh3_64_intdigest(text.encode()), MISSING + 1)
 
 
-def _last_rows(names: np.ndarray) -> Bool[np.ndarray, " rows"]:
-    """The last row of each name."""
+def last_rows(names: np.ndarray) -> Bool[np.ndarray, " rows"]:
+    """Which rows are the last of their name.
+
+    Args:
+        names: Digest of the name of each row.
+    """
     kept = np.zeros(len(names), bool)
     _, backwards = np.unique(names[::-1], return_index=True)
     kept[len(names) - 1 - backwards] = True

@@ -11,14 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from earmark.inference.parts import FILES, LIST, SHARD, part_folder
 from earmark.inference.result_formats import result_format
 from earmark.inference.result_index import ResultIndex
 from earmark.inference.result_pieces import ResultPieces, ResumableResults, refuse_other_facts
-from earmark.system.shards import Shard, ShardFiles, write_positions
-
-FILES = "files.jsonl"
-LIST = "list"
-"""Key of the facts of a finished part: what is known of the whole list."""
+from earmark.system.shards import ShardFiles, write_positions
 
 
 class ResultPart(ResumableResults):
@@ -51,7 +48,7 @@ class ResultPart(ResumableResults):
         folder = part_folder(path, files.shard)
         super().__init__(folder, ResultPieces(folder))
         self._files = files
-        self._facts = {**facts, "labels": list(labels), "shard": list(files.shard)}
+        self._facts = {**facts, "labels": list(labels), SHARD: list(files.shard)}
         try:
             if overwrite:
                 self._pieces.clear()
@@ -76,17 +73,3 @@ class ResultPart(ResumableResults):
         self._pieces.write_facts({**self._facts, LIST: known})
         self._is_finished = True
         self._pieces.close()
-
-
-def part_folder(path: Path, shard: Shard) -> Path:
-    """The folder of a part.
-
-    Args:
-        path: The table that the shards make together.
-        shard: Which of them.
-
-    Example:
-        >>> part_folder(Path("results.csv"), Shard(2, 8)).name
-        'results.csv.2-of-8'
-    """
-    return path.with_name(f"{path.name}.{shard.number}-of-{shard.count}")

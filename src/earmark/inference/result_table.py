@@ -112,7 +112,7 @@ class ResultTable(ResumableResults):
     def _entries(self) -> Iterator[Entry]:
         """What is kept of the rows of the table, and of those of the pieces."""
         if self._old is not None:
-            state_of = read_states(_states_file(self.path))
+            state_of = read_states(states_file(self.path))
             for row in self._format.read(self._old, self._labels):
                 name = name_digest(row["path"])
                 yield Entry(name, state_of(name), bool(row.get("error")))
@@ -135,7 +135,7 @@ def write_sidecars(path: Path, states: bytes, facts: Mapping[str, Any]) -> None:
         states: The states of its files, for `read_states`.
         facts: What the results depend on.
     """
-    atomic_write(_states_file(path), states)
+    atomic_write(states_file(path), states)
     atomic_write(facts_file(path), json.dumps(facts))
 
 
@@ -157,5 +157,6 @@ def refuse_table(path: Path) -> None:
         )
 
 
-def _states_file(path: Path) -> Path:
+def states_file(path: Path) -> Path:
+    """The hidden file beside a table that keeps the states of its files."""
     return path.with_name(f".{path.name}.states.npy")
