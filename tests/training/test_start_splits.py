@@ -6,11 +6,13 @@ import pytest
 
 from earmark.config import load_config
 from earmark.data.manifest import read_manifest
-from earmark.errors import DataError
+from earmark.errors import ConfigError, DataError
 from earmark.features.store import default_root
 from earmark.system.progress import SILENT
+from earmark.training.cross_validation.run import Plan, cross_validate
 from earmark.training.start import open_start
 from earmark.training.start_splits import SplitKeeper
+from earmark.training.tuning.search import tune
 
 
 @pytest.fixture
@@ -63,3 +65,23 @@ def test_what_was_trained_or_validated_is_not_tested(keep, flat_folder):
         )
         with pytest.raises(DataError, match=name):
             keeper.refuse_leaks(replace(manifest, recordings=recordings))
+
+
+def test_tests_of_what_a_start_has_met_are_refused_before_any_work(
+    write_run, flat_folder, tmp_path, monkeypatch
+):
+    def fail(*_, **__):
+        raise AssertionError("work has begun")
+
+    monkeypatch.setattr("earmark.training.cross_validation.run.configure_folds", fail)
+    monkeypatch.setattr("earmark.training.tuning.search._configure", fail)
+    first, store = write_run(flat_folder), tmp_path / "store"
+    config = load_config(settings=[f"train.start_from={first}", "train.split_seed=9"])
+    with pytest.raises(DataError, match=str(first)):
+        cross_validate(flat_folder, Plan(3, num_workers=1), config, device="cpu", store=store)
+    with pytest.raises(DataError, match=str(first)):
+        tune(flat_folder, tmp_path / "study", config, device="cpu", store=store)
+    assert not (tmp_path / "study" / "config.toml").exists()
+    missing = load_config(settings=["train.start_from=nowhere"])
+    with pytest.raises(ConfigError, match="nowhere"):
+        cross_validate(flat_folder, Plan(3, num_workers=1), missing, device="cpu", store=store)

@@ -1,8 +1,10 @@
 """Splits that go on where those of an earlier run ended, so that nothing it has met is tested."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from earmark.audio.source import WHOLE
+from earmark.config import Config
 from earmark.data.content import ContentSet
 from earmark.data.manifest import Manifest
 from earmark.data.recording import SPLIT_TITLES, SPLITS, Recording
@@ -11,7 +13,7 @@ from earmark.errors import AudioError, DataError
 from earmark.features.digests import ContentDigests
 from earmark.features.store import ClipKey
 from earmark.system.progress import Reporter
-from earmark.training.start import Start
+from earmark.training.start import Start, open_start
 
 
 class SplitKeeper:
@@ -102,3 +104,26 @@ class SplitKeeper:
         if isinstance(digest, AudioError):
             return None
         return ClipKey.of(digest, recording.excerpt)
+
+
+def refuse_start_leaks(
+    config: Config, manifest: Manifest, divided: Iterable[Manifest], root: Path, reporter: Reporter
+) -> None:
+    """Checks, before any work, that none of several trainings starts from what it is tested on.
+
+    Args:
+        config: All settings; without a start there is nothing to check.
+        manifest: The data.
+        divided: The data with the splits of each training.
+        root: Folder of the store.
+        reporter: Shows progress.
+
+    Raises:
+        ConfigError: As `open_start`.
+        DataError: One does.
+    """
+    start = open_start(config)
+    if start is not None:
+        keeper = SplitKeeper(start, manifest, root, reporter)
+        for one in divided:
+            keeper.refuse_leaks(one)

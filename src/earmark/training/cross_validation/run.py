@@ -41,7 +41,9 @@ from earmark.training.cross_validation.settings import (
     write_folds,
 )
 from earmark.training.distillation import require_teachers
+from earmark.training.fitting import first_training
 from earmark.training.recipes.configure import Configured
+from earmark.training.start_splits import refuse_start_leaks
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +114,8 @@ def cross_validate(
         teachers = _all_teachers(manifest, config)
         folder.refuse_misuse(base.config, manifest.folder, overwrite=plan.overwrite)
         root = default_root() if store is None else Path(store)
+        folds = (hold_out(manifest, one) for one in fold_names(manifest))
+        refuse_start_leaks(first_training(config), manifest, folds, root, runtime.reporter)
         # The task of all recordings, whatever labels a fold holds.
         config = config.with_train(task=task.name)
         settings = configure_folds(

@@ -19,7 +19,7 @@ from earmark.data.labels import choose_task, log_data
 from earmark.data.manifest import Manifest, read_manifest
 from earmark.data.preparation import prepare_once
 from earmark.errors import ConfigError, EarmarkError, TrainingError
-from earmark.features.store import ClipKey, FeatureStore
+from earmark.features.store import ClipKey, FeatureStore, default_root
 from earmark.features.windows import crop_frames
 from earmark.figures import to_png
 from earmark.models.checkpoint import require_network
@@ -30,6 +30,7 @@ from earmark.system.parallel import default_num_workers
 from earmark.system.progress import SILENT, Task
 from earmark.system.runtime import Runtime, running
 from earmark.training.distillation import require_teachers
+from earmark.training.fitting import first_training
 from earmark.training.recipes.configure import (
     Configured,
     configure_work,
@@ -37,6 +38,7 @@ from earmark.training.recipes.configure import (
     log_choices,
     write_choices,
 )
+from earmark.training.start_splits import refuse_start_leaks
 from earmark.training.tuning.folder import StudyFolder
 from earmark.training.tuning.plots import ParallelAxis, draw_history, draw_importance, draw_parallel
 from earmark.training.tuning.result import BestTrial, TuningResult
@@ -156,6 +158,8 @@ def _set_up(
     config = with_recipe(config)
     # No trial is refitted: they are compared by their validation scores.
     manifest = divide(manifest, config)
+    root = default_root() if store is None else Path(store)
+    refuse_start_leaks(first_training(config), manifest, [manifest], root, runtime.reporter)
     task, folder = choose_task(manifest, config.train), storage.folder
     configured = _configure(manifest, config, folder, runtime, store)
     config = configured.config
