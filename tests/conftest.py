@@ -11,28 +11,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import settings
 
-from earmark.training import plots
+FIXTURES = (
+    *("browser", "containers", "data_sets", "file_server"),
+    *("hostile_decoder", "models", "sounds"),
+)
 
-pytest_plugins = [
-    "fixtures.browser",
-    "fixtures.containers",
-    "fixtures.data_sets",
-    "fixtures.file_server",
-    "fixtures.hostile_decoder",
-    "fixtures.models",
-    "fixtures.sounds",
-]
 
-# An example takes as long as the machine lets it: no behaviour has a time limit of its own.
-settings.register_profile("earmark", deadline=None)
-settings.load_profile("earmark")
+def pytest_configure(config: pytest.Config) -> None:
+    """Loads the fixtures, unless this process only hands out tests: they import PyTorch."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return
+    from hypothesis import settings
+
+    # An example takes as long as the machine lets it: no behaviour has a time limit of its own.
+    settings.register_profile("earmark", deadline=None)
+    settings.load_profile("earmark")
+    for name in FIXTURES:
+        config.pluginmanager.import_plugin(f"fixtures.{name}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips what needs a GPU where there is none."""
+    import torch
+
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
@@ -77,4 +79,6 @@ def no_loss_curve() -> Generator[None]:
 @pytest.fixture
 def loss_curve(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trainings of the test draw their loss."""
+    from earmark.training import plots
+
     monkeypatch.setattr("earmark.training.epochs.loss_curve", plots.loss_curve)

@@ -15,15 +15,15 @@ from earmark.features.band import describe_band
 from earmark.features.extraction import extraction_job, extraction_pool, split_groups
 from earmark.features.log_mel import Features, round_frames, stream_features
 from earmark.features.vectors import make_front_end, require_front_end
-from earmark.features.windows import stream_windows
 from earmark.inference.backend import Backend, FiniteBackend
-from earmark.inference.clip import ClipPredictor, decide_windows
+from earmark.inference.clip import ClipPredictor
 from earmark.inference.embedders import ModelEmbedder
 from earmark.inference.embedding import Embeddings
 from earmark.inference.file_predictor import FilePredictor
 from earmark.inference.origin import ModelOrigin
 from earmark.inference.predictions import NO_FILE, Prediction, WindowPrediction
 from earmark.inference.watching import Watch, ignore, watched
+from earmark.inference.window_predictions import predict_windows
 from earmark.models.pretrained import find_model
 from earmark.models.spec import ModelSpec
 from earmark.system.remote.path import to_path
@@ -312,18 +312,12 @@ class Classifier:
     def _predict_windows(
         self, blocks: Iterable[Samples], step_frames: int, *, eager: bool
     ) -> Iterator[WindowPrediction]:
-        features, sound = self.spec.config.features, SampleCounter(blocks)
+        sound = SampleCounter(blocks)
         groups = round_frames(self._front_end.stream(sound, eager=eager))
-        for spans, windows in stream_windows(groups, self.spec.window_frames, step_frames):
-            decisions = decide_windows(self.spec, self._backend, windows)
-            rows = zip(
-                *(spans, decisions.probabilities, decisions.indices(), decisions.abstained),
-                strict=True,
-            )
-            for span, probabilities, chosen, abstained in rows:
-                start, end = features.span_seconds(span, sound.num_samples / self.sample_rate)
-                labels = tuple(self.labels[index] for index in chosen)
-                yield WindowPrediction(start, end, probabilities, labels, abstained)
+        return predict_windows(
+            *(self.spec, self._backend, groups, step_frames),
+            duration_seconds=lambda: sound.num_samples / self.sample_rate,
+        )
 
 
 def open_network(path: Path, device: str = "auto") -> tuple[ModelSpec, Backend]:

@@ -87,7 +87,7 @@ def write_audit(path: Path, audit: Audit, data: str, manifest: Manifest | None =
     """
     beside = path.with_name(f"{path.stem}.review.html")
     review = review_audit(beside, audit, manifest) if manifest is not None else None
-    write_page(path, render_audit(audit, data, review and review.links))
+    write_page(path, render_audit(audit, data, review.links if review else None))
     if review:
         review.write()
 

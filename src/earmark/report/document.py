@@ -58,7 +58,7 @@ def write_report(
     atomic_write(folder / "model_card.md", card)
     review = review_test(folder / REVIEW, evaluation, manifest) if manifest is not None else None
     page = folder / "report.html"
-    links = review and review.links
+    links = review.links if review else None
     write_page(page, render_report(evaluation, checkpoint, origin, analysis, links))
     # Last: it decodes sound, and no failure there may cost the results.
     if review:
@@ -113,10 +113,7 @@ def _analyzed(
     if analysis.robustness:
         yield Section("Robustness", render_robustness(analysis.robustness))
     features = checkpoint.spec.config.features
-    # Vectors have no picture.
-    if features.embedder is None:
-        shown = render_examples(analysis.worst, analysis.most_confident, features)
-        yield Section("Examples", shown)
+    yield Section("Examples", render_examples(analysis.worst, analysis.most_confident, features))
 
 
 def _list_labels(spec: ModelSpec) -> str:
