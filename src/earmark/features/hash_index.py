@@ -1,6 +1,5 @@
 """An inverted index of the hashes of fingerprints: which recordings may share sound."""
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -107,16 +106,15 @@ class HashIndex:
         Int64[np.ndarray, " hashes"],
     ]:
         """How many hashes the recordings have; the hashes; and their postings."""
-        # Arrays that grow in place: lists of pieces would leave as much memory again in use.
-        counts, hashes, postings = array("q"), array("I"), array("q")
+        counts, hashes, postings, first = [], [], [], 0
         for chunk in _chunks(prints):
             one = _Columns.of(chunk)
-            owners = np.repeat(np.arange(len(chunk)) + len(counts), one.counts)
-            counts.frombytes(one.counts.tobytes())
-            hashes.frombytes(one.hashes.tobytes())
-            postings.frombytes(self._packing.postings(owners, one.frames).tobytes())
-        counted, posted = (np.asarray(one).view(np.int64) for one in (counts, postings))
-        return counted, np.asarray(hashes), posted
+            counts.append(one.counts)
+            hashes.append(one.hashes)
+            owners = np.repeat(np.arange(first, first + len(chunk)), one.counts)
+            postings.append(self._packing.postings(owners, one.frames))
+            first += len(chunk)
+        return _join(counts, np.int64), _join(hashes, np.uint32), _join(postings, np.int64)
 
     def candidates(self, prints: Fingerprints, first: int = 0) -> Iterator[Candidate]:
         """Pairs that may share sound.
@@ -344,3 +342,7 @@ def _directory(
         part = np.arange(first, min(first + CHUNK_HASHES, 1 << num_bits), dtype=np.uint32)
         starts[part] = np.searchsorted(keys, part << shift)
     return starts, shift
+
+
+def _join(columns: Sequence[np.ndarray], dtype: type) -> np.ndarray:
+    return np.concatenate([*columns, np.zeros(0, dtype)]).astype(dtype, copy=False)
