@@ -13,7 +13,7 @@ from scipy.special import log_softmax, logsumexp
 from sklearn.cluster import KMeans
 from sklearn.covariance import OAS
 
-from earmark.tasks.novelty import MAX_CONFIDENCE, Novelty, fit_novelty
+from earmark.tasks.novelty import MAX_CONFIDENCE, MAX_DIRECTIONS, Novelty, fit_novelty
 from earmark.tasks.task import MULTI_CLASS
 
 Named = Iterator[tuple[str, np.ndarray]]
@@ -94,10 +94,10 @@ def all_scores(windows: Windows) -> dict[str, np.ndarray]:
 def _variants(windows: Windows) -> Named:
     """The score of model files with one thing changed."""
     doubt = -windows.logits.max(axis=1)
-    distance = _nearest(windows, 4)
-    for number in (0, 2, 8, 16):
+    distance = _nearest(windows, MAX_DIRECTIONS)
+    for number in (0, 2, 4, 8, 12, 32):
         yield f"model, {number} directions", windows.combine(_nearest(windows, number), doubt)
-    for number in (4, 8):
+    for number in (4, 6, 8):
         nearest = _nearest(windows, number, has_scales=False)
         yield f"model, {number} directions, one scale", windows.combine(nearest, doubt)
     for weight in (0.0, 0.5, 2.0):
@@ -107,7 +107,7 @@ def _variants(windows: Windows) -> Named:
     both = (windows.combine(distance, doubt) + windows.combine(distance, _angle(windows))) / 2
     yield "model, half doubt, half angle", both
     predicted = windows.logits.argmax(axis=1)
-    distances = _distances(windows, 4)[np.arange(len(predicted)), predicted]
+    distances = _distances(windows, MAX_DIRECTIONS)[np.arange(len(predicted)), predicted]
     yield "model, class of the largest logit", windows.combine(distances, doubt)
     for number in (2, 4):
         nearest = cdist(windows.embeddings, _centers(windows, number)).min(axis=1)

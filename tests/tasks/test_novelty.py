@@ -22,8 +22,7 @@ def fit(embeddings, targets, task=MULTI_CLASS):
     return fit_novelty(embeddings, embeddings[:, : targets.shape[1]], targets, task)
 
 
-def test_with_all_directions_distances_are_those_of_scipy_and_scikit_learn(rng, monkeypatch):
-    monkeypatch.setattr(module, "MAX_DIRECTIONS", 5)
+def test_with_all_directions_distances_are_those_of_scipy_and_scikit_learn(rng):
     embeddings, targets = classes(rng)
     found = fit(embeddings, targets)
     means = np.array([embeddings[column > 0].mean(axis=0) for column in targets.T])

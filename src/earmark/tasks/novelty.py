@@ -14,7 +14,7 @@ ARRAYS = ("centers", "scales", "labels", "directions", "variances", "usual")
 MAX_CONFIDENCE = 2.0
 """Standard deviations above the mean of training that confidence counts."""
 MAX_CENTERS = 256
-MAX_DIRECTIONS = 4
+MAX_DIRECTIONS = 6
 """More fit the few clips of training too closely: they separate unknown sound less well."""
 PRIOR_WINDOWS = 2
 """Windows at the usual distance of all classes that each class is taken to have besides its own."""
