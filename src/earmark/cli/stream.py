@@ -59,7 +59,8 @@ def log_latency(classifier: "Classifier", input_seconds: float) -> None:
     """Logs the expected latency from a change in the sound to the change of its label.
 
     The label changes when about half of a window lies after the change; the next window may be a
-    hop away, and its last frame needs half a transform more.
+    hop away, and its last frame needs half a transform more. Vectors of an embedder are whole
+    windows apart.
 
     Args:
         classifier: The model.
@@ -67,10 +68,14 @@ def log_latency(classifier: "Classifier", input_seconds: float) -> None:
     """
     features, predict = classifier.spec.config.features, classifier.spec.config.predict
     window_seconds = classifier.spec.window_seconds
-    ahead_seconds = features.n_fft / 2 / features.sample_rate
-    latency = window_seconds / 2 + ahead_seconds + predict.hop_seconds + input_seconds
+    log_mel = features if features.embedder is None else features.embedder.front_end
+    ahead_seconds = log_mel.n_fft / 2 / log_mel.sample_rate if log_mel else 0.0
+    hop_seconds = predict.hop_seconds
+    if features.embedder is not None:
+        hop_seconds = classifier.spec.step_frames(hop_seconds) * features.frame_seconds
+    latency = window_seconds / 2 + ahead_seconds + hop_seconds + input_seconds
     logger.info(
-        f"windows of {window_seconds:.2f} s every {predict.hop_seconds:g} s; expected latency: "
+        f"windows of {window_seconds:.2f} s every {hop_seconds:g} s; expected latency: "
         f"{latency:.2f} s"
     )
 

@@ -7,6 +7,21 @@ from pydantic import Field
 
 from earmark.config.base import Fraction, Section
 
+OFF = {
+    "time_stretch": 0.0,
+    "shortest": 1.0,
+    "roll": 0.0,
+    "frequency_warp": 0.0,
+    "gain_db": 0.0,
+    "filter_db": 0.0,
+    "noise": 0.0,
+    "mixup": 0.0,
+    "freq_mixstyle": 0.0,
+    "frequency_masks": 0,
+    "time_masks": 0,
+}
+"""Each augmentation, with the value that disables it."""
+
 
 class AugmentConfig(Section):
     """Augmentation of the training windows, applied in the order of this table.

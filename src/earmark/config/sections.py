@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import Field, model_validator
 
-from earmark.config.augment import AugmentConfig
+from earmark.config.augment import OFF, AugmentConfig
 from earmark.config.base import (
     MAX_WINDOW_FRAMES,
     Fraction,
@@ -195,6 +195,7 @@ class Config(Section):
                 f"{features.hop_length}"
             )
         self._check_excerpt_seconds()
+        self._check_vectors()
         if self.model.head == "flatten" and self.augment.shortest < 1:
             raise ValueError(
                 f"augment.shortest = {self.augment.shortest}: model.head = flatten takes windows "
@@ -221,6 +222,18 @@ class Config(Section):
             raise ValueError(
                 f"evaluate.excerpt_seconds = {seconds}: shorter than {shortest:g} s, which is "
                 "features.win_length and two features.hop_length"
+            )
+
+    def _check_vectors(self) -> None:
+        if self.features.embedder is None:
+            return
+        for key, off in OFF.items():
+            value = getattr(self.augment, key)
+            if key != "mixup" and value != off:
+                raise ValueError(f"augment.{key} = {value}: vectors are not sound; set it to {off}")
+        if self.augment.mixup and self.augment.mixup_domain == "energy":
+            raise ValueError(
+                "augment.mixup_domain = energy: vectors have no energy; set it to decibels"
             )
 
     @property

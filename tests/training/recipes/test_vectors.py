@@ -5,6 +5,7 @@ import pytest
 from earmark.config import EmbedderConfig, FeatureConfig, load_config
 from earmark.errors import ConfigError
 from earmark.training.recipes.vectors import with_embedder
+from earmark.training.tuning.space import SearchSpace
 
 
 @pytest.fixture
@@ -71,3 +72,25 @@ def test_settings_of_log_mel_values_are_those_of_the_file(embedder):
 def test_excerpts_of_log_mel_frames_do_not_fit(embedder):
     with pytest.raises(ConfigError, match="excerpt_seconds"):
         with_embedder(load_config(settings=["evaluate.excerpt_seconds=1"]), embedder)
+
+
+@pytest.mark.parametrize("setting", ["noise=0.5", "gain_db=5.0", "shortest=0.5", "time_masks=1"])
+def test_vectors_are_not_augmented_as_sound(embedder, setting):
+    with pytest.raises(ConfigError, match=f"augment.{setting.partition('=')[0]}"):
+        with_embedder(load_config(settings=[f"augment.{setting}"]), embedder)
+
+
+def test_vectors_may_be_mixed(embedder):
+    mixed = with_embedder(load_config(settings=["augment.mixup=0.5"]), embedder)
+    assert mixed.augment.mixup == 0.5
+    with pytest.raises(ConfigError, match="mixup_domain"):
+        with_embedder(
+            load_config(settings=["augment.mixup=0.5", "augment.mixup_domain=energy"]), embedder
+        )
+
+
+def test_a_search_draws_nothing_that_is_for_sound(embedder):
+    space = SearchSpace(with_embedder(load_config(), embedder))
+    assert {one for one in space.dimensions if one.startswith("augment")} == {"augment.mixup"}
+    assert "train.crop_seconds" not in space.dimensions
+    assert len(list(space.corners())) > 3

@@ -3,25 +3,13 @@
 from typing import Any
 
 from earmark.config import Config, EmbedderConfig, FeatureConfig
+from earmark.config.augment import OFF
 from earmark.config.layers import flatten, with_settings
 from earmark.config.loading import mark_given
 from earmark.errors import ConfigError
 
 DROPOUT = 0.25
 MAX_CROPS = 10
-_NO_AUGMENTATION = {
-    "time_stretch": 0.0,
-    "shortest": 1.0,
-    "roll": 0.0,
-    "frequency_warp": 0.0,
-    "gain_db": 0.0,
-    "filter_db": 0.0,
-    "noise": 0.0,
-    "mixup": 0.0,
-    "freq_mixstyle": 0.0,
-    "frequency_masks": 0,
-    "time_masks": 0,
-}
 
 
 def with_embedder(config: Config, embedder: EmbedderConfig) -> Config:
@@ -56,7 +44,7 @@ def with_embedder(config: Config, embedder: EmbedderConfig) -> Config:
             "embedder": embedder.model_dump(mode="json", exclude_none=True),
         },
         "model": {"name": "linear", "dropout": DROPOUT},
-        "augment": _NO_AUGMENTATION,
+        "augment": OFF,
         "train": {
             "crop_seconds": embedder.window_seconds,
             "max_crops": MAX_CROPS,

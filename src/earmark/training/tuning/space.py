@@ -147,7 +147,11 @@ def _default_space(config: Config) -> dict[str, SearchConfig]:
     # Some of the blocks are larger than a limit of parameters may allow.
     has_blocks = config.model.name == "audio_cnn" and config.recipe.parameters is None
     space = {**_DEFAULT, **(_DEFAULT_BLOCKS if has_blocks else {})}
-    if config.train.teachers:
+    if config.features.embedder is not None:
+        # Vectors are not sound: nothing but their mixture is one, and their windows are given.
+        sound = ("augment.", "train.crop_seconds")
+        space = {k: v for k, v in space.items() if k == "augment.mixup" or not k.startswith(sound)}
+    elif config.train.teachers:
         # Teachers take windows of one length.
         del space["train.crop_seconds"]
     table = {"tune": {"space": space}}
