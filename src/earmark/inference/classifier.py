@@ -203,13 +203,10 @@ class Classifier:
         return self._predict_windows(mono, self.spec.step_frames(hop_seconds), eager=True)
 
     def predict_frames(self, frames: Float16[np.ndarray, "frames mels"]) -> Decisions:
-        """Predicts a whole sound from its frames, as `earmark.features.log_mel.extract` gives them.
+        """One row: a whole sound, from frames as `earmark.features.log_mel.extract` gives them.
 
         Args:
-            frames: Log-mel frames of the model's front end.
-
-        Returns:
-            One row.
+            frames: Of the model's front end.
         """
         return ClipPredictor(self.spec, self._backend).add(frames).finish()
 
