@@ -1,6 +1,7 @@
 """Studies in a PostgreSQL database: shared by workers that may be killed, and without secrets."""
 
 import csv
+import itertools
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -126,7 +128,9 @@ def server(tmp_path_factory):
     user = "postgres" if os.geteuid() == 0 else None
     with ExitStack() as stack:
         home = Path(tmp_path_factory.mktemp("postgresql"))
-        for parent in [home, *home.parents][:3]:
+        for parent in itertools.takewhile(
+            Path(tempfile.gettempdir()).__ne__, (home, *home.parents)
+        ):
             parent.chmod(0o755)
         (home / "password").write_text(PASSWORD)
         if user:

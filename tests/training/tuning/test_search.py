@@ -264,13 +264,14 @@ def test_the_trial_of_a_living_worker_is_left_alone(run_study, tmp_path, monkeyp
     ],
 )
 def test_workers_share_a_study(run_study, tmp_path, monkeypatch, start):
-    class Checked(multiprocessing.get_context(start).Process):
-        def __init__(self, *, args, **others):
-            super().__init__(args=(pickle.loads(pickle.dumps(args[0])), *args[1:]), **others)
+    context = multiprocessing.get_context(start)
+    if start == "fork":
+        # What is sent must be fit for processes that are spawned, too.
+        class Checked(context.Process):
+            def __init__(self, *, args, **others):
+                super().__init__(args=(pickle.loads(pickle.dumps(args[0])), *args[1:]), **others)
 
-    context = SimpleNamespace(
-        Process=Checked, SimpleQueue=multiprocessing.get_context(start).SimpleQueue
-    )
+        context = SimpleNamespace(Process=Checked, SimpleQueue=context.SimpleQueue)
     monkeypatch.setattr(search.multiprocessing, "get_context", lambda method: context)
     result = run_study("tune.trials=3", num_workers=2)
     assert result.num_trials == 3
