@@ -30,6 +30,7 @@ def few_clips(sound_folder, monkeypatch):
     monkeypatch.setattr("earmark.demo.demo_data", demo_data)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_clips", "quick_report")
 def test_the_demonstration_can_start_again(earmark, tmp_path):
     command = ("demo", "-o", tmp_path / "demo", "--device", "cpu", "--recipe", "classic")

@@ -22,7 +22,7 @@ def test_the_summary_prints_sizes_parameters_and_multiply_adds(earmark, model):
 def test_the_list_names_each_architecture_with_its_cost_and_source(earmark):
     lines = earmark("model", "list").stdout
     facts = json.loads(earmark("model", "list", "--json").stdout)
-    assert [one["name"] for one in facts] == ["audio_cnn", "bc_resnet", "cp_resnet"]
+    assert [one["name"] for one in facts] == ["audio_cnn", "bc_resnet", "cp_resnet", "linear"]
     assert (facts[0]["num_parameters"], facts[0]["num_multiply_adds"]) == (13_969, 1_857_176)
     for one in facts:
         row = next(line for line in lines.splitlines() if one["name"] in line)

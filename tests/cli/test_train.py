@@ -32,11 +32,14 @@ def test_skipped_files_are_named_and_the_exit_status_is_one(earmark, tmp_path, s
 
 
 def test_a_head_on_the_vectors_of_an_embedder_is_trained_tested_and_exported(
-    earmark, write_sounds, write_embedder, tmp_path
+    earmark, write_sounds, write_embedder, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (0.1, 1.03))
+    monkeypatch.setattr("earmark.exporters.parity.LONG_SECONDS", 2.0)
     sounds = write_sounds(tmp_path / "sounds")
     write_embedder(tmp_path / "e.onnx", ["batch", 800], dimensions=16, sample_rate=8000)
-    settings = ("--embedder", "e.onnx", "--store", "store", "--set", "train.epochs=30")
+    settings = ("--embedder", "e.onnx", "--store", "store")
+    settings += ("--set", "train.epochs=30", "--set", "train.refit=false")
     result = earmark("train", sounds, "-o", "run", "--json", *settings)
     assert result.exit_code == 0, result.output
     result = earmark("evaluate", "run", sounds, "--json", "--store", "store")

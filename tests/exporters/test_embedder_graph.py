@@ -33,8 +33,8 @@ SHAPES = {
 @pytest.fixture
 def write_model(tmp_path, write_embedder, monkeypatch):
     """A function that writes an embedder and a model on its vectors."""
-    monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (0.1, 1.03, 2.5))
-    monkeypatch.setattr("earmark.exporters.parity.LONG_SECONDS", 5.0)
+    monkeypatch.setattr("earmark.exporters.parity.PARITY_SECONDS", (0.1, 1.03))
+    monkeypatch.setattr("earmark.exporters.parity.LONG_SECONDS", 2.0)
 
     def write(shape, opset=18):
         file = tmp_path / "e.onnx"
@@ -76,7 +76,7 @@ def test_one_file_predicts_what_two_predict(shape, write_model, tmp_path, rng):
     assert [(one.domain, one.version) for one in model.opset_import] == [("", 18)]
 
 
-@pytest.mark.parametrize("opset", [13, 17, 21])
+@pytest.mark.parametrize("opset", [13, 21])
 def test_other_operators_are_converted(opset, write_model, tmp_path):
     export(write_model(["batch", 4000], opset), tmp_path / "model.onnx")
 

@@ -275,7 +275,7 @@ def test_a_log_mel_graph_of_fixed_shapes_takes_one_window(quick, tmp_path):
 
 @pytest.mark.parametrize("wrong", [0.5, np.nan])
 def test_a_graph_with_other_outputs_is_not_written(quick, tmp_path, monkeypatch, wrong):
-    name = "earmark.exporters.onnx_graph.hann_window"
+    name = "earmark.exporters.front_end_graph.hann_window"
     monkeypatch.setattr(name, lambda *lengths: np.full(1024, wrong))
     with pytest.raises(ExportError, match=r"model\.onnx: .*0\.0001"):
         export("speech-music", tmp_path / "model.onnx")

@@ -295,7 +295,7 @@ def test_frames_are_predicted_as_the_file_that_they_are_from(
 ):
     classifier = Classifier(SPEC.adjust([f"predict.overlap={overlap}"]), backend)
     path = write_clip(tmp_path / "a.wav", seconds, sample_rate=22_050)
-    frames = extract(path, classifier._log_mel).frames
+    frames = extract(path, classifier._front_end).frames
     found = classifier.predict_frames(frames).probabilities[0]
     assert tuple(found) == tuple(classifier.predict(path).probabilities.values())
 

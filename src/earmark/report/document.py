@@ -113,7 +113,10 @@ def _analyzed(
     if analysis.robustness:
         yield Section("Robustness", render_robustness(analysis.robustness))
     features = checkpoint.spec.config.features
-    yield Section("Examples", render_examples(analysis.worst, analysis.most_confident, features))
+    # Vectors have no picture.
+    if features.embedder is None:
+        shown = render_examples(analysis.worst, analysis.most_confident, features)
+        yield Section("Examples", shown)
 
 
 def _list_labels(spec: ModelSpec) -> str:

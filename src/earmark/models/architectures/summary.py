@@ -115,7 +115,7 @@ def describe_models(shape: InputShape, num_outputs: int = 1) -> list[ModelSummar
 
     Example:
         >>> [one.name for one in describe_models(InputShape(40, 101))]
-        ['audio_cnn', 'bc_resnet', 'cp_resnet']
+        ['audio_cnn', 'bc_resnet', 'cp_resnet', 'linear']
     """
     summaries = []
     for name in list_models():
