@@ -10,7 +10,7 @@ from earmark.errors import CheckpointError
 from earmark.features.embedder import EmbedderRequest, inspect_embedder
 from earmark.features.log_mel import LogMel, extract_blocks, round_frames
 from earmark.features.store import FeatureStore
-from earmark.features.vectors import make_front_end, require_front_end
+from earmark.features.vectors import make_front_end, require_embedder
 from earmark.features.windows import window_starts
 
 RATE = 8000
@@ -105,10 +105,10 @@ def test_another_file_in_its_place_is_refused(features, write_embedder):
     path = config.embedder.file
     write_embedder(path, ["batch", 1000], dimensions=5, sample_rate=RATE)
     with pytest.raises(CheckpointError, match=path):
-        require_front_end(config)
+        require_embedder(make_front_end(config))
     moved = config.embedder.model_copy(update={"file": f"{path}.gone"})
     with pytest.raises(CheckpointError, match="gone"):
-        require_front_end(FeatureConfig(embedder=moved))
+        require_embedder(make_front_end(FeatureConfig(embedder=moved)))
 
 
 def test_vectors_that_float16_cannot_hold_are_an_error(tmp_path, write_embedder):

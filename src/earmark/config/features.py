@@ -102,13 +102,7 @@ class FeatureConfig(Section):
         if not isinstance(given, Mapping) or given.get("embedder") is None:
             return given
         embedder = EmbedderConfig.model_validate(given["embedder"])
-        set_by_it: dict[str, int | None] = {
-            "sample_rate": embedder.sample_rate,
-            "hop_length": embedder.hop_length,
-            "n_mels": embedder.dimensions,
-        }
-        if embedder.front_end is not None:
-            set_by_it["channel"] = embedder.front_end.channel
+        set_by_it = embedder.frame_settings
         for key, value in set_by_it.items():
             if given.get(key, value) != value:
                 raise ValueError(
@@ -187,6 +181,18 @@ class EmbedderConfig(Section):
     def hop_length(self) -> int:
         """Samples from the start of one window to the start of the next, without overlap."""
         return self.window_length * (1 if self.front_end is None else self.front_end.hop_length)
+
+    @property
+    def frame_settings(self) -> dict[str, int | None]:
+        """The settings of ``features`` that it sets where its vectors are the frames."""
+        settings: dict[str, int | None] = {
+            "sample_rate": self.sample_rate,
+            "hop_length": self.hop_length,
+            "n_mels": self.dimensions,
+        }
+        if self.front_end is not None:
+            settings["channel"] = self.front_end.channel
+        return settings
 
     @property
     def window_samples(self) -> int:

@@ -22,7 +22,7 @@ from earmark.features.engine import FeatureRequest, Found, extract_on
 from earmark.features.extraction import extraction_job, extraction_pool
 from earmark.features.log_mel import Features, join_features
 from earmark.features.store import ClipKey, FeatureStore
-from earmark.features.vectors import require_front_end
+from earmark.features.vectors import make_front_end, require_embedder
 from earmark.system.parallel import default_num_workers, map_in_order
 from earmark.system.progress import SILENT, Reporter
 
@@ -92,9 +92,9 @@ def prepare_recordings(
         reporter: Shows a progress bar.
 
     Raises:
-        CheckpointError: As `require_front_end`.
+        CheckpointError: As `require_embedder`.
     """
-    require_front_end(store.config)
+    require_embedder(make_front_end(store.config))
     num_workers = num_workers or default_num_workers()
     keys: dict[str, ClipKey] = {}
     skipped: list[FailedFile] = []

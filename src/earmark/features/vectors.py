@@ -37,17 +37,15 @@ def make_front_end(config: FeatureConfig, num_threads: int | None = None) -> Fro
     return VectorFrontEnd(config, config.embedder, num_threads)
 
 
-def require_front_end(config: FeatureConfig) -> None:
-    """Checks, before any sound is read, that the front end can be used.
+def require_embedder(front_end: FrontEnd) -> None:
+    """Opens the embedder of a front end that has one, before any sound is read.
 
     Args:
-        config: Front-end settings.
+        front_end: Any.
 
     Raises:
         CheckpointError: Its embedder is missing, or is another one.
-        ConfigError: As `LogMel`.
     """
-    front_end = make_front_end(config)
     if isinstance(front_end, VectorFrontEnd):
         _ = front_end.session
 

@@ -14,7 +14,7 @@ from earmark.errors import AudioError, CheckpointError, ConfigError, FailedFile
 from earmark.features.band import describe_band
 from earmark.features.extraction import extraction_job, extraction_pool, split_groups
 from earmark.features.log_mel import Features, round_frames, stream_features
-from earmark.features.vectors import make_front_end, require_front_end
+from earmark.features.vectors import make_front_end, require_embedder
 from earmark.inference.backend import Backend, FiniteBackend
 from earmark.inference.clip import ClipPredictor
 from earmark.inference.embedders import ModelEmbedder
@@ -69,8 +69,8 @@ class Classifier:
         """Opens a model; see `load_model`, which is the same."""
         path = find_model(model)
         spec, backend = open_network(path, device)
-        require_front_end(spec.config.features)
         classifier = cls(spec.adjust(settings), backend, str(path))
+        require_embedder(classifier._front_end)
         classifier.origin = ModelOrigin(path, device, tuple(settings))
         return classifier
 

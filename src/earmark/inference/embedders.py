@@ -110,7 +110,7 @@ class FileEmbedder(_FrameEmbedder):
     def __init__(self, session: EmbedderSession, hop_seconds: float | None = None) -> None:
         config, features = session.config, session.config.front_end
         assert features is not None
-        step = _step(hop_seconds, features.hop_length / config.sample_rate, config.window_length)
+        step = _step(hop_seconds, features.frame_seconds, config.window_length)
         framing = Framing(
             config.sample_rate,
             features.channel,

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from earmark.errors import ConfigError, DataError
-from earmark.inference.pieces import FACTS, has_begun, read_facts
+from earmark.inference.pieces import FACTS, PieceFolder, has_begun, read_facts
 from earmark.inference.result_index import name_digest
 from earmark.system.numbers import counted
-from earmark.system.shards import Shard, read_positions
+from earmark.system.shards import Shard, ShardFiles, read_positions
 
 FILES = "files.jsonl"
 LIST, SHARD = "list", "shard"
@@ -58,6 +58,43 @@ def part_folder(path: Path, shard: Shard) -> Path:
         'results.csv.2-of-8'
     """
     return path.with_name(f"{path.name}.{shard.number}-of-{shard.count}")
+
+
+def begin_part(pieces: PieceFolder, *, resume: bool, overwrite: bool) -> dict[str, Any]:
+    """Makes the folder of a part ready.
+
+    Args:
+        pieces: The folder.
+        resume: Continue interrupted or finished work.
+        overwrite: Start again in place of it.
+
+    Returns:
+        What the results that are continued depend on; empty if there are none.
+
+    Raises:
+        ConfigError: There are results, and neither ``resume`` nor ``overwrite`` is set.
+    """
+    if overwrite:
+        pieces.clear()
+    elif not resume:
+        pieces.refuse_some()
+    else:
+        started = pieces.read_facts()
+        started.pop(LIST, None)
+        return started
+    return {}
+
+
+def finish_part(pieces: PieceFolder, facts: Mapping[str, Any], files: ShardFiles) -> None:
+    """Writes that all files of the present list are done.
+
+    Args:
+        pieces: The folder of the part.
+        facts: What its results depend on.
+        files: The list, gone through to its end.
+    """
+    known = {"num_files": files.num_files, "digest": files.digest}
+    pieces.write_facts({**facts, LIST: known})
 
 
 def holds_vectors(folder: Path) -> bool:

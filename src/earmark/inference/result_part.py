@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from earmark.inference.parts import FILES, LIST, SHARD, part_folder
+from earmark.inference.parts import FILES, SHARD, begin_part, finish_part, part_folder
 from earmark.inference.result_formats import result_format
 from earmark.inference.result_index import ResultIndex
 from earmark.inference.result_pieces import ResultPieces, ResumableResults, refuse_other_facts
@@ -50,12 +50,7 @@ class ResultPart(ResumableResults):
         self._files = files
         self._facts = {**facts, "labels": list(labels), SHARD: list(files.shard)}
         try:
-            if overwrite:
-                self._pieces.clear()
-            elif not resume:
-                self._pieces.refuse_some()
-            elif started := self._pieces.read_facts():
-                started.pop(LIST, None)
+            if started := begin_part(self._pieces, resume=resume, overwrite=overwrite):
                 refuse_other_facts(self.path, started, self._facts)
             self._index = ResultIndex(self._pieces.entries())
             # Not a finished part until all files of the present list are done.
@@ -69,7 +64,6 @@ class ResultPart(ResumableResults):
         self._pieces.flush()
         self._index.log_changed()
         write_positions(self.path / FILES, self._files.positions())
-        known = {"num_files": self._files.num_files, "digest": self._files.digest}
-        self._pieces.write_facts({**self._facts, LIST: known})
+        finish_part(self._pieces, self._facts, self._files)
         self._is_finished = True
         self._pieces.close()

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from earmark.inference.parts import FILES, LIST, SHARD, part_folder
+from earmark.inference.parts import FILES, SHARD, begin_part, finish_part, part_folder
 from earmark.inference.result_index import ResultIndex, name_digest
 from earmark.labelling.vector_pieces import place
 from earmark.labelling.vector_table import ResumableVectors
@@ -54,12 +54,7 @@ class VectorPart(ResumableVectors):
         self._files = files
         self._facts[SHARD] = list(files.shard)
         try:
-            if overwrite:
-                self._pieces.clear()
-            elif not resume:
-                self._pieces.refuse_some()
-            elif started := self._pieces.read_facts():
-                started.pop(LIST, None)
+            if started := begin_part(self._pieces, resume=resume, overwrite=overwrite):
                 self._refuse_other_facts(self.path, started)
             self._index = ResultIndex(self._piece_entries())
             # Not a finished part until all files of the present list are done.
@@ -81,7 +76,6 @@ class VectorPart(ResumableVectors):
         write_positions(self.path / FILES, ((position, name) for name, position in cells.items()))
         failed = itertools.compress(self._files.positions(), (~is_embedded).tolist())
         write_positions(self.path / FAILED, failed)
-        known = {"num_files": self._files.num_files, "digest": self._files.digest}
-        self._pieces.write_facts({**self._facts, LIST: known})
+        finish_part(self._pieces, self._facts, self._files)
         self._is_finished = True
         self._pieces.close()

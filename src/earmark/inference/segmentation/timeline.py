@@ -56,12 +56,11 @@ class TimelinePredictor:
         """
         self._take(*self._cutter.finish())
         features = self._spec.config.features
-        seconds = np.concatenate(self._spans) * features.frame_seconds
+        spans = np.concatenate(self._spans)
+        seconds = spans * features.frame_seconds
         if features.embedder is not None:
-            # As `FeatureConfig.span_seconds`: the window of the last vector reaches back.
-            seconds = np.minimum(seconds, duration_seconds)
-            latest = np.maximum(0.0, seconds[:, 1] - features.embedder.window_seconds)
-            seconds[:, 0] = np.minimum(seconds[:, 0], latest)
+            whole = (range(first, last + 1) for first, last in spans.tolist())
+            seconds = np.array([features.span_seconds(one, duration_seconds) for one in whole])
         windows = WindowProbabilities(
             seconds[:, 0],
             seconds[:, 1],
@@ -85,8 +84,7 @@ class TimelinePredictor:
         if not spans:
             return
         probabilities = self._predict(windows)
-        beyond = self._spec.config.features.frames_beyond
-        self._spans.append(np.array([(one[0], one[-1] + beyond) for one in spans], np.float64))
+        self._spans.append(np.array([(one[0], one[-1]) for one in spans], np.int64))
         self._probabilities.append(probabilities)
         if self._spec.config.predict.moves_boundaries:
             self._boundaries.add(windows, probabilities)

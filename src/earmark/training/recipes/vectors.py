@@ -38,9 +38,7 @@ def with_embedder(config: Config, embedder: EmbedderConfig) -> Config:
     chosen: dict[str, dict[str, Any]] = {
         "recipe": {"rules": False},
         "features": {
-            "sample_rate": embedder.sample_rate,
-            "hop_length": embedder.hop_length,
-            "n_mels": embedder.dimensions,
+            **embedder.frame_settings,
             "embedder": embedder.model_dump(mode="json", exclude_none=True),
         },
         "model": {"name": "linear", "dropout": DROPOUT},
@@ -74,12 +72,7 @@ def _refuse_unused(config: Config, embedder: EmbedderConfig) -> None:
         return
     used = (embedder.front_end or FeatureConfig()).model_dump()
     if embedder.front_end is None:
-        used |= {
-            "sample_rate": embedder.sample_rate,
-            "hop_length": embedder.hop_length,
-            "n_mels": embedder.dimensions,
-            "channel": config.features.channel,
-        }
+        used |= {**embedder.frame_settings, "channel": config.features.channel}
     for key, value in config.features.model_dump().items():
         if f"features.{key}" in config.given and value != used[key]:
             raise ConfigError(
