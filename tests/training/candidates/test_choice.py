@@ -1,15 +1,31 @@
-"""Greedy averaging by the log-loss of validation clips."""
+"""Whose settings are used, and greedy averaging, by the log-loss of validation clips."""
 
 import numpy as np
 import pytest
+from scipy.stats import sem
 
-from earmark.training.candidates.choice import Validated, choose_members
+from earmark.training.candidates.choice import Validated, choose_members, choose_settings
 
 
 def validated(*of_target):
     """Clips of two labels, from the probability of the right one."""
     right = np.array(of_target)
     return Validated(np.stack([right, 1 - right], axis=1), np.tile([1.0, 0.0], (len(right), 1)))
+
+
+def test_trusted_settings_stay_unless_another_loss_is_lower_by_a_standard_error():
+    lower = validated(0.9, 0.6, 0.9, 0.7)
+    within, beyond = validated(0.9, 0.5, 0.9, 0.7), validated(0.4, 0.5, 0.6, 0.7)
+    assert within.loss() - lower.loss() < lower.standard_error() < beyond.loss() - lower.loss()
+    assert choose_settings({"rules": within, "wider": lower}) == "rules"
+    assert choose_settings({"rules": beyond, "wider": within, "deeper": lower}) == "wider"
+    assert choose_settings({"rules": beyond, "deeper": lower}) == "deeper"
+
+
+def test_the_standard_error_is_that_of_the_mean_loss():
+    right = [0.9, 0.6, 0.3, 0.7]
+    assert validated(*right).standard_error() == pytest.approx(sem(-np.log(right)))
+    assert validated(0.9).standard_error() == 0.0
 
 
 def test_networks_that_make_up_for_each_other_are_averaged():

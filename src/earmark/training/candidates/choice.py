@@ -1,4 +1,4 @@
-"""Which candidates are averaged, by the log-loss of the validation clips."""
+"""Whose settings are used and which candidates are averaged, by the log-loss of validation clips."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,11 +33,19 @@ class Validated:
 
     def loss(self) -> float:
         """Mean cross-entropy of a clip, in nats; for several labels of the mean over them."""
+        return float(self._losses().mean())
+
+    def standard_error(self) -> float:
+        """Of `loss`, as if clips were independent; 0 for a single one."""
+        losses = self._losses()
+        return float(losses.std(ddof=1) / np.sqrt(len(losses))) if len(losses) > 1 else 0.0
+
+    def _losses(self) -> Float64[np.ndarray, " clips"]:
         present = np.log(self.probabilities.clip(SMALLEST, 1.0))
         if not self.is_multi_label:
-            return float(-(self.targets * present).sum(axis=1).mean())
+            return -(self.targets * present).sum(axis=1)
         absent = np.log((1.0 - self.probabilities).clip(SMALLEST, 1.0))
-        return float(-(self.targets * present + (1.0 - self.targets) * absent).mean())
+        return -(self.targets * present + (1.0 - self.targets) * absent).mean(axis=1)
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,29 @@ class Ensemble:
 
     members: tuple[str, ...]
     loss: float
+
+
+def choose_settings(validated: Mapping[str, Validated]) -> str:
+    """The first network whose loss is at most one standard error above the lowest.
+
+    A lower loss on a few validation clips is often chance, more so the more networks are compared.
+
+    Args:
+        validated: Name to predictions, of the same clips; the most trusted settings first.
+
+    Source:
+        Breiman et al. (1984), Classification and regression trees, section 3.4.3.
+
+    Example:
+        >>> targets = np.eye(2)
+        >>> rules = Validated(np.array([[0.8, 0.2], [0.5, 0.5]]), targets)
+        >>> wider = Validated(np.array([[0.9, 0.1], [0.5, 0.5]]), targets)
+        >>> choose_settings({"rules": rules, "wider": wider})
+        'rules'
+    """
+    best = min(validated.values(), key=Validated.loss)
+    limit = best.loss() + best.standard_error()
+    return next(name for name, one in validated.items() if one.loss() <= limit)
 
 
 def choose_members(

@@ -28,7 +28,7 @@ from earmark.training.candidates.candidates import (
     list_candidates,
     with_variation,
 )
-from earmark.training.candidates.choice import Ensemble, Validated, choose_members
+from earmark.training.candidates.choice import Validated, choose_members, choose_settings
 from earmark.training.candidates.jobs import CandidateJob, read_validated, run_jobs
 from earmark.training.candidates.record import (
     FAILED,
@@ -188,19 +188,19 @@ class _Step:
     def choose(self, found: Search) -> Search:
         """Chooses by the validation clips, and writes it."""
         trained = found.trained()
-        ensemble = self._best_ensemble(trained)
-        student = self._student(trained, ensemble.members)
-        is_enough = ensemble.members == (student.name,)
-        settings = dict(student.candidate.settings)
-        if not self._fits(student):
-            # Nothing that was trained fits: the rules' own settings, with the members' features.
-            settings = _features_of(trained[ensemble.members[0]].candidate)
+        validated = self._validated(trained)
+        fitting = {name: one for name, one in validated.items() if self._fits(trained[name])}
+        # Where nothing that was trained fits, the settings are the rules', with fewer parameters.
+        student = trained[choose_settings(fitting) if fitting else RULES]
+        features = _features_of(student.candidate)
+        alike = [name for name in validated if _features_of(trained[name].candidate) == features]
+        ensemble = choose_members({name: validated[name] for name in alike})
         choice = Selection(
             members=ensemble.members,
             loss=ensemble.loss,
-            student=settings,
-            student_name=student.name if self._fits(student) else RULES,
-            are_teachers=not is_enough or not self._fits(student),
+            student=dict(student.candidate.settings),
+            student_name=student.name,
+            are_teachers=not fitting or ensemble.members != (student.name,),
         )
         if choice.are_teachers and self._config.train.refit:
             in_time = has_time_to_refit(found, choice, student, self._config.train.epochs)
@@ -209,21 +209,17 @@ class _Step:
         write_search(self.run, found)
         return found
 
-    def _best_ensemble(self, trained: Mapping[str, Outcome]) -> Ensemble:
-        """The best of the ensembles whose members have the same features: others cannot teach."""
-        groups: dict[str, dict[str, Validated]] = {}
-        for name, outcome in trained.items():
-            job = self._job(outcome.candidate, whole=False)
-            validated = read_validated(job.run.path, is_multi_label=self.data.task is MULTI_LABEL)
+    def _validated(self, trained: Mapping[str, Outcome]) -> dict[str, Validated]:
+        """The predictions of validation clips by name, in the order of the candidates."""
+        found: dict[str, Validated] = {}
+        for candidate in self._candidates():
+            if candidate.name not in trained:
+                continue
+            run = self._job(candidate, whole=False).run
+            validated = read_validated(run.path, is_multi_label=self.data.task is MULTI_LABEL)
             if validated is not None:
-                groups.setdefault(repr(job.config.features), {})[name] = validated
-        return min(map(choose_members, groups.values()), key=lambda one: one.loss)
-
-    def _student(self, trained: Mapping[str, Outcome], members: Sequence[str]) -> Outcome:
-        """The best candidate that fits the budget and has the features of the members."""
-        features = _features_of(trained[members[0]].candidate)
-        alike = [one for one in trained.values() if _features_of(one.candidate) == features]
-        return min(alike, key=lambda one: (not self._fits(one), one.loss))
+                found[candidate.name] = validated
+        return found
 
     def _fits(self, outcome: Outcome) -> bool:
         limit = self._config.recipe.parameters
