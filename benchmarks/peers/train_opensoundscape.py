@@ -9,7 +9,8 @@ A file is cut into clips; the mean of their probabilities decides. Where 99 of
 Training is under autocast to bfloat16 whatever `use_amp` says, which is slow on many processors:
 two steps with it and two without are timed, and the faster way is taken. When 1,000 steps would
 take more than the cap, there are as many as fit; the schedule and the validations are spread over
-them.
+them. Clips of digital silence do not train: its random gain, which keeps a least level, makes them
+NaN, and they the weights.
 """
 
 import math
@@ -47,7 +48,7 @@ def train(job: Job) -> tuple[Mapping[str, str], Facts]:
     model = _make_model(job, seconds)
     model.lr_scheduler_params["kwargs"]["max_steps"] = steps
     model.train(
-        _one_hot(job.read("train"), job.labels()),
+        _clips_with_sound(_one_hot(job.read("train"), job.labels()), seconds),
         _one_hot(job.read("validation"), job.labels()),
         steps=steps,
         validation_interval=steps // VALIDATIONS,
@@ -108,8 +109,9 @@ def _seconds_per_step(job: Job, seconds: float, autocast: bool) -> float:
     model.training_step = timed
     model.save = lambda *_, **__: None
     rows = _one_hot(job.read("train"), job.labels())
+    clips = _clips_with_sound(rows, seconds)
     model.train(
-        rows, rows.iloc[:1], steps=1 + TIMED_STEPS, progress_bar=False, reload_best_at_end=False
+        clips, rows.iloc[:1], steps=1 + TIMED_STEPS, progress_bar=False, reload_best_at_end=False
     )
     return (ends[-1] - ends[0]) / TIMED_STEPS
 
@@ -119,6 +121,22 @@ def _one_hot(rows: Rows, labels: list[str]) -> pd.DataFrame:
     return pd.DataFrame(
         table, index=pd.Index([path for path, _ in rows], name="file"), columns=labels
     )
+
+
+def _clips_with_sound(rows: pd.DataFrame, seconds: float) -> pd.DataFrame:
+    """A row a clip instead of a file, without those of digital silence."""
+    from opensoundscape.utils import make_clip_df
+
+    clips = make_clip_df(rows, clip_duration=seconds)
+    kept = clips[[_has_sound(*one) for one in clips.index]]
+    print(f"{len(clips) - len(kept)} of {len(clips)} clips are digital silence and do not train")
+    return kept
+
+
+def _has_sound(path: str, start: float, end: float) -> bool:
+    rate = soundfile.info(path).samplerate
+    samples, _ = soundfile.read(path, start=round(start * rate), stop=round(end * rate))
+    return bool(np.any(samples))
 
 
 def _predict(model: Any, rows: Rows) -> Mapping[str, str]:
