@@ -7,6 +7,7 @@
 
 import json
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from earmark.system.files import atomic_write
 FACTS, LOCK = "facts.json", "lock"
 
 
-class PieceFolder:
+class PieceFolder(ABC):
     """A folder of pieces, which one process at a time may write.
 
     Args:
@@ -42,6 +43,10 @@ class PieceFolder:
                 f"{folder}: another process is writing these results; wait until it has ended"
             ) from None
         self.paths = piece_paths(folder, suffix)
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Writes what waits as a piece."""
 
     @property
     def count(self) -> int:

@@ -4,20 +4,19 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from earmark.errors import ConfigError
 from earmark.inference.pieces import PieceFolder
 from earmark.inference.result_formats import Row, read_json_lines
-from earmark.inference.result_index import UNKNOWN, Entry, ResultIndex, name_digest
+from earmark.inference.result_index import UNKNOWN, Entry, name_digest
+from earmark.inference.resumable import ResumableWork
 from earmark.system.files import atomic_write
 
 PIECE_RESULTS, PIECE_SECONDS = 1000, 30.0
 SUFFIX = ".jsonl"
 STATE = "file_state"
 """Key of the rows in pieces, not of those in a table."""
-
-Results = TypeVar("Results", bound="ResumableResults")
 
 
 class ResultPieces(PieceFolder):
@@ -65,7 +64,7 @@ class ResultPieces(PieceFolder):
             yield Entry(name_digest(row["path"]), row.get(STATE, UNKNOWN), "error" in row)
 
 
-class ResumableResults:
+class ResumableResults(ResumableWork[ResultPieces]):
     """Results that are collected in pieces; what tables and parts of them have in common.
 
     Args:
@@ -73,17 +72,9 @@ class ResumableResults:
         pieces: What waits there already, and receives new ones.
     """
 
-    _index: ResultIndex
-
     def __init__(self, path: Path, pieces: ResultPieces) -> None:
+        super().__init__(pieces)
         self.path = path
-        self._pieces = pieces
-        self._is_finished = False
-
-    @property
-    def num_done(self) -> int:
-        """Files that were done before this work started, less those found to have changed."""
-        return self._index.num_done
 
     @property
     def num_failed(self) -> int:
@@ -103,18 +94,6 @@ class ResumableResults:
         """Adds a result; see `ResultPieces.add`."""
         state = self._index.add(result["path"], is_failed="error" in result)
         self._pieces.add(result, state)
-
-    def __enter__(self: Results) -> Results:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # After an interruption: keep the results since the last piece.
-        if not self._is_finished:
-            self._pieces.flush()
-            self._close()
-
-    def _close(self) -> None:
-        self._pieces.close(keep=bool(self._pieces.count))
 
 
 def refuse_other_facts(source: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:

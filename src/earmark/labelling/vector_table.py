@@ -15,7 +15,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ from earmark.inference.open_embedder import MODEL_PLACE
 from earmark.inference.parts import DIMENSIONS
 from earmark.inference.result_index import Entry, ResultIndex, name_digest, read_states
 from earmark.inference.result_table import refuse_table, states_file
+from earmark.inference.resumable import ResumableWork
 from earmark.labelling.vector_pieces import (
     VectorPieces,
     piece_files,
@@ -40,10 +41,8 @@ from earmark.system.files import atomic_write, path_from
 
 _KEEPS_TABLE = "keeps_table"
 
-Written = TypeVar("Written", bound="ResumableVectors")
 
-
-class ResumableVectors:
+class ResumableVectors(ResumableWork[VectorPieces]):
     """Vectors that are collected in pieces; what tables and parts of them have in common.
 
     Args:
@@ -53,23 +52,15 @@ class ResumableVectors:
         facts: What makes the vectors.
     """
 
-    _index: ResultIndex
-
     def __init__(self, path: Path, folder: Path, dimensions: int, facts: Mapping[str, Any]) -> None:
         refuse_name(path)
         self._folder = Path(os.path.realpath(path.parent))
         # As they are read back.
         self._facts = json.loads(json.dumps({DIMENSIONS: dimensions, **facts}))
         self._schema = vectors_schema(dimensions, self._facts)
-        self._pieces = VectorPieces(folder, self._schema)
-        self._is_finished = False
+        super().__init__(VectorPieces(folder, self._schema))
         # Of the rows of the index: the piece, or -1 for the table; the digest of the name; windows.
         self._sources, self._names, self._windows = array("q"), array("Q"), array("q")
-
-    @property
-    def num_done(self) -> int:
-        """Files that were done before this work started, less those found to have changed."""
-        return self._index.num_done
 
     @property
     def num_windows(self) -> int:
@@ -105,18 +96,6 @@ class ResumableVectors:
         state, digest = self._index.add(key, is_failed=False), name_digest(key)
         number = self._pieces.add(name, file, state, digest)
         self._note_entry(number, digest, len(file.embeddings.vectors))
-
-    def __enter__(self: Written) -> Written:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # After an interruption: keep the vectors since the last piece.
-        if not self._is_finished:
-            self._pieces.flush()
-            self._close()
-
-    def _close(self) -> None:
-        self._pieces.close(keep=bool(self._pieces.count))
 
     def _piece_entries(self) -> Iterator[Entry]:
         """The files of the pieces."""

@@ -1,4 +1,4 @@
-"""Whose settings are used and which candidates are averaged, by the log-loss of validation clips."""
+"""Whose settings are used and which candidates are averaged, by the loss of validation clips."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
