@@ -3,10 +3,11 @@
 ``python benchmarks/ablation.py path/to/music_speech_subset``
 ``python benchmarks/ablation.py path/to/esc10.csv --folds 2 3 4 5 --set train.epochs=30``
 
-Only validation data judge: of data with splits the testing part is left out, of data with folds
-those that are not named. What is left is split anew for every seed, by group: 60 % train, 20 % say
-when to stop, 20 % judge, whole and second by second. A change meets the splits and seeds that the
-defaults meet, so the differences are paired; their intervals are Student's over the seeds.
+Only validation data are scored: of data with splits the testing part is left out, of data with
+folds those that are not named. What is left is split anew for every seed, by group: 60 % train,
+20 % say when to stop, 20 % are scored, whole and second by second. A change meets the splits and
+seeds that the defaults meet, so the differences are paired; their intervals are Student's over the
+seeds.
 """
 
 import argparse
@@ -81,7 +82,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Shares of whole clips and of seconds that were judged rightly, and the log-loss of clips."""
+    """Fractions of whole clips and of seconds that are right, and the log-loss of clips."""
 
     clips: float
     windows: float

@@ -80,7 +80,7 @@ class Turn:
 
     Args:
         train: Rows to train on.
-        test: Rows to judge.
+        test: Rows to score.
     """
 
     train: Indices
@@ -91,7 +91,7 @@ def main() -> None:
     """Prints a table, a row a baseline, and the accuracy of each fold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--window-seconds", type=float, help="judge stretches of clips, each alone")
+    parser.add_argument("--window-seconds", type=float, help="score stretches of clips, each alone")
     parser.add_argument("--parts", action="store_true", help="each part left out, and alone")
     parser.add_argument("--seed", type=int, default=0, help="of folds that the data do not name")
     arguments, accuracies = parser.parse_args(), {}
@@ -102,11 +102,11 @@ def main() -> None:
         print(_describe(examples, turns, arguments.window_seconds), end="\n\n")
         print("| baseline | right | accuracy | 95 % interval | mAP | s a fit |")
         print("|---|---|---|---|---|---|")
-        print(_row("most common label", judge_shares(examples, turns), 0.0))
+        print(_row("most common label", score_fractions(examples, turns), 0.0))
         for name, columns in choose_columns(examples.features.shape[1], parts=arguments.parts):
             started_at = time.perf_counter()
             part = replace(examples, features=examples.features[:, columns])
-            scores, by_fold = judge_classical(part, turns)
+            scores, by_fold = score_classical(part, turns)
             seconds = (time.perf_counter() - started_at) / len(turns)
             print(_row(f"classical model{name}", scores, seconds), flush=True)
             accuracies[name] = ", ".join(f"{100 * one:.1f}" for one in by_fold)
@@ -199,7 +199,7 @@ def _by_group(examples: Examples, seed: int) -> Iterator[tuple[Indices, Indices]
     yield from folds.split(kinds, kinds, groups)
 
 
-def judge_shares(examples: Examples, turns: Sequence[Turn]) -> Scores:
+def score_fractions(examples: Examples, turns: Sequence[Turn]) -> Scores:
     """Gives every clip the shares of the labels in training, and so the most common label.
 
     In a multi-label task each label that most clips have is given. Shares are counted as if one
@@ -217,7 +217,7 @@ def judge_shares(examples: Examples, turns: Sequence[Turn]) -> Scores:
     return _score(examples, turns, logits)
 
 
-def judge_classical(examples: Examples, turns: Sequence[Turn]) -> tuple[Scores, list[float]]:
+def score_classical(examples: Examples, turns: Sequence[Turn]) -> tuple[Scores, list[float]]:
     """Trains a classical model a turn.
 
     Returns:

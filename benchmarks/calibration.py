@@ -3,7 +3,7 @@
 ``python benchmarks/calibration.py DATA RUN...``
 
 The runs were trained on the data, with other seeds and, better still, other splits. Each way is
-fitted to the validation clips of a run and judged on its test clips, which nothing is chosen from.
+fitted to the validation clips of a run and scored on its test clips, which nothing is chosen from.
 """
 
 import argparse
@@ -63,17 +63,17 @@ def main() -> None:
     print(f"{title}, {len(parts)} runs, {sizes[0]} validation and {sizes[1]} test clips\n")
     print("| way | log-loss of test clips | deviation | worse than none in |")
     print("|---|---|---|---|")
-    plain = np.array([judge(one, no_calibration) for one in parts])
+    plain = np.array([test_loss(one, no_calibration) for one in parts])
     for title, fit in WAYS.items():
         if fit is platt and first.validation.task is not BINARY:
             continue
-        losses = np.array([judge(one, fit) for one in parts])
+        losses = np.array([test_loss(one, fit) for one in parts])
         worse = int((losses > plain + 1e-9).sum())
         print(f"| {title} | {losses.mean():.4f} | {losses.std():.4f} | {worse} of {len(parts)} |")
 
 
 def predict(manifest: Manifest, run: Path, store_root: Path) -> Parts:
-    """The run's own validation and test clips, judged by its best weights."""
+    """The run's own validation and test clips, predicted by its best weights."""
     runtime = Runtime(torch.device("cpu"))
     checkpoint = load_checkpoint(run)
     spec = checkpoint.spec
@@ -93,7 +93,7 @@ def predict(manifest: Manifest, run: Path, store_root: Path) -> Parts:
     return Parts(*found)
 
 
-def judge(parts: Parts, fit: Callable[[Predictions], Calibrator]) -> float:
+def test_loss(parts: Parts, fit: Callable[[Predictions], Calibrator]) -> float:
     """Log-loss of the test clips, calibrated by what the validation clips say."""
     test = parts.test
     losses = test.task.losses(fit(parts.validation)(test.logits), test.targets)

@@ -69,7 +69,7 @@ def compare_segments(
 
     Args:
         annotated: The truth.
-        found: What is judged.
+        found: What is scored.
         resolution_seconds: Length of a segment.
     """
     labels = sorted({label for _, _, label in (*annotated, *found)})
@@ -95,7 +95,7 @@ def compare_events(
 
     Args:
         annotated: The truth.
-        found: What is judged.
+        found: What is scored.
         collar_seconds: How far an instant may be off.
         share_of_length: The share; 0 for the collar alone.
     """

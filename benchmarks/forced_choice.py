@@ -2,7 +2,7 @@
 
 ``python benchmarks/forced_choice.py DATA MODEL... --split validation``
 
-Recordings with exactly one of the two labels are judged whole, by the mean over the windows of the
+Recordings with exactly one of the two labels are scored whole, by the mean over the windows of the
 model, and in stretches, each alone. The label with the larger logit is the choice. A second table
 tells how many seconds of each label are taken for the other, and how many of those are soft: pauses
 of speech hold no speech.
@@ -54,7 +54,7 @@ def main() -> None:
         rows = [
             row
             for model in arguments.models
-            for row in judge(model, manifest, arguments.store, by_recording=arguments.list)
+            for row in score(model, manifest, arguments.store, by_recording=arguments.list)
         ]
         print("\n| model | seconds of | wrong | soft | wrong of these |\n|---|---|---|---|---|")
         print("\n".join(rows))
@@ -72,7 +72,7 @@ def single_labels(manifest: Manifest, split: str | None) -> Manifest:
     return replace(manifest, recordings=tuple(chosen), labels=LABELS)
 
 
-def judge(model: Path, manifest: Manifest, store_root: Path, *, by_recording: bool) -> list[str]:
+def score(model: Path, manifest: Manifest, store_root: Path, *, by_recording: bool) -> list[str]:
     """Prints the row of a model; its rows of the second table.
 
     Args:

@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("sound", type=Path)
     parser.add_argument("--hours", type=float, nargs="+", default=[1.0])
-    parser.add_argument("--measure", action="store_true", help="SOUND is one file, judged here")
+    parser.add_argument("--measure", action="store_true", help="SOUND is one file, measured here")
     arguments = parser.parse_args()
     if arguments.measure:
         print(json.dumps(_measure(arguments.model, arguments.sound)))

@@ -2,7 +2,7 @@
 
 ``python benchmarks/neither.py path/to/run SOUNDS...``
 
-A sound is judged whole, and counts as heard where any label reaches its threshold.
+A sound is predicted whole, and counts as heard where any label reaches its threshold.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The files that all peers judge, and the table of what they said.
+"""The files that all peers score, and the table of their scores.
 
 ``PYTHONPATH=benchmarks python -m peers.files cut DATA FILES``
 ``PYTHONPATH=benchmarks python -m peers.files table FILES NAME=SCORES.csv...``
@@ -96,7 +96,7 @@ def _accuracy(rows: list[dict[str, str]], kind: str) -> str:
         for row in rows
         if row["path"].startswith(f"{kind}/")
     ]
-    return f"{np.mean(right):.2%}" if right else "not judged"
+    return f"{np.mean(right):.2%}" if right else "not scored"
 
 
 def _hears_both(rows: list[dict[str, str]], difference_db: float) -> str:
@@ -111,7 +111,7 @@ def _hears_both(rows: list[dict[str, str]], difference_db: float) -> str:
             if row["path"].startswith(prefix)
         ]
         if len({truth for truth, _ in pairs}) < 2:
-            return "not judged"
+            return "not scored"
         areas.append(roc_auc_score(*zip(*pairs, strict=True)))
     return f"{areas[0]:.3f}/{areas[1]:.3f}"
 

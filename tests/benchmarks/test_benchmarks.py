@@ -306,16 +306,16 @@ def make_examples(features, targets, task=BINARY, *, groups=None, folds=None):
 
 
 def test_the_classical_model_separates_what_is_easy(rng):
-    from baselines import judge_classical, judge_shares, make_turns
+    from baselines import score_classical, score_fractions, make_turns
 
     classes = np.arange(60) % 2
     features = rng.standard_normal((60, 4))
     features[:, 2] += 8 * classes
     examples = make_examples(features, [(int(one),) for one in classes])
     turns = make_turns(examples, seed=0)
-    scores, by_fold = judge_classical(examples, turns)
+    scores, by_fold = score_classical(examples, turns)
     assert (scores.num_correct, len(by_fold)) == (60, 10)
-    assert judge_shares(examples, turns).loss == pytest.approx(np.log(2), abs=0.01)
+    assert score_fractions(examples, turns).loss == pytest.approx(np.log(2), abs=0.01)
 
 
 def test_parts_of_the_statistics_are_left_out_and_used_alone():
@@ -326,7 +326,7 @@ def test_parts_of_the_statistics_are_left_out_and_used_alone():
     assert len(list(choose_columns(200, parts=False))) == 1
 
 
-def test_folds_keep_groups_whole_and_judge_every_clip_once(rng):
+def test_folds_keep_groups_whole_and_score_every_clip_once(rng):
     from baselines import make_turns
 
     groups = [f"g{number // 3}" for number in range(90)]

@@ -22,7 +22,7 @@ def test_hidden_files_and_folders_are_left_out_below_a_folder(write_clip, tmp_pa
     assert found(named) == [named]
 
 
-def test_a_file_that_is_named_twice_is_judged_once(write_clip, tmp_path, monkeypatch):
+def test_a_file_that_is_named_twice_is_predicted_once(write_clip, tmp_path, monkeypatch):
     first, second = write_clip(tmp_path / "x" / "a.wav"), write_clip(tmp_path / "x" / "b.wav")
     monkeypatch.chdir(tmp_path)
     again = Path("x/../x/a.wav")

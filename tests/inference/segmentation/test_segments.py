@@ -108,7 +108,7 @@ def test_viterbi_segments_last_at_least_the_minimum_and_cover_everything(
 
 
 @given(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=40), st.sampled_from([0.3, 0.5, 0.8]))
-def test_without_smoothing_each_window_is_judged_as_a_clip_is(shares, threshold):
+def test_without_smoothing_each_window_is_predicted_as_a_clip_is(shares, threshold):
     shares = [one for one in np.float32(shares) if abs(one - threshold) > 1e-4] or [0.1]
     segments = find(speech(shares), thresholds=(threshold,), smoothing="none")
     windows = make_windows(speech(shares))
