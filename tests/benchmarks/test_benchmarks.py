@@ -306,7 +306,7 @@ def make_examples(features, targets, task=BINARY, *, groups=None, folds=None):
 
 
 def test_the_classical_model_separates_what_is_easy(rng):
-    from baselines import score_classical, score_fractions, make_turns
+    from baselines import make_turns, score_classical, score_fractions
 
     classes = np.arange(60) % 2
     features = rng.standard_normal((60, 4))
