@@ -50,6 +50,7 @@ def test_what_was_read_last_is_not_read_again(kept, prints, monkeypatch):
     assert read == ["a", "b", "c", "a"]
 
 
-def test_a_fingerprint_that_is_not_there_is_empty(tmp_path):
+def test_a_fingerprint_that_was_lost_is_empty_with_one_warning(tmp_path, caplog):
     with FingerprintCache(tmp_path) as cache:
-        assert len(KeptFingerprints(cache, KEYS)[2].hashes) == 0
+        assert [len(one.hashes) for one in KeptFingerprints(cache, KEYS)] == [0] * len(KEYS)
+    assert [one.levelname for one in caplog.records] == ["WARNING"]

@@ -1,5 +1,6 @@
 """Fingerprints of clips, kept in the store."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from earmark.features.fingerprints import FINGERPRINT_VERSION, Fingerprint
 from earmark.features.store import ClipKey
 from earmark.system.sqlite_cache import SqliteCache
+
+logger = logging.getLogger(__name__)
 
 HELD_BYTES = 1 << 27
 """Fingerprints that are held after they were read: those of about a day of sound."""
@@ -42,7 +45,8 @@ class KeptFingerprints:
 
     Args:
         cache: Where they are kept.
-        keys: Which clips; a fingerprint that was lost since has no hashes.
+        keys: Which clips. A fingerprint that was lost since has no hashes, so that it matches none;
+            a warning is logged.
     """
 
     def __init__(self, cache: FingerprintCache, keys: Sequence[ClipKey]) -> None:
@@ -50,6 +54,7 @@ class KeptFingerprints:
         self.keys = tuple(keys)
         self._held: OrderedDict[int, Fingerprint] = OrderedDict()
         self._held_bytes = 0
+        self._is_warned = False
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -58,7 +63,7 @@ class KeptFingerprints:
         if index in self._held:
             self._held.move_to_end(index)
             return self._held[index]
-        found = self._cache.get_fingerprint(self.keys[index]) or Fingerprint.empty()
+        found = self._cache.get_fingerprint(self.keys[index]) or self._lost()
         self._held[index] = found
         self._held_bytes += found.num_bytes
         while self._held_bytes > HELD_BYTES:
@@ -68,6 +73,15 @@ class KeptFingerprints:
 
     def __iter__(self) -> Iterator[Fingerprint]:
         return (self[index] for index in range(len(self)))
+
+    def _lost(self) -> Fingerprint:
+        if not self._is_warned:
+            logger.warning(
+                "the feature store lost fingerprints of some recordings, so their sound was not "
+                "compared with the others; run the command again"
+            )
+        self._is_warned = True
+        return Fingerprint.empty()
 
 
 def _name(key: ClipKey) -> str:
