@@ -380,3 +380,26 @@ def test_baselines_print_a_row_each(sound_folder, monkeypatch, capsys):
         "| most common label",
         "| classical model",
     ]
+
+
+def test_seeds_that_make_up_for_each_other_are_right_together(tmp_path, monkeypatch, capsys):
+    import seeds_together
+
+    rows = [
+        ("0", "a", "x", 0.9),
+        ("0", "b", "y", 0.6),
+        ("0", "c", "x", 0.2),
+        ("1", "a", "x", 0.9),
+        ("1", "b", "y", 0.1),
+        ("1", "c", "x", 0.3),
+    ]
+    with (tmp_path / "predictions.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*seeds_together.FACTS, "x", "y"])
+        for seed, path, label, right in rows:
+            writer.writerow([seed, "1", path, label, "", "", right, 1 - right])
+    table, targets = seeds_together.read_probabilities(tmp_path)
+    assert [seeds_together.mean_right(size, table, targets) for size in (1, 2)] == [1.5, 2.0]
+    assert seeds_together.wrong_with_all(table, targets) == 1
+    call(monkeypatch, seeds_together, tmp_path)
+    assert "| 2 | 2.0 | 3 |" in capsys.readouterr().out
