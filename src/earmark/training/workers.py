@@ -1,6 +1,7 @@
 """Processes that each train a network with one thread."""
 
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,7 +27,10 @@ def worker_pool(num_workers: int, *, remedy: str) -> Iterator[loky.ProcessPoolEx
     """
     pool = loky.ProcessPoolExecutor(num_workers, initializer=_start_worker, env=_ONE_THREAD)
     try:
-        yield pool
+        with warnings.catch_warnings():
+            # A larger network in the same process is no leak, and no job is lost.
+            warnings.filterwarnings("ignore", "A worker was restarted", UserWarning)
+            yield pool
     except BrokenProcessPool as error:
         raise TrainingError(
             f"a worker process was killed, perhaps because memory ran out; {remedy}"
