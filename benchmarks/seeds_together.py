@@ -30,11 +30,12 @@ def main() -> None:
     print(describe_machine("numpy"))
     print("\n| cross-validation | seeds averaged | clips right | of |")
     print("|---|---|---|---|")
-    tables = {}
-    for folder in arguments.folders:
-        tables[folder.name], targets = read_probabilities(folder)
-        for size in range(1, len(tables[folder.name]) + 1):
-            print(_row(folder.name, size, tables[folder.name], targets))
+    read = {folder.name: read_probabilities(folder) for folder in arguments.folders}
+    tables = {name: table for name, (table, _) in read.items()}
+    (_, targets), *_ = read.values()
+    for name, table in tables.items():
+        for size in range(1, len(table) + 1):
+            print(_row(name, size, table, targets))
     together = {f"{name} {seed}": each for name in tables for seed, each in tables[name].items()}
     if len(tables) > 1:
         print(_row("all together", len(together), together, targets))
