@@ -284,4 +284,5 @@ def _describe(choice: Selection) -> str:
     if not choice.are_teachers:
         return f"search: the settings of {choice.student_name}"
     names = " and ".join(choice.members)
-    return f"search: {names} teach a network with the settings of {choice.student_name}"
+    verb = "teaches" if len(choice.members) == 1 else "teach"
+    return f"search: {names} {verb} a network with the settings of {choice.student_name}"
