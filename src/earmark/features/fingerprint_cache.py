@@ -77,7 +77,7 @@ class KeptFingerprints:
     def _lost(self) -> Fingerprint:
         if not self._is_warned:
             logger.warning(
-                "the feature store lost fingerprints of some recordings, so their sound was not "
+                "some recordings have no fingerprint in the feature store, so their sound was not "
                 "compared with the others; run the command again"
             )
         self._is_warned = True

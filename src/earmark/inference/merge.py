@@ -15,7 +15,7 @@ from earmark.errors import ConfigError
 from earmark.inference.parts import FILES, Part, Positions, open_parts, refuse_missing_files
 from earmark.inference.pieces import piece_paths
 from earmark.inference.result_formats import Row, refuse_damage, result_format
-from earmark.inference.result_index import UNKNOWN, name_digest, states_to_bytes
+from earmark.inference.result_index import UNKNOWN, last_rows, name_digest, states_to_bytes
 from earmark.inference.result_pieces import STATE, SUFFIX, without_state
 from earmark.inference.result_table import refuse_table, write_sidecars
 from earmark.system.files import atomic_open
@@ -149,8 +149,8 @@ def _index_rows(parts: Sequence[Part]) -> _Rows:
     position, *others = (np.array(one) for one in columns)
     order = np.argsort(position, kind="stable")
     # Of several rows of a file, the last one counts.
-    is_last = np.append(np.diff(position[order]) > 0, True)[: len(order)]
-    piece, offset, names, states, failed = (one[order[is_last]] for one in others)
+    order = order[last_rows(position[order])]
+    piece, offset, names, states, failed = (one[order] for one in others)
     return _Rows(pieces, piece, offset, names, states, int(failed.sum()), num_left_out)
 
 

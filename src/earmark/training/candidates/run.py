@@ -212,13 +212,11 @@ class _Step:
     def _validated(self, trained: Mapping[str, Outcome]) -> dict[str, Validated]:
         """The predictions of validation clips by name, in the order of the candidates."""
         found: dict[str, Validated] = {}
-        for candidate in self._candidates():
-            if candidate.name not in trained:
-                continue
-            run = self._job(candidate, whole=False).run
+        for name, outcome in trained.items():
+            run = self._job(outcome.candidate, whole=False).run
             validated = read_validated(run.path, is_multi_label=self.data.task is MULTI_LABEL)
             if validated is not None:
-                found[candidate.name] = validated
+                found[name] = validated
         return found
 
     def _fits(self, outcome: Outcome) -> bool:
