@@ -40,7 +40,8 @@ def train(job: Job) -> tuple[Mapping[str, str], Facts]:
     do_without_compiled_parts()
     os.chdir(job.out)
     seconds = _clip_seconds(job)
-    taken = {way: _seconds_per_step(job, seconds, way) for way in (True, False)}
+    clips = _clips_with_sound(_one_hot(job.read("train"), job.labels()), seconds)
+    taken = {way: _seconds_per_step(job, clips, seconds, way) for way in (True, False)}
     autocast = taken[True] < taken[False]
     left = job.cap_seconds - time.process_time()
     steps = min(STEPS, max(VALIDATIONS, int(left / (SPARE * taken[autocast]))))
@@ -48,7 +49,7 @@ def train(job: Job) -> tuple[Mapping[str, str], Facts]:
     model = _make_model(job, seconds)
     model.lr_scheduler_params["kwargs"]["max_steps"] = steps
     model.train(
-        _clips_with_sound(_one_hot(job.read("train"), job.labels()), seconds),
+        clips,
         _one_hot(job.read("validation"), job.labels()),
         steps=steps,
         validation_interval=steps // VALIDATIONS,
@@ -93,7 +94,7 @@ def _make_model(job: Job, seconds: float) -> Any:
     )
 
 
-def _seconds_per_step(job: Job, seconds: float, autocast: bool) -> float:
+def _seconds_per_step(job: Job, clips: pd.DataFrame, seconds: float, autocast: bool) -> float:
     """Processor time of a step of a model that is thrown away; the first one warms up."""
     _choose_autocast(autocast)
     model = _make_model(job, seconds)
@@ -108,10 +109,8 @@ def _seconds_per_step(job: Job, seconds: float, autocast: bool) -> float:
 
     model.training_step = timed
     model.save = lambda *_, **__: None
-    rows = _one_hot(job.read("train"), job.labels())
-    clips = _clips_with_sound(rows, seconds)
     model.train(
-        clips, rows.iloc[:1], steps=1 + TIMED_STEPS, progress_bar=False, reload_best_at_end=False
+        clips, clips.iloc[:1], steps=1 + TIMED_STEPS, progress_bar=False, reload_best_at_end=False
     )
     return (ends[-1] - ends[0]) / TIMED_STEPS
 
