@@ -66,7 +66,7 @@ def demonstrate(
         if runtime.is_main:
             audit = _check(manifest, runtime, store)
             _prepare(manifest, config, runtime, store)
-        logger.info("3. train: until the validation loss stops improving")
+        logger.info("3. train: choose settings from the data, and train a network")
         train(manifest, run, config, device=runtime, store=store, overwrite=overwrite)
         logger.info("4. evaluate: test the model once, on unseen speakers and pieces of music")
         test = evaluate(run, manifest, output=run, device=runtime, store=store)

@@ -129,7 +129,12 @@ def test_a_classical_model_has_counts_and_a_p_value():
 def test_a_network_that_does_not_beat_the_classical_model_gets_advice(
     network, baseline, has_advice
 ):
-    assert ("--recipe auto" in classical(network, baseline).headline) == has_advice
+    assert ("earmark check" in classical(network, baseline).headline) == has_advice
+
+
+@pytest.mark.parametrize(("recipe", "is_named"), [("auto", False), ("classic", True)])
+def test_advice_names_the_recipe_auto_where_it_was_not_used(recipe, is_named):
+    assert ("--recipe auto" in classical(9, 10, recipe=recipe).headline) == is_named
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,9 @@ def _wrong(issues: Sequence[LabelIssue], num_compared: int) -> Iterator[Finding]
         paths = tuple(one.recording.name for one in issues)
         listed = (f"{one.recording.name} ({one.label or 'no label'})" for one in issues)
         message = (
-            f"{len(issues):,} of {counted(num_compared, 'recording')} probably have wrong labels: "
-            f"{_list(listed, len(issues))}; listen to them, and correct what is wrong"
+            f"{len(issues):,} of {counted(num_compared, 'recording')} may have wrong labels, as "
+            f"networks that were not trained on them predict others: {_list(listed, len(issues))}; "
+            "listen to the first ones, and correct what is wrong"
         )
         yield Finding("wrong_label", "warning", paths, message)
 

@@ -192,8 +192,7 @@ def print_difference(baseline: str, paired: "PairedDifference") -> None:
     """Prints the difference of two accuracies, and whether it is significant."""
     print_line(
         f"Compared with {baseline}: {paired.num_correct[0]} of {paired.num_clips} "
-        f"correct against {paired.num_correct[1]}, difference {paired.difference:+.1%}, interval "
-        f"{format_interval(paired.interval, '+.1%')}, McNemar p {paired.test.p_value:.2g}"
+        f"correct against {paired.num_correct[1]}, {paired}"
     )
 
 

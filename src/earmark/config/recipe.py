@@ -21,7 +21,8 @@ class RecipeConfig(Section):
     if not given: true but for `classic`. A run folder has all that was chosen, so there it is
     false."""
     minutes: Annotated[float, Field(gt=0)] | None = None
-    """Largest training time in minutes that the rules plan for; theirs if not given. If it is five
-    times what one training takes, or more, a few candidates are compared first."""
+    """Largest training time in minutes that the rules plan for; theirs if not given. A short one
+    means fewer epochs. If it is five times what one training takes, or more, a few candidates are
+    compared first. Without `rules` it has no effect."""
     parameters: Positive | None = None
     """Maximum number of parameters of the network; no limit if not given."""

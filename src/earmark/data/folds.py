@@ -70,9 +70,10 @@ def _draw_folds(manifest: Manifest, num_folds: int, seed: int) -> Manifest:
         raise ConfigError(f"--folds {num_folds}: at least {FEWEST_FOLDS} are needed, {_WHY_THREE}")
     num_groups = len({one.group for one in manifest.recordings})
     if num_groups < num_folds:
+        fewer = f"--folds {num_groups} or " if num_groups >= FEWEST_FOLDS else ""
         raise DataError(
-            f"{manifest.source}: {num_groups} groups cannot fill {num_folds} folds; give fewer "
-            "--folds or more recordings"
+            f"{manifest.source}: {num_groups} groups cannot fill {num_folds} folds; give "
+            f"{fewer}recordings of more groups"
         )
     refuse_sound_overlap(manifest.source, manifest.recordings, "group")
     names = [str(number) for number in range(1, num_folds + 1)]

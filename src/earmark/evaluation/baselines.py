@@ -176,6 +176,7 @@ class ClassicalComparison:
             multi-label.
         num_train_clips: Number of clips that it was fitted on, the most if there are several folds.
         num_available: Number of clips that it could have been fitted on.
+        recipe: Name of the recipe of the network; empty if it is unknown.
     """
 
     paired: PairedDifference | None = None
@@ -184,6 +185,7 @@ class ClassicalComparison:
     maps: tuple[float | None, float | None] | None = None
     num_train_clips: int = 0
     num_available: int = 0
+    recipe: str = ""
 
     @property
     def headline(self) -> str:
@@ -220,10 +222,8 @@ class ClassicalComparison:
         """What to try; nothing if the network is better or makes no errors."""
         if paired.difference > 0 or paired.num_correct[0] == paired.num_clips:
             return ""
-        return (
-            " Try more recordings per label and what earmark check finds; --recipe auto where "
-            "another one was used."
-        )
+        other = "" if self.recipe == "auto" else "; or --recipe auto"
+        return f" Try more recordings per label, and correct what earmark check finds{other}."
 
     def to_dict(self) -> dict[str, Any]:
         """The metrics under the names that ``--json`` prints; a reason in place of missing ones."""

@@ -231,6 +231,7 @@ def validate_classical(
         else None,
         num_train_clips=found.num_train_clips,
         num_available=found.num_available,
+        recipe=spec.config.recipe.name,
     )
 
 

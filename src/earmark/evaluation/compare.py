@@ -13,7 +13,6 @@ from earmark.errors import DataError, FailedFile
 from earmark.evaluation.baselines import SIGNIFICANT
 from earmark.evaluation.evaluate import evaluate_checkpoint
 from earmark.evaluation.held_out import knows, read_as_trained, read_seen_data
-from earmark.evaluation.metrics.formats import format_interval
 from earmark.evaluation.metrics.significance import PairedDifference, compare_paired
 from earmark.evaluation.result import Evaluation
 from earmark.models.checkpoint import load_checkpoint
@@ -91,8 +90,7 @@ class Comparison:
                 self.scope,
                 *(f"{model}: {test.headline}" for model, test in tests),
                 self.verdict,
-                f"Difference {paired.difference:+.1%}, interval "
-                f"{format_interval(paired.interval, '+.1%')}, McNemar p {paired.test.p_value:.2g}",
+                f"Accuracy {paired}",
             )
         )
 

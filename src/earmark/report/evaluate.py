@@ -140,7 +140,9 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
             classical = evaluate_classical(
                 evaluation, loaded.spec, run, store_root, runtime.reporter
             )
-            evaluation = replace(evaluation, classical=compare_classical(classical, evaluation))
+            compared = compare_classical(classical, evaluation)
+            recipe = loaded.spec.config.recipe.name
+            evaluation = replace(evaluation, classical=replace(compared, recipe=recipe))
         analysis = analyze(
             evaluation, loaded, manifest, store_root=store_root, robustness=extras.robustness
         )

@@ -10,6 +10,7 @@ from earmark.evaluation.metrics.significance import PairedDifference
 from earmark.evaluation.result import Evaluation
 from earmark.report.html import DASH, Table, make_picture, render, show_interval, show_percent
 from earmark.report.plots import draw_coverage, draw_novelty, draw_reliability
+from earmark.tasks.false_alarms import MIN_SCORES
 
 
 def render_comparisons(evaluation: Evaluation) -> Markup:
@@ -71,14 +72,16 @@ def render_novelty(novelty: NoveltyScores) -> Markup:
         (label, DASH if area is None else f"{area:.3f}")
         for label, area in novelty.separation.items()
     ]
+    has_threshold = math.isfinite(novelty.threshold)
+    line = "; the model abstains to the right of the dashed line" if has_threshold else ""
     return render(
         "novelty.html",
         novelty=novelty,
         num_clips=len(novelty.scores),
-        has_threshold=math.isfinite(novelty.threshold),
+        has_threshold=has_threshold,
+        min_scores=MIN_SCORES,
         picture=make_picture(
-            draw_novelty(novelty.scores, novelty.threshold),
-            "Scores of the test clips; the model abstains to the right of the dashed line.",
+            draw_novelty(novelty.scores, novelty.threshold), f"Scores of the test clips{line}."
         ),
         table=Table(("label left out", "AUROC"), rows),
     )

@@ -42,7 +42,7 @@ def add_novelty(job: Job) -> None:
         if len(known.clips) < MIN_SCORES:
             logger.info(
                 f"note: {len(known.clips)} validation clips are too few to know what is unlike "
-                f"training; with {MIN_SCORES} or more, predictions abstain on such sound"
+                f"training, so predictions never abstain for it; {MIN_SCORES} are needed"
             )
     if runtime.is_main:
         spec = replace(best.spec, known_scores=known)

@@ -97,11 +97,13 @@ class TrainingResult:
         if metrics is None:
             return f"{network}, {self.epochs} epochs without validation"
         first = self.held_out or self
-        refit = f"; refit for {counted(self.epochs, 'epoch')}" if self.held_out else ""
+        epochs = counted(self.epochs, "epoch")
+        refit = f"; then the refit, {epochs} with these clips too" if self.held_out else ""
+        searched = "; optimistic, as they chose in the search" if self.candidates else ""
         return (
             f"{network}, best epoch {first.best_epoch} of {first.epochs}: validation loss "
             f"{metrics['loss']:.4f}, accuracy {metrics['accuracy']:.1%} "
-            f"({metrics['num_correct']} of {metrics['num_clips']}){refit}"
+            f"({metrics['num_correct']} of {metrics['num_clips']}){searched}{refit}"
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -82,3 +82,16 @@ def test_several_networks_are_tested_one_by_one_and_the_least_certain_counts():
     assert found.num_clips == 24
     assert found.difference == 0.5
     assert found.interval[0] < 0.5 < found.interval[1]
+
+
+def test_clips_of_one_group_have_a_p_value_but_no_interval():
+    first, second = np.ones(6, bool), np.zeros(6, bool)
+    one, many = (
+        compare_paired(first, second, ClusterBootstrap(groups, 100, 0, 0.95))
+        for groups in (["a"] * 6, list("abcdef"))
+    )
+    assert one.interval is None
+    assert "group" in str(one)
+    assert "0.031" in str(one)
+    assert "+100.0% to +100.0%" in str(many)
+    assert "group" not in str(many)

@@ -28,6 +28,15 @@ def test_searches_where_the_budget_is_many_trainings():
     assert not searches(configured(60, 6.0, "train.hold_out_validation=false"), CPU)
 
 
+def test_a_budget_that_is_too_short_for_a_search_is_logged(caplog):
+    with caplog.at_level("INFO"):
+        searches(configured(None, 6.0), CPU)
+        searches(configured(60, 6.0), CPU)
+        assert not caplog.records
+        searches(configured(20, 6.0), CPU)
+    assert len(caplog.records) == 1
+
+
 def test_several_processes_do_not_search():
     with pytest.raises(ConfigError):
         searches(configured(60, 6.0), Runtime(torch.device("cpu"), world_size=2))

@@ -111,6 +111,12 @@ def test_results_have_their_keys(shared):
     assert document["choice"]["members"] == ["wider", "deeper"]
     assert document["choice"]["refits_teachers"]
     assert len(shared.result.candidates.table()) == 4
+    used = [shared.result.candidates.choice.uses(one["name"]) for one in document["candidates"]]
+    assert [("settings" in one, "teacher" in one) for one in used] == [
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
 
 
 def test_the_same_command_searches_no_more(shared, tmp_path, monkeypatch):

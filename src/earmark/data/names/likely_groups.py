@@ -12,6 +12,7 @@ from earmark.data.names.naming import Naming
 from earmark.data.names.patterns import NamePattern
 from earmark.data.names.schemes import SCHEMES
 from earmark.data.recording import SPLIT_NAMES, Recording
+from earmark.system.numbers import counted
 
 _COVERED = 0.9
 """Fraction of the files that a pattern must fit."""
@@ -53,9 +54,9 @@ class GroupGuess:
         first = " and ".join(self.examples[:2])
         separated = "are" if self.are_split else "may be put"
         return (
-            f"the names of {len(self.names)} files suggest {self.num_groups} speakers or "
-            f"recordings, whose files {separated} in several splits (such as {first}); group them "
-            f"with {self.naming}"
+            f"the names of {len(self.names)} files suggest "
+            f"{counted(self.num_groups, 'group')} by speaker or recording, whose files "
+            f"{separated} in several splits (such as {first}); group them with {self.naming}"
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from earmark.evaluation.metrics.formats import format_interval
 from earmark.evaluation.metrics.intervals import ClusterBootstrap, Interval
 from earmark.system.shapes import Bool
 
@@ -75,6 +76,16 @@ class PairedDifference:
     def difference(self) -> float:
         """The first accuracy minus the second."""
         return (self.num_correct[0] - self.num_correct[1]) / self.num_clips
+
+    def __str__(self) -> str:
+        p_value = f"McNemar p {self.test.p_value:.2g}"
+        if self.interval is None:
+            return (
+                f"difference {self.difference:+.1%}, no interval, as the clips are of one group; "
+                f"{p_value} of these clips alone"
+            )
+        interval = format_interval(self.interval, "+.1%")
+        return f"difference {self.difference:+.1%}, interval {interval}, {p_value}"
 
     def to_dict(self) -> dict[str, Any]:
         """The metrics under the names that ``--json`` prints."""

@@ -1,5 +1,6 @@
 """The time of a search: whether it is worthwhile, and what there is time for."""
 
+import logging
 from collections.abc import Sequence
 
 from earmark.config import Config
@@ -8,6 +9,8 @@ from earmark.system.runtime import Runtime
 from earmark.training.candidates.candidates import Candidate
 from earmark.training.candidates.record import Outcome, Search, Selection
 from earmark.training.recipes.configure import Configured
+
+logger = logging.getLogger(__name__)
 
 WORTHWHILE = 5.0
 """A search starts if the budget is this many times what one training takes."""
@@ -43,9 +46,13 @@ def searches(configured: Configured, runtime: Runtime) -> bool:
     """
     config, expected = configured.config, configured.expected_minutes
     minutes, train = config.recipe.minutes, config.train
-    if not minutes or not expected or minutes < WORTHWHILE * expected:
+    if not minutes or not expected or train.teachers or not train.hold_out_validation:
         return False
-    if train.teachers or not train.hold_out_validation:
+    if minutes < WORTHWHILE * expected:
+        logger.info(
+            f"budget: no search, as {minutes:g} minutes are less than {WORTHWHILE:g} trainings of "
+            f"about {expected:.2g} minutes"
+        )
         return False
     if runtime.world_size > 1:
         raise ConfigError(

@@ -77,6 +77,12 @@ class Selection:
     are_teachers: bool = False
     refits_teachers: bool = False
 
+    def uses(self, name: str) -> str:
+        """What of a candidate is in the final network, in words; empty if nothing is."""
+        is_teacher = self.are_teachers and name in self.members
+        uses = (("settings", name == self.student_name), ("teacher", is_teacher))
+        return " and ".join(use for use, applies in uses if applies)
+
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> "Selection":
         """What JSON has made of it."""
@@ -132,16 +138,16 @@ class Search:
         }
 
     def table(self) -> list[str]:
-        """A line a candidate: name, validation loss, accuracy, minutes, whether it is chosen."""
-        members = () if self.choice is None else self.choice.members
-        lines = [f"{'candidate':10}{'val_loss':>10}{'val_accuracy':>14}{'minutes':>9}  chosen"]
+        """A line a candidate: name, validation loss, accuracy, minutes, what of it is used."""
+        lines = [f"{'candidate':10}{'val_loss':>10}{'val_accuracy':>14}{'minutes':>9}  used as"]
         for one in self.outcomes:
             if one.loss is None or one.accuracy is None:
                 lines.append(f"{one.name:10}{one.state:>10}  {one.error}".rstrip())
                 continue
-            chosen = "yes" if one.name in members else "no"
+            used = self.choice.uses(one.name) if self.choice else ""
             lines.append(
-                f"{one.name:10}{one.loss:10.4f}{one.accuracy:14.1%}{one.minutes:9.1f}  {chosen}"
+                f"{one.name:10}{one.loss:10.4f}{one.accuracy:14.1%}{one.minutes:9.1f}  {used:18}"
+                f"{one.candidate.reason}"
             )
         return lines
 

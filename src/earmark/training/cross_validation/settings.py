@@ -101,7 +101,8 @@ def log_folds(settings: Mapping[str, Configured]) -> None:
         same.setdefault(tuple(describe(configured.choices)), []).append(fold)
     for folds in same.values():
         if len(same) > 1:
-            logger.info(f"held out: {', '.join(folds)}")
+            noun = "fold" if len(folds) == 1 else "folds"
+            logger.info(f"with {noun} {', '.join(folds)} held out")
         log_choices(settings[folds[0]])
 
 

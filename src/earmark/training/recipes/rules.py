@@ -216,8 +216,9 @@ def _training(data: "DataFingerprint", draft: Draft, blocks: list[ConvBlockConfi
     epoch_minutes = cost * trained / MULTIPLY_ADDS_PER_MINUTE
     affordable = int(minutes / epoch_minutes) if cost else epochs
     if affordable < epochs:
-        epochs = max(affordable, MIN_EPOCHS)
-        reason = f"About {epochs * epoch_minutes:.0f} minutes."
+        wanted, epochs = epochs, max(affordable, MIN_EPOCHS)
+        expected, more = epochs * epoch_minutes, wanted * epoch_minutes
+        reason = f"About {expected:.2g} minutes; {wanted} would take {more:.2g}."
     epochs = draft.choose("train.epochs", epochs, reason)
     return epochs * epoch_minutes or None
 
