@@ -84,8 +84,8 @@ def test_settings_come_after_the_file_and_the_last_one_wins(tmp_path):
         ("features.power=inf", "features.power: "),
         ("features.mel_scale=bark", "features.mel_scale: .*slaney.*htk"),
         ("features.n_fft=1023", "n_fft = 1023"),
-        ("features.f_max=9000.0", "f_max = 9000.0"),
-        ("features.f_min=8000.0", "f_min = 8000.0"),
+        ("features.f_max=900000.0", "f_max = 900000.0"),
+        ("features.f_min=900000.0", "f_min = 900000.0"),
         ("train.validation_fraction=0.8", "validation_fraction .*test_fraction"),
         ("predict.overlap=1.0", "predict.overlap: "),
         ("model.blocks=[]", "model.blocks: "),
@@ -103,6 +103,15 @@ def test_settings_come_after_the_file_and_the_last_one_wins(tmp_path):
 def test_an_invalid_setting_is_named_with_its_path(setting, message):
     with pytest.raises(ConfigError, match=message):
         load_config(settings=[setting])
+
+
+@pytest.mark.parametrize("setting", ["features.f_max=9000.0", "features.f_min=8000.0"])
+def test_a_band_alone_raises_the_sample_rate_which_still_may_be_chosen(setting):
+    config = load_config(settings=[setting])
+    assert config.features.sample_rate == 22_050
+    assert "features.sample_rate" not in config.given
+    with pytest.raises(ConfigError, match=setting.partition(".")[2].partition("=")[0]):
+        load_config(settings=[setting, "features.sample_rate=16000"])
 
 
 def test_a_refit_needs_a_first_training_with_held_out_validation():

@@ -183,3 +183,8 @@ def test_other_clips_do_not_change_the_outputs_of_one(rng):
     assert model.logits(rows[:1])[0] == pytest.approx(model.logits(rows)[0])
     other = replace(model, parameters=DEFAULT)
     assert other.logits(rows).shape == (20, 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_labels_of_a_clip_each_are_no_cause_for_a_warning(rng):
+    fitted(rng, [(n % 20,) for n in range(24)], 20, MULTI_CLASS)

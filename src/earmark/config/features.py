@@ -7,6 +7,8 @@ from pydantic import Field, field_validator, model_validator
 
 from earmark.config.base import Length, Section
 
+USUAL_RATES = (8_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000, 256_000, 384_000)
+"""Sample rates that recorders and codecs use, in Hz."""
 _LENGTH = 1024
 MAX_HOP_LENGTH, MAX_BANDS = 65_536, 1024
 """Of log-mel values; a frame that is an embedder's vector may be longer, and further from the next.
@@ -20,7 +22,8 @@ class FeatureConfig(Section):
     """Embedder whose vectors are the frames, one per window, in place of log-mel values; it sets
     `sample_rate`, `hop_length` and `n_mels`. `earmark train --embedder` fills in this table."""
     sample_rate: Annotated[int, Field(ge=1000, le=768_000)] = 16_000
-    """Sample rate that all audio is resampled to."""
+    """Sample rate that all audio is resampled to; the next usual one if only `f_max` or `f_min` is
+    given and needs it."""
     n_fft: Annotated[int, Field(ge=2, le=65_536)] = _LENGTH
     """Length of the Fourier transform; must be even. If only `win_length` is given and is longer,
     the power of two that it fits into."""
@@ -132,6 +135,14 @@ class FeatureConfig(Section):
         return value
 
     @model_validator(mode="after")
+    def _fit_rate(self) -> "FeatureConfig":
+        """Raises a sample rate that is not given to what the band needs; it still is not given."""
+        if "sample_rate" not in self.model_fields_set:
+            fitting = fitting_rate(self.sample_rate, self.f_min, self.f_max)
+            self.__dict__["sample_rate"] = fitting
+        return self
+
+    @model_validator(mode="after")
     def _check(self) -> "FeatureConfig":
         if self.n_fft % 2:
             raise ValueError(f"n_fft = {self.n_fft} is odd; use an even length such as 1024")
@@ -144,6 +155,24 @@ class FeatureConfig(Section):
         if self.f_min >= self.top_frequency:
             raise ValueError(f"f_min = {self.f_min} Hz is not below {self.top_frequency} Hz")
         return self
+
+
+def fitting_rate(sample_rate: int, f_min: float, f_max: float | None) -> int:
+    """The sample rate, or the next usual one that a band of frequencies needs.
+
+    Args:
+        sample_rate: What it is without the band, in Hz.
+        f_min: Lower edge of the band, in Hz.
+        f_max: Upper edge, in Hz; half the sample rate if None.
+
+    Example:
+        >>> fitting_rate(16_000, 0.0, None), fitting_rate(16_000, 0.0, 12_000.0)
+        (16000, 32000)
+    """
+    lowest = 2 * f_min + 1 if f_max is None else 2 * f_max
+    if sample_rate >= lowest:
+        return sample_rate
+    return next((rate for rate in USUAL_RATES if rate >= lowest), sample_rate)
 
 
 class EmbedderConfig(Section):

@@ -263,7 +263,10 @@ def _fit(
     """The machines, and the outputs of labels without one."""
 
     def fit(known: Int[np.ndarray, " rows"]) -> SVC:
-        return SVC(C=parameters.penalty, kernel="precomputed").fit(kernel, known)
+        with warnings.catch_warnings():
+            # Many labels may have a clip or two.
+            warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+            return SVC(C=parameters.penalty, kernel="precomputed").fit(kernel, known)
 
     # Below whatever a machine gives.
     constants = np.full(targets.shape[1], -1e3)

@@ -35,6 +35,7 @@ GIVEN = st.lists(
         [
             *("features.n_fft=256", "features.n_fft=4096", "features.win_length=200"),
             *("features.hop_length=64", "features.hop_length=800", "features.f_max=7000.0"),
+            "features.f_min=5000.0",
             *("features.sample_rate=16000", "features.n_mels=40", "features.n_mels=128"),
             *("model.blocks=[{channels=4, pool_size=[16, 2]}]", "model.head=flatten"),
             *("train.crop_seconds=0.3", "augment.shortest=1.0", "train.batch_size=4"),

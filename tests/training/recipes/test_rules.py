@@ -68,3 +68,26 @@ def test_a_given_length_fits_the_window_of_short_clips(make_fingerprint, given):
     config, chosen = choices(data, given)
     sizes = {key: chosen.get(f"features.{key}", getattr(config.features, key)) for key in SIZES}
     assert sizes["hop_length"] <= sizes["win_length"] <= sizes["n_fft"]
+
+
+@pytest.mark.parametrize(
+    ("given_setting", "expected"),
+    [
+        ("features.f_max=12000.0", 48_000),
+        ("features.f_max=30000.0", 96_000),
+        ("features.f_min=9000.0", 48_000),
+        ("features.f_min=25000.0", 96_000),
+    ],
+)
+def test_the_sample_rate_has_room_for_a_given_band(make_fingerprint, given_setting, expected):
+    data = make_fingerprint(sample_rates={48_000: 80}, reach_hz=Quantiles(0.0, 0.0, 23_000.0))
+    _, chosen = choices(data, given_setting)
+    assert chosen["features.sample_rate"] == expected
+
+
+def test_a_band_above_that_of_the_recordings_raises_all_that_depends_on_the_rate(make_fingerprint):
+    data = make_fingerprint(sample_rates={8_000: 80})
+    _, chosen = choices(data, "features.f_min=5000.0")
+    _, expected = choices(make_fingerprint(sample_rates={16_000: 80}))
+    for setting in ("sample_rate", "n_fft", "win_length", "hop_length"):
+        assert chosen[f"features.{setting}"] == expected[f"features.{setting}"]

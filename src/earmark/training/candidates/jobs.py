@@ -16,7 +16,7 @@ from earmark.config import Config
 from earmark.data.background import with_background
 from earmark.data.labels import choose_task
 from earmark.data.manifest import Manifest
-from earmark.errors import EarmarkError
+from earmark.errors import EarmarkError, TrainingError
 from earmark.evaluation.baselines import PREDICTION_COLUMNS
 from earmark.models.run_folder import RunFolder
 from earmark.system.files import read_text
@@ -106,7 +106,7 @@ def _run(job: CandidateJob) -> Outcome:
             Configured(job.config),
             Execution(runtime, job.store),
         )
-    validated = read_validated(result.run, is_multi_label=task is MULTI_LABEL)
+    validated = read_validated(result.run, manifest.labels, is_multi_label=task is MULTI_LABEL)
     return Outcome(
         job.candidate,
         loss=validated.loss() if validated else None,
@@ -117,21 +117,30 @@ def _run(job: CandidateJob) -> Outcome:
     )
 
 
-def read_validated(run: Path, *, is_multi_label: bool) -> Validated | None:
+def read_validated(run: Path, labels: Sequence[str], *, is_multi_label: bool) -> Validated | None:
     """The probabilities that the network of a run gives to its validation clips.
 
     Args:
         run: The run folder.
+        labels: The vocabulary of the network.
         is_multi_label: Whether labels are independent of each other.
 
     Returns:
         None after a refit, which has none.
+
+    Raises:
+        TrainingError: The last columns of the table are other labels.
     """
+    file = RunFolder(run).validation
     try:
-        rows = list(csv.DictReader(io.StringIO(read_text(RunFolder(run).validation), newline="")))
+        columns, *rows = csv.reader(io.StringIO(read_text(file), newline=""))
     except FileNotFoundError:
         return None
-    labels = [one for one in rows[0] if one not in (*PREDICTION_COLUMNS, "novelty")]
-    targets = [[float(one in row["label"].split(";")) for one in labels] for row in rows]
-    probabilities = [[float(row[one]) for one in labels] for row in rows]
+    # By position: a label may have the name of a column.
+    if columns[-len(labels) :] != list(labels):
+        raise TrainingError(f"{file}: has other labels than the data; delete {run}")
+    found = [row[PREDICTION_COLUMNS.index("label")] for row in rows]
+    sets = [cell.split(";") if is_multi_label else [cell] for cell in found]
+    targets = [[float(one in each) for one in labels] for each in sets]
+    probabilities = [[float(cell) for cell in row[-len(labels) :]] for row in rows]
     return Validated(np.array(probabilities), np.array(targets), is_multi_label)

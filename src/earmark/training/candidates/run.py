@@ -214,7 +214,11 @@ class _Step:
         found: dict[str, Validated] = {}
         for name, outcome in trained.items():
             run = self._job(outcome.candidate, whole=False).run
-            validated = read_validated(run.path, is_multi_label=self.data.task is MULTI_LABEL)
+            validated = read_validated(
+                run.path,
+                self.data.manifest.labels,
+                is_multi_label=self.data.task is MULTI_LABEL,
+            )
             if validated is not None:
                 found[name] = validated
         return found

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from earmark.config import ConvBlockConfig, FeatureConfig
+from earmark.config.features import USUAL_RATES, fitting_rate
 from earmark.tasks.task import MULTI_LABEL, TASKS
 from earmark.training.recipes.draft import Draft
 from earmark.training.recipes.network import Windows, choose_blocks, num_multiply_adds
@@ -17,7 +18,6 @@ from earmark.training.recipes.network import Windows, choose_blocks, num_multipl
 if TYPE_CHECKING:
     from earmark.data.fingerprint import DataFingerprint
 
-SAMPLE_RATES = (8_000, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000, 256_000, 384_000)
 MIN_RATE_FRACTION = 0.95
 """Fraction of the recordings that must have a sample rate for it to be used."""
 BAND_MARGIN = 1.05
@@ -89,17 +89,18 @@ def _front_end(data: "DataFingerprint", draft: Draft) -> None:
 
 def _sample_rate(data: "DataFingerprint", draft: Draft) -> int:
     """What nearly all recordings have, but no more than their sound needs."""
-    kept = [rate for rate in SAMPLE_RATES if _fraction_with(data, rate) >= MIN_RATE_FRACTION]
-    highest = max(kept, default=min(data.sample_rates, default=SAMPLE_RATES[0]))
+    kept = [rate for rate in USUAL_RATES if _fraction_with(data, rate) >= MIN_RATE_FRACTION]
+    highest = max(kept, default=min(data.sample_rates, default=USUAL_RATES[0]))
     reason = f"{_fraction_with(data, highest):.0%} of the recordings have it."
     top = BAND_MARGIN * data.reach_hz.high
-    enough = next((rate for rate in SAMPLE_RATES if 2 * top <= rate), SAMPLE_RATES[-1])
+    enough = next((rate for rate in USUAL_RATES if 2 * top <= rate), USUAL_RATES[-1])
     if top and enough < highest:
         highest, reason = enough, f"Sound reaches {data.reach_hz.high:.0f} Hz."
-    f_max = draft.value("features.f_max")
-    if f_max is not None and 2 * f_max > highest:
-        highest = next((rate for rate in SAMPLE_RATES if rate >= 2 * f_max), highest)
-        reason = f"For features.f_max = {f_max:g} Hz."
+    f_min, f_max = draft.value("features.f_min"), draft.value("features.f_max")
+    fitting = fitting_rate(highest, f_min, f_max)
+    if fitting > highest:
+        edge = f"f_min = {f_min:g}" if f_max is None else f"f_max = {f_max:g}"
+        highest, reason = fitting, f"For features.{edge} Hz."
     return draft.choose("features.sample_rate", highest, reason)
 
 
