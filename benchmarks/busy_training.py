@@ -10,11 +10,8 @@ measured anew in each state of the machine.
 """
 
 import argparse
-import multiprocessing
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 # As the command line does, before torch is imported.
@@ -36,7 +33,7 @@ from earmark.system.runtime import Runtime, cpu_threads, place
 from earmark.tasks.task import MULTI_CLASS
 from earmark.training.optimizer import Optimizer, make_objective, train_epoch
 from earmark.training.threads import settle_threads
-from machine import describe_machine
+from machine import busy_processes, describe_machine
 
 CPU = Runtime(torch.device("cpu"))
 LABELS = tuple("abcdefghij")
@@ -108,7 +105,7 @@ def main() -> None:
         file, num_clips = NETWORKS[name]
         training = Training(load_config(file), num_clips)
         for busy in (0, arguments.busy):
-            with _busy(busy):
+            with busy_processes(busy):
                 _report(name, busy, training, most, arguments.epochs)
 
 
@@ -121,26 +118,6 @@ def _report(name: str, busy: int, training: Training, most: int, num_epochs: int
     one, more, auto = times.mean(axis=0)
     cells = f"{one:.2f} | {more:.2f} | {auto:.2f} | {chosen} | {seconds:.1f}"
     print(f"| {name} | {len(training.dataset)} | {busy} | {cells} |", flush=True)
-
-
-@contextmanager
-def _busy(number: int) -> Iterator[None]:
-    """Other processes that count for as long as the context lasts."""
-    workers = [multiprocessing.Process(target=_count, daemon=True) for _ in range(number)]
-    for worker in workers:
-        worker.start()
-    try:
-        yield
-    finally:
-        for worker in workers:
-            worker.terminate()
-            worker.join()
-
-
-def _count() -> None:
-    number = 0
-    while True:
-        number += 1
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -51,6 +52,23 @@ def run_earmark(*arguments: object) -> dict[str, Any]:
     command = [sys.executable, "-m", "earmark", *map(str, arguments), "--json", "--quiet"]
     result = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return json.loads(result.stdout)
+
+
+@contextmanager
+def busy_processes(number: int) -> Iterator[None]:
+    """Other processes that count for as long as the context lasts.
+
+    Args:
+        number: How many.
+    """
+    count = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(count) for _ in range(number)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def peak_megabytes() -> float:
