@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from earmark.cli.options import guarded, json_option, model_argument
+from earmark.cli.options import guarded, json_option, model_argument, store_option_for
 from earmark.cli.terminal import print_json, print_line
 from earmark.exporters.targets import TARGETS, GraphInput
 
@@ -47,12 +47,7 @@ if TYPE_CHECKING:
     type=float,
     help="Largest drop in validation accuracy by quantization; 0.01 by default.",
 )
-@click.option(
-    "--store",
-    "store_root",
-    type=click.Path(path_type=Path),
-    help="Feature store, with --quantize; a shared folder by default.",
-)
+@store_option_for(", with --quantize")
 @click.option("--name", help="Name of files and functions in C; model by default.")
 @click.option(
     "--no-verify", is_flag=True, help="Do not compile code in C and compare it with the original."

@@ -316,12 +316,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 overwrite_option = click.option(
     "--overwrite", is_flag=True, help="Delete the results in the folder and start again."
 )
-store_option = click.option(
-    "--store",
-    "store_root",
-    type=click.Path(path_type=Path),
-    help="Feature store; a shared folder by default.",
-)
+
+
+def store_option_for(purpose: str = "") -> Callable[[Function], Function]:
+    """The option for another feature store.
+
+    Args:
+        purpose: When it is used, for the help, if not always.
+    """
+    return click.option(
+        "--store",
+        "store_root",
+        type=click.Path(path_type=Path),
+        help=f"Feature store{purpose}; a shared folder by default.",
+    )
+
+
+store_option = store_option_for()
 
 
 def _parse_shard(
