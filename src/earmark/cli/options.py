@@ -319,17 +319,9 @@ overwrite_option = click.option(
 
 
 def store_option_for(purpose: str = "") -> Callable[[Function], Function]:
-    """The option for another feature store.
-
-    Args:
-        purpose: When it is used, for the help, if not always.
-    """
-    return click.option(
-        "--store",
-        "store_root",
-        type=click.Path(path_type=Path),
-        help=f"Feature store{purpose}; a shared folder by default.",
-    )
+    """The option for another feature store; its help says when it is used, if not always."""
+    text = f"Feature store{purpose}; a shared folder by default."
+    return click.option("--store", "store_root", type=click.Path(path_type=Path), help=text)
 
 
 store_option = store_option_for()
