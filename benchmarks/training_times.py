@@ -3,9 +3,10 @@
 ``python benchmarks/training_times.py esc10.csv digits.csv music_speech.csv --store STORE``
 
 Each data set is trained without settings, but for its first epochs alone and without the refit, or
-with ``--whole`` as a user would; once beside nothing and once beside processes that only count. The
-features are computed before. The seconds are of the command, start and baseline included, and those
-of an epoch, from the log of the run. The same weights mean that the load has changed the time only.
+with ``--whole`` as a user would; once beside nothing and once beside processes that only count,
+unless ``--busy 0`` leaves that out. The features are computed before. The seconds are of the
+command, start and baseline included, and those of an epoch, from the log of the run. The same
+weights mean that the load has changed the time only.
 """
 
 import argparse
@@ -54,10 +55,16 @@ def main() -> None:
         settings = () if arguments.whole else first
         train(data, arguments.store, ("train.epochs=1", "train.refit=false"))
         idle = train(data, arguments.store, settings)
-        with busy_processes(arguments.busy):
-            busy = train(data, arguments.store, settings)
-        print(row(data.stem, 0, idle, idle))
-        print(row(data.stem, arguments.busy, busy, idle), flush=True)
+        print(row(name(data), 0, idle, idle), flush=True)
+        if arguments.busy:
+            with busy_processes(arguments.busy):
+                busy = train(data, arguments.store, settings)
+            print(row(name(data), arguments.busy, busy, idle), flush=True)
+
+
+def name(data: Path) -> str:
+    """Of a data set: that of its folder where the file is called manifest."""
+    return data.parent.name if data.stem == "manifest" else data.stem
 
 
 def train(data: Path, store: Path, settings: Sequence[str]) -> Timed:

@@ -96,11 +96,12 @@ def test_a_test_fits_on_training_and_validation_and_predicts_the_test(
     assert fits == [18]
     assert (found.reason, found.num_train_clips, found.num_available) == ("", 18, 18)
     assert found.correct == (True,) * 6
-    compared = compare_classical(found, evaluation)
+    compared = compare_classical(found, evaluation, "classic")
     facts = compared.to_dict()
     assert facts["num_correct"] == facts["num_clips"] == 6
     assert facts["mcnemar"]["p_value"] == facts["p_value"]
     assert compared.paired.num_correct[0] == evaluation.scores.num_correct
+    assert compared.recipe == "classic"
 
 
 def test_results_survive_json(evaluation, spec, run, store):
@@ -113,7 +114,7 @@ def test_results_survive_json(evaluation, spec, run, store):
 def test_without_a_run_folder_the_reason_is_in_the_result(evaluation, spec, store):
     found = evaluate_classical(evaluation, spec, None, store)
     assert found.reason
-    compared = compare_classical(found, evaluation)
+    compared = compare_classical(found, evaluation, "classic")
     assert compared.paired is None
     assert compared.to_dict()["reason"] == found.reason
     assert found.reason in compared.headline

@@ -167,12 +167,15 @@ def evaluate_classical(
     return predict_classical(train, evaluation.predictions.clips, spec, store, reporter)
 
 
-def compare_classical(found: ClassicalPredictions, evaluation: Evaluation) -> ClassicalComparison:
+def compare_classical(
+    found: ClassicalPredictions, evaluation: Evaluation, recipe: str
+) -> ClassicalComparison:
     """A network compared with the classical model on the clips of its test.
 
     Args:
         found: What the classical model predicts for them.
         evaluation: The test of the network.
+        recipe: Name of the recipe of the network.
     """
     if found.reason:
         return ClassicalComparison(reason=found.reason)
@@ -185,6 +188,7 @@ def compare_classical(found: ClassicalPredictions, evaluation: Evaluation) -> Cl
         maps=maps,
         num_train_clips=found.num_train_clips,
         num_available=found.num_available,
+        recipe=recipe,
     )
 
 

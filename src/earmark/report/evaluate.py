@@ -140,9 +140,9 @@ def evaluate(  # noqa: PLR0913 - model, data and results are three places, each 
             classical = evaluate_classical(
                 evaluation, loaded.spec, run, store_root, runtime.reporter
             )
-            compared = compare_classical(classical, evaluation)
             recipe = loaded.spec.config.recipe.name
-            evaluation = replace(evaluation, classical=replace(compared, recipe=recipe))
+            compared = compare_classical(classical, evaluation, recipe)
+            evaluation = replace(evaluation, classical=compared)
         analysis = analyze(
             evaluation, loaded, manifest, store_root=store_root, robustness=extras.robustness
         )

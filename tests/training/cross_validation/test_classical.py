@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from earmark.config import EvaluateConfig, load_config
+from earmark.config import Config, load_config, with_settings
 from earmark.data.content import Clip
 from earmark.evaluation.classical_baseline import ClassicalPredictions
 from earmark.features.store import ClipKey
@@ -22,7 +22,7 @@ SMALL = (
     *("recipe.name=classic", "train.crop_seconds=0.5", "train.epochs=1"),
     *(f"model.blocks.{one}.channels=2" for one in range(4)),
 )
-SETTINGS = EvaluateConfig(resamples=100)
+CONFIG = with_settings(Config(), {"evaluate.resamples": 100})
 CPU = Runtime(torch.device("cpu"))
 
 
@@ -54,19 +54,20 @@ def test_the_folds_of_one_seed_are_compared_together():
             fold(2, wrong=["2.wav"], classical=fitted(True, False)),
             fold(3, classical=fitted(False, False)),
         ),
-        SETTINGS,
+        CONFIG,
     )
     assert found.paired.num_correct == (5, 2)
     assert (found.paired.test.num_only_first, found.paired.test.num_only_second) == (4, 1)
     assert found.paired.num_clips == 6
     assert found.num_networks == 1
+    assert found.recipe == CONFIG.recipe.name
 
 
 def test_every_seed_is_compared_with_the_one_baseline():
     classical = [fitted(True, False), fitted(True, False), fitted(False, False)]
     first = [fold(n, classical=one) for n, one in enumerate(classical, start=1)]
     second = [fold(n, seed=1, wrong=["1.wav", "3.wav"]) for n in (1, 2, 3)]
-    found = compare_folds(pooled(*first, *second), SETTINGS)
+    found = compare_folds(pooled(*first, *second), CONFIG)
     facts = found.to_dict()
     assert (facts["num_clips"], facts["num_correct"]) == (6, 2)
     assert facts["accuracy"] == pytest.approx(1 / 3)
@@ -77,14 +78,14 @@ def test_every_seed_is_compared_with_the_one_baseline():
 
 def test_clips_of_a_fold_that_failed_for_a_seed_do_not_count():
     first = [fold(n, classical=fitted(True, True)) for n in (1, 2)]
-    found = compare_folds(pooled(*first, fold(1, seed=1)), SETTINGS)
+    found = compare_folds(pooled(*first, fold(1, seed=1)), CONFIG)
     assert found.to_dict()["num_clips"] == 2
 
 
 def test_without_a_fitted_fold_there_is_a_reason():
     found = pooled(fold(1, classical=ClassicalPredictions("no features")))
-    assert compare_folds(found, SETTINGS).reason == "no features"
-    assert compare_folds(pooled(fold(1)), SETTINGS).reason
+    assert compare_folds(found, CONFIG).reason == "no features"
+    assert compare_folds(pooled(fold(1)), CONFIG).reason
 
 
 def test_a_multi_label_task_has_average_precision_over_all_folds():
@@ -109,7 +110,7 @@ def test_a_multi_label_task_has_average_precision_over_all_folds():
         for n, names in enumerate([("0.wav", "1.wav"), ("2.wav", "3.wav")], start=1)
     ]
     found = compare_folds(
-        CrossValidation(MULTI_LABEL, ("music", "speech"), clips, tuple(results)), SETTINGS
+        CrossValidation(MULTI_LABEL, ("music", "speech"), clips, tuple(results)), CONFIG
     )
     network, baseline = found.maps
     assert network == 1.0

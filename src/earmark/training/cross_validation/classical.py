@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from earmark.config import EvaluateConfig
+from earmark.config import Config
 from earmark.evaluation.baselines import ClassicalComparison
 from earmark.evaluation.classical_baseline import ClassicalPredictions
 from earmark.evaluation.metrics.intervals import ClusterBootstrap
@@ -11,12 +11,12 @@ from earmark.tasks.task import MULTI_LABEL
 from earmark.training.cross_validation.result import CrossValidation
 
 
-def compare_folds(found: CrossValidation, settings: EvaluateConfig) -> ClassicalComparison:
+def compare_folds(found: CrossValidation, config: Config) -> ClassicalComparison:
     """The predictions of every seed against those of the one baseline, on the clips of all.
 
     Args:
         found: The cross-validation. Clips count that the baseline and every seed predict.
-        settings: Of the bootstrap.
+        config: Settings of the bootstrap, and the recipe of the networks.
     """
     fitted = {
         one.clips: one.classical
@@ -35,6 +35,7 @@ def compare_folds(found: CrossValidation, settings: EvaluateConfig) -> Classical
     if not names:
         return ClassicalComparison(reason=_reason(found))
     networks = np.array([[one.is_correct for one in found.by_clip[name]] for name in names]).T
+    settings = config.evaluate
     bootstrap = ClusterBootstrap(
         [found.clips[name].group_or_name for name in names],
         *(settings.resamples, settings.seed, settings.confidence),
@@ -46,6 +47,7 @@ def compare_folds(found: CrossValidation, settings: EvaluateConfig) -> Classical
         maps=_maps(found, fitted),
         num_train_clips=largest.num_train_clips,
         num_available=largest.num_available,
+        recipe=config.recipe.name,
     )
 
 

@@ -152,8 +152,7 @@ def cross_validate(
             background=config.train.background_label,
         )
         if config.evaluate.baseline:
-            compared = compare_folds(found, config.evaluate)
-            found = replace(found, classical=replace(compared, recipe=config.recipe.name))
+            found = replace(found, classical=compare_folds(found, config))
         if plan.folder:
             atomic_write(folder.predictions, found.to_csv())
             atomic_write(folder.result, json.dumps(found.to_dict(), indent=1) + "\n")
