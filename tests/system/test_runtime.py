@@ -15,6 +15,7 @@ from earmark.system.runtime import (
     running,
     seed_torch,
     start,
+    warn_of_emulation,
 )
 
 CPU = torch.device("cpu")
@@ -30,6 +31,24 @@ def test_auto_takes_bfloat16_where_the_processor_has_it(monkeypatch, has_it):
     monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: has_it)
     assert pick_precision("auto", CPU) is (torch.bfloat16 if has_it else torch.float32)
     assert pick_precision("auto", torch.device("mps")) is torch.float32
+
+
+@pytest.mark.parametrize(
+    ("has_it", "precision", "device", "warned"),
+    [
+        (False, "bfloat16", "cpu", True),
+        (True, "bfloat16", "cpu", False),
+        (False, "auto", "cpu", False),
+        (False, "float32", "cpu", False),
+        (False, "bfloat16", "mps", False),
+    ],
+)
+def test_a_precision_that_is_only_imitated_gets_a_warning(
+    monkeypatch, caplog, has_it, precision, device, warned
+):
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: has_it)
+    warn_of_emulation(precision, torch.device(device))
+    assert [one.levelname for one in caplog.records] == ["WARNING"] * warned
 
 
 def test_one_process_has_no_gradients_to_gather():

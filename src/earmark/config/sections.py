@@ -45,7 +45,8 @@ class TrainConfig(Section):
     """Decay of the exponential moving average of the weights, which is validated and kept; 0
     disables it."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
-    """Floating-point type in training; `auto` is bfloat16 if the device supports it."""
+    """Floating-point type in training; `auto` is bfloat16 if the device supports it. On other
+    processors bfloat16 is imitated, more slowly than float32."""
     num_threads: Length | None = None
     """Number of CPU threads of the training; measured at its start and recorded if not given. The
     last digits of the results depend on it."""

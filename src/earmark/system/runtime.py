@@ -1,6 +1,7 @@
 """Devices, seeds, and what processes that train together exchange."""
 
 import hashlib
+import logging
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -22,6 +23,8 @@ from earmark.system.processes import (
     world_size,
 )
 from earmark.system.progress import SILENT, Reporter
+
+logger = logging.getLogger(__name__)
 
 Module = TypeVar("Module", bound=nn.Module)
 Value = TypeVar("Value")
@@ -272,6 +275,21 @@ def pick_precision(name: str, device: torch.device) -> torch.dtype:
     if name != "auto":
         return getattr(torch, name)
     return torch.bfloat16 if describe_device(device).has_bfloat16 else torch.float32
+
+
+def warn_of_emulation(precision: str, device: torch.device) -> None:
+    """Warns of a precision that the device only imitates, with the right results but slowly.
+
+    Args:
+        precision: As of `pick_precision`.
+        device: The device of the network.
+    """
+    may_lack = device.type in {"cpu", "cuda"}
+    if precision == "bfloat16" and may_lack and not describe_device(device).has_bfloat16:
+        logger.warning(
+            "train.precision = bfloat16: this processor is not known to have it, and may take ten "
+            "times as long as for float32; auto takes it where it is fast"
+        )
 
 
 def pick_device(name: str) -> torch.device:

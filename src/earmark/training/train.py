@@ -12,7 +12,7 @@ from earmark.errors import ConfigError
 from earmark.features.store import default_root
 from earmark.models.run_folder import RunFolder
 from earmark.system.processes import may_restart
-from earmark.system.runtime import Runtime, running
+from earmark.system.runtime import Runtime, running, warn_of_emulation
 from earmark.training.baseline import with_baseline
 from earmark.training.candidates.budget import searches
 from earmark.training.candidates.record import read_search
@@ -117,6 +117,7 @@ def run_training(  # noqa: PLR0913 - one more than `train`: a search watches the
     config = configured.config
     log_data(manifest, task, config.features)
     log_choices(configured)
+    warn_of_emulation(config.train.precision, runtime.device)
     if start:
         log_start(start, manifest.labels)
     labelled = Labelled(given, manifest, task)

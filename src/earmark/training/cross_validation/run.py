@@ -25,7 +25,7 @@ from earmark.models.spec import ModelSpec
 from earmark.system.files import atomic_write
 from earmark.system.numbers import counted
 from earmark.system.parallel import default_num_workers
-from earmark.system.runtime import Runtime, running
+from earmark.system.runtime import Runtime, running, warn_of_emulation
 from earmark.tasks.task import Task
 from earmark.training.candidates.budget import may_search
 from earmark.training.cross_validation.classical import compare_folds
@@ -124,6 +124,7 @@ def cross_validate(
         _require_networks(manifest, task, settings.values())
         log_data(manifest, task, next(iter(settings.values())).config.features)
         log_folds(settings)
+        warn_of_emulation(config.train.precision, runtime.device)
         prepared = _prepare(manifest, settings.values(), root, runtime)
         manifest = _usable(manifest, task, prepared)
         report_shared_sound(manifest, prepared.keys, root, runtime.reporter)

@@ -28,7 +28,7 @@ from earmark.system.files import atomic_write
 from earmark.system.numbers import counted
 from earmark.system.parallel import default_num_workers
 from earmark.system.progress import SILENT, Task
-from earmark.system.runtime import Runtime, running
+from earmark.system.runtime import Runtime, running, warn_of_emulation
 from earmark.training.distillation import require_teachers
 from earmark.training.fitting import first_training
 from earmark.training.recipes.configure import (
@@ -176,6 +176,7 @@ def _set_up(
     seen = replace(manifest, recordings=recordings)
     log_data(seen, task, config.features)
     log_choices(configured)
+    warn_of_emulation(config.train.precision, runtime.device)
     # Logged once, not in every trial.
     seen = replace(seen, notes=())
     table = seen.to_csv(_prepare(seen, space, runtime, store), folder.path)
