@@ -18,6 +18,7 @@ from earmark.system.files import (
     place_below,
     plain_path,
     read_text,
+    remove_parts,
 )
 from earmark.system.remote.path import to_path
 
@@ -191,3 +192,11 @@ def test_a_path_is_written_from_the_real_folder_of_its_table(tmp_path, monkeypat
         assert path_from(Path("link"), Path(file)) == f"../../{file}"
         assert path_from(Path(), Path(file)) == file
         assert (tmp_path / "link" / path_from(tmp_path / "link", Path(file))).samefile("a.wav")
+
+
+def test_parts_that_a_killed_process_left_are_removed(tmp_path):
+    kept = tmp_path / "last.part"
+    for path in (kept, tmp_path / ".config.toml", tmp_path / ".last.safetensors.0a1b.part"):
+        path.touch()
+    remove_parts(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"last.part", ".config.toml"}

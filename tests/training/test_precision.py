@@ -25,7 +25,7 @@ CONFIG = load_config(
 @pytest.mark.parametrize("command", [train, cross_validate, tune])
 def test_a_slow_precision_is_a_warning(monkeypatch, caplog, tmp_path, sound_folder, command):
     monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: False)
-    given = Plan(2, num_workers=1) if command is cross_validate else tmp_path / "run"
+    given = Plan(3, num_workers=1) if command is cross_validate else tmp_path / "run"
     options = {"num_workers": 1} if command is tune else {}
     device, store = Runtime(torch.device("cpu")), tmp_path / "store"
     command(sound_folder, given, CONFIG, device=device, store=store, **options)

@@ -11,7 +11,7 @@ from earmark.models.checkpoint import new_network
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
 from earmark.system.runtime import Runtime
-from earmark.training import threads
+from earmark.training import head_start, threads
 from earmark.training.optimizer import make_objective
 from earmark.training.threads import choose_num_threads, settle_threads
 from earmark.training.train import train
@@ -72,17 +72,28 @@ def test_slow_steps_are_measured_a_few_times_and_fast_ones_more_often(monkeypatc
     assert counts[0] < counts[1] <= 20
 
 
-def test_no_more_threads_than_processors_that_this_process_may_use(monkeypatch):
-    spec, dataset, objective = _training()
-    for processors, threads_of_torch in ((1, 2), (2, 1)):
-        seen = []
-        monkeypatch.setattr(threads, "default_num_workers", lambda number=processors: number)
-        monkeypatch.setattr(threads.torch, "get_num_threads", lambda n=threads_of_torch: n)
-        monkeypatch.setattr(
-            threads, "choose_num_threads", lambda *args, seen=seen: seen.append(args[-1]) or 1
-        )
-        settle_threads(spec, dataset, objective, CPU, None)
-        assert seen == [1]
+@pytest.mark.parametrize(
+    ("refit", "processors", "threads_of_torch", "expected"),
+    [
+        ("false", 1, 2, 1),
+        ("false", 2, 1, 1),
+        ("false", 8, 8, 8),
+        # The other half is for the other training.
+        ("true", 8, 8, 4),
+        ("true", 3, 3, 1),
+        ("true", 1, 1, 1),
+    ],
+)
+def test_no_more_threads_than_processors_that_a_training_may_use(
+    monkeypatch, refit, processors, threads_of_torch, expected
+):
+    spec, dataset, objective = _training(f"train.refit={refit}")
+    seen = []
+    monkeypatch.setattr(head_start, "default_num_workers", lambda: processors)
+    monkeypatch.setattr(head_start.torch, "get_num_threads", lambda: threads_of_torch)
+    monkeypatch.setattr(threads, "choose_num_threads", lambda *args: seen.append(args[-1]) or 1)
+    settle_threads(spec, dataset, objective, CPU, None)
+    assert seen == [expected]
 
 
 def test_measuring_leaves_the_random_numbers_and_the_windows_as_they_were(monkeypatch):

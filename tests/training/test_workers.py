@@ -1,7 +1,12 @@
 """The processes that train networks."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +27,32 @@ def test_a_worker_that_is_replaced_is_no_warning():
 def test_a_worker_that_is_killed_is_an_error():
     with pytest.raises(TrainingError), worker_pool(1, remedy="none") as pool:
         pool.submit(os._exit, 1).result()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc")
+def test_a_worker_ends_when_its_parent_is_killed():
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-c", PARENT], text=True, **pipes) as parent:
+        worker = int(parent.stdout.readline())
+        assert _is_running(worker)
+        parent.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while _is_running(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+PARENT = """
+import os, time
+from earmark.training.workers import worker_pool
+with worker_pool(1, remedy="none") as pool:
+    print(pool.submit(os.getpid).result(), flush=True)
+    pool.submit(time.sleep, 600).result()
+"""
+
+
+def _is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

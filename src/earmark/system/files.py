@@ -45,6 +45,16 @@ def atomic_open(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def remove_parts(folder: Path) -> None:
+    """Removes the temporary files that a killed process has left in a folder.
+
+    Args:
+        folder: No process may be writing to it.
+    """
+    for part in folder.glob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
 def atomic_write(path: Path, content: bytes | str) -> None:
     """Writes a file as `atomic_open` does.
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from torch import nn
+
 from earmark.data.loaders import OrderedLoader
 from earmark.evaluation.evaluate import predict_clips
 from earmark.evaluation.metrics.scores import Predictions, score
@@ -20,35 +22,24 @@ from earmark.training.state import Job, State, save_epoch
 logger = logging.getLogger(__name__)
 
 
-def run_epochs(job: Job, state: State) -> None:
-    """Trains the epochs that are left, saves each, and draws the loss curve."""
-    spec, loaders, runtime = job.spec, job.loaders, job.runtime
-    config, reporter, stopping = spec.config.train, runtime.reporter, state.stopping
+def run_epochs(job: Job, state: State, until: int | None = None) -> None:
+    """Trains the epochs that are left, saves each, and draws the loss curve.
+
+    Args:
+        job: The training.
+        state: As far as it has come.
+        until: Number of the last epoch; by default that of the settings.
+    """
+    config, runtime, stopping = job.spec.config.train, job.runtime, state.stopping
+    last_epoch = config.epochs if until is None else until
     trained = runtime.wrap(state.model)
-    with reporter.track("training", config.epochs) as task:
+    with runtime.reporter.track("training", config.epochs) as task:
         task.advance(stopping.epoch)
-        while stopping.epoch < config.epochs and not stopping.should_stop:
-            started_at = time.perf_counter()
-            epoch = stopping.epoch + 1
-            loaders.train.set_epoch(epoch)
-            seed_torch(config.seed, epoch, runtime.rank)
-            train_loss = train_epoch(
-                trained, state.optimizer, loaders.train, job.objective, runtime, epoch
-            )
-            runtime.broadcast_buffers(state.ema_model)
-            predictions = _validate(state.ema_model, loaders.validation, runtime, spec)
-            metrics = runtime.from_main(partial(_metrics, predictions, spec))
-            is_best = stopping.update(metrics.get("val_loss"))
-            line = {
-                "epoch": epoch,
-                "train_loss": train_loss,
-                **metrics,
-                "elapsed_seconds": round(time.perf_counter() - started_at, 3),
-            }
-            if runtime.world_size > 1:
-                line["num_processes"] = runtime.world_size
+        while stopping.epoch < last_epoch and not stopping.should_stop:
+            line, predictions = _run_epoch(job, state, trained)
+            is_best = stopping.update(line.get("val_loss"))
             state.log.append(line)
-            name = "val_loss" if metrics else "train_loss"
+            name = "val_loss" if "val_loss" in line else "train_loss"
             task.advance(note=f"{name} {line[name]:.4f}")
             logger.info(_describe(line, is_best=is_best))
             if runtime.is_main:
@@ -58,6 +49,29 @@ def run_epochs(job: Job, state: State) -> None:
     if runtime.is_main:
         atomic_write(job.run.path / "loss.png", loss_curve(state.log, stopping.best_epoch))
     runtime.wait()
+
+
+def _run_epoch(
+    job: Job, state: State, trained: nn.Module
+) -> tuple[dict[str, Any], Predictions | None]:
+    """The log line of the next epoch, and its predictions of the validation clips."""
+    loaders, runtime, seed = job.loaders, job.runtime, job.spec.config.train.seed
+    started_at = time.perf_counter()
+    epoch = state.stopping.epoch + 1
+    loaders.train.set_epoch(epoch)
+    seed_torch(seed, epoch, runtime.rank)
+    train_loss = train_epoch(trained, state.optimizer, loaders.train, job.objective, runtime, epoch)
+    runtime.broadcast_buffers(state.ema_model)
+    predictions = _validate(state.ema_model, loaders.validation, runtime, job.spec)
+    line = {
+        "epoch": epoch,
+        "train_loss": train_loss,
+        **runtime.from_main(partial(_metrics, predictions, job.spec)),
+        "elapsed_seconds": round(time.perf_counter() - started_at, 3),
+    }
+    if runtime.world_size > 1:
+        line["num_processes"] = runtime.world_size
+    return line, predictions
 
 
 def _validate(

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from earmark.config import Config
 from earmark.data.background import with_background
 from earmark.data.loaders import make_loaders
@@ -20,10 +22,12 @@ from earmark.models.checkpoint import load_checkpoint, require_network, require_
 from earmark.models.run_folder import RunFolder
 from earmark.models.spec import ModelSpec
 from earmark.models.work_folder import checksum_rows, digest_teachers, sources
+from earmark.system.progress import muted
 from earmark.system.runtime import Runtime, cpu_threads
 from earmark.tasks.task import Task
 from earmark.training.distillation import held_out_teachers, load_teachers, require_teachers
 from earmark.training.epochs import run_epochs
+from earmark.training.head_start import head_start
 from earmark.training.novelty import add_novelty
 from earmark.training.optimizer import make_objective
 from earmark.training.recipes.configure import Configured, write_choices
@@ -213,7 +217,13 @@ def _train_twice(jobs: Sequence[Job], data: _Data) -> TrainingResult:
     """Trains with held-out validation, and anew on all clips with what that has fitted."""
     last, first = jobs
     logger.info("training 1 of 2: validation is held out")
-    held_out = _train(first, data)
+    begin = partial(
+        _train_ahead,
+        *(last.run, last.spec.config, data.manifest, data.task, data.prepared),
+        store=data.features.root,
+    )
+    with head_start(begin, first, last) as watch:
+        held_out = _train(replace(first, watch=watch), data)
     logger.info("training 2 of 2: on the training and validation clips together")
     best = first.runtime.from_main(partial(load_checkpoint, first.run.best))
     refit = replace(
@@ -222,6 +232,23 @@ def _train_twice(jobs: Sequence[Job], data: _Data) -> TrainingResult:
     result = _train(refit, data)
     elapsed = round(result.elapsed_seconds + held_out.elapsed_seconds, 3)
     return replace(result, held_out=held_out, elapsed_seconds=elapsed)
+
+
+def _train_ahead(
+    run: RunFolder,
+    config: Config,
+    manifest: Manifest,
+    task: Task,
+    prepared: Prepared,
+    *,
+    store: Path,
+) -> None:
+    """Trains all epochs but the last of a refit whose first training has not ended."""
+    data = _Data(manifest, task, FeatureStore(store, config.features), prepared)
+    execution = Execution(Runtime(torch.device("cpu")), store)
+    with muted(), cpu_threads(config.train.num_threads):
+        job = replace(_set_up(run, config, data, execution), is_ahead=True)
+        run_epochs(job, start_or_resume(job), config.train.epochs - 1)
 
 
 def _train(job: Job, data: _Data) -> TrainingResult:

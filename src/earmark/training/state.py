@@ -47,6 +47,8 @@ class Job:
         watch: Called with the log line of each epoch once that is saved.
         validation: Metrics of the first training, where this one is the refit.
         start: The run whose weights the first epoch starts from; without one they are random.
+        is_ahead: Whether the first training has not ended, so that the decision rule is not known:
+            only the state to resume from is saved, and no model.
     """
 
     run: RunFolder
@@ -58,6 +60,7 @@ class Job:
     watch: Watch | None = None
     validation: Mapping[str, Any] | None = None
     start: Start | None = None
+    is_ahead: bool = False
 
 
 @dataclass
@@ -139,7 +142,7 @@ def _early_stopping(spec: ModelSpec, progress: Mapping[str, Any] | None = None) 
 def save_epoch(job: Job, state: State, predictions: Predictions | None, *, is_best: bool) -> None:
     """Writes the best weights, the log and, last of all, the state to resume from."""
     run, spec, stopping = job.run, job.spec, state.stopping
-    if is_best:
+    if is_best and not job.is_ahead:
         fitted, validation = spec, job.validation
         if predictions is not None:
             fitted = fit_rule(spec, predictions)

@@ -12,8 +12,8 @@ import torch
 from earmark.data.dataset import AudioDataset
 from earmark.models.checkpoint import new_network
 from earmark.models.spec import ModelSpec
-from earmark.system.parallel import default_num_workers
 from earmark.system.runtime import Runtime, cpu_threads, place
+from earmark.training.head_start import most_threads
 from earmark.training.optimizer import Objective, Optimizer
 
 logger = logging.getLogger(__name__)
@@ -56,9 +56,8 @@ def settle_threads(
         num_steps = train.epochs * math.ceil(len(dataset) / train.batch_size)
         with torch.random.fork_rng(devices=()):
             step = _trial_step(spec, dataset, objective, runtime)
-            number = choose_num_threads(
-                step, num_steps, min(torch.get_num_threads(), default_num_workers())
-            )
+            limit = most_threads(has_two_trainings=train.refit)
+            number = choose_num_threads(step, num_steps, limit)
     return replace(spec, config=spec.config.with_train(num_threads=number))
 
 
