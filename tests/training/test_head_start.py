@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -129,11 +129,31 @@ def failing(*args, **options):
 
 
 @pytest.mark.parametrize("begin", [killed, failing])
-def test_without_the_process_the_trainings_follow_each_other(
+def test_without_that_process_the_trainings_follow_each_other(
     shared, trained, processors, monkeypatch, begin
 ):
     monkeypatch.setattr(fitting, "_train_ahead", begin)
     assert files(trained()) == files(shared.run)
+
+
+def test_without_processes_the_trainings_follow_each_other(
+    shared, trained, processors, monkeypatch
+):
+    @contextmanager
+    def pool(*args, **options):
+        raise OSError("no shared memory")
+        yield
+
+    monkeypatch.setattr(head_start, "worker_pool", pool)
+    assert files(trained()) == files(shared.run)
+
+
+def test_linux_kills_the_process_first(monkeypatch, tmp_path):
+    monkeypatch.setattr(head_start, "OOM_SCORE", tmp_path / "score")
+    head_start.die_first()
+    assert (tmp_path / "score").read_text() == "1000"
+    monkeypatch.setattr(head_start, "OOM_SCORE", tmp_path / "none" / "score")
+    head_start.die_first()
 
 
 def test_all_epochs_but_the_last_are_trained_ahead(shared, tmp_path, trained, monkeypatch):
@@ -148,6 +168,7 @@ def test_all_epochs_but_the_last_are_trained_ahead(shared, tmp_path, trained, mo
         with pytest.raises(KeyboardInterrupt):
             trained()
     run = RunFolder(tmp_path / "run")
+    monkeypatch.setattr(head_start, "OOM_SCORE", tmp_path / "score")
     for _ in range(2):
         first.begin()
         assert [line["epoch"] for line in run.read_log()] == [1, 2, 3, 4]

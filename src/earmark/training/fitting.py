@@ -27,7 +27,7 @@ from earmark.system.runtime import Runtime, cpu_threads
 from earmark.tasks.task import Task
 from earmark.training.distillation import held_out_teachers, load_teachers, require_teachers
 from earmark.training.epochs import run_epochs
-from earmark.training.head_start import head_start
+from earmark.training.head_start import die_first, head_start
 from earmark.training.novelty import add_novelty
 from earmark.training.optimizer import make_objective
 from earmark.training.recipes.configure import Configured, write_choices
@@ -244,6 +244,7 @@ def _train_ahead(
     store: Path,
 ) -> None:
     """Trains all epochs but the last of a refit whose first training has not ended."""
+    die_first()
     data = _Data(manifest, task, FeatureStore(store, config.features), prepared)
     execution = Execution(Runtime(torch.device("cpu")), store)
     with muted(), cpu_threads(config.train.num_threads):

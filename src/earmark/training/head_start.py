@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,14 +17,15 @@ logger = logging.getLogger(__name__)
 
 WORTHWHILE_SECONDS = 30.0
 """Of the first training that are left. A process takes some seconds until it trains."""
+OOM_SCORE = Path("/proc/self/oom_score_adj")
+"""See proc(5)."""
 
 
 @contextmanager
 def head_start(begin: Callable[[], object], first: Job, second: Job) -> Iterator[Watch | None]:
     """Begins the second training beside the first one, and stops that when the context ends.
 
-    What it has saved by then, the second training resumes from. If the process fails or is killed,
-    the second training begins later, or does so itself.
+    The second training resumes from what the process has saved by then: nothing, if it has failed.
 
     Args:
         begin: Trains epochs of the second training and saves each, in a process of its own.
@@ -31,24 +33,35 @@ def head_start(begin: Callable[[], object], first: Job, second: Job) -> Iterator
         second: The other one.
 
     Yields:
-        To be called after each epoch of the first training; None where nothing may run beside it.
+        The watch of the first training; its own where nothing may run beside it.
     """
     if not _may_begin(second):
         yield first.watch
         return
     has_begun = False
-    with worker_pool(1, remedy="train with train.num_threads set to all processors") as pool:
+    with ExitStack() as stack:
+        stack.callback(remove_parts, second.run.path)
 
         def watch(line: Mapping[str, Any]) -> None:
             nonlocal has_begun
             epochs_left = first.spec.config.train.epochs - line["epoch"]
-            if not has_begun and epochs_left * line["elapsed_seconds"] >= WORTHWHILE_SECONDS:
-                has_begun = True
+            if has_begun or epochs_left * line["elapsed_seconds"] < WORTHWHILE_SECONDS:
+                return
+            has_begun = True
+            try:
+                stack.enter_context(worker_pool(1, remedy="train again")).submit(begin)
+            except (OSError, NotImplementedError) as error:
+                logger.debug(f"no process can be started: {error}")
+            else:
                 logger.info("training 2 of 2 begins meanwhile, in a process of its own")
-                pool.submit(begin)
 
         yield watch
-    remove_parts(second.run.path)
+
+
+def die_first() -> None:
+    """Makes Linux kill this process before others where memory runs out."""
+    with suppress(OSError):
+        OOM_SCORE.write_text("1000", encoding="utf-8")
 
 
 def most_threads(*, has_two_trainings: bool) -> int:
@@ -67,6 +80,5 @@ def _may_begin(second: Job) -> bool:
         second.watch is None
         and runtime.device.type == "cpu"
         and runtime.world_size == 1
-        and num_threads <= most_threads(has_two_trainings=True)
-        and num_threads < most_threads(has_two_trainings=False)
+        and 2 * num_threads <= most_threads(has_two_trainings=False)
     )
