@@ -14,7 +14,7 @@ import pytest
 
 FIXTURES = (
     *("browser", "containers", "data_sets", "file_server"),
-    *("hostile_decoder", "models", "sounds"),
+    *("hostile_decoder", "models", "processes", "sounds"),
 )
 
 

@@ -1,7 +1,6 @@
 """Work for worker processes, in a module that they can import."""
 
 import importlib
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -81,16 +80,3 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("earmark.system.workers.pool.PATIENCE_SECONDS", 1.5)
     monkeypatch.setattr("earmark.system.workers.pool.BATCH_PATIENCE_SECONDS", 1.5)
     monkeypatch.setattr("earmark.system.workers.pool.WATCH_SECONDS", 0.25)
-
-
-@pytest.fixture
-def is_running() -> Callable[[int], bool]:
-    """Whether a process runs; one that has ended and was not waited for does not."""
-
-    def check(pid: int) -> bool:
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-        except OSError:
-            return False
-
-    return check

@@ -30,14 +30,14 @@ def test_a_worker_that_is_killed_is_an_error():
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc")
-def test_a_worker_ends_when_its_parent_is_killed():
+def test_a_worker_ends_when_its_parent_is_killed(is_running):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([sys.executable, "-c", PARENT], text=True, **pipes) as parent:
         worker = int(parent.stdout.readline())
-        assert _is_running(worker)
+        assert is_running(worker)
         parent.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 60
-    while _is_running(worker):
+    while is_running(worker):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -49,10 +49,3 @@ with worker_pool(1, remedy="none") as pool:
     print(pool.submit(os.getpid).result(), flush=True)
     pool.submit(time.sleep, 600).result()
 """
-
-
-def _is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

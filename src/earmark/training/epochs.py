@@ -22,16 +22,11 @@ from earmark.training.state import Job, State, save_epoch
 logger = logging.getLogger(__name__)
 
 
-def run_epochs(job: Job, state: State, until: int | None = None) -> None:
-    """Trains the epochs that are left, saves each, and draws the loss curve.
-
-    Args:
-        job: The training.
-        state: As far as it has come.
-        until: Number of the last epoch; by default that of the settings.
-    """
+def run_epochs(job: Job, state: State) -> None:
+    """Trains the epochs that are left, saves each, and draws the loss curve."""
     config, runtime, stopping = job.spec.config.train, job.runtime, state.stopping
-    last_epoch = config.epochs if until is None else until
+    # A finished state without a model would resume to none.
+    last_epoch = config.epochs - 1 if job.is_ahead else config.epochs
     trained = runtime.wrap(state.model)
     with runtime.reporter.track("training", config.epochs) as task:
         task.advance(stopping.epoch)

@@ -249,7 +249,7 @@ def _train_ahead(
     execution = Execution(Runtime(torch.device("cpu")), store)
     with muted(), cpu_threads(config.train.num_threads):
         job = replace(_set_up(run, config, data, execution), is_ahead=True)
-        run_epochs(job, start_or_resume(job), config.train.epochs - 1)
+        run_epochs(job, start_or_resume(job))
 
 
 def _train(job: Job, data: _Data) -> TrainingResult:

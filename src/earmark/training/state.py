@@ -48,7 +48,7 @@ class Job:
         validation: Metrics of the first training, where this one is the refit.
         start: The run whose weights the first epoch starts from; without one they are random.
         is_ahead: Whether the first training has not ended, so that the decision rule is not known:
-            only the state to resume from is saved, and no model.
+            only the state to resume from is saved, and no model, and the last epoch is left.
     """
 
     run: RunFolder

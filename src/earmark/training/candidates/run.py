@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-
 from earmark.config import Config
 from earmark.config.layers import complete
 from earmark.data.preparation import prepare_once
@@ -15,7 +13,6 @@ from earmark.errors import TrainingError
 from earmark.features.store import FeatureStore
 from earmark.models.run_folder import RunFolder
 from earmark.system.checksums import checksum
-from earmark.system.parallel import default_num_workers
 from earmark.tasks.task import MULTI_LABEL
 from earmark.training.candidates.budget import (
     CANDIDATES_FRACTION,
@@ -41,6 +38,7 @@ from earmark.training.candidates.record import (
     write_search,
 )
 from earmark.training.fitting import Execution, Labelled, first_training
+from earmark.training.head_start import most_threads
 from earmark.training.recipes.configure import Configured
 from earmark.training.recipes.draft import Choice
 
@@ -123,7 +121,7 @@ class _Step:
         """As many as this process may use threads, so that a worker starts no others."""
         if self.execution.runtime.device.type != "cpu":
             return 1
-        return min(torch.get_num_threads(), default_num_workers())
+        return most_threads(has_two_trainings=False)
 
     def _prepare(self) -> str:
         """A checksum of the training and validation recordings, once their features are there."""
